@@ -1,0 +1,27 @@
+"""JSON text, read and written strictly, the one way all of ZeroG does it.
+
+Strict means: UTF-8 only, no NaN or Infinity, no lone surrogates, integers of any size kept exactly, and
+nesting bounded (the reader refuses what is deeper than some 200 levels instead of recursing).
+It is pydantic's own parser and writer, so that parameters have one meaning from POST to `run`.
+"""
+
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+
+def loads(text: bytes | str) -> Any:
+    """Parse a JSON text. `ValueError` says where and why it is not one."""
+    return from_json(text, allow_inf_nan=False, cache_strings="keys")
+
+
+def dumps(value: Any) -> bytes:
+    """Write a value as compact JSON. `ValueError` if it has no JSON form (also NaN, Infinity)."""
+    try:
+        text = to_json(value, inf_nan_mode="constants")
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
+        raise ValueError(f"not representable as JSON: {error}") from error
+    # The two words are rare in real text, so that the second reading is, too.
+    if b"NaN" in text or b"Infinity" in text:
+        loads(text)
+    return text
