@@ -3,7 +3,7 @@
     ZeroGError
       ConfigError
       JobError          JobNotFoundError  UnknownJobTypeError  JobStateError
-                        JobDefinitionError  InvalidParametersError
+                        StaleAttemptError  JobDefinitionError  InvalidParametersError
       DatastoreError    DocumentExistsError  DocumentNotFoundError  RevisionConflictError
                         PathExistsError  PathMissingError  DocumentTooLargeError
                         DatastoreUnavailableError (transient)  AmbiguousWriteError (transient)
@@ -44,6 +44,10 @@ class UnknownJobTypeError(JobError):
 
 class JobStateError(JobError):
     """The job's state does not allow this."""
+
+
+class StaleAttemptError(JobStateError):
+    """A later attempt has taken the job over, or it is finished: this one may not write."""
 
 
 class JobDefinitionError(JobError):
