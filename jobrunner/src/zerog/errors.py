@@ -9,6 +9,7 @@
                         DatastoreUnavailableError (transient)  AmbiguousWriteError (transient)
       QueueError        QueueUnavailableError (transient)  QueueRefusedError
                         ReservationLostError  InvalidTubeNameError
+      NurseryError (transient)
 
 A third party's exceptions stop at the adapter that owns the third party: nothing above
 `zerog.queues` or `zerog.datastore` ever sees a socket error or an `sqlite3` one. Control-flow
@@ -118,3 +119,9 @@ class ReservationLostError(QueueError):
 
 class InvalidTubeNameError(QueueError, ValueError):
     """The name cannot be a tube's."""
+
+
+class NurseryError(ZeroGError):
+    """No process for a job can be started now."""
+
+    transient = True

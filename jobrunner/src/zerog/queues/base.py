@@ -115,6 +115,15 @@ class Producer(Protocol):
 class QueueConnection(Producer, Protocol):
     """One connection that reserves."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over; its reservations are then gone."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once, also out of a waiting reserve, which raises then."""
+        ...
+
     async def watch(self, tubes: Sequence[str]) -> None:
         """Reserve from exactly these tubes from now on."""
         ...
