@@ -1,0 +1,30 @@
+"""The queue: entries that hold a job's UUID, on beanstalkd's tubes. See `zerog.queues.base`."""
+
+from zerog.errors import ConfigError
+from zerog.queues.base import Producer, QueueConnection
+
+DEFAULT_PORT = 11300
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Split `host:port` or `beanstalk://host:port`. `ConfigError` says which forms there are."""
+    host, _, port = address.removeprefix("beanstalk://").rpartition(":")
+    if not host and port and not port.isdigit():
+        return port, DEFAULT_PORT
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(f"{address!r} is no queue address: write host:port, e.g. 127.0.0.1:11300")
+    return host.strip("[]"), int(port)
+
+
+async def connect_producer(address: str) -> Producer:
+    """Return a producer for the beanstalkd at an address. It connects when it is first used."""
+    from zerog.queues import aio
+
+    return aio.Producer(*parse_address(address))
+
+
+async def connect_queue(address: str) -> QueueConnection:
+    """Connect to the beanstalkd at an address, or raise `QueueUnavailableError`."""
+    from zerog.queues.aio import BeanstalkConnection
+
+    return await BeanstalkConnection.connect(*parse_address(address))

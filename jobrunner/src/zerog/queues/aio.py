@@ -1,0 +1,343 @@
+"""Connections to beanstalkd on the event loop, pipelined.
+
+`BeanstalkConnection` is one connection: a command is written at once, and replies are matched to commands in order, so
+many tasks share it without waiting for each other. `Producer` keeps one such connection and makes a new one when it
+breaks. greenstalk blocks and answers one command at a time (`zerog.queues.beanstalk`); the difference is measured in
+`benchmarks/queue_adapters.py`.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from typing import Self
+
+from zerog.errors import QueueError, QueueUnavailableError
+from zerog.queues import wire
+from zerog.queues.base import (
+    DEFAULT_PRIORITY,
+    TTR_SECONDS,
+    Entry,
+    EntryStats,
+    ServerStats,
+    TubeStats,
+)
+
+#: A reply that takes longer means that the server is frozen or the network is cut.
+REPLY_SECONDS = 5.0
+CONNECT_SECONDS = 2.0
+#: Pauses between attempts to connect again.
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.02, 1.0
+
+
+class _Channel(asyncio.Protocol):
+    """Bytes in and out; replies go to the futures in the order of the commands."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._reader = wire.ReplyReader()
+        self._waiting: deque[asyncio.Future[wire.Reply]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self.closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for reply in self._reader.feed(data):
+                if not self._waiting:
+                    raise wire.ProtocolError("a reply that nobody asked for")
+                future = self._waiting.popleft()
+                if not future.done():
+                    future.set_result(reply)
+        except wire.ProtocolError as error:
+            self.abort(str(error))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(f"the connection to the queue at {self._address} is lost")
+
+    def send(self, command: bytes) -> asyncio.Future[wire.Reply]:
+        """Write a command; the future gets its reply."""
+        if self.closed or self._transport is None:
+            raise QueueUnavailableError(f"no connection to the queue at {self._address}")
+        future: asyncio.Future[wire.Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._transport.write(command)
+        return future
+
+    def abort(self, reason: str) -> None:
+        """End the connection now; everybody who waits is told why."""
+        self._fail(reason)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _fail(self, reason: str) -> None:
+        self.closed = True
+        waiting, self._waiting = self._waiting, deque()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(QueueUnavailableError(reason))
+
+
+class BeanstalkConnection:
+    """One connection to beanstalkd: a `zerog.queues.base.QueueConnection`."""
+
+    def __init__(self, channel: _Channel, address: str) -> None:
+        self._channel = channel
+        self._address = address
+        self._used = "default"
+        self._watched = {"default"}
+
+    @classmethod
+    async def connect(cls, host: str, port: int) -> Self:
+        """Connect, or raise `QueueUnavailableError`."""
+        address = f"{host}:{port}"
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, channel = await loop.create_connection(lambda: _Channel(address), host, port)
+        except (OSError, TimeoutError) as error:
+            raise QueueUnavailableError(
+                f"the queue at {address} cannot be reached ({error or 'no answer'}): "
+                "is beanstalkd running there?"
+            ) from error
+        return cls(channel, address)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over; its reservations are then gone."""
+        return self._channel.closed
+
+    def abort(self) -> None:
+        """End the connection at once, also out of a waiting reserve, which raises then."""
+        self._channel.abort("the connection was closed")
+
+    async def close(self) -> None:
+        """Close the connection; reservations go back to their tubes."""
+        self.abort()
+
+    async def put(
+        self, tube: str, body: str, *, priority: int = DEFAULT_PRIORITY, delay_seconds: int = 0
+    ) -> int:
+        """Put an entry, return its id."""
+        command = wire.encode_put(body.encode(), priority, delay_seconds, TTR_SECONDS)
+        if tube != self._used:
+            # Both are written in one go: no other task's command comes between.
+            using = self._channel.send(wire.encode("use", tube))
+            using.add_done_callback(_forget)
+            self._used = tube
+        reply = wire.check(await self._call(command), b"INSERTED", b"BURIED")
+        return int(reply.args[0])
+
+    async def delete(self, entry_id: int) -> bool:
+        """Delete an entry; whether it was there and not reserved by somebody else."""
+        return await self._found(wire.encode("delete", entry_id), b"DELETED")
+
+    async def touch(self, entry_id: int) -> bool:
+        """Begin the reservation's time anew."""
+        return await self._found(wire.encode("touch", entry_id), b"TOUCHED")
+
+    async def kick(self, entry_id: int) -> bool:
+        """Make a buried or delayed entry ready."""
+        return await self._found(wire.encode("kick-job", entry_id), b"KICKED")
+
+    async def bury(self, entry_id: int, *, priority: int) -> bool:
+        """Put an entry aside."""
+        number = wire.to_server_priority(priority)
+        return await self._found(wire.encode("bury", entry_id, number), b"BURIED")
+
+    async def release(self, entry_id: int, *, priority: int, delay_seconds: int = 0) -> bool:
+        """Give an entry back."""
+        command = wire.encode_release(entry_id, priority, delay_seconds)
+        return await self._found(command, b"RELEASED", b"BURIED")
+
+    async def watch(self, tubes: Sequence[str]) -> None:
+        """Reserve from exactly these tubes. At least one is needed."""
+        wanted = set(tubes)
+        if not wanted:
+            raise ValueError("a connection watches at least one tube")
+        for tube in sorted(wanted - self._watched):
+            wire.check(await self._call(wire.encode("watch", tube)), b"WATCHING")
+        for tube in sorted(self._watched - wanted):
+            wire.check(await self._call(wire.encode("ignore", tube)), b"WATCHING")
+        self._watched = wanted
+
+    async def reserve(self, timeout_seconds: int) -> Entry | None:
+        """Wait for an entry. Cancelling the task ends the connection: nothing leaks."""
+        command = wire.encode("reserve-with-timeout", timeout_seconds)
+        try:
+            reply = await self._call(command, timeout_seconds + REPLY_SECONDS)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        wire.check(reply, b"RESERVED", b"TIMED_OUT", b"DEADLINE_SOON")
+        if reply.word != b"RESERVED":
+            return None
+        return Entry(int(reply.args[0]), reply.body.decode("utf-8", "replace"))
+
+    async def peek(self, entry_id: int) -> str | None:
+        """Return an entry's body."""
+        reply = wire.check(await self._call(wire.encode("peek", entry_id)), b"FOUND", b"NOT_FOUND")
+        return reply.body.decode("utf-8", "replace") if reply.word == b"FOUND" else None
+
+    async def peek_buried(self, tube: str) -> Entry | None:
+        """Return the first buried entry of a tube."""
+        using = self._channel.send(wire.encode("use", tube))
+        using.add_done_callback(_forget)
+        self._used = tube
+        reply = wire.check(await self._call(wire.encode("peek-buried")), b"FOUND", b"NOT_FOUND")
+        if reply.word != b"FOUND":
+            return None
+        return Entry(int(reply.args[0]), reply.body.decode("utf-8", "replace"))
+
+    async def entry_stats(self, entry_id: int) -> EntryStats | None:
+        """Return what the server knows of an entry."""
+        values = await self._stats(wire.encode("stats-job", entry_id))
+        if values is None:
+            return None
+        return EntryStats(
+            id=entry_id,
+            tube=values["tube"],
+            state=values["state"],
+            priority=wire.from_server_priority(int(values["pri"])),
+            age_seconds=int(values["age"]),
+            delay_seconds=int(values["delay"]),
+            time_left_seconds=int(values["time-left"]),
+            reserves=int(values["reserves"]),
+            releases=int(values["releases"]),
+        )
+
+    async def tube_stats(self, tube: str) -> TubeStats:
+        """Return a tube's counters: zeroes for a tube that does not exist."""
+        values = await self._stats(wire.encode("stats-tube", tube))
+        if values is None:
+            return TubeStats(tube)
+        return TubeStats(
+            name=tube,
+            ready=int(values["current-jobs-ready"]),
+            reserved=int(values["current-jobs-reserved"]),
+            delayed=int(values["current-jobs-delayed"]),
+            buried=int(values["current-jobs-buried"]),
+            total=int(values["total-jobs"]),
+            deleted=int(values["cmd-delete"]),
+            waiting=int(values["current-waiting"]),
+        )
+
+    async def tubes(self) -> list[str]:
+        """Return the names of all tubes."""
+        return wire.parse_list(wire.check(await self._call(wire.encode("list-tubes")), b"OK").body)
+
+    async def server_stats(self) -> ServerStats:
+        """Return facts of the server."""
+        values = await self._stats(wire.encode("stats"))
+        assert values is not None
+        return ServerStats(
+            id=values["id"],
+            version=values["version"],
+            uptime_seconds=int(values["uptime"]),
+            binlog=int(values["binlog-max-size"]) > 0 and int(values["binlog-current-index"]) > 0,
+            draining=values.get("draining") == "true",
+        )
+
+    async def _stats(self, command: bytes) -> dict[str, str] | None:
+        reply = wire.check(await self._call(command), b"OK", b"NOT_FOUND")
+        return wire.parse_mapping(reply.body) if reply.word == b"OK" else None
+
+    async def _found(self, command: bytes, *good: bytes) -> bool:
+        reply = wire.check(await self._call(command), *good, b"NOT_FOUND")
+        return reply.word != b"NOT_FOUND"
+
+    async def _call(self, command: bytes, deadline_seconds: float = REPLY_SECONDS) -> wire.Reply:
+        future = self._channel.send(command)
+        handle = asyncio.get_running_loop().call_later(deadline_seconds, self._overdue)
+        try:
+            return await future
+        finally:
+            handle.cancel()
+
+    def _overdue(self) -> None:
+        self._channel.abort(f"the queue at {self._address} does not answer")
+
+
+def _forget(future: asyncio.Future[wire.Reply]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+class Producer:
+    """A `zerog.queues.base.Producer` that connects anew by itself.
+
+    While the server is away a call fails at once, but for one that tries to connect, at most as often as the back-off
+    allows. A put whose connection broke before the reply may have happened: an entry too many is harmless.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._connection: BeanstalkConnection | None = None
+        self._connecting: asyncio.Lock = asyncio.Lock()
+        self._pause = FIRST_PAUSE_SECONDS
+        self._not_before = 0.0
+
+    async def put(
+        self, tube: str, body: str, *, priority: int = DEFAULT_PRIORITY, delay_seconds: int = 0
+    ) -> int:
+        """Put an entry, return its id."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = await self._connect()
+        return await connection.put(tube, body, priority=priority, delay_seconds=delay_seconds)
+
+    async def delete(self, entry_id: int) -> bool:
+        """Delete an entry that nobody has reserved."""
+        return await (await self._connect()).delete(entry_id)
+
+    async def kick(self, entry_id: int) -> bool:
+        """Make a buried or delayed entry ready."""
+        return await (await self._connect()).kick(entry_id)
+
+    async def peek(self, entry_id: int) -> str | None:
+        """Return an entry's body."""
+        return await (await self._connect()).peek(entry_id)
+
+    async def peek_buried(self, tube: str) -> Entry | None:
+        """Return the first buried entry of a tube."""
+        return await (await self._connect()).peek_buried(tube)
+
+    async def entry_stats(self, entry_id: int) -> EntryStats | None:
+        """Return what the server knows of an entry."""
+        return await (await self._connect()).entry_stats(entry_id)
+
+    async def tube_stats(self, tube: str) -> TubeStats:
+        """Return a tube's counters."""
+        return await (await self._connect()).tube_stats(tube)
+
+    async def tubes(self) -> list[str]:
+        """Return the names of all tubes."""
+        return await (await self._connect()).tubes()
+
+    async def server_stats(self) -> ServerStats:
+        """Return facts of the server."""
+        return await (await self._connect()).server_stats()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _connect(self) -> BeanstalkConnection:
+        async with self._connecting:
+            if self._connection is not None and not self._connection.closed:
+                return self._connection
+            loop = asyncio.get_running_loop()
+            if loop.time() < self._not_before:
+                raise QueueUnavailableError(f"the queue at {self._host}:{self._port} is away")
+            try:
+                self._connection = await BeanstalkConnection.connect(self._host, self._port)
+            except QueueError:
+                self._not_before = loop.time() + self._pause * random.uniform(0.5, 1.0)
+                self._pause = min(2 * self._pause, LAST_PAUSE_SECONDS)
+                raise
+            self._pause = FIRST_PAUSE_SECONDS
+            return self._connection

@@ -1,0 +1,151 @@
+"""Settings of every ZeroG process: where they come from, what they mean, what they are by default.
+
+`load(cls, environ)` is the only reader of the environment. Every field is read from `ZEROG_<FIELD>` (or a file named by
+`ZEROG_<FIELD>_FILE`, for secrets); everything that is wrong is listed at once, and a `ZEROG_` variable that nobody knows
+is an error, because it is a misspelt one.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from zerog.errors import ConfigError
+
+DEFAULT_STORE = "sqlite:///.zerog/zerog.db"
+DEFAULT_QUEUE = "127.0.0.1:11300"
+DEFAULT_URL = "http://127.0.0.1:8080"
+#: Variables with these beginnings belong to tests and scripts, not to settings.
+_FOREIGN = ("ZEROG_TEST_", "ZEROG_FUZZ_")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """Settings of `zerog worker`."""
+
+    #: Modules (or paths of .py files) that define the jobs.
+    jobs: tuple[str, ...] = ()
+    #: Queues to serve; empty: those of the imported jobs.
+    queues: tuple[str, ...] = ()
+    #: The datastore's URL.
+    store: str = DEFAULT_STORE
+    #: Address of beanstalkd.
+    queue: str = DEFAULT_QUEUE
+    #: Jobs that run at the same time, each in a process of its own.
+    slots: int = 1
+    #: How long running jobs may go on after SIGTERM.
+    grace_seconds: float = 30.0
+    #: A child is replaced after so many jobs, so that slow leaks stay small.
+    max_jobs_per_child: int = 1000
+    #: A child is replaced when its resident memory is larger after a job.
+    max_child_bytes: int = 512 * 1024 * 1024
+    #: Progress and log lines of a job are written at most this often.
+    progress_interval_seconds: float = 0.25
+    #: How long a job that is asked to cancel may take to notice by itself, before SIGTERM.
+    cancel_grace_seconds: float = 5.0
+    #: How long it may clean up after SIGTERM, before SIGKILL.
+    kill_grace_seconds: float = 5.0
+    #: The worker's name; made from host and process by default.
+    name: str | None = None
+    #: The pool whose retire tokens the worker takes; None outside Kubernetes.
+    pool: str | None = None
+    #: Where the worker runs, for the record of attempts.
+    pod: str | None = None
+    node: str | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """Settings of `zerog api`."""
+
+    #: Address and port to listen on; port 0 takes a free one.
+    host: str = "127.0.0.1"
+    port: int = 8080
+    #: The datastore's URL.
+    store: str = DEFAULT_STORE
+    #: Address of beanstalkd.
+    queue: str = DEFAULT_QUEUE
+    #: Largest request body.
+    max_body_bytes: int = 1024 * 1024
+    #: How long requests in flight may take after SIGTERM.
+    grace_seconds: float = 10.0
+    #: How long an Idempotency-Key is remembered.
+    idempotency_seconds: float = 86400.0
+    #: How long one write to datastore or queue may take before the answer is 503.
+    deadline_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Settings of the client and of the commands that use it."""
+
+    #: Where the API is; `zerog dev` leaves a note that is found without this.
+    url: str | None = None
+    #: Bearer token, where the API asks for one.
+    token: str | None = None
+
+
+Settings = TypeVar("Settings", WorkerSettings, ApiSettings, ClientSettings)
+_ALL: tuple[type, ...] = (WorkerSettings, ApiSettings, ClientSettings)
+
+
+def load(cls: type[Settings], environ: Mapping[str, str], **given: Any) -> Settings:
+    """Read settings from the environment; what is `given` and not None wins.
+
+    Raises:
+        ConfigError: Lists everything that is wrong.
+    """
+    problems = _unknown(environ)
+    values: dict[str, Any] = {}
+    hints = get_type_hints(cls)
+    for item in fields(cls):
+        if given.get(item.name) is not None:
+            values[item.name] = given[item.name]
+            continue
+        variable = f"ZEROG_{item.name.upper()}"
+        try:
+            text = _text(environ, variable)
+            if text is not None:
+                values[item.name] = _parse(text, hints[item.name])
+            elif item.default is MISSING:
+                problems.append(f"{variable} is not set")
+        except (ValueError, OSError) as error:
+            problems.append(f"{variable}: {error}")
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return cls(**values)
+
+
+def _text(environ: Mapping[str, str], variable: str) -> str | None:
+    if path := environ.get(f"{variable}_FILE"):
+        return Path(path).read_text(encoding="utf-8").strip()
+    return environ.get(variable) or None
+
+
+def _parse(text: str, hint: Any) -> Any:
+    if hint == tuple[str, ...]:
+        return tuple(part for part in text.replace(",", " ").split() if part)
+    kind = next((arg for arg in get_args(hint) if arg is not type(None)), hint)
+    if kind in (int, float):
+        number = kind(text)
+        if number < 0:
+            raise ValueError(f"{text} is negative")
+        return number
+    return text
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = {f"ZEROG_{item.name.upper()}" for cls in _ALL for item in fields(cls)}
+    known |= {f"{name}_FILE" for name in known}
+    return [
+        f"{name} is not a setting of ZeroG"
+        for name in sorted(environ)
+        if name.startswith("ZEROG_") and name not in known and not name.startswith(_FOREIGN)
+    ]
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process's environment; the command line calls this once."""
+    return os.environ
