@@ -1,0 +1,30 @@
+"""The datastore: JSON documents in collections, with revisions. See `zerog.datastore.base`."""
+
+from pathlib import Path
+
+from zerog.datastore.base import Datastore
+from zerog.errors import ConfigError
+
+_SQLITE = "sqlite:///"
+
+
+async def open_datastore(url: str, *, deadline_seconds: float = 5.0) -> Datastore:
+    """Open the datastore that a URL names.
+
+    `sqlite:///relative/path`, `sqlite:////absolute/path`, or `memory:` for tests.
+
+    Raises:
+        ConfigError: The URL names no datastore that there is.
+        DatastoreUnavailableError: It cannot be opened now.
+    """
+    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
+        from zerog.datastore.sqlite import SqliteDatastore
+
+        return await SqliteDatastore.open(Path(url[len(_SQLITE) :]), deadline_seconds)
+    if url == "memory:":
+        from zerog.datastore.memory import MemoryDatastore
+
+        return MemoryDatastore()
+    raise ConfigError(
+        f"{url!r} names no datastore: write sqlite:///relative/path or sqlite:////absolute/path"
+    )

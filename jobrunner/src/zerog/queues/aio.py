@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 from zerog.errors import QueueError, QueueUnavailableError
 from zerog.queues import wire
@@ -41,8 +41,8 @@ class _Channel(asyncio.Protocol):
         self.closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports have the interface of asyncio's, not their class.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -15,7 +15,7 @@ import uvloop
 
 from zerog.datastore import open_datastore
 from zerog.datastore.base import Datastore
-from zerog.errors import ConfigError, DatastoreError, QueueError
+from zerog.errors import ConfigError, DatastoreError
 from zerog.jobs.record import WorkerIdentity, format_time
 from zerog.names import tube_name, worker_name
 from zerog.queues import connect_queue

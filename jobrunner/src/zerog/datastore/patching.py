@@ -1,0 +1,65 @@
+"""What a patch does to a document, and the limits of keys and documents: the same for every adapter. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from zerog import jsontext
+from zerog.datastore.base import (
+    MAX_DOCUMENT_BYTES,
+    MAX_KEY_BYTES,
+    MAX_PATCH_OPS,
+    MAX_PATH_DEPTH,
+    Document,
+    PatchOp,
+)
+from zerog.errors import DatastoreError, DocumentTooLargeError, PathExistsError, PathMissingError
+
+
+def apply_patch(document: Document, ops: Sequence[PatchOp]) -> None:
+    """Change a document in place; on an error the caller throws it away.
+
+    Raises:
+        PathExistsError: An `add` found its path there.
+        PathMissingError: An `unset` did not find its path, or a parent is no object.
+        DatastoreError: The patch exceeds what every adapter can do.
+    """
+    if not 0 < len(ops) <= MAX_PATCH_OPS:
+        raise DatastoreError(f"a patch has 1 to {MAX_PATCH_OPS} operations, not {len(ops)}")
+    for op in ops:
+        _apply(document, op)
+
+
+def _apply(document: Document, op: PatchOp) -> None:
+    if not 0 < len(op.path) <= MAX_PATH_DEPTH:
+        raise DatastoreError(f"a path has 1 to {MAX_PATH_DEPTH} keys, not {len(op.path)}")
+    parent: Any = document
+    for key in op.path[:-1]:
+        parent = parent.setdefault(key, {}) if op.kind != "unset" else parent.get(key)
+        if not isinstance(parent, dict):
+            raise PathMissingError(f"no object at {'.'.join(op.path[:-1])}")
+    last = op.path[-1]
+    match op.kind:
+        case "set":
+            parent[last] = op.value
+        case "add":
+            if last in parent:
+                raise PathExistsError(f"there is a value at {'.'.join(op.path)}")
+            parent[last] = op.value
+        case "incr":
+            parent[last] = parent.get(last, 0) + op.value
+        case "unset":
+            if last not in parent:
+                raise PathMissingError(f"there is no value at {'.'.join(op.path)}")
+            del parent[last]
+
+
+def encode_document(key: str, document: Document) -> bytes:
+    """Write a document as JSON, within the limits of key and size."""
+    if not 0 < len(key.encode()) <= MAX_KEY_BYTES:
+        raise DatastoreError(f"a key has 1 to {MAX_KEY_BYTES} bytes: {key[:80]!r}")
+    body = jsontext.dumps(document)
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise DocumentTooLargeError(
+            f"the document {key} has {len(body)} bytes, at most {MAX_DOCUMENT_BYTES} are possible"
+        )
+    return body

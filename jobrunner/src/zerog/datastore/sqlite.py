@@ -1,0 +1,336 @@
+"""The embedded datastore: one SQLite file, shared by the processes of one machine.
+
+Writes go through the process's writer thread (`zerog.datastore.sqlite_writer`). Reads happen on the event loop's own
+thread: in write-ahead-log mode they wait for nobody and take microseconds. The file must be on a local file system.
+"""
+
+import base64
+import binascii
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from zerog import jsontext
+from zerog.datastore import sqlite_schema
+from zerog.datastore.base import Collection, Document, JobFilter, Page, PatchOp, Stored
+from zerog.datastore.patching import apply_patch, encode_document
+from zerog.datastore.sqlite_writer import Writer
+from zerog.errors import (
+    DatastoreError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    RevisionConflictError,
+)
+
+#: Keys in one `get_many` statement.
+_MANY = 500
+#: How long a read waits for a lock that only recovery and checkpoints of a closing process take.
+_READ_TIMEOUT_SECONDS = 0.05
+_LIVE = "(expires IS NULL OR expires > ?)"
+
+
+class SqliteDatastore:
+    """A `zerog.datastore.base.Datastore` in a file."""
+
+    def __init__(self, path: Path, reader: sqlite3.Connection, writer: Writer) -> None:
+        self.path = path
+        self._reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def open(cls, path: Path, deadline_seconds: float) -> Self:
+        """Open the file, making it if needed. Raises `DatastoreUnavailableError`."""
+        connection = sqlite_schema.connect(path, readonly=False, timeout_seconds=deadline_seconds)
+        sqlite_schema.prepare(connection, path)
+        # From here on the writer waits for the lock in its own, finer way.
+        connection.execute("PRAGMA busy_timeout = 0")
+        reader = sqlite_schema.connect(path, readonly=True, timeout_seconds=_READ_TIMEOUT_SECONDS)
+        return cls(path, reader, Writer(connection, path, deadline_seconds))
+
+    async def insert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Store a new document; see the interface."""
+        row = _row(collection, key, document, expire_seconds)
+
+        def apply(connection: sqlite3.Connection, revision: int) -> str:
+            # A row that has expired but is not swept yet makes room.
+            cursor = connection.execute(
+                "INSERT INTO document (collection, key, body, expires, state, type, queue, "
+                "changed, revision) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+                "body=excluded.body, expires=excluded.expires, state=excluded.state, "
+                "type=excluded.type, queue=excluded.queue, changed=excluded.changed, "
+                "revision=excluded.revision WHERE expires IS NOT NULL AND expires <= ?",
+                (*row, revision, time.time()),
+            )
+            if cursor.rowcount != 1:
+                raise DocumentExistsError(f"there is a document {collection}/{key} already")
+            return str(revision)
+
+        return str(await self.writer.submit(apply, durable=durable))
+
+    async def get(self, collection: Collection, key: str) -> Stored | None:
+        """Read a document."""
+        rows = self._read(
+            f"SELECT body, revision FROM document WHERE collection=? AND key=? AND {_LIVE}",
+            (collection, key, time.time()),
+        )
+        return _stored(rows[0]) if rows else None
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        """Read several documents."""
+        found: dict[str, Stored] = {}
+        for start in range(0, len(keys), _MANY):
+            part = keys[start : start + _MANY]
+            marks = ",".join("?" * len(part))
+            rows = self._read(
+                f"SELECT body, revision, key FROM document WHERE collection=? AND {_LIVE} "
+                f"AND key IN ({marks})",
+                (collection, time.time(), *part),
+            )
+            found.update((row[2], _stored(row)) for row in rows)
+        return found
+
+    async def replace(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        revision: str,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Replace a document that still has the revision."""
+        row = _row(collection, key, document, expire_seconds)
+
+        def apply(connection: sqlite3.Connection, new: int) -> str:
+            now = time.time()
+            cursor = connection.execute(
+                "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
+                f"revision=? WHERE collection=? AND key=? AND revision=? AND {_LIVE}",
+                (*row[2:], new, collection, key, int(revision), now),
+            )
+            if cursor.rowcount != 1:
+                raise _conflict(connection, collection, key, now)
+            return str(new)
+
+        return str(await self.writer.submit(apply, durable=durable))
+
+    async def upsert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Write a document whatever was there."""
+        row = _row(collection, key, document, expire_seconds)
+
+        def apply(connection: sqlite3.Connection, revision: int) -> str:
+            connection.execute(
+                "INSERT OR REPLACE INTO document (collection, key, body, expires, state, type, "
+                "queue, changed, revision) VALUES (?,?,?,?,?,?,?,?,?)",
+                (*row, revision),
+            )
+            return str(revision)
+
+        return str(await self.writer.submit(apply, durable=False))
+
+    async def patch(
+        self,
+        collection: Collection,
+        key: str,
+        ops: Sequence[PatchOp],
+        *,
+        revision: str | None = None,
+        create: bool = False,
+    ) -> str:
+        """Change parts of a document."""
+
+        def apply(connection: sqlite3.Connection, new: int) -> str:
+            found = connection.execute(
+                "SELECT body, revision, expires FROM document WHERE collection=? AND key=? "
+                f"AND {_LIVE}",
+                (collection, key, time.time()),
+            ).fetchone()
+            if found is None and not create:
+                raise DocumentNotFoundError(f"there is no document {collection}/{key}")
+            body, old, expires = found or (b"{}", None, None)
+            if revision is not None and revision != str(old):
+                raise RevisionConflictError(f"{collection}/{key} was changed meanwhile")
+            document = jsontext.loads(body)
+            apply_patch(document, ops)
+            row = _row(collection, key, document, None)
+            connection.execute(
+                "INSERT OR REPLACE INTO document (collection, key, body, expires, state, type, "
+                "queue, changed, revision) VALUES (?,?,?,?,?,?,?,?,?)",
+                (*row[:3], expires, *row[4:], new),
+            )
+            return str(new)
+
+        return str(await self.writer.submit(apply, durable=False))
+
+    async def remove(
+        self, collection: Collection, key: str, *, revision: str | None = None
+    ) -> bool:
+        """Remove a document."""
+
+        def apply(connection: sqlite3.Connection, _: int) -> bool:
+            now = time.time()
+            condition, values = ("", ()) if revision is None else ("AND revision=?", (revision,))
+            cursor = connection.execute(
+                f"DELETE FROM document WHERE collection=? AND key=? AND {_LIVE} {condition}",
+                (collection, key, now, *values),
+            )
+            if cursor.rowcount == 0 and revision is not None:
+                error = _conflict(connection, collection, key, now)
+                if isinstance(error, RevisionConflictError):
+                    raise error
+            return cursor.rowcount == 1
+
+        return bool(await self.writer.submit(apply, durable=False))
+
+    async def expire(self, collection: Collection, key: str, seconds: float) -> bool:
+        """Let a document vanish after so many seconds."""
+
+        def apply(connection: sqlite3.Connection, revision: int) -> bool:
+            now = time.time()
+            cursor = connection.execute(
+                f"UPDATE document SET expires=?, revision=? WHERE collection=? AND key=? AND {_LIVE}",
+                (now + seconds, revision, collection, key, now),
+            )
+            return cursor.rowcount == 1
+
+        return bool(await self.writer.submit(apply, durable=False))
+
+    async def list_jobs(
+        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """List control documents, newest first."""
+        where, values = _where(job_filter)
+        if cursor is not None:
+            where += " AND key < ?"
+            values.append(_decode_cursor(cursor))
+        rows = self._read(
+            f"SELECT body, revision, key FROM document WHERE {where} ORDER BY key DESC LIMIT ?",
+            (*values, limit + 1),
+        )
+        more = len(rows) > limit
+        return Page(
+            [_stored(row) for row in rows[:limit]],
+            _encode_cursor(rows[limit - 1][2]) if more else None,
+        )
+
+    async def count_jobs(self, job_filter: JobFilter) -> int:
+        """Count control documents."""
+        where, values = _where(job_filter)
+        return int(self._read(f"SELECT count(*) FROM document WHERE {where}", tuple(values))[0][0])
+
+    async def scan(self, collection: Collection) -> dict[str, Stored]:
+        """Read all of a small collection."""
+        rows = self._read(
+            f"SELECT body, revision, key FROM document WHERE collection=? AND {_LIVE}",
+            (collection, time.time()),
+        )
+        return {row[2]: _stored(row) for row in rows}
+
+    async def version(self) -> str | None:
+        """Return a token that changes with every commit of any process."""
+        return str(self._read("PRAGMA data_version", ())[0][0])
+
+    async def try_lock(self, name: str, owner: str, *, seconds: float) -> bool:
+        """Take or prolong a lease."""
+
+        def apply(connection: sqlite3.Connection, _: int) -> bool:
+            now = time.time()
+            cursor = connection.execute(
+                "INSERT INTO lease VALUES (?,?,?) ON CONFLICT DO UPDATE SET owner=excluded.owner, "
+                "expires=excluded.expires WHERE owner=excluded.owner OR expires<?",
+                (name, owner, now + seconds, now),
+            )
+            return cursor.rowcount == 1
+
+        return bool(await self.writer.submit(apply, durable=False))
+
+    async def ready(self) -> None:
+        """Return if the file can be read and written."""
+        self._read("SELECT revision FROM counter", ())
+        await self.writer.submit(lambda connection, revision: None, durable=False)
+
+    async def close(self) -> None:
+        """Finish the writes under way and close the file."""
+        await self.writer.close()
+        self._reader.close()
+
+    def _read(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._reader.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise sqlite_schema.translate(error, self.path) from error
+
+
+def _row(
+    collection: Collection, key: str, document: Document, expire_seconds: float | None
+) -> tuple[Any, ...]:
+    body = encode_document(key, document)
+    expires = None if expire_seconds is None else time.time() + expire_seconds
+    if collection != "jobs":
+        return (collection, key, body, expires, None, None, None, None)
+    get = document.get
+    return (
+        collection, key, body, expires,
+        get("state"), get("type"), get("queue"), get("changedTime"),
+    )  # fmt: skip
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    return Stored(jsontext.loads(row[0]), str(row[1]))
+
+
+def _conflict(
+    connection: sqlite3.Connection, collection: str, key: str, now: float
+) -> DatastoreError:
+    found = connection.execute(
+        f"SELECT 1 FROM document WHERE collection=? AND key=? AND {_LIVE}", (collection, key, now)
+    ).fetchone()
+    if found:
+        return RevisionConflictError(f"{collection}/{key} was changed meanwhile")
+    return DocumentNotFoundError(f"there is no document {collection}/{key}")
+
+
+def _where(job_filter: JobFilter) -> tuple[str, list[Any]]:
+    where = f"collection = 'jobs' AND {_LIVE}"
+    values: list[Any] = [time.time()]
+    for column, wanted in (
+        ("state", job_filter.states),
+        ("type", job_filter.types),
+        ("queue", job_filter.queues),
+    ):
+        if wanted:
+            where += f" AND {column} IN ({','.join('?' * len(wanted))})"
+            values += [str(item) for item in wanted]
+    if job_filter.changed_before is not None:
+        where += " AND changed < ?"
+        values.append(job_filter.changed_before)
+    return where, values
+
+
+def _encode_cursor(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError) as error:
+        raise DatastoreError("the cursor is not one that a listing returned") from error
