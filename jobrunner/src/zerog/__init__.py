@@ -1,1 +1,48 @@
-"""ZeroG."""
+"""ZeroG runs background jobs: write a `Job`, POST it, follow it by its UUID.
+
+import zerog
+
+class Greet(zerog.Job):
+    name: str
+
+    def run(self, ctx: zerog.Context) -> dict[str, str]:
+        return {"greeting": f"Hello, {self.name}"}
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zerog.client import AsyncClient as AsyncClient
+    from zerog.client import Client as Client
+    from zerog.jobs.base import Job as Job
+    from zerog.jobs.context import Context as Context
+    from zerog.jobs.signals import Cancelled as Cancelled
+    from zerog.jobs.signals import Continue as Continue
+    from zerog.jobs.signals import Finish as Finish
+    from zerog.jobs.signals import Result as Result
+    from zerog.jobs.signals import Retry as Retry
+    from zerog.jobs.signals import TimedOut as TimedOut
+
+__version__ = "0.1.0"
+
+#: Loaded when first used: a caller of the client does not pay for the SDK, nor the other way.
+_HOMES = {
+    "Job": "zerog.jobs.base",
+    "Context": "zerog.jobs.context",
+    "Retry": "zerog.jobs.signals",
+    "Finish": "zerog.jobs.signals",
+    "Continue": "zerog.jobs.signals",
+    "Result": "zerog.jobs.signals",
+    "Cancelled": "zerog.jobs.signals",
+    "TimedOut": "zerog.jobs.signals",
+    "Client": "zerog.client",
+    "AsyncClient": "zerog.client",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'zerog' has no attribute {name!r}")

@@ -76,7 +76,7 @@ class Execution:
         if reason is Stop.FENCED:
             self._child.kill(signal.SIGKILL)
         elif first:
-            self._child.send({"op": "cancel", "why": str(reason)})
+            self._child.send({"op": "cancel", "why": str(reason), "uuid": self.claim.record.uuid})
             # A job past its timeout had its time to look; it is told at once.
             patience = self._ask_seconds if reason is Stop.CANCEL else 0.0
             self._next_signal, self._next_signal_at = signal.SIGTERM, time.monotonic() + patience
