@@ -159,7 +159,7 @@ class Datastore(Protocol):
     async def list_jobs(
         self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
-        """List control documents, newest first, by keyset pages."""
+        """List control documents, newest first, by keyset pages. `ValueError`: a foreign cursor."""
         ...
 
     async def count_jobs(self, job_filter: JobFilter) -> int:

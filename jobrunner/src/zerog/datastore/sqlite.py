@@ -333,4 +333,4 @@ def _decode_cursor(cursor: str) -> str:
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (binascii.Error, ValueError) as error:
-        raise DatastoreError("the cursor is not one that a listing returned") from error
+        raise ValueError("the cursor is not one that a listing returned") from error

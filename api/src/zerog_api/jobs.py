@@ -1,0 +1,333 @@
+"""The calls about jobs: from request to answer. What they do is in `zerog_api.service`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from zerog import jsontext
+from zerog.datastore.base import Datastore, JobFilter
+from zerog.errors import DatastoreError, DocumentExistsError, JobStateError
+from zerog.jobs.documents import idempotency_key
+from zerog.jobs.record import (
+    FINISHED_STATES,
+    UNFINISHED,
+    JobId,
+    JobRecord,
+    State,
+    new_job_id,
+    to_document,
+)
+
+from zerog_api.bodies import (
+    Selection,
+    asked_of,
+    fingerprint,
+    read_batch,
+    read_object,
+    read_selection,
+)
+from zerog_api.http import Answer, Request, Response, StreamResponse, json_response
+from zerog_api.problems import Fault, Problem, unprocessable
+from zerog_api.service import Asked, Jobs
+from zerog_api.types import RegisteredType, Types
+from zerog_api.watch import Watch, wait_any
+
+DEFAULT_PAGE = 50
+#: A comment keeps proxies from closing a silent stream.
+STREAM_HEARTBEAT_SECONDS = 15.0
+MAX_KEY_CHARS = 255
+_SUMMARY = (
+    "uuid", "type", "queue", "priority", "state", "resultCode", "message", "createdTime",
+    "changedTime", "startedTime", "finishedTime", "notBeforeTime", "cancelRequestedTime",
+    "attempt", "errors", "crashes", "continuations", "replays",
+)  # fmt: skip
+
+
+class JobCalls:
+    """Handlers of the calls about jobs. Each gets the request, parsed query values, and path segments."""
+
+    def __init__(
+        self,
+        store: Datastore,
+        jobs: Jobs,
+        types: Types,
+        watch: Watch,
+        stopping: asyncio.Event,
+        idempotency_seconds: float,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._types = types
+        self._watch = watch
+        self._stopping = stopping
+        self._idempotency_seconds = idempotency_seconds
+
+    async def submit(self, request: Request, query: dict[str, Any], name: str) -> Answer:
+        """Accept a job."""
+        job_type = await self._types.get(name)
+        parameters = read_object(request)
+        if faults := job_type.faults(parameters):
+            raise unprocessable(faults, f"the parameters do not fit the job type {name}")
+        asked = asked_of(query, datetime.now(UTC))
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            uuid = new_job_id()
+            await self._jobs.accept(uuid, job_type.document, parameters, asked)
+        else:
+            mark = fingerprint(name, parameters, query)
+            uuid = await self._accept_once(key, mark, job_type, parameters, asked)
+        return json_response({"uuid": uuid}, 201, Location=f"/v1/jobs/{uuid}")
+
+    async def _accept_once(
+        self,
+        key: str,
+        mark: str,
+        job_type: RegisteredType,
+        parameters: dict[str, Any],
+        asked: Asked,
+    ) -> JobId:
+        """Accept a job unless the key was used; then return the job it was used for.
+
+        The key is taken first, with the UUID that the job will have: a repeat after a crash between the two writes
+        finishes what the first request began.
+        """
+        if not 0 < len(key) <= MAX_KEY_CHARS:
+            fault = Fault("Idempotency-Key", f"has to have 1 to {MAX_KEY_CHARS} characters")
+            raise unprocessable([fault], "the Idempotency-Key does not fit")
+        uuid = new_job_id()
+        place = idempotency_key(key)
+        document = {"uuid": uuid, "fingerprint": mark}
+        try:
+            await self._store.insert(
+                "idempotency", place, document, expire_seconds=self._idempotency_seconds
+            )
+        except DocumentExistsError:
+            stored = await self._store.get("idempotency", place)
+            if stored is not None and stored.document["fingerprint"] != mark:
+                raise Problem(
+                    409, "idempotency-key-reused", "this Idempotency-Key was used for another job"
+                ) from None
+            if stored is not None:
+                uuid = JobId(stored.document["uuid"])
+            if await self._store.get("jobs", uuid) is not None:
+                return uuid
+        try:
+            await self._jobs.accept(uuid, job_type.document, parameters, asked)
+        except DocumentExistsError:
+            pass  # another request with this key was faster
+        return uuid
+
+    async def submit_batch(self, request: Request, query: dict[str, Any]) -> Answer:
+        """Accept several jobs, or none if one of them does not fit."""
+        items = read_batch(read_object(request))
+        faults: list[Fault] = []
+        checked = []
+        for number, item in enumerate(items):
+            job_type = await self._types.get(item.type)
+            faults += job_type.faults(item.parameters, f"$.jobs[{number}].parameters")
+            checked.append((new_job_id(), job_type, item))
+        if faults:
+            raise unprocessable(faults, "some jobs of the batch do not fit; none is taken")
+        results = await asyncio.gather(
+            *[
+                self._jobs.accept(uuid, job_type.document, item.parameters, item.asked)
+                for uuid, job_type, item in checked
+            ],
+            return_exceptions=True,
+        )
+        if failed := next((item for item in results if isinstance(item, BaseException)), None):
+            raise failed
+        return json_response({"uuids": [uuid for uuid, _, _ in checked]}, 201)
+
+    async def progress(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
+        """Tell a job's progress, at once or when it changes."""
+        first = await self._progress(uuid)
+        seconds = query.get("wait")
+        if not seconds or first["resultCode"] != UNFINISHED:
+            return json_response(first)
+        deadline = time.monotonic() + seconds
+        now = first
+        async with self._watch.changes() as changed:
+            while now == first and (left := deadline - time.monotonic()) > 0:
+                await wait_any(changed, request.closed, self._stopping, seconds=left)
+                if request.closed.is_set() or self._stopping.is_set():
+                    break
+                changed.clear()
+                now = await self._progress(uuid)
+        return json_response(now)
+
+    async def _progress(self, uuid: str) -> dict[str, Any]:
+        return await self._progress_of((await self._jobs.read(uuid)).document)
+
+    async def _progress_of(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        progress = {
+            "uuid": document["uuid"],
+            "state": document["state"],
+            "completeness": await self._jobs.completeness(document),
+            "resultCode": document["resultCode"],
+            "attempt": document["attempt"],
+        }
+        if message := document.get("message"):
+            progress["message"] = message
+        return progress
+
+    async def info(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
+        """Tell a job's progress, log and attempts."""
+        document = (await self._jobs.read(uuid)).document
+        lines = await self._jobs.lines(document)
+        kinds = {"events": "info", "warnings": "warning", "errors": "error"}
+        return json_response(
+            {
+                **_summary(document),
+                "completeness": await self._jobs.completeness(document),
+                "limits": document["limits"],
+                **{
+                    name: [line for line in lines if line["level"] == level]
+                    for name, level in kinds.items()
+                },
+                "attempts": document["attempts"],
+            }
+        )
+
+    async def data(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
+        """Return a finished job's output data."""
+        document = (await self._jobs.read(uuid)).document
+        if document["resultCode"] == UNFINISHED:
+            raise JobStateError(f"job {uuid} is {document['state']}: its data is not there yet")
+        return json_response(
+            {
+                "uuid": uuid,
+                "resultCode": document["resultCode"],
+                "data": await self._jobs.data(document),
+            }
+        )
+
+    async def document(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
+        """Return everything that is known of a job but its log."""
+        stored = await self._jobs.read(uuid)
+        document = {
+            **stored.document,
+            "parameters": await self._jobs.parameters(stored.document),
+            "data": await self._jobs.data(stored.document),
+            "completeness": await self._jobs.completeness(stored.document),
+        }
+        for inner in ("hasInputBlob", "outputBlobAttempt"):
+            document.pop(inner, None)
+        return json_response(document, ETag=f'"{stored.revision}"')
+
+    async def stream(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
+        """Send progress and log lines as they happen."""
+        await self._jobs.read(uuid)
+        return StreamResponse(
+            self._events(request, uuid), "text/event-stream", {"Cache-Control": "no-store"}
+        )
+
+    async def _events(self, request: Request, uuid: str) -> AsyncIterator[bytes]:
+        """The id of a log line is its attempt and number: a client that comes back goes on there."""
+        seen = _parse_event_id(request.headers.get("Last-Event-ID", ""))
+        last: dict[str, Any] | None = None
+        async with self._watch.changes() as changed:
+            while True:
+                changed.clear()
+                try:
+                    document = (await self._jobs.read(uuid)).document
+                    progress = await self._progress_of(document)
+                    lines = await self._jobs.lines(document)
+                except (Problem, DatastoreError):
+                    return  # gone, or the store is away: the client comes back
+                for line in lines:
+                    at = (line["attempt"], line["seq"])
+                    if at > seen:
+                        seen = at
+                        yield _event("log", line, seen)
+                if progress != last:
+                    last = progress
+                    yield _event("progress", progress, seen)
+                if progress["resultCode"] != UNFINISHED:
+                    yield _event("end", progress, seen)
+                    return
+                await wait_any(
+                    changed, request.closed, self._stopping, seconds=STREAM_HEARTBEAT_SECONDS
+                )
+                if request.closed.is_set() or self._stopping.is_set():
+                    return
+                if not changed.is_set():
+                    yield b": still here\n\n"
+
+    async def cancel(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
+        """Ask for a job's end."""
+        return await self._changed(await self._jobs.cancel(uuid))
+
+    async def retry(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
+        """Let a finished job run again."""
+        return await self._changed(await self._jobs.retry(uuid))
+
+    async def _changed(self, record: JobRecord) -> Answer:
+        return json_response(await self._progress_of(to_document(record)), 202)
+
+    async def delete(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
+        """Forget a finished job."""
+        await self._jobs.delete(uuid)
+        return Response(204)
+
+    async def list(self, request: Request, query: dict[str, Any]) -> Answer:
+        """List jobs, newest first."""
+        job_filter = JobFilter(
+            query.get("type", ()), query.get("state", ()), query.get("queue", ())
+        )
+        try:
+            page = await self._store.list_jobs(
+                job_filter, limit=query.get("limit", DEFAULT_PAGE), cursor=query.get("cursor")
+            )
+        except ValueError:
+            fault = Fault("?cursor", "is not one that a listing has returned")
+            raise unprocessable([fault], "the cursor does not fit") from None
+        return json_response(
+            {"jobs": [_summary(item.document) for item in page.jobs], "next": page.cursor}
+        )
+
+    async def cancel_many(self, request: Request, query: dict[str, Any]) -> Answer:
+        """Ask for the end of all jobs that a filter selects."""
+        chosen = read_selection(read_object(request))
+        states = [state for state in State if state not in FINISHED_STATES]
+        return await self._change_many(chosen, states, self._jobs.cancel)
+
+    async def retry_many(self, request: Request, query: dict[str, Any]) -> Answer:
+        """Let all finished jobs that a filter selects run again; failed ones unless it says else."""
+        chosen = read_selection(read_object(request))
+        return await self._change_many(chosen, [State.FAILED], self._jobs.retry)
+
+    async def _change_many(self, chosen: Selection, states: Any, change: Any) -> Answer:
+        uuids = chosen.uuids[: chosen.limit]
+        more = len(chosen.uuids) > chosen.limit
+        if not uuids:
+            job_filter = JobFilter(chosen.types, chosen.states or states, chosen.queues)
+            page = await self._store.list_jobs(job_filter, limit=chosen.limit)
+            uuids = [item.document["uuid"] for item in page.jobs]
+            more = page.cursor is not None
+        changed = 0
+        for uuid in uuids:
+            try:
+                await change(uuid)
+                changed += 1
+            except (JobStateError, Problem):
+                continue  # finished, gone or changed meanwhile
+        return json_response({"changed": changed, "more": more})
+
+
+def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: document[name] for name in _SUMMARY if name in document}
+
+
+def _event(kind: str, document: Mapping[str, Any], seen: tuple[int, int]) -> bytes:
+    body = jsontext.dumps(document).decode()
+    return f"event: {kind}\nid: {seen[0]}-{seen[1]}\ndata: {body}\n\n".encode()
+
+
+def _parse_event_id(text: str) -> tuple[int, int]:
+    attempt, _, seq = text.partition("-")
+    if attempt.isdecimal() and seq.isdecimal() and len(text) < 30:
+        return int(attempt), int(seq)
+    return 0, -1

@@ -1,0 +1,120 @@
+"""Run the API: open store and queue, listen, and stop without losing an accepted job."""
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Callable
+
+import uvloop
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from zerog import repair
+from zerog.datastore import open_datastore
+from zerog.datastore.base import Datastore
+from zerog.errors import ConfigError
+from zerog.queues import connect_producer
+from zerog.queues.base import Producer
+from zerog.settings import ApiSettings
+
+from zerog_api.http import Application
+from zerog_api.jobs import JobCalls
+from zerog_api.routes import Router, build_openapi, build_routes
+from zerog_api.service import Jobs
+from zerog_api.system import Metrics, SystemCalls
+from zerog_api.types import Types
+from zerog_api.watch import Watch
+
+log = logging.getLogger(__name__)
+
+#: Tornado's own limit only guards against what ours has already refused.
+_SERVER_BODY_BYTES = 64 * 1024 * 1024
+_IDLE_SECONDS = 3600
+_BODY_SECONDS = 60
+
+
+def run_api(settings: ApiSettings) -> int:
+    """Run the API until it is told to stop; return the process's exit code."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
+    return 0
+
+
+def make_app(
+    store: Datastore, producer: Producer, settings: ApiSettings
+) -> tuple[Application, Jobs]:
+    """Put the parts together."""
+    types = Types(store)
+    jobs = Jobs(store, producer)
+    metrics = Metrics()
+    system = SystemCalls(store, producer, types, metrics)
+    stopping = asyncio.Event()
+    calls = JobCalls(store, jobs, types, Watch(store), stopping, settings.idempotency_seconds)
+    routes = build_routes(calls, system)
+    system.openapi_document = build_openapi(routes)
+    app = Application(
+        Router(routes).find, max_body_bytes=settings.max_body_bytes, observe=metrics.observe
+    )
+    app.stopping = stopping
+    return app, jobs
+
+
+async def serve(
+    settings: ApiSettings,
+    *,
+    stop: asyncio.Event | None = None,
+    on_ready: Callable[[int], None] | None = None,
+) -> None:
+    """Serve until SIGTERM, SIGINT or `stop`. `on_ready` gets the port."""
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    store = await open_datastore(settings.store, deadline_seconds=settings.deadline_seconds)
+    producer = await connect_producer(settings.queue)
+    app, jobs = make_app(store, producer, settings)
+    server = HTTPServer(
+        app,  # type: ignore[arg-type]  # a delegate, which the annotation leaves out
+        max_body_size=_SERVER_BODY_BYTES,
+        idle_connection_timeout=_IDLE_SECONDS,
+        body_timeout=_BODY_SECONDS,
+    )
+    try:
+        sockets = bind_sockets(settings.port, settings.host, backlog=1024)
+    except OSError as error:
+        await store.close()
+        raise ConfigError(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): is it in use?"
+        ) from error
+    server.add_sockets(sockets)
+    port = sockets[0].getsockname()[1]
+    background = [
+        asyncio.create_task(jobs.note_entries(stop), name="note-entries"),
+        asyncio.create_task(repair.background(store, producer, stop), name="repair"),
+    ]
+    gc.freeze()
+    log.info("listening on http://%s:%d", settings.host, port)
+    if on_ready is not None:
+        on_ready(port)
+    try:
+        await _until(stop, background)
+    finally:
+        stop.set()
+        log.info("stopping: requests under way may finish within %g s", settings.grace_seconds)
+        server.stop()
+        await app.finish(settings.grace_seconds)
+        await asyncio.wait(background, timeout=settings.grace_seconds)
+        await jobs.flush_notes()
+        await server.close_all_connections()
+        await producer.close()
+        await store.close()
+
+
+async def _until(stop: asyncio.Event, background: list["asyncio.Task[None]"]) -> None:
+    """Wait for the end. A background task that ends before it is a bug, and ends the process."""
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    done, _ = await asyncio.wait([stopped, *background], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    for task in done:
+        if not stop.is_set():
+            task.result()

@@ -1,0 +1,98 @@
+"""Errors as RFC 9457 problem documents. The one table from what went wrong to what the client is told.
+
+Nothing internal reaches a client: no trace, no address, no text of an exception that was not written for clients.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from zerog.errors import (
+    DatastoreError,
+    DocumentTooLargeError,
+    JobStateError,
+    QueueError,
+    ZeroGError,
+)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a request, and where: a JSON path, or a parameter's name."""
+
+    path: str
+    message: str
+
+
+class Problem(Exception):
+    """An answer that is an error."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.headers = headers or {}
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the body of the answer."""
+        document: dict[str, Any] = {
+            "type": f"urn:zerog:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        if self.faults:
+            document["errors"] = [
+                {"path": fault.path, "message": fault.message} for fault in self.faults
+            ]
+        return document
+
+
+def unprocessable(faults: Sequence[Fault], detail: str) -> Problem:
+    """Return the problem of a request that is understood and does not fit."""
+    return Problem(422, "invalid-request", detail, faults=faults)
+
+
+def unavailable(what: str) -> Problem:
+    """Return the problem of a part that is away."""
+    return Problem(
+        503,
+        f"{what}-unavailable",
+        f"the {what} is away; nothing was changed; try again",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def problem_of(error: ZeroGError) -> Problem:
+    """Return the problem for an error of ours."""
+    match error:
+        case JobStateError():
+            return Problem(409, "job-state", str(error))
+        case DocumentTooLargeError():
+            return Problem(413, "too-large", "the parameters are too large to be stored")
+        case DatastoreError():
+            return unavailable("datastore")
+        case QueueError():
+            return unavailable("queue")
+        case _:
+            return internal()
+
+
+def internal() -> Problem:
+    """Return the problem of a bug: the log says more."""
+    return Problem(500, "internal", "something went wrong here; the server's log says what")

@@ -1,0 +1,98 @@
+"""The registered job types as the API sees them, and the validation of parameters against them."""
+
+import asyncio
+import difflib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema_rs
+from zerog.datastore.base import Datastore
+
+from zerog_api.problems import Fault, Problem
+
+#: How old the known types may be. A new type is looked up at once all the same.
+REFRESH_SECONDS = 1.0
+#: Unknown names are looked up in the datastore at most this often.
+MISS_SECONDS = 0.1
+MAX_FAULTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredType:
+    """A type's document with its compiled schema."""
+
+    document: Mapping[str, Any]
+    revision: str
+    validator: Any
+
+    def faults(self, parameters: dict[str, Any], root: str = "$") -> list[Fault]:
+        """Return what is wrong with parameters, one entry per fault."""
+        if self.validator.is_valid(parameters):
+            return []
+        found = []
+        for error in self.validator.iter_errors(parameters):
+            path = root + "".join(
+                [
+                    f"[{part}]" if isinstance(part, int) else f".{part}"
+                    for part in error.instance_path
+                ]
+            )
+            found.append(Fault(path, error.message[:500]))
+            if len(found) >= MAX_FAULTS:
+                break
+        return found
+
+
+class Types:
+    """Keeps the types at hand."""
+
+    def __init__(self, store: Datastore) -> None:
+        self._store = store
+        self._types: dict[str, RegisteredType] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def get(self, name: str) -> RegisteredType:
+        """Return a type. A 404 `Problem` names those that are near."""
+        await self._refresh(REFRESH_SECONDS)
+        found = self._types.get(name)
+        if found is None:
+            await self._refresh(MISS_SECONDS)
+            found = self._types.get(name)
+        if found is not None:
+            return found
+        near = difflib.get_close_matches(name[:100], self._types, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise Problem(
+            404,
+            "unknown-type",
+            f"no worker has registered the job type {name[:100]!r}{hint} GET /v1/types lists them",
+        )
+
+    async def all(self) -> list[Mapping[str, Any]]:
+        """Return all types' documents, by name."""
+        await self._refresh(MISS_SECONDS)
+        return [self._types[name].document for name in sorted(self._types)]
+
+    async def _refresh(self, max_age_seconds: float) -> None:
+        if time.monotonic() - self._read_at < max_age_seconds:
+            return
+        async with self._reading:
+            if time.monotonic() - self._read_at < max_age_seconds:
+                return
+            stored = await self._store.scan("types")
+            known = self._types
+            self._types = {
+                name: known[name]
+                if name in known and known[name].revision == item.revision
+                else RegisteredType(item.document, item.revision, _compile(item.document))
+                for name, item in stored.items()
+            }
+            self._read_at = time.monotonic()
+
+
+def _compile(document: Mapping[str, Any]) -> Any:
+    return jsonschema_rs.validator_for(json.dumps(document["schema"]), validate_formats=True)

@@ -1,0 +1,61 @@
+"""Wait for jobs to change: one loop for everybody who waits.
+
+While somebody waits, the datastore's version is polled, which costs next to nothing; documents are read again only when it
+has moved. A store that has no version is asked for the documents less often.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from zerog.datastore.base import Datastore
+from zerog.errors import DatastoreError
+
+#: How often the version is looked at: the latency that waiting adds, twice over.
+VERSION_SECONDS = 0.002
+#: The same for a store without one.
+POLL_SECONDS = 0.1
+
+
+class Watch:
+    """Wakes whoever waits, when anything in the datastore has changed."""
+
+    def __init__(self, store: Datastore) -> None:
+        self._store = store
+        self._waiting: set[asyncio.Event] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def changes(self) -> AsyncIterator[asyncio.Event]:
+        """Give an event that is set at every change; the user clears it before reading."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        if self._loop is None or self._loop.done():
+            self._loop = asyncio.create_task(self._poll(), name="watch")
+        try:
+            yield event
+        finally:
+            self._waiting.discard(event)
+
+    async def _poll(self) -> None:
+        version: str | None = None
+        while self._waiting:
+            try:
+                seen = await self._store.version()
+            except DatastoreError:
+                seen = None
+            if seen is None or seen != version:
+                version = seen
+                for event in self._waiting:
+                    event.set()
+            await asyncio.sleep(POLL_SECONDS if seen is None else VERSION_SECONDS)
+
+
+async def wait_any(*events: asyncio.Event, seconds: float) -> None:
+    """Wait until one of the events is set, or the time is over."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
