@@ -1,6 +1,7 @@
 """The calls about jobs: from request to answer. What they do is in `zerog_api.service`."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ MAX_KEY_CHARS = 255
 _SUMMARY = (
     "uuid", "type", "queue", "priority", "state", "resultCode", "message", "createdTime",
     "changedTime", "startedTime", "finishedTime", "notBeforeTime", "cancelRequestedTime",
-    "attempt", "errors", "crashes", "continuations", "replays",
+    "attempt", "crashes", "continuations", "replays",
 )  # fmt: skip
 
 
@@ -113,10 +114,9 @@ class JobCalls:
                 uuid = JobId(stored.document["uuid"])
             if await self._store.get("jobs", uuid) is not None:
                 return uuid
-        try:
+        # It exists already when another request with this key was faster.
+        with contextlib.suppress(DocumentExistsError):
             await self._jobs.accept(uuid, job_type.document, parameters, asked)
-        except DocumentExistsError:
-            pass  # another request with this key was faster
         return uuid
 
     async def submit_batch(self, request: Request, query: dict[str, Any]) -> Answer:

@@ -172,9 +172,11 @@ def build_openapi(routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     parameters = [parameter.to_openapi() for parameter in route.query]
-    for segment in route.path.split("/"):
-        if segment.startswith("{"):
-            parameters.append(_path_parameter(segment.strip("{}")))
+    parameters += [
+        _path_parameter(segment.strip("{}"))
+        for segment in route.path.split("/")
+        if segment.startswith("{")
+    ]
     if route.idempotency_key:
         parameters.append(schemas.IDEMPOTENCY_KEY)
     answer: dict[str, Any] = {"description": route.summary}

@@ -46,7 +46,10 @@ def _apply(document: Document, op: PatchOp) -> None:
                 raise PathExistsError(f"there is a value at {'.'.join(op.path)}")
             parent[last] = op.value
         case "incr":
-            parent[last] = parent.get(last, 0) + op.value
+            number = parent.get(last, 0)
+            if not isinstance(number, int | float):
+                raise DatastoreError(f"there is no number at {'.'.join(op.path)}")
+            parent[last] = number + op.value
         case "unset":
             if last not in parent:
                 raise PathMissingError(f"there is no value at {'.'.join(op.path)}")

@@ -117,7 +117,7 @@ class SqliteDatastore:
             cursor = connection.execute(
                 "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
                 f"revision=? WHERE collection=? AND key=? AND revision=? AND {_LIVE}",
-                (*row[2:], new, collection, key, int(revision), now),
+                (*row[2:], new, collection, key, revision, now),
             )
             if cursor.rowcount != 1:
                 raise _conflict(connection, collection, key, now)

@@ -137,7 +137,9 @@ class Writer:
             revision += 1
             try:
                 write.result = write.apply(connection, revision)
-            except ZeroGError as error:
+            except sqlite3.Error:
+                raise  # trouble with the file is everybody's
+            except Exception as error:  # a value without a JSON form, say: this write's own
                 write.error = error
         connection.execute("UPDATE counter SET revision = ?", (revision,))
 

@@ -1,0 +1,199 @@
+"""The asynchronous client: the same calls as `zerog.client.sync`, awaited."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from zerog.client import calls
+from zerog.client.calls import Call, JobFailedError, StreamEvent, WaitTimeoutError
+
+if TYPE_CHECKING:
+    from zerog.jobs.base import Job
+
+
+class AsyncClient:
+    """Submits and follows jobs. Use it as an async context manager, or `close` it.
+
+    A call is repeated while the API is away, for up to `retry_seconds`.
+    """
+
+    def __init__(
+        self,
+        url: str = calls.DEFAULT_URL,
+        *,
+        token: str | None = None,
+        retry_seconds: float = calls.RETRY_SECONDS,
+    ) -> None:
+        self._retry_seconds = retry_seconds
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.AsyncClient(base_url=url, headers=headers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def submit(
+        self, job: "str | Job", parameters: Mapping[str, Any] | None = None, **options: Any
+    ) -> str:
+        """Submit a job, return its UUID.
+
+        Options: `delay`, `start_at`, `priority`, `timeout`, `idempotency_key`.
+        """
+        return str((await self._call(calls.submit_call(job, parameters, **options)))["uuid"])
+
+    async def submit_many(self, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Submit up to 1,000 jobs (`{"type", "parameters", …}`), all or none."""
+        return list((await self._call(calls.batch_call(jobs)))["uuids"])
+
+    async def progress(self, uuid: str) -> dict[str, Any]:
+        """Return state, completeness and result code."""
+        return dict(await self._call(calls.progress_call(uuid)))
+
+    async def info(self, uuid: str) -> dict[str, Any]:
+        """Return progress, log and attempts."""
+        return dict(await self._call(calls.job_call(uuid, "info")))
+
+    async def data(self, uuid: str) -> Any:
+        """Return the output data of a finished job."""
+        return (await self._call(calls.job_call(uuid, "data")))["data"]
+
+    async def get(self, uuid: str) -> dict[str, Any]:
+        """Return the whole document."""
+        return dict(await self._call(calls.job_call(uuid)))
+
+    async def wait(self, uuid: str, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until a job is finished, return its progress. `WaitTimeoutError` if it is not."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        progress = await self.progress(uuid)
+        while progress["resultCode"] == calls.UNFINISHED:
+            step = calls.WAIT_STEP_SECONDS
+            if deadline is not None:
+                step = min(step, deadline - time.monotonic())
+                if step <= 0:
+                    raise WaitTimeoutError(f"job {uuid} is {progress['state']} after {timeout:g} s")
+            progress = await self._call(calls.progress_call(uuid, step))
+        return dict(progress)
+
+    async def result(self, uuid: str, timeout: float | None = None) -> Any:
+        """Wait for a job and return its data. `JobFailedError` if it did not succeed."""
+        progress = await self.wait(uuid, timeout)
+        if progress["state"] != "succeeded":
+            raise JobFailedError(progress)
+        return await self.data(uuid)
+
+    async def stream(self, uuid: str) -> AsyncIterator[StreamEvent]:
+        """Give progress and log lines as they happen, over cuts of the connection too."""
+        last_id, failures = "", 0
+        deadline = time.monotonic() + self._retry_seconds
+        while True:
+            headers = {"Last-Event-ID": last_id} if last_id else {}
+            path = calls.job_call(uuid, "stream").path
+            try:
+                async with self._http.stream("GET", path, headers=headers, timeout=60) as response:
+                    if not response.is_success:
+                        await response.aread()
+                        calls.read_answer(response)
+                    reader = calls.EventReader()
+                    async for line in response.aiter_lines():
+                        for event in reader.feed(line):
+                            last_id, failures = event.id, 0
+                            deadline = time.monotonic() + self._retry_seconds
+                            yield event
+                            if event.kind == "end":
+                                return
+            except httpx.TransportError as error:
+                if time.monotonic() >= deadline:
+                    raise calls.unreachable(str(self._http.base_url), error) from error
+            failures += 1
+            await asyncio.sleep(calls.pause_seconds(failures, None))
+
+    async def list(
+        self,
+        *,
+        types: Sequence[str] = (),
+        states: Sequence[str] = (),
+        queues: Sequence[str] = (),
+        page_size: int = 100,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Give jobs, newest first, page by page."""
+        cursor = None
+        while True:
+            page = await self._call(calls.list_call(types, states, queues, page_size, cursor))
+            for job in page["jobs"]:
+                yield job
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    async def cancel(self, uuid: str) -> dict[str, Any]:
+        """Ask for a job's end."""
+        return dict(await self._call(calls.job_call(uuid, "cancel", "POST")))
+
+    async def retry(self, uuid: str) -> dict[str, Any]:
+        """Let a finished job run again."""
+        return dict(await self._call(calls.job_call(uuid, "retry", "POST")))
+
+    async def change_many(self, what: str, job_filter: Mapping[str, Any]) -> dict[str, Any]:
+        """`retry` or `cancel` up to 1,000 jobs by filter (`type`, `state`, `queue`, `uuids`)."""
+        return dict(await self._call(calls.filter_call(what, job_filter)))
+
+    async def delete(self, uuid: str) -> None:
+        """Forget a finished job."""
+        await self._call(calls.job_call(uuid, method="DELETE"))
+
+    async def types(self) -> Any:
+        """Return the registered job types."""
+        return (await self._call(Call("GET", "/v1/types")))["types"]
+
+    async def queues(self) -> Any:
+        """Return depth, rates and waiting time of the queues."""
+        return (await self._call(Call("GET", "/v1/queues")))["queues"]
+
+    async def workers(self) -> Any:
+        """Return who is alive and what it runs."""
+        return (await self._call(Call("GET", "/v1/workers")))["workers"]
+
+    async def _call(self, call: Call) -> Any:
+        deadline = time.monotonic() + self._retry_seconds
+        for attempt in range(10_000):  # the deadline ends it
+            response = None
+            failure: Exception | None = None
+            try:
+                response = await self._http.request(
+                    call.method,
+                    call.path,
+                    params=call.query,
+                    json=call.body,
+                    headers=call.headers,
+                    timeout=call.timeout_seconds,
+                )
+            except httpx.TransportError as error:
+                failure = error
+            if response is not None and response.status_code not in calls.RETRYABLE:
+                return calls.read_answer(response)
+            # A connection that was refused has carried nothing.
+            refused = isinstance(failure, httpx.ConnectError)
+            pause = calls.pause_seconds(attempt, response)
+            again = call.repeatable or response is not None or refused
+            if not again or time.monotonic() + pause > deadline:
+                if response is not None:
+                    return calls.read_answer(response)
+                assert failure is not None
+                raise calls.unreachable(str(self._http.base_url), failure) from failure
+            await asyncio.sleep(pause)
+        raise AssertionError("not reached")
