@@ -1,0 +1,124 @@
+"""The writer of the SQLite store: group commit, durability and the sweep of what has expired."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from zerog.datastore import sqlite_writer
+from zerog.datastore.sqlite import SqliteDatastore
+
+DEADLINE_SECONDS = 10.0
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SqliteDatastore]:
+    opened = await SqliteDatastore.open(path, 5.0)
+    yield opened
+    await opened.close()
+
+
+def rows(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    (count,) = connection.execute("SELECT count(*) FROM document").fetchone()
+    connection.close()
+    return int(count)
+
+
+async def test_writes_that_arrive_together_share_a_commit(store: SqliteDatastore) -> None:
+    before = store.writer.commits
+
+    await asyncio.gather(
+        *(store.insert("jobs", f"key {n}", {"n": n}, durable=True) for n in range(1000))
+    )
+
+    assert 1000 // sqlite_writer.MAX_BATCH <= store.writer.commits - before <= 100
+
+
+async def test_a_lone_write_does_not_wait_for_company(store: SqliteDatastore) -> None:
+    before = store.writer.commits
+
+    for number in range(10):
+        await store.insert("jobs", f"key {number}", {})
+
+    assert store.writer.commits - before == 10
+
+
+async def test_each_write_of_a_commit_has_its_own_revision(store: SqliteDatastore) -> None:
+    revisions = await asyncio.gather(*(store.insert("jobs", f"key {n}", {}) for n in range(600)))
+
+    assert len(set(revisions)) == 600
+    found = await store.scan("jobs")
+    assert [found[f"key {n}"].revision for n in range(600)] == revisions
+
+
+async def test_writes_are_done_in_the_order_they_came(store: SqliteDatastore) -> None:
+    await asyncio.gather(*(store.upsert("progress", "key", {"n": n}) for n in range(600)))
+
+    stored = await store.get("progress", "key")
+    assert stored is not None
+    assert stored.document == {"n": 599}
+
+
+async def test_only_a_commit_with_a_durable_write_is_flushed_to_the_disk(
+    store: SqliteDatastore,
+) -> None:
+    statements: list[str] = []
+    await store.insert("jobs", "first", {})
+    store.writer._connection.set_trace_callback(statements.append)
+
+    await store.insert("jobs", "kept", {}, durable=True)
+    await store.insert("jobs", "kept too", {}, durable=True)
+    await store.insert("jobs", "light", {})
+    await asyncio.gather(
+        store.insert("jobs", "light too", {}),
+        store.insert("jobs", "kept as well", {}, durable=True),
+    )
+
+    store.writer._connection.set_trace_callback(None)
+    sync, seen = "NORMAL", []
+    for statement in statements:
+        if statement.startswith("PRAGMA synchronous = "):
+            sync = statement.rpartition(" ")[2]
+        elif statement.startswith("COMMIT"):
+            seen.append(sync)
+    assert seen[:3] == ["FULL", "FULL", "NORMAL"]
+    assert seen[-1] == "FULL"
+
+
+async def test_expired_documents_are_removed_in_small_steps(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr(sqlite_writer, "SWEEP_ROWS", 10)
+    store = await SqliteDatastore.open(path, 5.0)
+    await asyncio.gather(
+        *(store.insert("events", f"gone {n}", {}, expire_seconds=0.01) for n in range(100)),
+        store.insert("events", "kept", {}),
+        store.insert("events", "later", {}, expire_seconds=3600.0),
+    )
+
+    counts = {rows(path)}
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while (count := rows(path)) > 2:
+        assert time.monotonic() < deadline, f"{count} documents were never swept"
+        counts.add(count)
+        await asyncio.sleep(0.005)
+
+    assert set(await store.scan("events")) == {"kept", "later"}
+    assert len(counts) > 3
+    await store.close()
+
+
+async def test_close_ends_the_writer_thread(path: Path) -> None:
+    before = set(threading.enumerate())
+    store = await SqliteDatastore.open(path, 5.0)
+    mine = {thread for thread in threading.enumerate() if thread.name == "sqlite-writer"} - before
+    assert len(mine) == 1
+
+    await store.close()
+
+    assert not any(thread.is_alive() for thread in mine)
