@@ -139,10 +139,10 @@ class Application(httputil.HTTPServerConnectionDelegate):
         except Problem as problem:
             return problem_response(problem), name
         except ZeroGError as error:
-            problem = problems.problem_of(error)
-            if problem.status >= 500:
+            told = problems.problem_of(error)
+            if told.status >= 500:
                 log.warning("%s %s: %s", request.method, name, error)
-            return problem_response(problem), name
+            return problem_response(told), name
         except Exception:  # the top of a request: a bug must not end the server
             log.exception("%s %s failed", request.method, name)
             return problem_response(problems.internal()), name

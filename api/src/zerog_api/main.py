@@ -74,7 +74,7 @@ async def serve(
     producer = await connect_producer(settings.queue)
     app, jobs = make_app(store, producer, settings)
     server = HTTPServer(
-        app,  # type: ignore[arg-type]  # a delegate, which the annotation leaves out
+        app,
         max_body_size=_SERVER_BODY_BYTES,
         idle_connection_timeout=_IDLE_SECONDS,
         body_timeout=_BODY_SECONDS,

@@ -27,7 +27,7 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "priority": {"type": "integer", "minimum": 0, "maximum": 9},
     "delay": {"type": "number", "minimum": 0},
     "startAt": _TIME,

@@ -50,11 +50,9 @@ _NUMBER = (int, float)
 
 def read_options(class_name: str, declared: type | None) -> Options:
     """Read an `Options` class. `ValueError` lists everything that is wrong with it."""
-    given = {
-        name: value
-        for name, value in vars(declared).items()
-        if not name.startswith("__")
-    } if declared is not None else {}  # fmt: skip
+    given: dict[str, Any] = {}
+    if declared is not None:
+        given = {name: value for name, value in vars(declared).items() if name[:2] != "__"}
     known = [item.name for item in fields(Options)]
     problems = [
         f"there is no option {name!r}; options are {', '.join(known)}"

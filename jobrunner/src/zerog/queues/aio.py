@@ -197,33 +197,14 @@ class BeanstalkConnection:
         values = await self._stats(wire.encode("stats-job", entry_id))
         if values is None:
             return None
-        return EntryStats(
-            id=entry_id,
-            tube=values["tube"],
-            state=values["state"],
-            priority=wire.from_server_priority(int(values["pri"])),
-            age_seconds=int(values["age"]),
-            delay_seconds=int(values["delay"]),
-            time_left_seconds=int(values["time-left"]),
-            reserves=int(values["reserves"]),
-            releases=int(values["releases"]),
-        )
+        return wire.entry_stats(entry_id, values)
 
     async def tube_stats(self, tube: str) -> TubeStats:
         """Return a tube's counters: zeroes for a tube that does not exist."""
         values = await self._stats(wire.encode("stats-tube", tube))
         if values is None:
             return TubeStats(tube)
-        return TubeStats(
-            name=tube,
-            ready=int(values["current-jobs-ready"]),
-            reserved=int(values["current-jobs-reserved"]),
-            delayed=int(values["current-jobs-delayed"]),
-            buried=int(values["current-jobs-buried"]),
-            total=int(values["total-jobs"]),
-            deleted=int(values["cmd-delete"]),
-            waiting=int(values["current-waiting"]),
-        )
+        return wire.tube_stats(tube, values)
 
     async def tubes(self) -> list[str]:
         """Return the names of all tubes."""
@@ -233,13 +214,7 @@ class BeanstalkConnection:
         """Return facts of the server."""
         values = await self._stats(wire.encode("stats"))
         assert values is not None
-        return ServerStats(
-            id=values["id"],
-            version=values["version"],
-            uptime_seconds=int(values["uptime"]),
-            binlog=int(values["binlog-max-size"]) > 0 and int(values["binlog-current-index"]) > 0,
-            draining=values.get("draining") == "true",
-        )
+        return wire.server_stats(values)
 
     async def _stats(self, command: bytes) -> dict[str, str] | None:
         reply = wire.check(await self._call(command), b"OK", b"NOT_FOUND")

@@ -4,9 +4,12 @@ Source: `doc/protocol.txt` of beanstalkd 1.12/1.13. A reply is one line, and for
 gives, ended by CR LF.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from zerog.errors import QueueError, QueueRefusedError
+from zerog.queues.base import EntryStats, ServerStats, TubeStats
 
 #: beanstalkd's priority is a 32-bit number, 0 most urgent. Ours are spread, so that a later
 #: version has room between them.
@@ -141,3 +144,43 @@ def check(reply: Reply, *expected: bytes) -> Reply:
             raise QueueRefusedError("the queue server is out of memory")
         case _:
             raise ProtocolError(f"the queue server answered {reply.word!r}")
+
+
+def entry_stats(entry_id: int, values: Mapping[str, Any]) -> EntryStats:
+    """Read the mapping of `stats-job`."""
+    return EntryStats(
+        id=entry_id,
+        tube=str(values["tube"]),
+        state=str(values["state"]),
+        priority=from_server_priority(int(values["pri"])),
+        age_seconds=int(values["age"]),
+        delay_seconds=int(values["delay"]),
+        time_left_seconds=int(values["time-left"]),
+        reserves=int(values["reserves"]),
+        releases=int(values["releases"]),
+    )
+
+
+def tube_stats(tube: str, values: Mapping[str, Any]) -> TubeStats:
+    """Read the mapping of `stats-tube`."""
+    return TubeStats(
+        name=tube,
+        ready=int(values["current-jobs-ready"]),
+        reserved=int(values["current-jobs-reserved"]),
+        delayed=int(values["current-jobs-delayed"]),
+        buried=int(values["current-jobs-buried"]),
+        total=int(values["total-jobs"]),
+        deleted=int(values["cmd-delete"]),
+        waiting=int(values["current-waiting"]),
+    )
+
+
+def server_stats(values: Mapping[str, Any]) -> ServerStats:
+    """Read the mapping of `stats`. Servers before 1.11 do not say whether they drain."""
+    return ServerStats(
+        id=str(values["id"]),
+        version=str(values["version"]),
+        uptime_seconds=int(values["uptime"]),
+        binlog=int(values["binlog-current-index"]) > 0,
+        draining=str(values.get("draining", "false")).lower() == "true",
+    )

@@ -157,9 +157,9 @@ class Worker:
         for slot in self._slots:
             slot.stop()
         hurry = asyncio.create_task(self._hurry.wait())
-        finished = asyncio.gather(*working, return_exceptions=True)
+        finished = asyncio.create_task(_all_done(working))
         await asyncio.wait(
-            [hurry, finished],
+            {hurry, finished},
             timeout=self._settings.grace_seconds,
             return_when=asyncio.FIRST_COMPLETED,
         )
@@ -168,7 +168,7 @@ class Worker:
             log.warning("job %s is interrupted", execution.claim.record.uuid)
             execution.stop(Stop.INTERRUPT)
         patience = self._settings.kill_grace_seconds + LAST_WRITES_SECONDS
-        await asyncio.wait([finished], timeout=patience)
+        await asyncio.wait({finished}, timeout=patience)
         if not finished.done():
             log.error("some ends could not be written in time; those jobs will run again")
 
@@ -196,3 +196,8 @@ class Worker:
             except DatastoreError as error:
                 log.warning("no heartbeat: %s", error)
             await asyncio.sleep(BEAT_SECONDS)
+
+
+async def _all_done(tasks: list[asyncio.Task[None]]) -> bool:
+    await asyncio.wait(tasks)
+    return True

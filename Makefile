@@ -1,0 +1,58 @@
+# Thin: anything longer than three lines is in hack/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+SOURCES := jobrunner/src api/src operator/src
+PORT ?=
+
+##@ General
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: setup ## Start everything, run a job through it, stay up (^C stops)
+	@bash hack/run.sh
+
+.PHONY: test
+test: setup lint typecheck test-unit test-integration ## Install what the tests need and pass them all
+
+##@ Development
+.PHONY: setup
+setup: ## Install what is missing: beanstalkd, Python packages from the lock
+	@bash hack/bootstrap.sh
+
+.PHONY: format
+format: ## Format the code
+	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+.PHONY: lint
+lint: ## Check style, sizes, imports
+	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
+	@$(PY) hack/check_sizes.py
+	@.venv/bin/lint-imports --no-logo
+
+.PHONY: typecheck
+typecheck: ## Check types, strictly
+	@$(PY) -m mypy $(SOURCES) tests hack examples benchmarks
+
+.PHONY: lock
+lock: ## Resolve dependencies anew into the lock files
+	@bash hack/lock.sh
+
+##@ Test
+.PHONY: test-unit
+test-unit: ## Tests that need nothing but Python
+	@$(PY) -m pytest -q tests/unit -n 2
+
+.PHONY: test-integration
+test-integration: ## Tests with real servers and processes
+	@$(PY) -m pytest -q tests/integration -n 4
+
+.PHONY: bench
+bench: ## Measure ZeroG and its peers side by side
+	@bash hack/bench.sh
+
+.PHONY: clean
+clean: ## Remove everything that was built or installed here
+	@rm -rf .venv .tools .zerog .mypy_cache .ruff_cache .pytest_cache .hypothesis

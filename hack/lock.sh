@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Resolve all dependencies into the lock files. They hold versions and hashes and no address of a registry; uv.lock, which
+# holds addresses, is a by-product and not committed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=.tools/bin/uv
+export_lock() {
+  $uv export -q --all-packages --no-emit-workspace --no-header --no-annotate --no-emit-index-url \
+    --format requirements.txt "$@"
+}
+$uv lock -q "$@"
+export_lock --group dev >requirements.lock
+export_lock --group dev --group bench >requirements-bench.lock

@@ -1,0 +1,89 @@
+"""Follow a job on the terminal: a live progress bar with the job's log above it; plain lines in a pipe."""
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from zerog.cli.output import STATE_STYLES
+from zerog.client import Client, WaitTimeoutError
+
+_LEVEL_STYLES = {"warning": "yellow", "error": "red"}
+
+
+def follow(
+    client: Client, uuid: str, *, limit_seconds: float | None = None, quiet: bool = False
+) -> dict[str, Any]:
+    """Follow a job to its end, return its progress. `WaitTimeoutError` after the limit.
+
+    ^C leaves the job running and says how to go on.
+    """
+    if quiet:
+        return client.wait(uuid, limit_seconds)
+    console = Console(stderr=True)
+    deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
+    show = _show_live if console.is_terminal else _show_plain
+    try:
+        return show(client, uuid, console, deadline)
+    except KeyboardInterrupt:
+        print(f"\nThe job goes on. To follow it again: zerog watch {uuid}", file=sys.stderr)
+        raise
+
+
+def _show_live(
+    client: Client, uuid: str, console: Console, deadline: float | None
+) -> dict[str, Any]:
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    last: dict[str, Any] = {}
+    with bar:
+        task = bar.add_task("queued", total=1.0)
+        for event in client.stream(uuid):
+            if event.kind == "log":
+                style = _LEVEL_STYLES.get(event.data["level"], "")
+                bar.console.print(event.data["message"], style=style, markup=False)
+            else:
+                last = event.data
+                style = STATE_STYLES.get(last["state"], "white")
+                bar.update(
+                    task,
+                    completed=last["completeness"],
+                    description=f"[{style}]{last['state']}[/]",
+                )
+            _check(deadline, last, uuid)
+    _print_end(console, last)
+    return last
+
+
+def _show_plain(
+    client: Client, uuid: str, console: Console, deadline: float | None
+) -> dict[str, Any]:
+    last: dict[str, Any] = {}
+    for event in client.stream(uuid):
+        if event.kind == "log":
+            print(f"{event.data['level']}: {event.data['message']}", file=sys.stderr)
+        elif event.kind == "progress":
+            last = event.data
+            print(f"{last['state']} {last['completeness']:.0%}", file=sys.stderr)
+        _check(deadline, last, uuid)
+    _print_end(console, last)
+    return last
+
+
+def _check(deadline: float | None, last: dict[str, Any], uuid: str) -> None:
+    if deadline is not None and time.monotonic() >= deadline and last.get("resultCode") == -1:
+        raise WaitTimeoutError(
+            f"job {uuid} is still {last['state']}; it goes on: zerog watch {uuid}"
+        )
+
+
+def _print_end(console: Console, progress: dict[str, Any]) -> None:
+    if progress.get("message"):
+        console.print(f"{progress['state']}: {progress['message']}", markup=False)

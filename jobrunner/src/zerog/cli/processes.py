@@ -1,0 +1,67 @@
+"""Commands that run until they are stopped: dev, worker, api."""
+
+import argparse
+
+from zerog import logs
+from zerog.cli import codes
+from zerog.errors import ConfigError
+from zerog.settings import ApiSettings, WorkerSettings, environment, load
+
+
+def command_worker(options: argparse.Namespace) -> int:
+    """Run jobs until SIGTERM."""
+    from zerog.runner.worker import run_worker
+
+    settings = load(
+        WorkerSettings,
+        environment(),
+        jobs=tuple(options.jobs) or None,
+        queues=tuple(options.queues) if options.queues else None,
+        store=options.store,
+        queue=options.queue,
+        slots=options.slots,
+        grace_seconds=options.grace_seconds,
+    )
+    if not settings.jobs:
+        raise ConfigError("no jobs: name a module, e.g. `zerog worker acme.jobs`")
+    if settings.slots < 1:
+        raise ConfigError(f"{settings.slots} slots: at least 1 is needed")
+    logs.configure(as_json=options.log_json)
+    return run_worker(settings)
+
+
+def command_api(options: argparse.Namespace) -> int:
+    """Serve the REST API until SIGTERM."""
+    try:
+        from zerog_api.main import run_api
+    except ImportError as error:
+        raise ConfigError(f"the API is not installed ({error}): install zerog-api") from error
+    settings = load(
+        ApiSettings,
+        environment(),
+        store=options.store,
+        queue=options.queue,
+        host=options.host,
+        port=options.port,
+    )
+    logs.configure(as_json=options.log_json)
+    return run_api(settings)
+
+
+def command_dev(options: argparse.Namespace) -> int:
+    """Start everything on this machine."""
+    from zerog.dev import Dev, DevSettings
+
+    load(WorkerSettings, environment())  # a misspelt variable is told before anything starts
+    if not options.jobs:
+        raise ConfigError("no jobs: name a module, e.g. `zerog dev examples/jobs/text.py`")
+    settings = DevSettings(
+        jobs=tuple(options.jobs),
+        data=options.data,
+        port=options.port,
+        queue_port=options.queue_port,
+        slots=options.slots,
+        reload=options.reload,
+    )
+    Dev(settings).run()
+    return codes.OK

@@ -1,0 +1,130 @@
+"""Commands about ZeroG itself: types, queues, workers, describe, repair, completion."""
+
+import argparse
+import asyncio
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any
+
+from zerog.cli import codes
+from zerog.cli.output import connect, print_json, print_table
+from zerog.settings import ApiSettings, WorkerSettings, environment, load
+
+
+def command_types(options: argparse.Namespace) -> int:
+    """List the registered job types."""
+    with connect(options) as client:
+        return _print_types(client.types(), options.json)
+
+
+def command_describe(options: argparse.Namespace) -> int:
+    """Show the job types of modules; write them into the store if asked."""
+    from zerog.jobs.registry import import_jobs
+
+    settings = load(WorkerSettings, environment(), jobs=tuple(options.jobs) or None)
+    documents = [job_type.to_document() for job_type in import_jobs(settings.jobs)]
+    if options.register:
+        store = options.store or settings.store
+        asyncio.run(_register(store, documents))
+    return _print_types(documents, options.json)
+
+
+async def _register(url: str, documents: list[dict[str, Any]]) -> None:
+    from zerog.datastore import open_datastore
+    from zerog.jobs.record import format_time
+
+    store = await open_datastore(url)
+    try:
+        now = format_time(datetime.now(UTC))
+        for document in documents:
+            await store.upsert("types", document["name"], {**document, "registeredTime": now})
+    finally:
+        await store.close()
+
+
+def _print_types(documents: Any, as_json: bool) -> int:
+    if as_json:
+        print_json(documents)
+        return codes.OK
+    rows = []
+    for document in documents:
+        schema = document["schema"]
+        required = schema.get("required", [])
+        names = [name if name in required else f"[{name}]" for name in schema.get("properties", {})]
+        summary = document["description"].partition("\n")[0]
+        rows.append((document["name"], document["queue"], " ".join(names), summary))
+    columns = ("TYPE", "QUEUE", "PARAMETERS", "DESCRIPTION")
+    print_table(columns, rows, "No worker has registered a job type yet: start `zerog worker`.")
+    return codes.OK
+
+
+def command_queues(options: argparse.Namespace) -> int:
+    """Show the queues."""
+    with connect(options) as client:
+        queues = client.queues()
+    if options.json:
+        print_json(queues)
+        return codes.OK
+    names = ("name", "ready", "reserved", "delayed", "buried", "arrivalPerMinute",
+             "departurePerMinute", "waitingSeconds")  # fmt: skip
+    columns = ("QUEUE", "READY", "RUNNING", "DELAYED", "BURIED", "IN/MIN", "OUT/MIN", "WAIT (s)")
+    print_table(columns, [[queue[name] for name in names] for queue in queues], "No queues yet.")
+    return codes.OK
+
+
+def command_workers(options: argparse.Namespace) -> int:
+    """Show the workers."""
+    with connect(options) as client:
+        workers = client.workers()
+    if options.json:
+        print_json(workers)
+        return codes.OK
+    rows = [
+        (
+            worker["name"],
+            worker["state"],
+            f"{len(worker['running'])}/{worker['slots']}",
+            ", ".join(worker["queues"]),
+            ", ".join(f"{job['type']} {job['uuid']}" for job in worker["running"]) or "idle",
+        )
+        for worker in workers
+    ]
+    columns = ("WORKER", "STATE", "BUSY", "QUEUES", "RUNS")
+    print_table(columns, rows, "No worker is alive: start `zerog worker MODULE`.")
+    return codes.OK
+
+
+def command_repair(options: argparse.Namespace) -> int:
+    """Compare datastore and queue once, and put back what has no queue entry."""
+    settings = load(ApiSettings, environment(), store=options.store, queue=options.queue)
+    report = dataclasses.asdict(asyncio.run(_repair(settings)))
+    if options.json:
+        print_json(report)
+    else:
+        print(f"{report['checked']} unfinished jobs looked at")
+        for name in ("requeued", "kicked", "dropped", "unknown", "unreadable"):
+            for item in report[name]:
+                print(f"{name}: {item}")
+    return codes.OK
+
+
+async def _repair(settings: ApiSettings) -> Any:
+    from zerog.datastore import open_datastore
+    from zerog.queues import connect_producer
+    from zerog.repair import repair_once
+
+    store = await open_datastore(settings.store)
+    producer = await connect_producer(settings.queue)
+    try:
+        return await repair_once(store, producer)
+    finally:
+        await producer.close()
+        await store.close()
+
+
+def command_completion(options: argparse.Namespace) -> int:
+    """Print the code that completes commands in a shell."""
+    from argcomplete.shell_integration import shellcode
+
+    print(shellcode(["zerog"], shell=options.shell))
+    return codes.OK

@@ -1,0 +1,235 @@
+"""`zerog dev`: a real beanstalkd, the API and a worker as child processes, with one readable log.
+
+It stops them in the order worker, API, beanstalkd, so that running jobs may finish and nothing accepted is lost. A part that
+dies is started again. All data lies in one folder and survives.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from zerog.errors import ConfigError
+from zerog.queues.local import LocalBeanstalkd, die_with_parent, free_port
+
+DEFAULT_PORT = 8080
+START_SECONDS = 60.0
+#: How long the worker's jobs may go on after ^C; then the next part.
+GRACE_SECONDS = 10.0
+STOP_SECONDS = 25.0
+#: Pauses before a part that died is started again.
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 5.0
+_STYLES = {"api": "blue", "worker": "green", "dev": "bold"}
+
+
+@dataclass(frozen=True, slots=True)
+class DevSettings:
+    """What `zerog dev` was asked for."""
+
+    jobs: tuple[str, ...]
+    data: str = ".zerog"
+    port: int | None = None
+    queue_port: int | None = None
+    slots: int | None = None
+    reload: bool = False
+
+
+class Part:
+    """A child process that is kept running, with its output in our log."""
+
+    def __init__(self, name: str, arguments: list[str], env: dict[str, str], console: Console):
+        self.name = name
+        self._arguments = arguments
+        self._env = env
+        self._console = console
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Keep it running from now on."""
+        self._stopping = False
+        self._task = asyncio.create_task(self._keep_running(), name=self.name)
+
+    async def stop(self) -> None:
+        """SIGTERM, wait, SIGKILL."""
+        self._stopping = True
+        self.signal(signal.SIGTERM)
+        if self._task is not None:
+            done, _ = await asyncio.wait([self._task], timeout=STOP_SECONDS)
+            if not done:
+                self.signal(signal.SIGKILL)
+                await asyncio.wait([self._task], timeout=STOP_SECONDS)
+
+    async def restart(self) -> None:
+        """Stop it and start it again."""
+        await self.stop()
+        self.start()
+
+    def signal(self, signum: int) -> None:
+        """Send it a signal."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signum)
+
+    def say(self, text: str) -> None:
+        """Write a line into the log."""
+        style = _STYLES.get(self.name, "")
+        self._console.print(f"[{style}]{self.name:<7}[/]", end=" ")
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    async def _keep_running(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping:
+            started = time.monotonic()
+            code = await self._run_once()
+            if self._stopping:
+                return
+            if time.monotonic() - started > LAST_PAUSE_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            self.say(f"ended with code {code}, starts again in {pause:g} s")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_PAUSE_SECONDS)
+
+    async def _run_once(self) -> int:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "zerog",
+            *self._arguments,
+            env=self._env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # ^C goes to us, and we stop the parts in their order.
+            process_group=0,
+            preexec_fn=die_with_parent(),
+            limit=1024 * 1024,
+        )
+        assert self._process.stdout is not None
+        with contextlib.suppress(ValueError):  # a line that is longer than the limit
+            async for line in self._process.stdout:
+                self.say(line.decode("utf-8", "replace").rstrip())
+        return await self._process.wait()
+
+
+class Dev:
+    """Everything on one machine."""
+
+    def __init__(self, settings: DevSettings) -> None:
+        self._settings = settings
+        self._data = Path(settings.data).resolve()
+        self._console = Console(stderr=True)
+        self._port = settings.port or _free_or(DEFAULT_PORT)
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def run(self) -> None:
+        """Run until SIGINT or SIGTERM."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        stop = asyncio.Event()
+        parts: list[Part] = []
+
+        def signalled() -> None:
+            if stop.is_set():
+                for part in parts:
+                    part.signal(signal.SIGKILL)
+            stop.set()
+
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(signum, signalled)
+        beanstalkd = LocalBeanstalkd(
+            port=self._settings.queue_port,
+            binlog=self._data / "beanstalkd",
+            log=None,
+        )
+        self._data.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(beanstalkd.start)
+        note = self._data / "dev.json"
+        parts += self._parts(beanstalkd.address)
+        try:
+            for part in parts:
+                part.start()
+            if await self._wait_until_ready(stop):
+                note.write_text(
+                    json.dumps({"url": self.url, "pid": os.getpid(), "queue": beanstalkd.address}),
+                    encoding="utf-8",
+                )
+                self._say_hello(beanstalkd.address)
+                await self._until(stop, parts[-1])
+        finally:
+            note.unlink(missing_ok=True)
+            for part in reversed(parts):
+                part.say("stops")
+                await part.stop()
+            await asyncio.to_thread(beanstalkd.stop)
+
+    def _parts(self, queue: str) -> list[Part]:
+        env = {
+            **{name: value for name, value in os.environ.items() if name != "ZEROG_JOBS"},
+            "ZEROG_STORE": f"sqlite:///{self._data / 'zerog.db'}",
+            "ZEROG_QUEUE": queue,
+            "PYTHONUNBUFFERED": "1",
+        }
+        slots = str(self._settings.slots or os.cpu_count() or 1)
+        worker = ["worker", *self._settings.jobs, "--slots", slots]
+        worker += ["--grace-seconds", f"{GRACE_SECONDS:g}"]
+        return [
+            Part("api", ["api", "--port", str(self._port)], env, self._console),
+            Part("worker", worker, env, self._console),
+        ]
+
+    async def _wait_until_ready(self, stop: asyncio.Event) -> bool:
+        """Wait for the API and for the first job type. `ConfigError` if that takes too long."""
+        deadline = time.monotonic() + START_SECONDS
+        async with httpx.AsyncClient(base_url=self.url, timeout=5) as client:
+            while time.monotonic() < deadline and not stop.is_set():
+                with contextlib.suppress(httpx.TransportError):
+                    ready = await client.get("/readyz")
+                    types = await client.get("/v1/types")
+                    workers = await client.get("/v1/workers")
+                    if ready.is_success and types.json()["types"] and workers.json()["workers"]:
+                        return True
+                await asyncio.sleep(0.05)
+        if stop.is_set():
+            return False
+        raise ConfigError(f"not ready after {START_SECONDS:g} s: the log above says why")
+
+    async def _until(self, stop: asyncio.Event, worker: Part) -> None:
+        if not self._settings.reload:
+            await stop.wait()
+            return
+        from watchfiles import PythonFilter, awatch
+
+        folders = {Path(job).resolve().parent for job in self._settings.jobs if job.endswith(".py")}
+        async for _ in awatch(
+            *(folders or {Path.cwd()}), watch_filter=PythonFilter(), stop_event=stop
+        ):
+            worker.say("code has changed: drains and starts again")
+            await worker.restart()
+
+    def _say_hello(self, queue: str) -> None:
+        show = self._console.print
+        show(f"\n[bold]ZeroG is up[/] at {self.url} (queue {queue}, data {self._data})")
+        show("Try, in another terminal:", "  zerog types", f"  open {self.url}/", sep="\n")
+        show(f"  curl --json '{{}}' {self.url}/v1/jobs/TYPE\n", markup=False, highlight=False)
+
+
+def _free_or(port: int) -> int:
+    """Return the port if it is free, else another one that is."""
+    import socket
+
+    with contextlib.suppress(OSError), socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return port
+    return free_port()
