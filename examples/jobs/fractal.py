@@ -1,4 +1,5 @@
-"""The Mandelbrot set, row by row in plain Python: long enough to watch, and it goes on where it was."""
+"""The Mandelbrot set, row by row in plain Python: long enough to watch, and it goes on
+where it was."""
 
 import base64
 import struct

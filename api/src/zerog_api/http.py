@@ -1,8 +1,9 @@
 """HTTP on Tornado's server, without its request handlers: a request in, a response out.
 
-`RequestHandler` costs about as much as all the rest of a small answer (`docs/performance.md`), and ZeroG needs none of
-what it does. This module knows nothing of jobs: `Application` finds the route, reads the body within its limit, and writes
-what the handler returned. Nothing a client sends raises past it.
+`RequestHandler` costs about as much as all the rest of a small answer
+(`docs/performance.md`), and ZeroG needs none of what it does. This module knows nothing
+of jobs: `Application` finds the route, reads the body within its limit, and writes what
+the handler returned. Nothing a client sends raises past it.
 """
 
 import asyncio
@@ -82,7 +83,8 @@ def problem_response(problem: Problem) -> Response:
 class Application(httputil.HTTPServerConnectionDelegate):
     """Connects Tornado's server with the routes.
 
-    `find(method, path)` returns the handler and the route's name for metrics, or raises a `Problem`.
+    `find(method, path)` returns the handler and the route's name for metrics, or raises
+    a `Problem`.
     """
 
     def __init__(

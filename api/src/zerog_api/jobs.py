@@ -47,7 +47,8 @@ _SUMMARY = (
 
 
 class JobCalls:
-    """Handlers of the calls about jobs. Each gets the request, parsed query values, and path segments."""
+    """Handlers of the calls about jobs. Each gets the request, parsed query values, and
+    path segments."""
 
     def __init__(
         self,
@@ -91,8 +92,8 @@ class JobCalls:
     ) -> JobId:
         """Accept a job unless the key was used; then return the job it was used for.
 
-        The key is taken first, with the UUID that the job will have: a repeat after a crash between the two writes
-        finishes what the first request began.
+        The key is taken first, with the UUID that the job will have: a repeat after a
+        crash between the two writes finishes what the first request began.
         """
         if not 0 < len(key) <= MAX_KEY_CHARS:
             fault = Fault("Idempotency-Key", f"has to have 1 to {MAX_KEY_CHARS} characters")
@@ -225,7 +226,8 @@ class JobCalls:
         )
 
     async def _events(self, request: Request, uuid: str) -> AsyncIterator[bytes]:
-        """The id of a log line is its attempt and number: a client that comes back goes on there."""
+        """The id of a log line is its attempt and number: a client that comes back goes
+        on there."""
         seen = _parse_event_id(request.headers.get("Last-Event-ID", ""))
         last: dict[str, Any] | None = None
         async with self._watch.changes() as changed:
@@ -295,7 +297,8 @@ class JobCalls:
         return await self._change_many(chosen, states, self._jobs.cancel)
 
     async def retry_many(self, request: Request, query: dict[str, Any]) -> Answer:
-        """Let all finished jobs that a filter selects run again; failed ones unless it says else."""
+        """Let all finished jobs that a filter selects run again; failed ones unless it
+        says else."""
         chosen = read_selection(read_object(request))
         return await self._change_many(chosen, [State.FAILED], self._jobs.retry)
 

@@ -1,6 +1,8 @@
-"""Errors as RFC 9457 problem documents. The one table from what went wrong to what the client is told.
+"""Errors as RFC 9457 problem documents. The one table from what went wrong to what the
+client is told.
 
-Nothing internal reaches a client: no trace, no address, no text of an exception that was not written for clients.
+Nothing internal reaches a client: no trace, no address, no text of an exception that
+was not written for clients.
 """
 
 from collections.abc import Sequence

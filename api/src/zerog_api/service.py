@@ -1,8 +1,9 @@
 """What can be done with jobs: accept, read, cancel, replay, forget. No HTTP in here.
 
-Accepted means kept: the document is durable before the UUID is put on the tube, and both before the answer. If the put
-fails the document is taken back; if even that fails, the reconciler finds a job that was never queued and queues it, which
-only means that a job runs whose client was told to try again.
+Accepted means kept: the document is durable before the UUID is put on the tube, and
+both before the answer. If the put fails the document is taken back; if even that fails,
+the reconciler finds a job that was never queued and queues it, which only means that a
+job runs whose client was told to try again.
 """
 
 import asyncio
@@ -101,7 +102,8 @@ class Jobs:
     async def note_entries(self, stop: asyncio.Event) -> None:
         """Write the ids of queue entries into their documents, lazily, until told to stop.
 
-        A job that was claimed meanwhile has another revision and its entry noted: that is most of them.
+        A job that was claimed meanwhile has another revision and its entry noted: that
+        is most of them.
         """
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):

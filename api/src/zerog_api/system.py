@@ -182,7 +182,8 @@ class SystemCalls:
 
 
 def _waiting_seconds(ready: int, departures_per_minute: float | None) -> float | None:
-    """How long a job that arrives now would wait; None while the rate is unknown or nothing moves."""
+    """How long a job that arrives now would wait; None while the rate is unknown or
+    nothing moves."""
     if ready == 0:
         return 0.0
     return round(ready * 60 / departures_per_minute, 1) if departures_per_minute else None

@@ -1,7 +1,8 @@
 """Wait for jobs to change: one loop for everybody who waits.
 
-While somebody waits, the datastore's version is polled, which costs next to nothing; documents are read again only when it
-has moved. A store that has no version is asked for the documents less often.
+While somebody waits, the datastore's version is polled, which costs next to nothing;
+documents are read again only when it has moved. A store that has no version is asked
+for the documents less often.
 """
 
 import asyncio

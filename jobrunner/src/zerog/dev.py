@@ -1,7 +1,8 @@
 """`zerog dev`: a real beanstalkd, the API and a worker as child processes, with one readable log.
 
-It stops them in the order worker, API, beanstalkd, so that running jobs may finish and nothing accepted is lost. A part that
-dies is started again. All data lies in one folder and survives.
+It stops them in the order worker, API, beanstalkd, so that running jobs may finish and
+nothing accepted is lost. A part that dies is started again. All data lies in one folder
+and survives.
 """
 
 import asyncio

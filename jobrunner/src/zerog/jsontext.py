@@ -1,8 +1,9 @@
 """JSON text, read and written strictly, the one way all of ZeroG does it.
 
-Strict means: UTF-8 only, no NaN or Infinity, no lone surrogates, integers of any size kept exactly, and
-nesting bounded (the reader refuses what is deeper than some 200 levels instead of recursing).
-It is pydantic's own parser and writer, so that parameters have one meaning from POST to `run`.
+Strict means: UTF-8 only, no NaN or Infinity, no lone surrogates, integers of any size
+kept exactly, and nesting bounded (the reader refuses what is deeper than some 200
+levels instead of recursing). It is pydantic's own parser and writer, so that parameters
+have one meaning from POST to `run`.
 """
 
 from typing import Any

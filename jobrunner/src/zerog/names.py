@@ -1,7 +1,8 @@
 """Names that are made from what users write: tubes and workers.
 
-Always valid, no collisions: a queue's tube and a pool's retire tube have prefixes of their own, and what follows is
-checked, not escaped, so that `beanstalkd`'s own tools show the names that people know.
+Always valid, no collisions: a queue's tube and a pool's retire tube have prefixes of
+their own, and what follows is checked, not escaped, so that `beanstalkd`'s own tools
+show the names that people know.
 """
 
 import os

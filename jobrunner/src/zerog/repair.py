@@ -1,9 +1,11 @@
 """Repair: compare datastore and queue, and put back what has no queue entry.
 
-The document is the truth, an entry only says that somebody should look at it; so an entry too many is harmless (the
-claim drops it) and an entry too few is what this module is for. A document that is not finished should have a live
-entry: one that was accepted but never queued has none recorded, one whose server lost its disk has one recorded that is
-not there any more, or that belongs to another job (ids start anew), which the entry's body tells.
+The document is the truth, an entry only says that somebody should look at it; so an
+entry too many is harmless (the claim drops it) and an entry too few is what this module
+is for. A document that is not finished should have a live entry: one that was accepted
+but never queued has none recorded, one whose server lost its disk has one recorded that
+is not there any more, or that belongs to another job (ids start anew), which the
+entry's body tells.
 
 One process at a time repairs (a lease in the datastore), but two would do no harm.
 """
@@ -67,8 +69,9 @@ async def repair_once(
 ) -> RepairReport:
     """Look at every unfinished job and put back those without a live queue entry.
 
-    With `full` false only jobs without a recorded entry are put back, and entries are not looked up. Raises what store
-    and queue raise: a pass that sees only half must not decide.
+    With `full` false only jobs without a recorded entry are put back, and entries are
+    not looked up. Raises what store and queue raise: a pass that sees only half must
+    not decide.
     """
     report = RepairReport()
     before = format_time(datetime.now(UTC) - timedelta(seconds=grace_seconds))
@@ -153,7 +156,8 @@ class Background:
     _last_full: float = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Repair every few seconds until told to stop. It survives the absence of store and queue."""
+        """Repair every few seconds until told to stop. It survives the absence of store
+        and queue."""
         while not stop.is_set():
             try:
                 if await self.store.try_lock(LEASE, self.owner, seconds=LEASE_SECONDS):

@@ -1,8 +1,9 @@
 """Settings of every ZeroG process: where they come from, what they mean, what they are by default.
 
-`load(cls, environ)` is the only reader of the environment. Every field is read from `ZEROG_<FIELD>` (or a file named by
-`ZEROG_<FIELD>_FILE`, for secrets); everything that is wrong is listed at once, and a `ZEROG_` variable that nobody knows
-is an error, because it is a misspelt one.
+`load(cls, environ)` is the only reader of the environment. Every field is read from
+`ZEROG_<FIELD>` (or a file named by `ZEROG_<FIELD>_FILE`, for secrets); everything that
+is wrong is listed at once, and a `ZEROG_` variable that nobody knows is an error,
+because it is a misspelt one.
 """
 
 import os

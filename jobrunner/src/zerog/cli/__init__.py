@@ -1,1 +1,2 @@
-"""The `zerog` command. Each module holds some subcommands; `zerog.cli.main` has the table of them."""
+"""The `zerog` command. Each module holds some subcommands; `zerog.cli.main` has the
+table of them."""

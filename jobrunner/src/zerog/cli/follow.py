@@ -1,4 +1,5 @@
-"""Follow a job on the terminal: a live progress bar with the job's log above it; plain lines in a pipe."""
+"""Follow a job on the terminal: a live progress bar with the job's log above it; plain
+lines in a pipe."""
 
 import sys
 import time

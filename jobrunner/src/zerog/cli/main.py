@@ -16,7 +16,8 @@ from zerog.errors import ConfigError, InvalidTubeNameError, ZeroGError
 _EPILOG = f"""\
 exit codes:
   {codes.OK} success   {codes.FAILED} the job or the command failed   {codes.USAGE} wrong usage
-  {codes.UNREACHABLE} the API cannot be reached   {codes.UNFINISHED} not finished in time   {codes.CANCELLED} cancelled
+  {codes.UNREACHABLE} the API cannot be reached   {codes.UNFINISHED} not finished in time
+  {codes.CANCELLED} cancelled
 
 first steps:
   zerog dev examples/jobs/text.py      start everything on this machine

@@ -1,9 +1,10 @@
 """The datastore as the rest of ZeroG sees it: JSON documents in collections, with revisions.
 
-The interface is what both SQLite and Couchbase do well, and nothing else: no transactions over
-several documents, no locks, no array append. A write either names the revision it replaces, or
-is harmless when repeated. `zerog.jobs.documents` knows what the documents mean; an adapter does not,
-but for the few fields of a control document that `list_jobs` filters by (see `JobFilter`).
+The interface is what both SQLite and Couchbase do well, and nothing else: no
+transactions over several documents, no locks, no array append. A write either names the
+revision it replaces, or is harmless when repeated. `zerog.jobs.documents` knows what
+the documents mean; an adapter does not, but for the few fields of a control document
+that `list_jobs` filters by (see `JobFilter`).
 
 All methods are coroutines of the one event loop that opened the store. Every method raises
 `DatastoreUnavailableError` when the store cannot be reached within the deadline it was opened

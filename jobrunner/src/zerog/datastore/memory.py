@@ -1,6 +1,7 @@
 """A datastore in this process's memory, with the semantics of the real ones: for tests.
 
-Documents go through JSON on the way in and out, so that nothing is shared and nothing is stored that a real store would refuse.
+Documents go through JSON on the way in and out, so that nothing is shared and nothing
+is stored that a real store would refuse.
 """
 
 import time

@@ -1,4 +1,5 @@
-"""What a patch does to a document, and the limits of keys and documents: the same for every adapter. Pure."""
+"""What a patch does to a document, and the limits of keys and documents: the same for
+every adapter. Pure."""
 
 from collections.abc import Sequence
 from typing import Any

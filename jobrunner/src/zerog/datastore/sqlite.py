@@ -1,7 +1,8 @@
 """The embedded datastore: one SQLite file, shared by the processes of one machine.
 
-Writes go through the process's writer thread (`zerog.datastore.sqlite_writer`). Reads happen on the event loop's own
-thread: in write-ahead-log mode they wait for nobody and take microseconds. The file must be on a local file system.
+Writes go through the process's writer thread (`zerog.datastore.sqlite_writer`). Reads
+happen on the event loop's own thread: in write-ahead-log mode they wait for nobody and
+take microseconds. The file must be on a local file system.
 """
 
 import base64
@@ -206,7 +207,8 @@ class SqliteDatastore:
         def apply(connection: sqlite3.Connection, revision: int) -> bool:
             now = time.time()
             cursor = connection.execute(
-                f"UPDATE document SET expires=?, revision=? WHERE collection=? AND key=? AND {_LIVE}",
+                "UPDATE document SET expires=?, revision=? WHERE collection=? AND key=? "
+                f"AND {_LIVE}",
                 (now + seconds, revision, collection, key, now),
             )
             return cursor.rowcount == 1

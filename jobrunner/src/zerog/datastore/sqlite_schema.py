@@ -1,8 +1,10 @@
 """The SQLite file: its tables and settings, and how SQLite's errors become ours.
 
-One table holds all collections. Control documents carry what listings filter by in columns of their own; partial indexes
-cover them only, so that the many other documents cost no index writes. A document's revision is taken from one counter
-per file (the highest revision there is, kept in `counter`), so no revision is ever used twice, also not after a removal.
+One table holds all collections. Control documents carry what listings filter by in
+columns of their own; partial indexes cover them only, so that the many other documents
+cost no index writes. A document's revision is taken from one counter per file (the
+highest revision there is, kept in `counter`), so no revision is ever used twice, also
+not after a removal.
 """
 
 import sqlite3

@@ -1,8 +1,9 @@
 """The one thread of a process that writes to the SQLite file: group commit.
 
-Writes that arrive while a transaction is under way wait together and go into the next one, so that under load many
-share one disk flush. Each write is a function of the connection; one that fails by our errors (a key that exists, a
-revision that moved) leaves its neighbours alone, because it has changed nothing before it failed.
+Writes that arrive while a transaction is under way wait together and go into the next
+one, so that under load many share one disk flush. Each write is a function of the
+connection; one that fails by our errors (a key that exists, a revision that moved)
+leaves its neighbours alone, because it has changed nothing before it failed.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
-"""`Job`: what job authors derive from. Mistakes are reported when the class is defined, with file and line."""
+"""`Job`: what job authors derive from. Mistakes are reported when the class is defined,
+with file and line."""
 
 import inspect
 import sys
@@ -16,8 +17,9 @@ from zerog.jobs.registry import REGISTRY, JobType
 class Job(BaseModel):
     """A unit of background work. Its pydantic fields are its parameters.
 
-    Write `run`, sync or async. What it returns is the output data (anything with a JSON form); an exception is an error
-    and leads to a retry until `max_errors`. The docstring becomes the type's description.
+    Write `run`, sync or async. What it returns is the output data (anything with a JSON
+    form); an exception is an error and leads to a retry until `max_errors`. The
+    docstring becomes the type's description.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)

@@ -1,7 +1,8 @@
 """What a job sees of its run: reports go out, cancel and deadline come in.
 
-A context talks to a `Channel`: the pipe to the worker in production (`zerog.runner.reporter`), a list in tests
-(`zerog.testing`). It may be used from any thread of the job.
+A context talks to a `Channel`: the pipe to the worker in production
+(`zerog.runner.reporter`), a list in tests (`zerog.testing`). It may be used from any
+thread of the job.
 """
 
 import logging

@@ -1,7 +1,7 @@
-"""Where a job's documents are and what the small ones look like. The only place that builds keys.
+"""Where a job's documents are and what the small ones look like. Keys are built here only.
 
     jobs         <uuid>                       the control document (`zerog.jobs.record`)
-    progress     <uuid>                       {"attempt", "completeness", "updatedTime"}, last writer wins
+    progress     <uuid>                       {"attempt", "completeness", "updatedTime"}
     events       <uuid>::<attempt>::<chunk>   {"e": {"<seq>": {time, level, message, data?}}}
     blobs        <uuid>::in                   {"parameters": …}
     blobs        <uuid>::out::<attempt>       {"data": …}
@@ -9,8 +9,9 @@
     types        <type name>                  what a worker image registered
     workers      <worker name>                {"beat", …}, expires when the worker stops beating
 
-Log lines are keyed by attempt and sequence number in a map, so that writing one twice is harmless; a
-reader finds them all without a counter: it asks for the next chunk until one is missing.
+Log lines are keyed by attempt and sequence number in a map, so that writing one twice is
+harmless; a reader finds them all without a counter: it asks for the next chunk until one is
+missing.
 """
 
 import hashlib

@@ -1,11 +1,13 @@
 """The life of a job: the one place where states change.
 
-`step(record, event, now)` is pure. It returns the next record and what to do with the queue entry; the
-caller stores the record by compare-and-swap *first* and acts on the entry afterwards, so that a crash
-between the two leaves an entry too many, which is harmless, and never one too few.
+`step(record, event, now)` is pure. It returns the next record and what to do with the
+queue entry; the caller stores the record by compare-and-swap *first* and acts on the
+entry afterwards, so that a crash between the two leaves an entry too many, which is
+harmless, and never one too few.
 
-What always holds, and is tested: only a replay makes a finished job unfinished; attempts only grow; an
-event of an attempt that is not the current one is refused; budgets are kept; priority never changes.
+What always holds, and is tested: only a replay makes a finished job unfinished;
+attempts only grow; an event of an attempt that is not the current one is refused;
+budgets are kept; priority never changes.
 
     queued ──Claimed──▶ running ──Returned──▶ succeeded | failed | waiting (continue)
       ▲                   │  ├────Raised, TimedOut──▶ waiting (retry) | failed
@@ -388,7 +390,8 @@ def _request_cancel(record: JobRecord, now: datetime) -> Step:
     requested = revised(record, now, cancel_requested_time=now)
     if record.state is State.RUNNING:
         return Step(requested, NoAction())
-    # The queue entry stays: its id may be out of date, and a finished job's entry is dropped anyway.
+    # The queue entry stays: its id may be out of date, and a finished job's entry is dropped
+    # anyway.
     return _cancel(requested, now, NoAction())
 
 

@@ -1,4 +1,5 @@
-"""A job type's options: read from its inner class `Options`, checked when the module is imported."""
+"""A job type's options: read from its inner class `Options`, checked when the module is
+imported."""
 
 import re
 from dataclasses import dataclass, fields

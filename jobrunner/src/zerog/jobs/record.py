@@ -1,9 +1,10 @@
 """The control document of a job: what it is, where it stands, and what has been tried.
 
-A `JobRecord` is a frozen value. Only `zerog.jobs.life` makes a new one from an old one; the API, the
-worker, the reconciler and the CLI store what it returns, by compare-and-swap. Progress, log lines and
-large parameters or outputs live in documents of their own (`zerog.jobs.documents`), so that the control
-document changes a handful of times in a job's life.
+A `JobRecord` is a frozen value. Only `zerog.jobs.life` makes a new one from an old one;
+the API, the worker, the reconciler and the CLI store what it returns, by
+compare-and-swap. Progress, log lines and large parameters or outputs live in documents
+of their own (`zerog.jobs.documents`), so that the control document changes a handful of
+times in a job's life.
 """
 
 from dataclasses import dataclass, field, fields, replace
@@ -162,7 +163,8 @@ def format_time(time: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """Read what `format_time` wrote, or any RFC 3339 time with an offset. `ValueError` otherwise."""
+    """Read what `format_time` wrote, or any RFC 3339 time with an offset. `ValueError`
+    otherwise."""
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; write e.g. 2026-01-31T12:00:00Z")

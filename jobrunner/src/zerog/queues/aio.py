@@ -1,9 +1,10 @@
 """Connections to beanstalkd on the event loop, pipelined.
 
-`BeanstalkConnection` is one connection: a command is written at once, and replies are matched to commands in order, so
-many tasks share it without waiting for each other. `Producer` keeps one such connection and makes a new one when it
-breaks. greenstalk blocks and answers one command at a time (`zerog.queues.beanstalk`); the difference is measured in
-`benchmarks/queue_adapters.py`.
+`BeanstalkConnection` is one connection: a command is written at once, and replies are
+matched to commands in order, so many tasks share it without waiting for each other.
+`Producer` keeps one such connection and makes a new one when it breaks. greenstalk
+blocks and answers one command at a time (`zerog.queues.beanstalk`); the difference is
+measured in `benchmarks/queue_adapters.py`.
 """
 
 import asyncio
@@ -244,8 +245,9 @@ def _forget(future: asyncio.Future[wire.Reply]) -> None:
 class Producer:
     """A `zerog.queues.base.Producer` that connects anew by itself.
 
-    While the server is away a call fails at once, but for one that tries to connect, at most as often as the back-off
-    allows. A put whose connection broke before the reply may have happened: an entry too many is harmless.
+    While the server is away a call fails at once, but for one that tries to connect, at
+    most as often as the back-off allows. A put whose connection broke before the reply
+    may have happened: an entry too many is harmless.
     """
 
     def __init__(self, host: str, port: int) -> None:

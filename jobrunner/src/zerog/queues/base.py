@@ -5,8 +5,8 @@ it, and only it can touch, release or bury them; closing it frees them at once. 
 waits, nothing else can be said on it, so each slot of a worker has a connection of its own.
 `Producer` is for callers that put and look, from many tasks at a time.
 
-Priorities here are ours, 0 (first) to 9 (last). Nothing in an entry is trusted: the body is checked to
-be a UUID by the reader.
+Priorities here are ours, 0 (first) to 9 (last). Nothing in an entry is trusted: the
+body is checked to be a UUID by the reader.
 
 Everything raises `QueueUnavailableError` when the server cannot be reached in time; the
 connection is then closed, its reservations are gone, and the caller connects anew.

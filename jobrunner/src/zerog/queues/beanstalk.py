@@ -1,8 +1,10 @@
-"""The greenstalk adapter: a blocking client on a thread of its own, behind the interface of `zerog.queues.base`.
+"""The greenstalk adapter: a blocking client on a thread of its own, behind the
+interface of `zerog.queues.base`.
 
-It answers one command at a time and every call crosses a thread, which limits an API (measured in
-`benchmarks/queue_adapters.py`); `zerog.queues.aio` is what ZeroG's own processes use. This one stays as the second
-implementation that the contract suite holds the first against.
+It answers one command at a time and every call crosses a thread, which limits an API
+(measured in `benchmarks/queue_adapters.py`); `zerog.queues.aio` is what ZeroG's own
+processes use. This one stays as the second implementation that the contract suite holds
+the first against.
 """
 
 import asyncio

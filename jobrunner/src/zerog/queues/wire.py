@@ -1,7 +1,7 @@
 """beanstalkd's protocol as pure functions: commands to bytes, bytes to replies. No I/O.
 
-Source: `doc/protocol.txt` of beanstalkd 1.12/1.13. A reply is one line, and for some a body of the length that the line
-gives, ended by CR LF.
+Source: `doc/protocol.txt` of beanstalkd 1.12/1.13. A reply is one line, and for some a
+body of the length that the line gives, ended by CR LF.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """The process that runs jobs, one after another, on its main thread.
 
-It trusts its worker and nobody trusts it: whatever a job does to this process ends with this process. Between jobs the
-working directory, environment, umask and signal handlers are put back, and processes that a job left behind are killed.
+It trusts its worker and nobody trusts it: whatever a job does to this process ends with
+this process. Between jobs the working directory, environment, umask and signal handlers
+are put back, and processes that a job left behind are killed.
 """
 
 import contextlib

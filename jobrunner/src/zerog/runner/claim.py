@@ -1,7 +1,8 @@
 """From a reserved queue entry to a claimed job, or to the reason why this worker does not run it.
 
-Nothing in an entry is trusted, and an entry may be one too many: the document decides. Whoever gets to run a job
-has written `running`, its name and the next attempt number by compare-and-swap.
+Nothing in an entry is trusted, and an entry may be one too many: the document decides.
+Whoever gets to run a job has written `running`, its name and the next attempt number by
+compare-and-swap.
 """
 
 import logging

@@ -1,7 +1,8 @@
 """One attempt in a child process: start it, end it in time, learn how it ended.
 
-The child is asked first (a frame that `ctx.cancelled` shows), told next (SIGTERM, which raises in `run`), and killed
-last. Nobody waits on the child without a deadline but for the job's own run, which may be endless by design.
+The child is asked first (a frame that `ctx.cancelled` shows), told next (SIGTERM, which
+raises in `run`), and killed last. Nobody waits on the child without a deadline but for
+the job's own run, which may be endless by design.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """From the end of an attempt to its record: write it, then settle the queue entry, in this order.
 
-A store that is away does not lose an end: it is written once the store is back, and the reservation is kept that
-long. Written once means written once: a write whose outcome is unknown is looked up, not repeated.
+A store that is away does not lose an end: it is written once the store is back, and the
+reservation is kept that long. Written once means written once: a write whose outcome is
+unknown is looked up, not repeated.
 """
 
 import asyncio

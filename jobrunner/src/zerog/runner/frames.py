@@ -1,6 +1,8 @@
-"""How worker, nursery and children talk: frames of a length (4 bytes, big-endian) and a JSON object. Pure.
+"""How worker, nursery and children talk: frames of a length (4 bytes, big-endian) and a
+JSON object. Pure.
 
-A child runs other people's code, so its bytes are not trusted: lengths are bounded, and what is no object is refused.
+A child runs other people's code, so its bytes are not trusted: lengths are bounded, and
+what is no object is refused.
 """
 
 import struct
@@ -9,7 +11,8 @@ from typing import Any
 from zerog import jsontext
 from zerog.errors import ZeroGError
 
-#: Larger than any document: an output above the document's limit still arrives, and is refused with reason.
+#: Larger than any document: an output above the document's limit still arrives, and is refused
+#: with reason.
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 

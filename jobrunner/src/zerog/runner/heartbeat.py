@@ -1,7 +1,8 @@
 """What a worker says of itself in the datastore, and what it hears there about its jobs.
 
-Several times a second it raises the counter in its own document (`zerog.runner.liveness` reads it) and looks at
-the control documents of what it runs: a cancel that was requested, a job that another worker has taken over.
+Several times a second it raises the counter in its own document
+(`zerog.runner.liveness` reads it) and looks at the control documents of what it runs: a
+cancel that was requested, a job that another worker has taken over.
 """
 
 import logging

@@ -66,7 +66,8 @@ def _frame_of(result: Any) -> dict[str, Any]:
 
 
 def _checked(frame: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Make sure that data and state can be stored; otherwise the job has failed, and is told why."""
+    """Make sure that data and state can be stored; otherwise the job has failed, and is
+    told why."""
     try:
         if context.state:
             frame["state"] = checked_state(context.state)

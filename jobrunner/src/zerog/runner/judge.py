@@ -1,7 +1,7 @@
 """Judge how an attempt ended: from what the child said, or from its death, to an event of life.
 
-Pure. A child is ended by its worker for a reason (`Stop`); what it then says or how it dies is judged by
-that reason, but a result that came first stands: the work is done.
+Pure. A child is ended by its worker for a reason (`Stop`); what it then says or how it
+dies is judged by that reason, but a result that came first stands: the work is done.
 """
 
 import signal

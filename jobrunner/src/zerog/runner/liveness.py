@@ -1,9 +1,10 @@
 """Whether the worker that a document names still lives.
 
-A worker's own document carries a counter that it raises several times a second. Whoever needs to know watches the
-counter, not the clock: it lives if the counter moves. So clocks may differ between machines, and a frozen
-worker counts as dead. The reservation alone cannot tell, because a worker that lost its connection to the
-queue still runs its job.
+A worker's own document carries a counter that it raises several times a second. Whoever
+needs to know watches the counter, not the clock: it lives if the counter moves. So
+clocks may differ between machines, and a frozen worker counts as dead. The reservation
+alone cannot tell, because a worker that lost its connection to the queue still runs its
+job.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """The nursery: imports the job modules once and forks a child whenever the worker wants one.
 
-It has one thread and no event loop, so that forking it is safe; what it imported is shared with its children by the kernel.
-It alone knows when a child is dead: it sends the signals, reaps, and reports. When the worker goes away, all end.
-Run as `python -m zerog.runner.nursery FD MODULE…`, where FD is its end of a socket pair.
+It has one thread and no event loop, so that forking it is safe; what it imported is
+shared with its children by the kernel. It alone knows when a child is dead: it sends
+the signals, reaps, and reports. When the worker goes away, all end. Run as `python -m
+zerog.runner.nursery FD MODULE…`, where FD is its end of a socket pair.
 """
 
 import contextlib

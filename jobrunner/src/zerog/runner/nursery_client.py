@@ -1,7 +1,8 @@
-"""The worker's side of the nursery: start it, ask it for children, talk to them, hear of their death.
+"""The worker's side of the nursery: start it, ask it for children, talk to them, hear
+of their death.
 
-A child's death is told by the nursery and by nobody else. If the nursery itself dies, all its children have died with it, and the
-next `fork` starts another one.
+A child's death is told by the nursery and by nobody else. If the nursery itself dies,
+all its children have died with it, and the next `fork` starts another one.
 """
 
 import asyncio

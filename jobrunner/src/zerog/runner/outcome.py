@@ -1,4 +1,5 @@
-"""How a run of a job ended, as its process says. Pure; nothing of it is trusted to be well-formed."""
+"""How a run of a job ended, as its process says. Pure; nothing of it is trusted to be
+well-formed."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, cast

@@ -1,7 +1,7 @@
 """Reap orphans when the worker is PID 1 of its container.
 
-The nursery reaps the processes of jobs; what it cannot (it died itself) falls to PID 1. The nursery's own end belongs
-to its `Popen`, so that is left alone.
+The nursery reaps the processes of jobs; what it cannot (it died itself) falls to PID 1.
+The nursery's own end belongs to its `Popen`, so that is left alone.
 """
 
 import asyncio

@@ -1,8 +1,10 @@
-"""The child's side of the pipe: reports go out at once where that costs nothing, and never block the job.
+"""The child's side of the pipe: reports go out at once where that costs nothing, and
+never block the job.
 
-A report is sent when the pipe takes it; what it does not take, and completeness that comes too fast, is sent by a thread that
-starts when it is first needed. The outcome follows everything that was reported. A signal that ends the job must not break a
-frame in two, so sending is shielded: `Shield` holds the signal back until the frame is out.
+A report is sent when the pipe takes it; what it does not take, and completeness that
+comes too fast, is sent by a thread that starts when it is first needed. The outcome
+follows everything that was reported. A signal that ends the job must not break a frame
+in two, so sending is shielded: `Shield` holds the signal back until the frame is out.
 """
 
 import select

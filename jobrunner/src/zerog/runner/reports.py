@@ -1,7 +1,8 @@
 """What one attempt reports, on its way from the child to the datastore.
 
-The child's frames are taken in at any rate and written at most once per interval; the last completeness and every
-log line are written before the attempt's end is (`flush`). A store that is away delays the writing, never the job.
+The child's frames are taken in at any rate and written at most once per interval; the
+last completeness and every log line are written before the attempt's end is (`flush`).
+A store that is away delays the writing, never the job.
 """
 
 import logging

@@ -1,8 +1,10 @@
-"""Retire: a worker of a pool stops by itself when it is idle and a retire token lies on the pool's tube.
+"""Retire: a worker of a pool stops by itself when it is idle and a retire token lies on
+the pool's tube.
 
-Only a worker whose slots are all idle takes a token. Slots go on reserving meanwhile, so that between token and stop a
-slot may have got a job: then the token is put back. An entry on its way to a slot returns to the queue when the
-connection closes, so nothing is lost either way.
+Only a worker whose slots are all idle takes a token. Slots go on reserving meanwhile,
+so that between token and stop a slot may have got a job: then the token is put back. An
+entry on its way to a slot returns to the queue when the connection closes, so nothing
+is lost either way.
 """
 
 import asyncio

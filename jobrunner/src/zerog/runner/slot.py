@@ -1,8 +1,9 @@
 """One slot of a worker: reserve, claim, run, judge, write, settle, and again.
 
-A slot owns one queue connection and one child. While it writes the end of one job it already reserves the next
-one, so that the child hardly ever waits for a disk; it never holds more than that one reservation ahead, and never
-while its queue is empty. A slot that loses the queue or the store keeps what it runs and waits for them.
+A slot owns one queue connection and one child. While it writes the end of one job it
+already reserves the next one, so that the child hardly ever waits for a disk; it never
+holds more than that one reservation ahead, and never while its queue is empty. A slot
+that loses the queue or the store keeps what it runs and waits for them.
 """
 
 import asyncio

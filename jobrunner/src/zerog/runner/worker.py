@@ -1,8 +1,9 @@
 """The worker: a supervisor that owns store, queue and children, and the slots in which jobs run.
 
-Threads and processes: one event loop does everything; the store writes on a thread of its own; job code runs in
-children only. On SIGTERM it stops reserving, lets jobs finish within the grace period, gives back what cannot
-finish as an interruption, removes its document and exits 0. A second signal ends the grace period.
+Threads and processes: one event loop does everything; the store writes on a thread of
+its own; job code runs in children only. On SIGTERM it stops reserving, lets jobs finish
+within the grace period, gives back what cannot finish as an interruption, removes its
+document and exits 0. A second signal ends the grace period.
 """
 
 import asyncio
@@ -35,7 +36,8 @@ log = logging.getLogger(__name__)
 
 #: How often timeouts, signals and touches are looked at: the precision of a job's timeout.
 TICK_SECONDS = 0.1
-#: After the grace period and the kill, how long the ends of interrupted jobs may take to be written.
+#: After the grace period and the kill, how long the ends of interrupted jobs may take to be
+#: written.
 LAST_WRITES_SECONDS = 10.0
 
 

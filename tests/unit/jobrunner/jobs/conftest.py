@@ -1,4 +1,5 @@
-"""Job modules written into files, so that errors have a file and a line, and a registry per test."""
+"""Job modules written into files, so that errors have a file and a line, and a registry
+per test."""
 
 import sys
 import textwrap
