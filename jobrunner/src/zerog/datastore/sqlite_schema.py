@@ -8,6 +8,7 @@ not after a removal.
 """
 
 import sqlite3
+import time
 from pathlib import Path
 
 from zerog.errors import DatastoreError, DatastoreUnavailableError
@@ -15,6 +16,8 @@ from zerog.errors import DatastoreError, DatastoreUnavailableError
 VERSION = 1
 #: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
 CHECKPOINT_PAGES = 2000
+#: Between tries to put a new file into write-ahead-log mode while others do the same.
+WAL_PAUSE_SECONDS = 0.001
 
 _SCHEMA = """
 CREATE TABLE document (
@@ -49,7 +52,7 @@ def connect(path: Path, *, readonly: bool, timeout_seconds: float) -> sqlite3.Co
             check_same_thread=False,
             cached_statements=64,
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection, timeout_seconds)
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute("PRAGMA synchronous = NORMAL")
         if readonly:
@@ -57,6 +60,20 @@ def connect(path: Path, *, readonly: bool, timeout_seconds: float) -> sqlite3.Co
         return connection
     except (sqlite3.Error, OSError) as error:
         raise translate(error, path) from error
+
+
+def _use_wal(connection: sqlite3.Connection, timeout_seconds: float) -> None:
+    # SQLite does not wait by itself here: of processes that start on a new file all but one fail.
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = (error.sqlite_errorname or "").startswith("SQLITE_BUSY")
+            if not busy or time.monotonic() >= deadline:
+                raise
+        time.sleep(WAL_PAUSE_SECONDS)
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
