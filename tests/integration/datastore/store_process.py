@@ -7,6 +7,8 @@ import asyncio
 import itertools
 import sqlite3
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from zerog.datastore import open_datastore
 from zerog.datastore.base import PatchOp
@@ -42,13 +44,13 @@ async def acknowledge(file: str, *_: str) -> None:
 
 
 async def start(file: str, name: str) -> None:
-    """Open the file on the word of the test, at the same time as others, and write to it."""
+    """At each word of the test: open a file, at the same time as others, and write to it."""
     print("waiting", flush=True)
-    sys.stdin.readline()
-    store = await open_datastore(f"sqlite:///{file}")
-    await store.insert("jobs", name, {})
-    await store.close()
-    print("done", flush=True)
+    for word in sys.stdin:
+        store = await open_datastore(f"sqlite:///{file}{word.strip()}")
+        await store.insert("jobs", name, {})
+        await store.close()
+        print("done", flush=True)
 
 
 async def hold(file: str, *_: str) -> None:
@@ -62,6 +64,12 @@ async def hold(file: str, *_: str) -> None:
     print("released", flush=True)
 
 
+MODES: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
+    "write": write,
+    "acknowledge": acknowledge,
+    "start": start,
+    "hold": hold,
+}
+
 if __name__ == "__main__":
-    MODES = {"write": write, "acknowledge": acknowledge, "start": start, "hold": hold}
     asyncio.run(MODES[sys.argv[1]](*sys.argv[2:]))

@@ -21,6 +21,14 @@ def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def files_with_content(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir() if file.stat().st_size}
+
+
+def write_a_letter(path: Path) -> None:
+    path.write_bytes(b"This is a letter to my aunt, and no database.\n" * 200)
+
+
 async def test_folder_and_file_are_made_for_the_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "store.db"
 
@@ -83,8 +91,7 @@ async def test_after_close_the_file_alone_holds_everything(path: Path, tmp_path:
     copy = tmp_path / "copy.db"
     shutil.copy(path, copy)
 
-    left = {file.name for file in tmp_path.iterdir() if file.stat().st_size}
-    assert left == {"store.db", "copy.db"}
+    assert files_with_content(tmp_path) == {"store.db", "copy.db"}
     connection = sqlite3.connect(copy)
     assert connection.execute("SELECT count(*) FROM document").fetchone() == (500,)
     connection.close()
@@ -108,7 +115,7 @@ async def test_a_file_of_a_newer_schema_is_refused_untouched(path: Path) -> None
 
 
 async def test_what_is_no_sqlite_file_is_refused_with_what_to_do(path: Path) -> None:
-    path.write_bytes(b"This is a letter to my aunt, and no database.\n" * 200)
+    write_a_letter(path)
 
     with pytest.raises(DatastoreError, match="restore") as caught:
         await open_datastore(url(path))

@@ -17,6 +17,8 @@ SCRIPT = Path(__file__).with_name("store_process.py")
 DEADLINE_SECONDS = 60.0
 #: What the stores under test may wait for the write lock.
 SHORT_SECONDS = 0.3
+#: A collision at the start is a matter of microseconds: so many tries make one all but sure.
+NEW_FILES = 30
 
 Start = Callable[..., Awaitable[Process]]
 
@@ -53,9 +55,9 @@ async def line(process: Process) -> str:
     return text.decode().strip()
 
 
-async def say_a_word(process: Process) -> None:
+async def say(process: Process, word: str = "") -> None:
     assert process.stdin is not None
-    process.stdin.write(b"go\n")
+    process.stdin.write(f"{word}\n".encode())
     await process.stdin.drain()
 
 
@@ -85,14 +87,15 @@ async def test_processes_that_write_at_once_lose_nothing(start: Start, path: Pat
 async def test_processes_that_start_at_once_on_a_new_file_all_succeed(
     start: Start, path: Path
 ) -> None:
-    names = {f"process {n}" for n in range(6)}
+    names = {f"process {n}" for n in range(4)}
     processes = [await start("start", name) for name in sorted(names)]
     assert {await line(process) for process in processes} == {"waiting"}
 
-    await asyncio.gather(*(say_a_word(process) for process in processes))
+    for file in [f"-{n}" for n in range(NEW_FILES)]:
+        await asyncio.gather(*(say(process, file) for process in processes))
 
-    assert [await line(process) for process in processes] == ["done"] * len(names)
-    assert stored_keys(path) == names
+        assert [await line(process) for process in processes] == ["done"] * len(names)
+        assert stored_keys(Path(f"{path}{file}")) == names
 
 
 async def test_what_a_killed_process_had_acknowledged_is_there(start: Start, path: Path) -> None:
@@ -138,7 +141,7 @@ async def test_a_lock_held_beyond_the_deadline_makes_writes_unavailable_until_it
     waited_seconds = time.monotonic() - begun
 
     assert SHORT_SECONDS * 0.9 <= waited_seconds < SHORT_SECONDS + 2.0
-    await say_a_word(holder)
+    await say(holder)
     assert await line(holder) == "released"
     await store.ready()
     await store.insert("jobs", "afterwards", {})
@@ -180,7 +183,7 @@ async def test_a_lock_that_ends_within_the_deadline_is_waited_for(start: Start, 
     assert await line(holder) == "held"
 
     writing = asyncio.ensure_future(store.insert("jobs", "key", {}))
-    await say_a_word(holder)
+    await say(holder)
 
     assert await asyncio.wait_for(writing, DEADLINE_SECONDS)
     await store.close()
@@ -193,7 +196,7 @@ async def test_what_another_process_writes_is_read_and_changes_the_version(
 
     process = await start("start", "theirs")
     await line(process)
-    await say_a_word(process)
+    await say(process)
     assert await line(process) == "done"
 
     assert await store.version() != before
