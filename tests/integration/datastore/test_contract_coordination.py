@@ -4,9 +4,8 @@ import asyncio
 import itertools
 import time
 
-import pytest
 from zerog.datastore.base import Datastore, PatchOp
-from zerog.errors import DatastoreUnavailableError, DocumentExistsError
+from zerog.errors import DocumentExistsError
 
 DEADLINE_SECONDS = 10.0
 
@@ -137,15 +136,3 @@ async def test_close_finishes_the_writes_under_way(store: Datastore) -> None:
 async def test_close_may_be_called_again(store: Datastore) -> None:
     await store.close()
     await store.close()
-
-
-async def test_a_closed_store_is_unavailable(store: Datastore) -> None:
-    await store.insert("jobs", "key", {})
-    await store.close()
-
-    with pytest.raises(DatastoreUnavailableError):
-        await store.get("jobs", "key")
-    with pytest.raises(DatastoreUnavailableError):
-        await store.insert("jobs", "other", {})
-    with pytest.raises(DatastoreUnavailableError):
-        await store.ready()

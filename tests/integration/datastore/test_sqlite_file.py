@@ -97,6 +97,19 @@ async def test_after_close_the_file_alone_holds_everything(path: Path, tmp_path:
     connection.close()
 
 
+async def test_a_closed_store_is_unavailable(path: Path) -> None:
+    store = await open_datastore(url(path))
+    await store.insert("jobs", "key", {})
+    await store.close()
+
+    with pytest.raises(DatastoreUnavailableError):
+        await store.get("jobs", "key")
+    with pytest.raises(DatastoreUnavailableError):
+        await store.insert("jobs", "other", {})
+    with pytest.raises(DatastoreUnavailableError):
+        await store.ready()
+
+
 async def test_a_file_of_a_newer_schema_is_refused_untouched(path: Path) -> None:
     store = await open_datastore(url(path))
     await store.close()

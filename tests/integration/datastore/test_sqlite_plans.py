@@ -1,0 +1,113 @@
+"""Which index the SQLite store's listings use: what is cheap with ten jobs must be with a million.
+
+The plans are asked of SQLite for the very statements that the store sends.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from zerog.datastore.base import JobFilter
+from zerog.datastore.sqlite import SqliteDatastore
+
+PRIMARY_KEY = "USING PRIMARY KEY (collection=?"
+BY_STATE = "USING INDEX jobs_by_state (state=?"
+BY_TYPE = "USING INDEX jobs_by_type (type=?"
+BY_QUEUE = "USING INDEX jobs_by_queue (queue=? AND state=?"
+UNFINISHED = ["queued", "running", "waiting"]
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SqliteDatastore]:
+    opened = await SqliteDatastore.open(path, 5.0)
+    await opened.insert("jobs", "key", {"state": "queued", "type": "T", "queue": "q"})
+    yield opened
+    await opened.close()
+
+
+async def plans(store: SqliteDatastore, job_filter: JobFilter) -> dict[str, str]:
+    """The plans of a first page, a later page and a count."""
+    statements: list[str] = []
+    cursor = await a_cursor(store)
+    store._reader.set_trace_callback(statements.append)
+    await store.list_jobs(job_filter)
+    await store.list_jobs(job_filter, cursor=cursor)
+    await store.count_jobs(job_filter)
+    store._reader.set_trace_callback(None)
+    connection = sqlite3.connect(store.path)
+    found = [
+        "; ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
+        for statement in statements
+    ]
+    connection.close()
+    return dict(zip(("first", "later", "count"), found, strict=True))
+
+
+async def a_cursor(store: SqliteDatastore) -> str:
+    await store.upsert("jobs", "another key", {})
+    cursor = (await store.list_jobs(JobFilter(), limit=1)).cursor
+    assert cursor is not None
+    return cursor
+
+
+@pytest.mark.parametrize(
+    ("job_filter", "index"),
+    [
+        (JobFilter(), PRIMARY_KEY),
+        (JobFilter(queues=["q"]), PRIMARY_KEY),
+        (JobFilter(states=["queued"]), BY_STATE),
+        (JobFilter(states=UNFINISHED), BY_STATE),
+        (JobFilter(states=UNFINISHED, changed_before="2025"), BY_STATE),
+        (JobFilter(types=["T"]), BY_TYPE),
+        (JobFilter(types=["T", "U"]), BY_TYPE),
+        (JobFilter(queues=["q"], types=["T"]), BY_TYPE),
+        (JobFilter(queues=["q"], states=["queued"]), BY_QUEUE),
+        (JobFilter(queues=["q"], states=UNFINISHED, changed_before="2025"), BY_QUEUE),
+    ],
+    ids=repr,
+)
+async def test_a_listing_uses_its_index(
+    store: SqliteDatastore, job_filter: JobFilter, index: str
+) -> None:
+    found = await plans(store, job_filter)
+
+    assert all(index in plan for plan in found.values()), found
+
+
+@pytest.mark.parametrize(
+    "job_filter",
+    [
+        JobFilter(),
+        JobFilter(queues=["q"]),
+        JobFilter(states=["queued"]),
+        JobFilter(types=["T"]),
+        JobFilter(types=["T"], states=["queued"]),
+        JobFilter(queues=["q"], states=["queued"]),
+    ],
+    ids=repr,
+)
+async def test_a_page_of_one_value_each_comes_sorted_from_the_index(
+    store: SqliteDatastore, job_filter: JobFilter
+) -> None:
+    found = await plans(store, job_filter)
+
+    assert not any("TEMP B-TREE" in plan for plan in found.values()), found
+
+
+async def test_a_later_page_starts_at_its_cursor(store: SqliteDatastore) -> None:
+    for job_filter in (JobFilter(), JobFilter(states=["queued"]), JobFilter(types=["T"])):
+        found = await plans(store, job_filter)
+
+        assert "key<?" in found["later"], found
+
+
+async def test_the_sweep_finds_what_has_expired_by_index(store: SqliteDatastore) -> None:
+    connection = sqlite3.connect(store.path)
+    found = connection.execute(
+        "EXPLAIN QUERY PLAN SELECT collection, key FROM document "
+        "WHERE expires IS NOT NULL AND expires < 1.0 LIMIT 10"
+    ).fetchall()
+    connection.close()
+
+    assert "by_expiry" in found[0][3]
