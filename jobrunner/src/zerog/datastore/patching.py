@@ -15,6 +15,9 @@ from zerog.datastore.base import (
 )
 from zerog.errors import DatastoreError, DocumentTooLargeError, PathExistsError, PathMissingError
 
+#: What has no more brackets than this cannot be nested deeper than `jsontext.loads` reads.
+SURELY_READABLE_DEPTH = 150
+
 
 def apply_patch(document: Document, ops: Sequence[PatchOp]) -> None:
     """Change a document in place; on an error the caller throws it away.
@@ -66,4 +69,10 @@ def encode_document(key: str, document: Document) -> bytes:
         raise DocumentTooLargeError(
             f"the document {key} has {len(body)} bytes, at most {MAX_DOCUMENT_BYTES} are possible"
         )
+    # The reader bounds nesting, the writer does not: one such job would break every listing.
+    if body.count(b"[") + body.count(b"{") > SURELY_READABLE_DEPTH:
+        try:
+            jsontext.loads(body)
+        except ValueError as error:
+            raise DocumentTooLargeError(f"the document {key} cannot be read: {error}") from error
     return body
