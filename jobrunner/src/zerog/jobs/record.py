@@ -159,7 +159,10 @@ def is_job_id(text: str) -> bool:
 
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds: fixed width, so that texts order as times do."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if time.tzinfo is not UTC:
+        time = time.astimezone(UTC)
+    # Much faster than strftime, and this is on the path of every job.
+    return time.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -68,6 +68,10 @@ class Execution:
         )
         return await self._ended
 
+    async def wait(self, seconds: float) -> None:
+        """Wait for the end, but not longer than this."""
+        await asyncio.wait([self._ended], timeout=seconds)
+
     def stop(self, reason: Stop) -> None:
         """Begin to end the job. A later reason replaces an earlier one only if it is `FENCED`."""
         if self.stop_reason is not None and reason is not Stop.FENCED:

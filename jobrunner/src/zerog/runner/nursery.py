@@ -53,6 +53,7 @@ class Nursery:
                 if self._control in readable and not self._take_requests():
                     return
         finally:
+            signal.set_wakeup_fd(-1)
             for pid in self._children:
                 _kill_group(pid)
 

@@ -1,9 +1,10 @@
 """One slot of a worker: reserve, claim, run, judge, write, settle, and again.
 
-A slot owns one queue connection and one child. While it writes the end of one job it
-already reserves the next one, so that the child hardly ever waits for a disk; it never
-holds more than that one reservation ahead, and never while its queue is empty. A slot
-that loses the queue or the store keeps what it runs and waits for them.
+A slot owns one queue connection and one child. While jobs are short it reserves the next
+entry during the run, so that the end of one job and the claim of the next are written in
+one transaction; it holds at most one entry ahead, and gives it back when the running job
+turns out not to be short. A slot that loses the queue or the store keeps what it runs and
+waits for them.
 """
 
 import asyncio
@@ -34,6 +35,8 @@ RESERVE_SECONDS = 10
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.05, 1.0
 #: Reservations are touched at a third of their life: two touches may fail.
 TOUCH_SECONDS = TTR_SECONDS / 3
+#: A job that takes longer is not short: an entry that was reserved ahead is given back.
+SHORT_SECONDS = 0.05
 #: How long a child that is replaced may take to leave.
 CHILD_EXIT_SECONDS = 5.0
 
@@ -66,6 +69,8 @@ class Slot:
         self._held: dict[int, float] = {}
         self._stopping = asyncio.Event()
         self._reserving = False
+        self._last_was_short = False
+        self._ahead: asyncio.Task[Entry | None] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -89,6 +94,8 @@ class Slot:
                     pause = min(2 * pause, LAST_PAUSE_SECONDS)
         finally:
             await self._finished_writing()
+            with contextlib.suppress(QueueError):
+                await self._take_ahead()
             await self._close()
 
     def stop(self) -> None:
@@ -122,14 +129,13 @@ class Slot:
     async def _run_one(self) -> None:
         child = await self._ready_child()
         queue = await self._connected()
-        entry = await self._reserve(queue)
+        entry = await self._take_ahead() or await self._reserve(queue)
         if entry is None:
             return
         self._held[entry.id] = time.monotonic()
         try:
             claim = await self._parts.claimer.claim(queue, entry)
         except BaseException:
-            self._held.pop(entry.id, None)
             await self._give_back(queue, entry)
             raise
         if claim is None:
@@ -153,6 +159,27 @@ class Slot:
         finally:
             self._reserving = False
 
+    async def _reserve_ahead(self, queue: QueueConnection) -> Entry | None:
+        """Reserve the next entry while a short job runs; give it back if that job is not short."""
+        entry = await queue.reserve(0)
+        if entry is None:
+            return None
+        self._held[entry.id] = time.monotonic()
+        running = self.execution
+        if running is not None:
+            await running.wait(SHORT_SECONDS)
+        if self._stopping.is_set() or (running is not None and self.execution is running):
+            await self._give_back(queue, entry, delay_seconds=0)
+            return None
+        return entry
+
+    async def _take_ahead(self) -> Entry | None:
+        """Return the entry that was reserved ahead, if there is one."""
+        if self._ahead is None:
+            return None
+        ahead, self._ahead = self._ahead, None
+        return await ahead
+
     async def _work(self, child: Child, queue: QueueConnection, claim: Claim) -> None:
         settings = self._parts.settings
         execution = Execution(
@@ -163,9 +190,12 @@ class Slot:
         )
         self.execution = execution
         try:
+            if self._last_was_short and not self._stopping.is_set():
+                self._ahead = asyncio.create_task(self._reserve_ahead(queue), name="ahead")
             end = await execution.run()
         finally:
             self.execution = None
+        self._last_was_short = time.monotonic() - execution.started < SHORT_SECONDS
         self._look_after_child(end)
         await self._finished_writing()
         self._finishing = asyncio.create_task(
@@ -187,12 +217,18 @@ class Slot:
                 if execution.reports.pending:
                     await asyncio.sleep(LAST_PAUSE_SECONDS)
             step = await self._parts.finisher.write(claim, event)
+            self._let_go(claim)
             if step is not None:
                 await settle(queue, claim, step.action)
                 await self._expire_side_documents(execution, step)
         finally:
+            self._let_go(claim)
+
+    def _let_go(self, claim: Claim) -> None:
+        """Stop vouching for a claim. Its entry may come back to this slot as another one."""
+        if self.claims.get(claim.entry.id) is claim:
+            del self.claims[claim.entry.id]
             self._held.pop(claim.entry.id, None)
-            self.claims.pop(claim.entry.id, None)
 
     async def _save_state(self, execution: Execution) -> None:
         """Write the state that the job saved on the way. A later one may come meanwhile."""
@@ -225,12 +261,15 @@ class Slot:
                 if self._finishing.done():
                     self._finishing = None
 
-    async def _give_back(self, queue: QueueConnection, entry: Entry) -> None:
-        """Give an entry back that could not be claimed; closing frees it where that fails."""
+    async def _give_back(
+        self, queue: QueueConnection, entry: Entry, *, delay_seconds: int = 1
+    ) -> None:
+        """Give an entry back that is not run here now, with its priority."""
+        self._held.pop(entry.id, None)
         with contextlib.suppress(QueueError):
             stats = await queue.entry_stats(entry.id)
             if stats is not None:
-                await queue.release(entry.id, priority=stats.priority, delay_seconds=1)
+                await queue.release(entry.id, priority=stats.priority, delay_seconds=delay_seconds)
 
     async def _connected(self) -> QueueConnection:
         if self._queue is None or self._queue.closed:
