@@ -1,0 +1,149 @@
+"""A whole ZeroG made of real processes: beanstalkd, `zerog api`, `zerog worker`, over one SQLite file."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from zerog.client import Client
+from zerog.queues.local import LocalBeanstalkd, free_port
+
+T = TypeVar("T")
+JOBS = Path(__file__).with_name("jobs_for_tests.py")
+#: For what usually takes a second. These machines are sometimes very slow.
+DEADLINE_SECONDS = 40.0
+
+
+def until(look: Callable[[], T], seconds: float = DEADLINE_SECONDS, what: str = "") -> T:
+    """Look until something is there, and return it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {what or look}")
+
+
+class System:
+    """A ZeroG whose parts a test may kill, freeze and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store_path = folder / "zerog.db"
+        self.store = f"sqlite:///{self.store_path}"
+        self.beanstalkd = LocalBeanstalkd(binlog=folder / "binlog", fsync_milliseconds=0)
+        self.port = free_port()
+        self.client = Client(f"http://127.0.0.1:{self.port}", retry_seconds=DEADLINE_SECONDS)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._logs = 0
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start a `zerog` process of this system."""
+        self._logs += 1
+        log = self.folder / f"{self._logs}-{arguments[0]}.log"
+        clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "zerog", *arguments],
+                env={
+                    **clean,
+                    "ZEROG_STORE": self.store,
+                    "ZEROG_QUEUE": self.beanstalkd.address,
+                    "ZEROG_URL": f"http://127.0.0.1:{self.port}",
+                    **env,
+                },
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        self.processes.append(process)
+        return process
+
+    def start_api(self) -> subprocess.Popen[bytes]:
+        """Start the API and wait until it is ready."""
+        process = self.start("api", "--port", str(self.port))
+        until(lambda: self.is_ready(), what="the API is ready")
+        return process
+
+    def is_ready(self) -> bool:
+        """Whether the API says so."""
+        import httpx
+
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5).is_success
+        return False
+
+    def start_worker(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start a worker and wait until it has registered its types."""
+        known = len(self.client.workers())
+        process = self.start("worker", str(JOBS), *arguments, **env)
+        until(lambda: len(self.client.workers()) > known, what="the worker is there")
+        return process
+
+    def stop(self, process: subprocess.Popen[bytes], signum: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end."""
+        process.send_signal(signum)
+        return process.wait(DEADLINE_SECONDS)
+
+    def running(self, uuid: str) -> dict[str, Any]:
+        """Wait until a job runs and has reported something; return its info."""
+
+        def look() -> dict[str, Any] | None:
+            info = self.client.info(uuid)
+            return info if info["state"] == "running" and info["events"] else None
+
+        return until(look, what=f"job {uuid} runs")
+
+    def causes(self, uuid: str) -> list[str]:
+        """Return why each attempt of a job ended."""
+        return [attempt.get("cause", "") for attempt in self.client.info(uuid)["attempts"]]
+
+    def close(self) -> None:
+        """End everything."""
+        self.client.close()
+        for process in self.processes:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGCONT)
+                    process.kill()
+                process.wait(DEADLINE_SECONDS)
+        self.beanstalkd.signal(signal.SIGCONT)
+        self.beanstalkd.kill()
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    """Beanstalkd and API; the test starts its workers."""
+    made = System(tmp_path)
+    try:
+        made.beanstalkd.start()
+        made.start_api()
+        yield made
+    finally:
+        made.close()
+        for log in sorted(tmp_path.glob("*.log")):
+            print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A whole system with one worker, for tests that break nothing."""
+    made = System(tmp_path_factory.mktemp("shared"))
+    try:
+        made.beanstalkd.start()
+        made.start_api()
+        made.start_worker("--slots", "2", ZEROG_CANCEL_GRACE_SECONDS="0.5",
+                          ZEROG_KILL_GRACE_SECONDS="0.5")  # fmt: skip
+        yield made
+    finally:
+        made.close()
+        for log in sorted(made.folder.glob("*.log")):
+            print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")

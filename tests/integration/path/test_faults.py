@@ -1,0 +1,278 @@
+"""Every part is killed, frozen or taken away while jobs run: nothing is lost, and the record tells."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from zerog.client import ApiError, Client
+
+from .conftest import System, until
+
+
+def runs(path: Path) -> list[str]:
+    """Return the lines that jobs have left in a file."""
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_a_killed_child_is_a_crash_and_the_job_runs_again(system: System) -> None:
+    system.start_worker()
+    uuid = system.client.submit("Steps", {"steps": 10, "seconds": 0.2})
+    system.running(uuid)
+    worker = psutil.Process(system.processes[-1].pid)
+
+    child = max(worker.children(recursive=True), key=lambda process: process.create_time())
+    child.kill()
+
+    assert system.client.result(uuid, 30) == 10
+    info = system.client.info(uuid)
+    assert system.causes(uuid) == ["crash", "succeeded"]
+    assert "SIGKILL" in info["attempts"][0]["message"]
+    assert info["attempts"][0]["endedTime"] <= info["attempts"][1]["startedTime"]
+
+
+def test_a_killed_workers_job_runs_elsewhere_within_two_seconds(
+    system: System, tmp_path: Path
+) -> None:
+    first = system.start_worker()
+    uuid = system.client.submit(
+        "Steps", {"steps": 20, "seconds": 0.1, "path": str(tmp_path / "runs")}
+    )
+    system.running(uuid)
+    system.start_worker()
+    killed_at = time.time()
+
+    system.stop(first, signal.SIGKILL)
+
+    assert system.client.result(uuid, 30) == 20
+    attempts = system.client.info(uuid)["attempts"]
+    assert [attempt["cause"] for attempt in attempts] == ["crash", "succeeded"]
+    assert attempts[0]["worker"] != attempts[1]["worker"]
+    from datetime import datetime
+
+    restarted = datetime.fromisoformat(attempts[1]["startedTime"]).timestamp() - killed_at
+    assert restarted <= 2.0
+    assert runs(tmp_path / "runs") == [f"{uuid} 2"]
+
+
+def test_no_process_of_a_killed_worker_stays(system: System) -> None:
+    worker = system.start_worker("--slots", "2")
+    system.running(system.client.submit("Steps", {"seconds": 1}))
+    family = psutil.Process(worker.pid).children(recursive=True)
+
+    system.stop(worker, signal.SIGKILL)
+
+    assert len(family) >= 2
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+
+
+def test_a_stopped_worker_finishes_what_it_runs(system: System, tmp_path: Path) -> None:
+    worker = system.start_worker()
+    uuid = system.client.submit("Steps", {"seconds": 0.1, "path": str(tmp_path / "runs")})
+    waiting = system.client.submit("Echo")
+    system.running(uuid)
+
+    assert system.stop(worker) == 0
+
+    assert system.causes(uuid) == ["succeeded"]
+    assert system.client.progress(waiting)["state"] == "queued"
+    assert system.client.workers() == []
+
+
+def test_what_cannot_finish_in_time_is_interrupted_and_that_costs_nothing(system: System) -> None:
+    worker = system.start_worker("--grace-seconds", "0.3", ZEROG_KILL_GRACE_SECONDS="0.3")
+    uuid = system.client.submit("Stubborn")
+    until(lambda: system.client.progress(uuid)["state"] == "running")
+
+    assert system.stop(worker) == 0
+
+    document = system.client.get(uuid)
+    assert document["state"] == "queued"
+    assert (document["errors"], document["crashes"]) == (0, 0)
+    assert system.causes(uuid) == ["interrupted"]
+
+
+def test_a_second_signal_ends_the_grace_period(system: System) -> None:
+    worker = system.start_worker("--grace-seconds", "300")
+    uuid = system.client.submit("Steps", {"steps": 1000, "seconds": 0.1})
+    system.running(uuid)
+    worker.send_signal(signal.SIGTERM)
+    until(lambda: system.client.workers()[0]["state"] == "draining")
+
+    assert system.stop(worker) == 0
+
+    assert system.causes(uuid) == ["interrupted"]
+
+
+def test_an_api_killed_between_store_and_queue_loses_no_job(system: System) -> None:
+    """The queue is frozen, so that the API has stored the job and waits for the put."""
+    api = system.processes[0]
+    system.start_worker()
+    system.beanstalkd.signal(signal.SIGSTOP)
+    with contextlib.suppress(httpx.TransportError):
+        url = f"http://127.0.0.1:{system.port}/v1/jobs/Echo"
+        httpx.post(url, json={"value": "kept"}, timeout=1.5)
+    uuid = stored_jobs(system)[0]
+
+    system.stop(api, signal.SIGKILL)
+    # Also what lies in the frozen server's socket is lost.
+    system.beanstalkd.kill()
+    system.beanstalkd.start()
+    system.start_api()
+
+    assert system.client.result(uuid, 40) == "kept"
+
+
+def stored_jobs(system: System) -> list[str]:
+    """Read the UUIDs of all jobs from the file itself."""
+    with contextlib.closing(sqlite3.connect(system.store_path)) as file:
+        return [key for (key,) in file.execute("SELECT key FROM document WHERE collection='jobs'")]
+
+
+@pytest.mark.parametrize("keep_binlog", [True, False])
+def test_a_restarted_queue_loses_no_job(
+    system: System, tmp_path: Path, keep_binlog: bool
+) -> None:
+    system.start_worker()
+    running = system.client.submit("Steps", {"seconds": 0.3, "path": str(tmp_path / "runs")})
+    system.running(running)
+    uuids = [system.client.submit("Echo", {"value": n}) for n in range(20)]
+    # The entries are noted within about a second; without that they are put back all the same.
+
+    system.beanstalkd.kill()
+    if not keep_binlog:
+        for file in (system.folder / "binlog").iterdir():
+            file.unlink()
+    system.beanstalkd.start()
+
+    assert [system.client.result(uuid, 60) for uuid in uuids] == list(range(20))
+    assert system.client.result(running, 30) == 10
+    # The worker lost its reservation and not its life: nobody took the job from it.
+    assert runs(tmp_path / "runs") == [f"{running} 1"]
+    assert system.causes(running) == ["succeeded"]
+
+
+def test_a_store_that_is_away_is_answered_with_503_and_loses_nothing(system: System) -> None:
+    """Another process holds the file's write lock for a minute."""
+    system.start_worker("--slots", "2")
+    running = system.client.submit("Steps", {"steps": 5, "seconds": 0.3})
+    system.running(running)
+    queued = [system.client.submit("Echo", {"value": n}, delay=1) for n in range(5)]
+    lock = sqlite3.connect(system.store_path, isolation_level=None, timeout=30)
+    lock.execute("BEGIN IMMEDIATE")
+    locked_at = time.monotonic()
+
+    url = f"http://127.0.0.1:{system.port}/v1/jobs/Echo"
+    refusal = httpx.post(url, json={"value": 0}, timeout=30)
+    assert refusal.status_code == 503
+    assert int(refusal.headers["Retry-After"]) > 0
+    assert refusal.json()["code"] == "datastore-unavailable"
+    time.sleep(max(0.0, 60 - (time.monotonic() - locked_at)))
+    lock.execute("ROLLBACK")
+    lock.close()
+
+    assert [system.client.result(uuid, 60) for uuid in queued] == list(range(5))
+    assert system.client.result(running, 30) == 5
+    assert system.causes(running) == ["succeeded"]
+
+
+def test_a_queue_that_is_away_is_answered_with_503_and_the_job_is_not_left_alive(
+    system: System,
+) -> None:
+    system.start_worker()
+    system.beanstalkd.kill()
+
+    with Client(f"http://127.0.0.1:{system.port}", retry_seconds=0) as impatient:
+        with pytest.raises(ApiError) as refusal:
+            impatient.submit("Echo")
+
+    assert refusal.value.code == "queue-unavailable"
+    assert stored_jobs(system) == []
+
+
+def test_a_frozen_worker_is_fenced_when_it_wakes(system: System, tmp_path: Path) -> None:
+    """It loses its reservation (the queue is restarted) and its heartbeat stands still."""
+    first = system.start_worker()
+    uuid = system.client.submit(
+        "Steps", {"steps": 30, "seconds": 0.1, "path": str(tmp_path / "runs")}
+    )
+    system.running(uuid)
+    first.send_signal(signal.SIGSTOP)
+    system.beanstalkd.kill()
+    system.beanstalkd.start()
+    system.start_worker()
+    until(lambda: system.client.progress(uuid)["attempt"] == 2)
+
+    first.send_signal(signal.SIGCONT)
+
+    assert system.client.result(uuid, 30) == 30
+    assert system.causes(uuid) == ["crash", "succeeded"]
+    time.sleep(0.5)
+    assert system.client.progress(uuid)["state"] == "succeeded"
+
+
+def test_a_stopped_api_answers_what_it_has_begun(system: System) -> None:
+    system.start_worker()
+    api = system.processes[0]
+    uuids = [system.client.submit("Echo", {"value": n}) for n in range(50)]
+
+    assert system.stop(api) == 0
+
+    system.start_api()
+    assert [system.client.result(uuid, 30) for uuid in uuids] == list(range(50))
+
+
+def test_jobs_of_a_worker_that_knows_other_types_wait_for_theirs(system: System) -> None:
+    system.start_worker()
+    uuid = system.client.submit("Echo", {"value": 1}, delay=2)
+    system.stop(system.processes[-1])
+    other = system.folder / "other.py"
+    other.write_text("import zerog\nclass Other(zerog.Job):\n    def run(self, ctx): return 1\n")
+    system.start("worker", str(other))
+    until(lambda: system.client.queues()[0]["delayed"] == 0 or None)
+    time.sleep(0.5)
+    assert system.client.progress(uuid)["state"] == "queued"
+
+    system.start_worker()
+
+    assert system.client.result(uuid, 30) == 1
+
+
+def test_priorities_hold_and_survive_a_worker(system: System, tmp_path: Path) -> None:
+    worker = system.start_worker()
+    system.stop(worker)
+    path = tmp_path / "order"
+    for name, priority in (("last", 9), ("middle", 5), ("first", 0)):
+        system.client.submit("Urgent", {"path": str(path), "name": name}, priority=priority)
+
+    system.start_worker()
+
+    until(lambda: len(runs(path)) == 3)
+    assert runs(path) == ["first", "middle", "last"]
+
+
+def test_repair_puts_back_what_has_no_entry(system: System) -> None:
+    system.start_worker()
+    system.stop(system.processes[-1])
+    uuid = system.client.submit("Echo", {"value": 3})
+    time.sleep(1.5)  # the entry is noted
+    system.stop(system.processes[0], signal.SIGKILL)
+    system.beanstalkd.kill()
+    for file in (system.folder / "binlog").iterdir():
+        file.unlink()
+    system.beanstalkd.start()
+    until(lambda: time.time() - os.stat(system.store_path).st_mtime > 5 or None)
+
+    repair = system.start("repair")
+
+    assert repair.wait(30) == 0
+    system.start_api()
+    system.start_worker()
+    assert system.client.result(uuid, 30) == 3
