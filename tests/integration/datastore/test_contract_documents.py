@@ -4,6 +4,7 @@ The same cases run over each store; time is real, so a wait for an expiry polls 
 """
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -14,6 +15,8 @@ from zerog.datastore.base import (
     Collection,
     Datastore,
     Document,
+    JobFilter,
+    PatchOp,
 )
 from zerog.errors import (
     DatastoreError,
@@ -379,3 +382,22 @@ async def test_a_document_that_is_no_json_is_refused(store: Datastore) -> None:
             await store.insert("blobs", "key", {"value": value})
 
     assert await store.get("blobs", "key") is None
+
+
+@pytest.mark.parametrize("depth", [100, 199, 200, 201, 202, 230])
+async def test_a_document_that_could_not_be_read_again_is_refused(
+    store: Datastore, depth: int
+) -> None:
+    deep: list[object] = []
+    for _ in range(depth):
+        deep = [deep]
+    await store.insert("jobs", "neighbour", {"n": 1})
+
+    with contextlib.suppress(DocumentTooLargeError):
+        await store.insert("jobs", "deep", {"parameters": deep})
+    with contextlib.suppress(DocumentTooLargeError, DocumentNotFoundError):
+        await store.patch("jobs", "neighbour", [PatchOp("set", ("parameters",), deep)])
+
+    stored = await store.get("jobs", "deep")
+    assert (stored is not None) == (depth <= 199)
+    assert len((await store.list_jobs(JobFilter())).jobs) == (2 if stored else 1)
