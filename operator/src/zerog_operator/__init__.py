@@ -1,1 +1,1 @@
-"""ZeroG."""
+"""The Kubernetes operator of ZeroG. An empty frame: nothing is built here yet."""
