@@ -33,14 +33,14 @@ _OPTIONS: dict[str, Any] = {
     "startAt": _TIME,
     "timeout": {"type": "number", "minimum": 0},
 }
-_PROGRESS = {
+_PROGRESS: dict[str, Any] = {
     "uuid": {"type": "string", "format": "uuid"},
     "state": _STATE,
     "completeness": {"type": "number", "minimum": 0, "maximum": 1},
     "resultCode": {"type": "integer", "description": "-1 until the job is finished"},
     "attempt": _INTEGER,
 }
-_SUMMARY = {
+_SUMMARY: dict[str, Any] = {
     **{name: _PROGRESS[name] for name in ("uuid", "state", "resultCode", "attempt")},
     "type": _STRING,
     "queue": _STRING,

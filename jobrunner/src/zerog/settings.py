@@ -88,7 +88,7 @@ class ClientSettings:
     token: str | None = None
 
 
-Settings = TypeVar("Settings", WorkerSettings, ApiSettings, ClientSettings)
+Settings = TypeVar("Settings", bound=WorkerSettings | ApiSettings | ClientSettings)
 _ALL: tuple[type, ...] = (WorkerSettings, ApiSettings, ClientSettings)
 
 

@@ -21,7 +21,7 @@ JOBS = Path(__file__).with_name("jobs_for_tests.py")
 DEADLINE_SECONDS = 40.0
 
 
-def until(look: Callable[[], T], seconds: float = DEADLINE_SECONDS, what: str = "") -> T:
+def until(look: Callable[[], T | None], seconds: float = DEADLINE_SECONDS, what: str = "") -> T:
     """Look until something is there, and return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -137,9 +137,7 @@ def stored_jobs(system: System) -> list[str]:
 
 
 @pytest.mark.parametrize("keep_binlog", [True, False])
-def test_a_restarted_queue_loses_no_job(
-    system: System, tmp_path: Path, keep_binlog: bool
-) -> None:
+def test_a_restarted_queue_loses_no_job(system: System, tmp_path: Path, keep_binlog: bool) -> None:
     system.start_worker()
     running = system.client.submit("Steps", {"seconds": 0.3, "path": str(tmp_path / "runs")})
     system.running(running)

@@ -236,5 +236,7 @@ def test_a_batch_is_taken_whole_or_not_at_all(shared: System) -> None:
 
     assert refusal.value.faults[0][0] == "$.jobs[1].parameters.code"
     assert len(list(shared.client.list(types=["Echo"]))) == before
-    uuids = shared.client.submit_many([{"type": "Echo", "parameters": {"value": n}} for n in range(50)])
+    uuids = shared.client.submit_many(
+        [{"type": "Echo", "parameters": {"value": n}} for n in range(50)]
+    )
     assert [shared.client.result(uuid, 30) for uuid in uuids] == list(range(50))

@@ -74,8 +74,9 @@ def read_options(class_name: str, declared: type | None) -> Options:
 
 
 def _problem(name: str, value: Any) -> str | None:
-    kinds = _KINDS.get(name, _NUMBER)
-    if not isinstance(value, kinds) or isinstance(value, bool):
+    kinds: tuple[type, ...] = _KINDS.get(name, _NUMBER)
+    fits = isinstance(value, kinds) and not isinstance(value, bool)
+    if not fits:
         return f"{value!r} is no {' or '.join(kind.__name__ for kind in kinds)}"
     if name == "queue":
         try:

@@ -35,7 +35,7 @@ class GreenstalkConnection:
     def __init__(self, address: tuple[str, int]) -> None:
         self._address = address
         self._executor = ThreadPoolExecutor(1, "greenstalk")
-        self._client: greenstalk.Client | None = None
+        self._client: greenstalk.Client[str] | None = None
         self.closed = False
 
     @classmethod
@@ -148,7 +148,7 @@ class GreenstalkConnection:
         return wire.server_stats(await self._call(lambda: self._it.stats()))
 
     @property
-    def _it(self) -> greenstalk.Client:
+    def _it(self) -> greenstalk.Client[str]:
         if self._client is None or self.closed:
             raise ConnectionError("closed")
         return self._client
@@ -183,5 +183,5 @@ class GreenstalkConnection:
             return None
 
 
-def _job(entry_id: int) -> greenstalk.Job:
+def _job(entry_id: int) -> greenstalk.Job[str]:
     return greenstalk.Job(entry_id, "")
