@@ -39,9 +39,10 @@ def read_object(request: Request, *, empty_is_object: bool = True) -> dict[str, 
         return {}
     try:
         value = jsontext.loads(request.body)
-        # A number like 1e999 reads as infinity, which has no JSON form.
-        if isinstance(value, dict) and b"e" in request.body.lower():
-            jsontext.dumps(value)
+        # A number like 1e999 reads as infinity, which has no JSON form; and there has to be
+        # room for the levels of the document around it.
+        if isinstance(value, dict):
+            jsontext.dumps_embeddable(value)
     except ValueError as error:
         raise Problem(400, "not-json", f"the body is no JSON: {error}") from None
     if not isinstance(value, dict):

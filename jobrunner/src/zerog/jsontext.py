@@ -26,3 +26,17 @@ def dumps(value: Any) -> bytes:
     if b"NaN" in text or b"Infinity" in text:
         loads(text)
     return text
+
+
+#: Levels of nesting that documents and frames put around a value of a job.
+_LEVELS_AROUND = 8
+#: Fewer brackets than this cannot nest too deeply.
+_FEW_BRACKETS = 100
+
+
+def dumps_embeddable(value: Any) -> bytes:
+    """Write a value that will stand inside other documents. `ValueError` if it nests too deeply."""
+    text = dumps(value)
+    if text.count(b"[") + text.count(b"{") > _FEW_BRACKETS:
+        loads(b"[" * _LEVELS_AROUND + text + b"]" * _LEVELS_AROUND)
+    return text

@@ -236,3 +236,15 @@ class Urgent(zerog.Job):
     def run(self, ctx: zerog.Context) -> None:
         with open(self.path, "a") as file:
             file.write(self.name + "\n")
+
+
+class Deep(zerog.Job):
+    """Return data that nests deeply."""
+
+    depth: int
+
+    def run(self, ctx: zerog.Context) -> Any:
+        data: Any = 1
+        for _ in range(self.depth):
+            data = [data]
+        return data

@@ -216,6 +216,15 @@ def test_output_that_cannot_be_kept_is_an_error_that_says_so(shared: System, siz
     shared.client.cancel(uuid)
 
 
+def test_output_that_nests_too_deeply_is_an_error_and_not_a_crash(shared: System) -> None:
+    uuid = shared.client.submit("Deep", {"depth": 199})
+
+    until(lambda: shared.causes(uuid) == ["error"])
+    assert "cannot be kept" in shared.client.info(uuid)["errors"][0]["message"]
+    shared.client.cancel(uuid)
+    assert shared.client.result(shared.client.submit("Deep", {"depth": 150}), 30)
+
+
 def test_an_idempotency_key_runs_a_job_once(shared: System, tmp_path: Path) -> None:
     parameters = {"path": str(tmp_path / "runs"), "steps": 1}
 

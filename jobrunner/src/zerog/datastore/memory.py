@@ -90,7 +90,7 @@ class MemoryDatastore:
     ) -> str:
         """Change parts of a document."""
         row = self._live(collection, key)
-        if row is None and not create:
+        if row is None and (revision is not None or not create):
             raise DocumentNotFoundError(f"there is no document {collection}/{key}")
         if revision is not None:
             self._check(collection, key, revision)

@@ -164,7 +164,7 @@ class SqliteDatastore:
                 f"AND {_LIVE}",
                 (collection, key, time.time()),
             ).fetchone()
-            if found is None and not create:
+            if found is None and (revision is not None or not create):
                 raise DocumentNotFoundError(f"there is no document {collection}/{key}")
             body, old, expires = found or (b"{}", None, None)
             if revision is not None and revision != str(old):

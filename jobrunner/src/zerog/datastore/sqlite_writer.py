@@ -27,6 +27,8 @@ MAX_BATCH = 256
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.0002, 0.005
 #: Expired documents are removed this often, so many at a time.
 SWEEP_SECONDS, SWEEP_ROWS = 5.0, 200
+#: And again after this, as long as there are so many.
+SWEEP_AGAIN_SECONDS = 0.05
 JOIN_SECONDS = 10.0
 
 
@@ -82,8 +84,8 @@ class Writer:
             if batch:
                 self._commit(batch)
             if time.monotonic() >= next_sweep:
-                self._sweep()
-                next_sweep = time.monotonic() + SWEEP_SECONDS
+                full = self._sweep() == SWEEP_ROWS
+                next_sweep = time.monotonic() + (SWEEP_AGAIN_SECONDS if full else SWEEP_SECONDS)
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.close()
@@ -161,14 +163,16 @@ class Writer:
         for write in batch:
             write.error = error
 
-    def _sweep(self) -> None:
-        """Remove some expired documents. What is left waits for the next time."""
+    def _sweep(self) -> int:
+        """Remove some expired documents and return how many. The rest waits for the next time."""
         with contextlib.suppress(sqlite3.Error):
-            self._connection.execute(
+            cursor = self._connection.execute(
                 "DELETE FROM document WHERE (collection, key) IN (SELECT collection, key "
                 "FROM document WHERE expires IS NOT NULL AND expires < ? LIMIT ?)",
                 (time.time(), SWEEP_ROWS),
             )
+            return cursor.rowcount
+        return 0
 
 
 def _resolve(batch: list[Write]) -> None:

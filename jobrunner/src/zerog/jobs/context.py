@@ -163,7 +163,9 @@ class Context:
             "message": text.encode("utf-8", "replace").decode(),
         }
         if data:
-            jsontext.dumps(data)  # the job's author gets the error here, where it can be mended
+            jsontext.dumps_embeddable(
+                data
+            )  # the job's author gets the error here, where it can be mended
             frame["data"] = data
         self._lines += 1
         self._channel.event(frame)
@@ -194,7 +196,7 @@ class Context:
 
 def checked_state(state: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of the state as JSON has it. `ValueError` if it has none or is too large."""
-    text = jsontext.dumps(state)
+    text = jsontext.dumps_embeddable(state)
     if len(text) > MAX_STATE_BYTES:
         raise ValueError(f"ctx.state has {len(text)} bytes, at most {MAX_STATE_BYTES} are kept")
     copy = jsontext.loads(text)

@@ -72,7 +72,7 @@ def _checked(frame: dict[str, Any], context: Context) -> dict[str, Any]:
         if context.state:
             frame["state"] = checked_state(context.state)
         if frame.get("data") is not None:
-            size = len(jsontext.dumps(frame["data"]))
+            size = len(jsontext.dumps_embeddable(frame["data"]))
             if size > MAX_DATA_BYTES:
                 raise ValueError(f"{size} bytes, at most {MAX_DATA_BYTES} are kept")
     except ValueError as error:

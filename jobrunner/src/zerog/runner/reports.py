@@ -71,7 +71,13 @@ class Reports:
         try:
             await self.flush(store)
         except DatastoreError as error:
-            log.warning("reports of job %s are kept for later: %s", self._uuid, error)
+            if error.transient:
+                log.warning("reports of job %s are kept for later: %s", self._uuid, error)
+                return
+            # They would be refused for ever, and the job's end waits for them.
+            log.error("reports of job %s cannot be kept: %s", self._uuid, error)
+            self._completeness = None
+            self._events.clear()
 
     def _next_batch(self) -> list[dict[str, Any]]:
         """Return the first lines that fit into one patch of one chunk."""

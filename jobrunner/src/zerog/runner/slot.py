@@ -15,7 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zerog.datastore.base import Datastore
-from zerog.errors import DatastoreError, NurseryError, QueueError, QueueUnavailableError
+from zerog.errors import (
+    DatastoreError,
+    DocumentTooLargeError,
+    NurseryError,
+    QueueError,
+    QueueUnavailableError,
+)
 from zerog.jobs import life
 from zerog.queues import connect_queue
 from zerog.queues.base import TTR_SECONDS, Entry, QueueConnection
@@ -211,18 +217,26 @@ class Slot:
                 return
             if isinstance(end, Death):
                 await self._save_state(execution)
-            event = await self._judge(execution, end)
             while execution.reports.pending:
                 await execution.reports.try_flush(self._parts.finisher.store)
                 if execution.reports.pending:
                     await asyncio.sleep(LAST_PAUSE_SECONDS)
-            step = await self._parts.finisher.write(claim, event)
+            step = await self._write_end(execution, end)
             self._let_go(claim)
             if step is not None:
                 await settle(queue, claim, step.action)
                 await self._expire_side_documents(execution, step)
         finally:
             self._let_go(claim)
+
+    async def _write_end(self, execution: Execution, end: Outcome | Death) -> life.Step | None:
+        claim = execution.claim
+        try:
+            event = await self._judge(execution, end)
+            return await self._parts.finisher.write(claim, event)
+        except DocumentTooLargeError as error:
+            failed = life.Raised(claim.record.attempt, f"the output cannot be kept: {error}")
+            return await self._parts.finisher.write(claim, failed)
 
     def _let_go(self, claim: Claim) -> None:
         """Stop vouching for a claim. Its entry may come back to this slot as another one."""
