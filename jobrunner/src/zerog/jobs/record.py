@@ -10,6 +10,7 @@ times in a job's life.
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NewType
 
 from uuid_utils import UUID, uuid7
@@ -199,9 +200,15 @@ def _pack(value: Any) -> dict[str, Any]:
         elif name == "attempts":
             item = [_pack(attempt) for attempt in item]
         elif name in _NESTED:
-            item = _pack(item)
+            item = _pack_shared(item)
         document[_CAMEL[name]] = item
     return document
+
+
+@lru_cache(maxsize=256)
+def _pack_shared(value: Limits | WorkerIdentity) -> dict[str, Any]:
+    """Many records have the same limits and worker. Nobody changes the dict."""
+    return _pack(value)
 
 
 def from_document(document: dict[str, Any]) -> JobRecord:

@@ -26,6 +26,8 @@ from zerog.queues.base import (
 
 #: A reply that takes longer means that the server is frozen or the network is cut.
 REPLY_SECONDS = 5.0
+#: How often a connection looks whether a reply is overdue.
+LOOK_SECONDS = 0.5
 CONNECT_SECONDS = 2.0
 #: Pauses between attempts to connect again.
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.02, 1.0
@@ -37,7 +39,10 @@ class _Channel(asyncio.Protocol):
     def __init__(self, address: str) -> None:
         self._address = address
         self._reader = wire.ReplyReader()
-        self._waiting: deque[asyncio.Future[wire.Reply]] = deque()
+        #: Who waits for a reply, and until when, in the order of the commands.
+        self._waiting: deque[tuple[asyncio.Future[wire.Reply], float]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self.closed = False
 
@@ -50,7 +55,7 @@ class _Channel(asyncio.Protocol):
             for reply in self._reader.feed(data):
                 if not self._waiting:
                     raise wire.ProtocolError("a reply that nobody asked for")
-                future = self._waiting.popleft()
+                future, _ = self._waiting.popleft()
                 if not future.done():
                     future.set_result(reply)
         except wire.ProtocolError as error:
@@ -59,14 +64,28 @@ class _Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(f"the connection to the queue at {self._address} is lost")
 
-    def send(self, command: bytes) -> asyncio.Future[wire.Reply]:
-        """Write a command; the future gets its reply."""
+    def send(
+        self, command: bytes, deadline_seconds: float = REPLY_SECONDS
+    ) -> asyncio.Future[wire.Reply]:
+        """Write a command; the future gets its reply, or an error when it is overdue."""
         if self.closed or self._transport is None:
             raise QueueUnavailableError(f"no connection to the queue at {self._address}")
-        future: asyncio.Future[wire.Reply] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        future: asyncio.Future[wire.Reply] = self._loop.create_future()
+        self._waiting.append((future, self._loop.time() + deadline_seconds))
+        if self._timer is None:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look_for_overdue)
         self._transport.write(command)
         return future
+
+    def _look_for_overdue(self) -> None:
+        """One timer a connection is cheaper than one a command; replies come in order."""
+        self._timer = None
+        if not self._waiting:
+            return
+        if self._loop.time() >= self._waiting[0][1]:
+            self.abort(f"the queue at {self._address} does not answer")
+        else:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look_for_overdue)
 
     def abort(self, reason: str) -> None:
         """End the connection now; everybody who waits is told why."""
@@ -77,7 +96,9 @@ class _Channel(asyncio.Protocol):
     def _fail(self, reason: str) -> None:
         self.closed = True
         waiting, self._waiting = self._waiting, deque()
-        for future in waiting:
+        if self._timer is not None:
+            self._timer.cancel()
+        for future, _ in waiting:
             if not future.done():
                 future.set_exception(QueueUnavailableError(reason))
 
@@ -226,15 +247,7 @@ class BeanstalkConnection:
         return reply.word != b"NOT_FOUND"
 
     async def _call(self, command: bytes, deadline_seconds: float = REPLY_SECONDS) -> wire.Reply:
-        future = self._channel.send(command)
-        handle = asyncio.get_running_loop().call_later(deadline_seconds, self._overdue)
-        try:
-            return await future
-        finally:
-            handle.cancel()
-
-    def _overdue(self) -> None:
-        self._channel.abort(f"the queue at {self._address} does not answer")
+        return await self._channel.send(command, deadline_seconds)
 
 
 def _forget(future: asyncio.Future[wire.Reply]) -> None:
