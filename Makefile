@@ -34,7 +34,7 @@ lint: ## Check style, sizes, imports
 
 .PHONY: typecheck
 typecheck: ## Check types, strictly
-	@$(PY) -m mypy $(SOURCES) tests hack examples benchmarks
+	@$(PY) -m mypy $(SOURCES) tests hack examples
 
 .PHONY: lock
 lock: ## Resolve dependencies anew into the lock files

@@ -5,8 +5,9 @@ import binascii
 import io
 from typing import Any
 
-import zerog
 from PIL import Image, UnidentifiedImageError
+
+import zerog
 
 
 class Thumbnails(zerog.Job):

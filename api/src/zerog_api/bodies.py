@@ -8,7 +8,6 @@ from typing import Any
 
 from zerog import jsontext
 from zerog.jobs.record import is_job_id, parse_time
-
 from zerog_api.http import Request
 from zerog_api.problems import Fault, Problem, unprocessable
 from zerog_api.service import Asked

@@ -18,9 +18,9 @@ from urllib.parse import unquote
 from tornado import httputil
 from tornado.httputil import HTTPHeaders, RequestStartLine, ResponseStartLine
 from tornado.iostream import StreamClosedError
+
 from zerog import jsontext
 from zerog.errors import ZeroGError
-
 from zerog_api import problems
 from zerog_api.problems import Problem
 

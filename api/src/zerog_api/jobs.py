@@ -20,7 +20,6 @@ from zerog.jobs.record import (
     new_job_id,
     to_document,
 )
-
 from zerog_api.bodies import (
     Selection,
     asked_of,

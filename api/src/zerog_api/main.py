@@ -9,6 +9,7 @@ from collections.abc import Callable
 import uvloop
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
+
 from zerog import repair
 from zerog.datastore import open_datastore
 from zerog.datastore.base import Datastore
@@ -16,7 +17,6 @@ from zerog.errors import ConfigError
 from zerog.queues import connect_producer
 from zerog.queues.base import Producer
 from zerog.settings import ApiSettings
-
 from zerog_api.http import Application
 from zerog_api.jobs import JobCalls
 from zerog_api.routes import Router, build_openapi, build_routes

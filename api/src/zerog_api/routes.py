@@ -6,7 +6,6 @@ from typing import Any
 
 import zerog
 from zerog.jobs.record import State
-
 from zerog_api import schemas
 from zerog_api.bodies import MAX_DELAY_SECONDS, MAX_TIMEOUT_SECONDS
 from zerog_api.http import Answer, Handler, Request, decode_path

@@ -28,7 +28,6 @@ from zerog.jobs.documents import INLINE_BYTES, events_key, input_key, output_key
 from zerog.jobs.record import JobId, JobRecord, State, from_document, is_job_id, to_document
 from zerog.names import tube_name
 from zerog.queues.base import Producer
-
 from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from importlib import resources
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
 from zerog.datastore.base import Datastore
 from zerog.errors import ZeroGError
 from zerog.names import queue_of_tube, tube_name
 from zerog.queues.base import Producer, TubeStats
-
 from zerog_api.http import Answer, Request, Response, json_response
 from zerog_api.problems import Problem
 from zerog_api.types import Types

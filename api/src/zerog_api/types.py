@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
-from zerog.datastore.base import Datastore
 
+from zerog.datastore.base import Datastore
 from zerog_api.problems import Fault, Problem
 
 #: How old the known types may be. A new type is looked up at once all the same.

@@ -1,4 +1,5 @@
-"""The API against bad and hostile input: never a 5xx, always a problem document that says what to do.
+"""The API against bad and hostile input: never a 5xx, always a problem document that
+says what to do.
 
 `ZEROG_FUZZ_EXAMPLES` sets how many requests the random tests make (default: a few hundred).
 """
@@ -60,16 +61,18 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
+    def ready(port: int) -> None:
+        ports.append(port)
+        started.set()
+
     async def run() -> None:
         store = await open_datastore(store_url)
         await store.upsert("types", "Hello", TYPE)
         await store.close()
         api_settings = ApiSettings(port=0, store=store_url, queue=server.address)
-        await serve(
-            api_settings, stop=stop, on_ready=lambda port: (ports.append(port), started.set())[0]
-        )
+        await serve(api_settings, stop=stop, on_ready=ready)
 
-    loop.add_signal_handler = lambda *_: None  # type: ignore[method-assign,assignment]
+    loop.add_signal_handler = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
     assert started.wait(20)
@@ -135,7 +138,8 @@ def test_every_fault_is_told_with_its_path(api: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "query",
     ["priority=10", "priority=x", "priority=nan", "delay=-1", "delay=nan", "delay=1e400",
-     "timeout=0", "startAt=tomorrow", "startAt=2026-01-01", "state=done", "uuid=1", "priority=1&priority=2",
+     "timeout=0", "startAt=tomorrow", "startAt=2026-01-01", "state=done", "uuid=1",
+     "priority=1&priority=2",
      "delay=1&startAt=2026-12-01T00:00:00Z"],
 )  # fmt: skip
 def test_bad_options_are_refused(api: httpx.Client, query: str) -> None:

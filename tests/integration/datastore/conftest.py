@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from zerog.datastore import open_datastore
 from zerog.datastore.base import Datastore
 

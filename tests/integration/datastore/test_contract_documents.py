@@ -8,6 +8,7 @@ import contextlib
 import time
 
 import pytest
+
 from zerog.datastore.base import (
     COLLECTIONS,
     MAX_DOCUMENT_BYTES,

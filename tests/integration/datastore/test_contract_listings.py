@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 from uuid_utils import uuid7
+
 from zerog.datastore.base import Datastore, JobFilter, Page
 
 STATES = ("queued", "running", "succeeded")

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+
 from zerog.datastore.base import (
     MAX_DOCUMENT_BYTES,
     MAX_PATCH_OPS,

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from zerog.datastore import open_datastore
 from zerog.errors import (
     AmbiguousWriteError,

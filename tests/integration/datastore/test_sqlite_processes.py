@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+
 from zerog.datastore import open_datastore
 from zerog.datastore.base import Datastore, JobFilter
 from zerog.errors import DatastoreUnavailableError

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from zerog.datastore import sqlite_writer
 from zerog.datastore.sqlite import SqliteDatastore
 

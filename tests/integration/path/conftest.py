@@ -1,4 +1,5 @@
-"""A whole ZeroG made of real processes: beanstalkd, `zerog api`, `zerog worker`, over one SQLite file."""
+"""A whole ZeroG made of real processes: beanstalkd, `zerog api`, `zerog worker`, over
+one SQLite file."""
 
 import contextlib
 import os

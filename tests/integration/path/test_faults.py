@@ -1,4 +1,5 @@
-"""Every part is killed, frozen or taken away while jobs run: nothing is lost, and the record tells."""
+"""Every part is killed, frozen or taken away while jobs run: nothing is lost, and the
+record tells."""
 
 import contextlib
 import os
@@ -187,9 +188,9 @@ def test_a_queue_that_is_away_is_answered_with_503_and_the_job_is_not_left_alive
     system.start_worker()
     system.beanstalkd.kill()
 
-    with Client(f"http://127.0.0.1:{system.port}", retry_seconds=0) as impatient:
-        with pytest.raises(ApiError) as refusal:
-            impatient.submit("Echo")
+    impatient = Client(f"http://127.0.0.1:{system.port}", retry_seconds=0)
+    with impatient, pytest.raises(ApiError) as refusal:
+        impatient.submit("Echo")
 
     assert refusal.value.code == "queue-unavailable"
     assert stored_jobs(system) == []

@@ -1,10 +1,12 @@
-"""What every queue adapter promises, against a real beanstalkd, and what it does when that is away."""
+"""What every queue adapter promises, against a real beanstalkd, and what it does when
+that is away."""
 
 import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from zerog.queues.base import QueueConnection, TubeStats
 from zerog.queues.beanstalk import GreenstalkConnection
 from zerog.queues.local import LocalBeanstalkd
 
-ADAPTERS = {"asyncio": BeanstalkConnection, "greenstalk": GreenstalkConnection}
+ADAPTERS: dict[str, Any] = {"asyncio": BeanstalkConnection, "greenstalk": GreenstalkConnection}
 
 
 @pytest.fixture

@@ -28,7 +28,10 @@ def sources(tmp_path: Path, root: Path) -> Path:
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(cache_dir=None, no_cache=True))"
+    code = (
+        "import sys; from importlinter.cli import lint_imports; "
+        "sys.exit(lint_imports(cache_dir=None, no_cache=True))"
+    )
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 import zerog
 
 MEMBERS = {"jobrunner": "zerog", "api": "zerog_api", "operator": "zerog_operator"}

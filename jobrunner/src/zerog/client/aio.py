@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from zerog.client import calls
-from zerog.client.calls import Call, JobFailedError, StreamEvent, WaitTimeoutError
+from zerog.client.calls import ApiError, Call, JobFailedError, StreamEvent, WaitTimeoutError
 
 if TYPE_CHECKING:
     from zerog.jobs.base import Job
@@ -110,15 +110,19 @@ class AsyncClient:
                         calls.read_answer(response)
                     reader = calls.EventReader()
                     async for line in response.aiter_lines():
+                        # A heartbeat, too, shows that the API is there.
+                        deadline = time.monotonic() + self._retry_seconds
                         for event in reader.feed(line):
                             last_id, failures = event.id, 0
-                            deadline = time.monotonic() + self._retry_seconds
                             yield event
                             if event.kind == "end":
                                 return
             except httpx.TransportError as error:
                 if time.monotonic() >= deadline:
                     raise calls.unreachable(str(self._http.base_url), error) from error
+            except ApiError as error:
+                if error.status not in calls.RETRYABLE or time.monotonic() >= deadline:
+                    raise
             failures += 1
             await asyncio.sleep(calls.pause_seconds(failures, None))
 
@@ -186,10 +190,8 @@ class AsyncClient:
                 failure = error
             if response is not None and response.status_code not in calls.RETRYABLE:
                 return calls.read_answer(response)
-            # A connection that was refused has carried nothing.
-            refused = isinstance(failure, httpx.ConnectError)
             pause = calls.pause_seconds(attempt, response)
-            again = call.repeatable or response is not None or refused
+            again = calls.may_repeat(call, response, failure)
             if not again or time.monotonic() + pause > deadline:
                 if response is not None:
                     return calls.read_answer(response)

@@ -30,6 +30,8 @@ WAIT_STEP_SECONDS = 20.0
 TIMEOUT_SECONDS = 30.0
 UNFINISHED = -1
 RETRYABLE = frozenset({429, 502, 503, 504})
+#: Those that say that nothing was done. A gateway's 502 and 504 do not know.
+NOTHING_DONE = frozenset({429, 503})
 
 
 class ApiError(ZeroGError):
@@ -158,10 +160,14 @@ def filter_call(what: str, job_filter: Mapping[str, Any]) -> Call:
 def read_answer(response: httpx.Response) -> Any:
     """Return the JSON of an answer. `ApiError` if it is a problem."""
     if response.is_success:
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            detail = "the answer is not JSON: is this the address of a ZeroG API?"
+            raise ApiError(response.status_code, {"detail": detail}) from None
     try:
         problem = response.json()
-    except json.JSONDecodeError:
+    except ValueError:
         problem = {"detail": f"status {response.status_code} and no problem document"}
     raise ApiError(response.status_code, problem if isinstance(problem, dict) else {})
 
@@ -169,9 +175,22 @@ def read_answer(response: httpx.Response) -> Any:
 def pause_seconds(attempt: int, response: httpx.Response | None) -> float:
     """How long to wait before the next try: what the server asks for, else back-off with jitter."""
     if response is not None and (text := response.headers.get("Retry-After", "")).isdigit():
-        return min(float(text), LAST_PAUSE_SECONDS) * random.uniform(0.5, 1.0)
+        # Never before the time asked for; those refused together come back one by one.
+        return min(float(text), LAST_PAUSE_SECONDS) * random.uniform(1.0, 1.25)
     full = min(LAST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 20))
     return float(full * random.uniform(0.5, 1.0))
+
+
+def may_repeat(call: Call, response: httpx.Response | None, failure: Exception | None) -> bool:
+    """Whether sending a call again may help and can do no harm."""
+    if isinstance(failure, httpx.UnsupportedProtocol):
+        return False
+    if call.repeatable:
+        return True
+    if response is not None:
+        return response.status_code in NOTHING_DONE
+    # A connection that was refused has carried nothing.
+    return isinstance(failure, httpx.ConnectError)
 
 
 def unreachable(url: str, error: Exception) -> UnreachableError:

@@ -87,8 +87,8 @@ def _problem(name: str, value: Any) -> str | None:
         return f"{value} is not one of 0 (first) to 9 (last)"
     if name in ("max_errors", "max_crashes") and value < 1:
         return f"{value} is not at least 1 (1 means: no second try)"
-    if name == "timeout" and value is not None and value <= 0:
-        return f"{value} is not more than 0"
+    if name == "timeout" and value is not None and not 0 < value < float("inf"):
+        return f"{value} is not a number of seconds above 0"
     if name.endswith("_seconds") and not 0 <= value < float("inf"):
         return f"{value} is not a number of seconds from 0"
     return None

@@ -92,6 +92,9 @@ def _import(module: str) -> None:
         importlib.import_module(module)
         return
     path = Path(module).resolve()
+    known = sys.modules.get(path.stem)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{module} is no Python file")

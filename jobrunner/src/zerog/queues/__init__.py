@@ -9,9 +9,9 @@ DEFAULT_PORT = 11300
 def parse_address(address: str) -> tuple[str, int]:
     """Split `host:port` or `beanstalk://host:port`. `ConfigError` says which forms there are."""
     host, _, port = address.removeprefix("beanstalk://").rpartition(":")
-    if not host and port and not port.isdigit():
+    if not host and port and not port.isdecimal():
         return port, DEFAULT_PORT
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
         raise ConfigError(f"{address!r} is no queue address: write host:port, e.g. 127.0.0.1:11300")
     return host.strip("[]"), int(port)
 

@@ -151,7 +151,7 @@ class BeanstalkConnection:
             using.add_done_callback(_forget)
             self._used = tube
         reply = wire.check(await self._call(command), b"INSERTED", b"BURIED")
-        return int(reply.args[0])
+        return wire.entry_id(reply)
 
     async def delete(self, entry_id: int) -> bool:
         """Delete an entry; whether it was there and not reserved by somebody else."""
@@ -197,7 +197,7 @@ class BeanstalkConnection:
         wire.check(reply, b"RESERVED", b"TIMED_OUT", b"DEADLINE_SOON")
         if reply.word != b"RESERVED":
             return None
-        return Entry(int(reply.args[0]), reply.body.decode("utf-8", "replace"))
+        return Entry(wire.entry_id(reply), reply.body.decode("utf-8", "replace"))
 
     async def peek(self, entry_id: int) -> str | None:
         """Return an entry's body."""
@@ -212,7 +212,7 @@ class BeanstalkConnection:
         reply = wire.check(await self._call(wire.encode("peek-buried")), b"FOUND", b"NOT_FOUND")
         if reply.word != b"FOUND":
             return None
-        return Entry(int(reply.args[0]), reply.body.decode("utf-8", "replace"))
+        return Entry(wire.entry_id(reply), reply.body.decode("utf-8", "replace"))
 
     async def entry_stats(self, entry_id: int) -> EntryStats | None:
         """Return what the server knows of an entry."""

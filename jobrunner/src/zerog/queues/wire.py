@@ -4,12 +4,16 @@ Source: `doc/protocol.txt` of beanstalkd 1.12/1.13. A reply is one line, and for
 body of the length that the line gives, ended by CR LF.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from zerog.errors import QueueError, QueueRefusedError
 from zerog.queues.base import EntryStats, ServerStats, TubeStats
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: beanstalkd's priority is a 32-bit number, 0 most urgent. Ours are spread, so that a later
 #: version has room between them.
@@ -115,6 +119,13 @@ def _delay(seconds: int) -> int:
     return seconds
 
 
+def entry_id(reply: Reply) -> int:
+    """Return the entry's id from a reply. `ProtocolError` if there is none."""
+    if not reply.args or not reply.args[0].isdigit():
+        raise ProtocolError(f"a reply without an entry's id: {reply.word!r} {reply.args!r}")
+    return int(reply.args[0])
+
+
 def parse_mapping(body: bytes) -> dict[str, str]:
     """Read the body of a `stats` reply: a YAML mapping of plain scalars, one a line."""
     result = {}
@@ -146,6 +157,22 @@ def check(reply: Reply, *expected: bytes) -> Reply:
             raise ProtocolError(f"the queue server answered {reply.word!r}")
 
 
+def _facts(read: Callable[P, T]) -> Callable[P, T]:
+    """Turn what is missing or no number in a `stats` reply into a `ProtocolError`."""
+
+    @functools.wraps(read)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except (KeyError, ValueError) as error:
+            raise ProtocolError(
+                f"facts that beanstalkd always gives are missing: {error}"
+            ) from error
+
+    return checked
+
+
+@_facts
 def entry_stats(entry_id: int, values: Mapping[str, Any]) -> EntryStats:
     """Read the mapping of `stats-job`."""
     return EntryStats(
@@ -161,6 +188,7 @@ def entry_stats(entry_id: int, values: Mapping[str, Any]) -> EntryStats:
     )
 
 
+@_facts
 def tube_stats(tube: str, values: Mapping[str, Any]) -> TubeStats:
     """Read the mapping of `stats-tube`."""
     return TubeStats(
@@ -175,6 +203,7 @@ def tube_stats(tube: str, values: Mapping[str, Any]) -> TubeStats:
     )
 
 
+@_facts
 def server_stats(values: Mapping[str, Any]) -> ServerStats:
     """Read the mapping of `stats`. Servers before 1.11 do not say whether they drain."""
     return ServerStats(

@@ -1,6 +1,7 @@
 """The memory store on a clock of the test's: what ends when, to the moment."""
 
 import pytest
+
 from zerog.datastore.base import JobFilter, PatchOp
 from zerog.datastore.memory import MemoryDatastore
 from zerog.errors import DocumentNotFoundError

@@ -1,6 +1,7 @@
 """Which datastore a URL names."""
 
 import pytest
+
 from zerog.datastore import open_datastore
 from zerog.datastore.memory import MemoryDatastore
 from zerog.errors import ConfigError

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from zerog import jsontext
 from zerog.datastore.base import (
     MAX_DOCUMENT_BYTES,

@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import zerog
 from hypothesis import given
 from hypothesis import strategies as st
+
+import zerog
 from zerog.jobs.context import MAX_LOG_LINES, MAX_MESSAGE_CHARS, Context, checked_state
+
+#: How the refusal of a value without a JSON form begins, whichever layer sees it.
+JSON_COMPLAINT = "JSON|expected value|no dict"
 
 
 class Tape:
@@ -223,11 +227,13 @@ def test_a_message_that_is_no_text_is_written_as_text() -> None:
     assert tape.events[0]["message"] == "so it was"
 
 
-@pytest.mark.parametrize("value", [object(), math.nan, math.inf, "\udcff"])
+@pytest.mark.parametrize(
+    "value", [object(), math.nan, math.inf, "\udcff"], ids=["object", "nan", "inf", "surrogate"]
+)
 def test_data_without_a_json_form_is_refused_where_it_is_given(value: object) -> None:
     ctx, tape = make()
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match=JSON_COMPLAINT):
         ctx.info("see", value=value)
     assert tape.events == []
 
@@ -270,7 +276,7 @@ def test_a_state_of_just_64_kib_is_kept() -> None:
 
 @pytest.mark.parametrize("state", [{"x": object()}, {"x": math.nan}, [1], "text", None])
 def test_a_state_that_is_no_json_object_is_refused(state: Any) -> None:
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match=JSON_COMPLAINT):
         checked_state(state)
 
 

@@ -1,11 +1,11 @@
 """What a type's document says, and how modules are found."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
+
 from zerog import jsontext
 from zerog.errors import ConfigError
 from zerog.jobs.registry import import_jobs
@@ -151,12 +151,3 @@ def test_a_syntax_error_is_a_config_error(write_module: Write) -> None:
 def test_a_module_without_a_job_is_refused(write_module: Write) -> None:
     with pytest.raises(ConfigError, match=r"no class derives from zerog\.Job"):
         import_jobs([str(write_module("x = 1\n"))])
-
-
-def test_a_module_that_cannot_be_imported_is_not_left_half_imported(write_module: Write) -> None:
-    path = write_module("raise RuntimeError\n")
-
-    with pytest.raises(ConfigError):
-        import_jobs([str(path)])
-
-    assert "jobs_under_test" not in sys.modules

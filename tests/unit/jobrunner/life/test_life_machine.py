@@ -1,4 +1,5 @@
-"""A job is driven through its life by random events; what must always hold is checked after each."""
+"""A job is driven through its life by random events; what must always hold is checked
+after each."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

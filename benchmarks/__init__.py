@@ -1,0 +1,1 @@
+"""Measurements of ZeroG, beside its peers. `make bench` runs them."""

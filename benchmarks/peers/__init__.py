@@ -1,0 +1,1 @@
+"""What ZeroG is measured beside."""

@@ -1,0 +1,201 @@
+"""The pure half of the clients: requests as values, answers read, pauses."""
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import zerog
+from zerog.client import ApiError, JobFailedError
+from zerog.client.calls import (
+    LAST_PAUSE_SECONDS,
+    EventReader,
+    StreamEvent,
+    batch_call,
+    job_call,
+    list_call,
+    pause_seconds,
+    progress_call,
+    read_answer,
+    submit_call,
+)
+from zerog.jobs.registry import REGISTRY
+
+
+@pytest.fixture
+def greet(monkeypatch: pytest.MonkeyPatch) -> type[zerog.Job]:
+    monkeypatch.setattr(REGISTRY, "types", {})
+
+    class Greet(zerog.Job):
+        name: str
+        times: int = 1
+
+        def run(self, ctx: zerog.Context) -> None: ...
+
+    return Greet
+
+
+def test_a_submission_without_a_key_gets_one_of_its_own() -> None:
+    keys = {submit_call("T", {}).headers["Idempotency-Key"] for _ in range(10)}
+
+    assert len(keys) == 10
+
+
+def test_the_callers_key_is_sent_as_it_is() -> None:
+    assert submit_call("T", {}, idempotency_key="k").headers == {"Idempotency-Key": "k"}
+
+
+def test_options_that_are_not_given_are_not_sent() -> None:
+    assert submit_call("T", None).query == {}
+
+
+def test_an_option_of_zero_is_sent() -> None:
+    assert submit_call("T", None, priority=0, delay=0).query == {"priority": 0, "delay": 0}
+
+
+def test_a_start_time_is_sent_in_utc() -> None:
+    start = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    assert submit_call("T", None, start_at=start).query["startAt"].startswith("2030-01-02T03:04:05")
+    assert submit_call("T", None, start_at=start).query["startAt"].endswith("Z")
+
+
+def test_a_job_instance_is_its_type_and_its_fields(greet: type[zerog.Job]) -> None:
+    call = submit_call(greet.model_validate({"name": "Ada"}), None)
+
+    assert (call.path, call.body) == ("/v1/jobs/Greet", {"name": "Ada", "times": 1})
+
+
+@pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "../types", "ä"])
+def test_a_type_name_cannot_leave_its_place_in_the_path(name: str) -> None:
+    path = submit_call(name, {}).path
+
+    assert path.startswith("/v1/jobs/")
+    assert path.count("/") == 3
+    assert not set("?#") & set(path)
+
+
+def test_what_must_not_happen_twice_is_not_repeated() -> None:
+    assert submit_call("T", {}).repeatable
+    assert job_call("u", "cancel", "POST").repeatable
+    assert job_call("u", method="DELETE").repeatable
+    assert not job_call("u", "retry", "POST").repeatable
+    assert not batch_call([{"type": "T"}]).repeatable
+
+
+def test_a_waiting_call_is_given_more_time_than_the_server_is_asked_to_hold_it() -> None:
+    call = progress_call("u", 20.0)
+
+    assert call.query == {"wait": 20.0}
+    assert call.timeout_seconds > 20.0
+
+
+def test_a_listing_sends_only_the_filters_that_are_set() -> None:
+    assert list_call((), (), (), 5, None).query == {"limit": 5}
+    assert list_call(("T",), ("failed", "queued"), (), 5, "c").query == {
+        "type": ["T"],
+        "state": ["failed", "queued"],
+        "limit": 5,
+        "cursor": "c",
+    }
+
+
+def test_a_problem_becomes_an_error_with_its_code_and_faults() -> None:
+    problem = {
+        "status": 422,
+        "code": "invalid-request",
+        "detail": "the parameters do not fit",
+        "errors": [{"path": "$.url", "message": "is missing"}],
+    }
+
+    with pytest.raises(ApiError) as caught:
+        read_answer(httpx.Response(422, json=problem))
+
+    error = caught.value
+    assert (error.status, error.code) == (422, "invalid-request")
+    assert error.faults == [("$.url", "is missing")]
+    assert str(error) == "the parameters do not fit\n  $.url: is missing"
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Bad gateway</html>", b"", b"[]", b"null", b"\xff\xfe\xfd"]
+)
+def test_an_error_that_is_no_problem_document_is_an_api_error_too(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_answer(httpx.Response(502, content=body))
+
+    assert (caught.value.status, caught.value.code) == (502, "unknown")
+    assert "502" in str(caught.value)
+
+
+def test_a_success_that_is_not_json_is_an_api_error() -> None:
+    # A portal or proxy that answers 200 with a page of its own.
+    with pytest.raises(ApiError, match="JSON"):
+        read_answer(httpx.Response(200, content=b"<html>Log in</html>"))
+
+
+def test_an_answer_without_content_is_nothing() -> None:
+    assert read_answer(httpx.Response(204)) is None
+
+
+def test_a_failed_job_tells_its_state_code_and_message() -> None:
+    progress = {"uuid": "u", "state": "failed", "resultCode": 500, "message": "no disk"}
+
+    error = JobFailedError(progress)
+
+    assert (error.uuid, error.state, error.result_code) == ("u", "failed", 500)
+    assert str(error) == "job u failed with 500: no disk"
+
+
+@given(st.integers(min_value=0, max_value=10_000))
+def test_pauses_stay_positive_and_bounded(attempt: int) -> None:
+    assert 0 < pause_seconds(attempt, None) <= LAST_PAUSE_SECONDS
+
+
+def test_pauses_grow() -> None:
+    assert max(pause_seconds(0, None) for _ in range(50)) <= 0.1
+    assert min(pause_seconds(6, None) for _ in range(50)) >= 2.5
+
+
+def test_nobody_comes_back_before_the_time_that_the_server_asks_for() -> None:
+    response = httpx.Response(503, headers={"Retry-After": "2"})
+
+    pauses = [pause_seconds(0, response) for _ in range(200)]
+
+    assert min(pauses) >= 2.0
+    assert len(set(pauses)) > 100, "clients that were refused together come back together"
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_retry_after_that_is_no_number_of_seconds_means_the_usual_pause(text: str) -> None:
+    assert pause_seconds(0, httpx.Response(503, headers={"Retry-After": text})) <= 0.1
+
+
+def read_events(text: str) -> list[StreamEvent]:
+    reader = EventReader()
+    return [event for line in text.split("\n") for event in reader.feed(line)]
+
+
+def test_an_event_is_complete_at_its_empty_line() -> None:
+    text = 'event: log\nid: 1-0\ndata: {"message":"a"}\n'
+
+    assert read_events(text) == [StreamEvent("log", {"message": "a"}, "1-0")]
+    assert read_events(text.rstrip("\n")) == []
+
+
+def test_a_comment_is_no_event() -> None:
+    assert read_events(": still here\n\n: still here\n\n") == []
+
+
+def test_data_over_several_lines_is_one_event() -> None:
+    assert read_events('event: log\ndata: {"a":\ndata: 1}\n\n') == [
+        StreamEvent("log", {"a": 1}, "")
+    ]
+
+
+def test_an_id_holds_until_the_next_one() -> None:
+    events = read_events("event: log\nid: 1-0\ndata: {}\n\nevent: progress\ndata: {}\n\n")
+
+    assert [event.id for event in events] == ["1-0", "1-0"]
