@@ -6,6 +6,7 @@ medians of the rounds are reported. Ratios are what counts.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -33,7 +34,7 @@ WORKERS = {
     "rq": ["rq", "worker-pool", "-n", "2", "-q", "--url", "{redis}"],
     "huey": ["huey.bin.huey_consumer", "benchmarks.peers.tasks.app", "-w", "2", "-k", "process",
              "-d", "0.01", "-m", "0.05", "-q"],
-    "dramatiq": ["dramatiq", "benchmarks.peers.tasks:app", "-p", "2", "-t", "8", "-q"],
+    "dramatiq": ["dramatiq", "benchmarks.peers.tasks:app", "-p", "2", "-t", "8"],
 }  # fmt: skip
 PEERS = ("zerog", *WORKERS)
 
@@ -66,7 +67,12 @@ class Peer:
         """Return the proportional memory of all worker processes."""
         family = [psutil.Process(worker.pid) for worker in self.workers]
         family += [child for process in family for child in process.children(recursive=True)]
-        return sum(process.memory_full_info().pss for process in family) / 2**20
+        total = 0
+        for process in family:
+            # RQ's workers fork for every job: one may be gone by now.
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_full_info().pss
+        return total / 2**20
 
 
 def start_zerog(folder: Path) -> Peer:

@@ -15,7 +15,7 @@ def build() -> tuple[Any, Any]:
 
             app = Celery("bench", broker=URL, backend=URL)
             app.conf.worker_prefetch_multiplier = 4
-            return app, app.task(name="noop")(lambda n: {"n": n})
+            return app, app.task(name="noop")(noop)
         case "rq":
             from redis import Redis
             from rq import Queue
