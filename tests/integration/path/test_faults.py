@@ -235,8 +235,7 @@ def test_jobs_of_a_worker_that_knows_other_types_wait_for_theirs(system: System)
     other = system.folder / "other.py"
     other.write_text("import zerog\nclass Other(zerog.Job):\n    def run(self, ctx): return 1\n")
     system.start("worker", str(other))
-    until(lambda: system.client.queues()[0]["delayed"] == 0 or None)
-    time.sleep(0.5)
+    until(lambda: "unknown here" in "".join(f.read_text() for f in system.folder.glob("*.log")))
     assert system.client.progress(uuid)["state"] == "queued"
 
     system.start_worker()

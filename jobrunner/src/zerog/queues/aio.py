@@ -103,6 +103,9 @@ class _Channel(asyncio.Protocol):
                 future.set_exception(QueueUnavailableError(reason))
 
 
+_RESERVE_ANSWERS = (b"RESERVED", b"TIMED_OUT", b"DEADLINE_SOON")
+
+
 class BeanstalkConnection:
     """One connection to beanstalkd: a `zerog.queues.base.QueueConnection`."""
 
@@ -194,10 +197,22 @@ class BeanstalkConnection:
         except asyncio.CancelledError:
             self.abort()
             raise
-        wire.check(reply, b"RESERVED", b"TIMED_OUT", b"DEADLINE_SOON")
-        if reply.word != b"RESERVED":
-            return None
-        return Entry(wire.entry_id(reply), reply.body.decode("utf-8", "replace"))
+        wire.check(reply, *_RESERVE_ANSWERS)
+        return _entry(reply) if reply.word == b"RESERVED" else None
+
+    async def reserve_ready(self, count: int) -> list[Entry]:
+        """Reserve up to so many entries that are ready now, in one go."""
+        command = wire.encode("reserve-with-timeout", 0)
+        replies = [self._channel.send(command) for _ in range(count)]
+        try:
+            answers = [wire.check(await reply, *_RESERVE_ANSWERS) for reply in replies]
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        finally:
+            for reply in replies:
+                reply.add_done_callback(_forget)
+        return [_entry(answer) for answer in answers if answer.word == b"RESERVED"]
 
     async def peek(self, entry_id: int) -> str | None:
         """Return an entry's body."""
@@ -212,7 +227,7 @@ class BeanstalkConnection:
         reply = wire.check(await self._call(wire.encode("peek-buried")), b"FOUND", b"NOT_FOUND")
         if reply.word != b"FOUND":
             return None
-        return Entry(wire.entry_id(reply), reply.body.decode("utf-8", "replace"))
+        return _entry(reply)
 
     async def entry_stats(self, entry_id: int) -> EntryStats | None:
         """Return what the server knows of an entry."""
@@ -248,6 +263,10 @@ class BeanstalkConnection:
 
     async def _call(self, command: bytes, deadline_seconds: float = REPLY_SECONDS) -> wire.Reply:
         return await self._channel.send(command, deadline_seconds)
+
+
+def _entry(reply: wire.Reply) -> Entry:
+    return Entry(wire.entry_id(reply), reply.body.decode("utf-8", "replace"))
 
 
 def _forget(future: asyncio.Future[wire.Reply]) -> None:

@@ -132,6 +132,10 @@ class QueueConnection(Producer, Protocol):
         """Wait for an entry; None when the time is over. 0 does not wait."""
         ...
 
+    async def reserve_ready(self, count: int) -> list[Entry]:
+        """Reserve up to so many entries that are ready now, without waiting for any."""
+        ...
+
     async def touch(self, entry_id: int) -> bool:
         """Begin the reservation's time anew; False if it is not ours any more."""
         ...

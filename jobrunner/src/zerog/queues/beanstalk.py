@@ -114,6 +114,13 @@ class GreenstalkConnection:
             raise
         return Entry(job.id, str(job.body))
 
+    async def reserve_ready(self, count: int) -> list[Entry]:
+        """Reserve up to so many entries that are ready now, one call each."""
+        entries: list[Entry] = []
+        while len(entries) < count and (entry := await self.reserve(0)) is not None:
+            entries.append(entry)
+        return entries
+
     async def peek(self, entry_id: int) -> str | None:
         """Return an entry's body."""
         job = await self._or_none(lambda: self._it.peek(entry_id))

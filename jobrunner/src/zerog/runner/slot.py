@@ -1,34 +1,31 @@
 """One slot of a worker: reserve, claim, run, judge, write, settle, and again.
 
-A slot owns one queue connection and one child. While jobs are short it reserves the next
-entry during the run, so that the end of one job and the claim of the next are written in
-one transaction; it holds at most one entry ahead, and gives it back when the running job
-turns out not to be short. A slot that loses the queue or the store keeps what it runs and
-waits for them.
+A slot owns one queue connection and one child. It runs one job at a time; while jobs are
+short it claims several at once (`zerog.runner.batch`), and gives back what has not begun
+when one of them turns out not to be short. The ends of a batch are written while the next
+one is reserved. A slot that loses the queue or the store keeps what it runs and waits for
+them.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zerog.datastore.base import Datastore
-from zerog.errors import (
-    DatastoreError,
-    DocumentTooLargeError,
-    NurseryError,
-    QueueError,
-    QueueUnavailableError,
-)
+from zerog.errors import DatastoreError, NurseryError, QueueError, QueueUnavailableError
 from zerog.jobs import life
 from zerog.queues import connect_queue
 from zerog.queues.base import TTR_SECONDS, Entry, QueueConnection
+from zerog.runner.batch import SPLIT_SECONDS, Batch, Pace
 from zerog.runner.claim import Claim, Claimer
+from zerog.runner.ending import expire_side_documents, save_state, write_end
 from zerog.runner.execution import Death, Execution
 from zerog.runner.finish import Finisher, settle
-from zerog.runner.judge import Stop, judge_death, judge_outcome
+from zerog.runner.judge import Stop
 from zerog.runner.nursery_client import Child, Nursery
 from zerog.runner.outcome import Outcome
 from zerog.settings import WorkerSettings
@@ -41,10 +38,10 @@ RESERVE_SECONDS = 10
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.05, 1.0
 #: Reservations are touched at a third of their life: two touches may fail.
 TOUCH_SECONDS = TTR_SECONDS / 3
-#: A job that takes longer is not short: an entry that was reserved ahead is given back.
-SHORT_SECONDS = 0.05
 #: How long a child that is replaced may take to leave.
 CHILD_EXIT_SECONDS = 5.0
+#: Why a claimed job is given back without having run.
+NOT_BEGUN = "given back before it began"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +68,11 @@ class Slot:
         self._queue: QueueConnection | None = None
         self._child: Child | None = None
         self._jobs_of_child = 0
-        self._finishing: asyncio.Task[None] | None = None
+        self._finishing: set[asyncio.Task[None]] = set()
         self._held: dict[int, float] = {}
         self._stopping = asyncio.Event()
         self._reserving = False
-        self._last_was_short = False
-        self._ahead: asyncio.Task[Entry | None] | None = None
+        self._pace = Pace()
 
     @property
     def is_idle(self) -> bool:
@@ -89,7 +85,7 @@ class Slot:
         try:
             while not self._stopping.is_set():
                 try:
-                    await self._run_one()
+                    await self._run_some()
                     pause = FIRST_PAUSE_SECONDS
                 except (QueueError, DatastoreError, NurseryError) as error:
                     if self._stopping.is_set():
@@ -98,10 +94,11 @@ class Slot:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._stopping.wait(), pause)
                     pause = min(2 * pause, LAST_PAUSE_SECONDS)
-        finally:
             await self._finished_writing()
-            with contextlib.suppress(QueueError):
-                await self._take_ahead()
+        finally:
+            for task in self._finishing:
+                task.cancel()
+            await asyncio.gather(*self._finishing, return_exceptions=True)
             await self._close()
 
     def stop(self) -> None:
@@ -130,63 +127,77 @@ class Slot:
             return
         if execution.reports.pending:
             await execution.reports.try_flush(store)
-        await self._save_state(execution)
+        await save_state(self._parts.finisher, execution)
 
-    async def _run_one(self) -> None:
-        child = await self._ready_child()
+    async def _run_some(self) -> None:
+        await self._ready_child()
         queue = await self._connected()
-        entry = await self._take_ahead() or await self._reserve(queue)
-        if entry is None:
-            return
-        self._held[entry.id] = time.monotonic()
-        try:
-            claim = await self._parts.claimer.claim(queue, entry)
-        except BaseException:
-            await self._give_back(queue, entry)
-            raise
-        if claim is None:
-            self._held.pop(entry.id, None)
-            return
-        self.claims[entry.id] = claim
-        await self._work(child, queue, claim)
+        entries = await self._reserve(queue)
+        if entries:
+            claims = await self._claim(queue, entries)
+            if claims:
+                await self._work(queue, claims)
 
-    async def _reserve(self, queue: QueueConnection) -> Entry | None:
-        """Reserve at once while the last job's end is written; wait only with nothing to do."""
-        if self._finishing is not None and not self._finishing.done():
-            entry = await queue.reserve(0)
-            if entry is not None:
-                return entry
+    async def _reserve(self, queue: QueueConnection) -> list[Entry]:
+        """Reserve at once while the last ends are written; wait only with nothing to do."""
+        wanted = self._pace.size
+        if self._finishing or wanted > 1:
+            entries = await queue.reserve_ready(wanted)
+            if len(entries) < wanted:
+                self._pace.starved()
+            if entries:
+                return entries
         await self._finished_writing()
         if self._stopping.is_set():
-            return None
+            return []
         self._reserving = True
         try:
-            return await queue.reserve(RESERVE_SECONDS)
+            entry = await queue.reserve(RESERVE_SECONDS)
         finally:
             self._reserving = False
+        return [] if entry is None else [entry]
 
-    async def _reserve_ahead(self, queue: QueueConnection) -> Entry | None:
-        """Reserve the next entry while a short job runs; give it back if that job is not short."""
-        entry = await queue.reserve(0)
-        if entry is None:
-            return None
-        self._held[entry.id] = time.monotonic()
-        running = self.execution
-        if running is not None:
-            await running.wait(SHORT_SECONDS)
-        if self._stopping.is_set() or (running is not None and self.execution is running):
-            await self._give_back(queue, entry, delay_seconds=0)
-            return None
-        return entry
+    async def _claim(self, queue: QueueConnection, entries: list[Entry]) -> list[Claim]:
+        """Claim what can be claimed. Raises only if an error left nothing to run."""
+        now = time.monotonic()
+        self._held.update((entry.id, now) for entry in entries)
+        results = await asyncio.gather(
+            *[self._parts.claimer.claim(queue, entry) for entry in entries], return_exceptions=True
+        )
+        claims: list[Claim] = []
+        failure: BaseException | None = None
+        for entry, result in zip(entries, results, strict=True):
+            if isinstance(result, Claim):
+                self.claims[entry.id] = result
+                claims.append(result)
+            elif isinstance(result, BaseException):
+                failure = result
+                await self._give_back(queue, entry)
+            else:
+                self._held.pop(entry.id, None)
+        if failure is not None and not claims:
+            raise failure
+        return claims
 
-    async def _take_ahead(self) -> Entry | None:
-        """Return the entry that was reserved ahead, if there is one."""
-        if self._ahead is None:
-            return None
-        ahead, self._ahead = self._ahead, None
-        return await ahead
+    async def _work(self, queue: QueueConnection, claims: list[Claim]) -> None:
+        """Run the claims one after another. Whatever happens, each is written or given back."""
+        batch = Batch(deque(claims))
+        started = time.monotonic()
+        late = asyncio.get_running_loop().call_later(SPLIT_SECONDS, self._write, queue, batch)
+        try:
+            while batch.waiting and not self._stopping.is_set():
+                child = await self._ready_child()
+                end = await self._execute(child, batch.waiting.popleft())
+                # The batch may have been split meanwhile: its list is looked up after the wait.
+                batch.ended.append(end)
+        finally:
+            late.cancel()
+            self._pace.after(len(claims), time.monotonic() - started)
+            previous = set(self._finishing)
+            self._write(queue, batch)
+            await self._finished_writing(previous)
 
-    async def _work(self, child: Child, queue: QueueConnection, claim: Claim) -> None:
+    async def _execute(self, child: Child, claim: Claim) -> tuple[Execution, Outcome | Death]:
         settings = self._parts.settings
         execution = Execution(
             claim,
@@ -196,47 +207,56 @@ class Slot:
         )
         self.execution = execution
         try:
-            if self._last_was_short and not self._stopping.is_set():
-                self._ahead = asyncio.create_task(self._reserve_ahead(queue), name="ahead")
             end = await execution.run()
         finally:
             self.execution = None
-        self._last_was_short = time.monotonic() - execution.started < SHORT_SECONDS
         self._look_after_child(end)
-        await self._finished_writing()
-        self._finishing = asyncio.create_task(
-            self._finish(queue, execution, end), name=f"finish-{claim.record.uuid}"
-        )
+        return execution, end
+
+    def _write(self, queue: QueueConnection, batch: Batch) -> None:
+        """Begin to write what has ended and to give back what has not begun."""
+        ended, waiting = batch.take_ended(), batch.take_waiting()
+        if ended or waiting:
+            task = asyncio.create_task(self._finish(queue, ended, waiting), name="finish")
+            self._finishing.add(task)
 
     async def _finish(
+        self,
+        queue: QueueConnection,
+        ended: list[tuple[Execution, Outcome | Death]],
+        waiting: list[Claim],
+    ) -> None:
+        if len(ended) == 1 and not waiting:
+            await self._finish_one(queue, *ended[0])
+            return
+        await asyncio.gather(
+            *[self._finish_one(queue, execution, end) for execution, end in ended],
+            *[self._return_unbegun(queue, claim) for claim in waiting],
+        )
+
+    async def _finish_one(
         self, queue: QueueConnection, execution: Execution, end: Outcome | Death
     ) -> None:
-        claim = execution.claim
+        claim, finisher = execution.claim, self._parts.finisher
         try:
             if execution.stop_reason is Stop.FENCED:
                 return
-            if isinstance(end, Death):
-                await self._save_state(execution)
-            while execution.reports.pending:
-                await execution.reports.try_flush(self._parts.finisher.store)
-                if execution.reports.pending:
-                    await asyncio.sleep(LAST_PAUSE_SECONDS)
-            step = await self._write_end(execution, end)
+            step = await write_end(finisher, execution, end)
             self._let_go(claim)
             if step is not None:
                 await settle(queue, claim, step.action)
-                await self._expire_side_documents(execution, step)
+                await expire_side_documents(finisher, execution, step)
         finally:
             self._let_go(claim)
 
-    async def _write_end(self, execution: Execution, end: Outcome | Death) -> life.Step | None:
-        claim = execution.claim
+    async def _return_unbegun(self, queue: QueueConnection, claim: Claim) -> None:
         try:
-            event = await self._judge(execution, end)
-            return await self._parts.finisher.write(claim, event)
-        except DocumentTooLargeError as error:
-            failed = life.Raised(claim.record.attempt, f"the output cannot be kept: {error}")
-            return await self._parts.finisher.write(claim, failed)
+            event = life.Interrupted(claim.record.attempt, NOT_BEGUN)
+            step = await self._parts.finisher.write(claim, event)
+        finally:
+            self._let_go(claim)
+        if step is not None:
+            await settle(queue, claim, step.action)
 
     def _let_go(self, claim: Claim) -> None:
         """Stop vouching for a claim. Its entry may come back to this slot as another one."""
@@ -244,36 +264,14 @@ class Slot:
             del self.claims[claim.entry.id]
             self._held.pop(claim.entry.id, None)
 
-    async def _save_state(self, execution: Execution) -> None:
-        """Write the state that the job saved on the way. A later one may come meanwhile."""
-        state = execution.unsaved_state
-        if state is None:
-            return
-        with contextlib.suppress(DatastoreError):
-            await self._parts.finisher.save_state(execution.claim, state)
-            if execution.unsaved_state is state:
-                execution.unsaved_state = None
-
-    async def _judge(self, execution: Execution, end: Outcome | Death) -> life.Event:
-        attempt = execution.claim.record.attempt
-        if isinstance(end, Death):
-            return judge_death(end.exitcode, end.oom, attempt, execution.stop_reason)
-        in_blob = await self._parts.finisher.store_output(execution.claim, end.data)
-        return judge_outcome(end, attempt, execution.stop_reason, in_blob=in_blob)
-
-    async def _expire_side_documents(self, execution: Execution, step: life.Step) -> None:
-        record = step.record
-        beside = execution.reports.wrote or record.attempt > 1 or record.has_input_blob
-        if record.is_finished and (beside or record.output_blob_attempt is not None):
-            await self._parts.finisher.expire_side_documents(record)
-
-    async def _finished_writing(self) -> None:
-        if self._finishing is not None:
+    async def _finished_writing(self, tasks: set[asyncio.Task[None]] | None = None) -> None:
+        """Wait until the ends are written: all, or those of the given tasks."""
+        for task in tasks if tasks is not None else set(self._finishing):
             try:
-                await self._finishing
+                await task
             finally:
-                if self._finishing.done():
-                    self._finishing = None
+                if task.done():
+                    self._finishing.discard(task)
 
     async def _give_back(
         self, queue: QueueConnection, entry: Entry, *, delay_seconds: int = 1
