@@ -9,6 +9,8 @@ job runs whose client was told to try again.
 import asyncio
 import contextlib
 import logging
+import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: Entry ids are written back this often, so many at a time.
 NOTE_SECONDS, NOTE_BATCH = 1.0, 200
+#: Most jobs are claimed sooner, and need no note.
+NOTE_AGE_SECONDS = 3.0
 #: Changes that lose a race are tried again this often.
 MAX_RACES = 20
 
@@ -47,13 +51,23 @@ class Asked:
     not_before_time: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """An accepted job's queue entry, to be noted in its document."""
+
+    taken: float
+    record: JobRecord
+    revision: str
+    entry_id: int
+
+
 class Jobs:
     """The jobs of a datastore and a queue."""
 
     def __init__(self, store: Datastore, producer: Producer) -> None:
         self.store = store
         self._producer = producer
-        self._notes: list[tuple[JobRecord, str, int]] = []
+        self._notes: deque[_Note] = deque()
 
     async def accept(
         self,
@@ -96,29 +110,45 @@ class Jobs:
             with contextlib.suppress(DatastoreError):
                 await self.store.remove("jobs", record.uuid, revision=revision)
             raise
-        self._notes.append((record, revision, entry_id))
+        self._notes.append(_Note(time.monotonic(), record, revision, entry_id))
 
     async def note_entries(self, stop: asyncio.Event) -> None:
         """Write the ids of queue entries into their documents, lazily, until told to stop.
 
         A job that was claimed meanwhile has another revision and its entry noted: that
-        is most of them.
+        is most of them, so the ids wait a little before they are written.
         """
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), NOTE_SECONDS)
-            await self.flush_notes()
+            await self.flush_notes(NOTE_AGE_SECONDS)
 
-    async def flush_notes(self) -> None:
-        """Write all ids that wait. What cannot be written is left to the reconciler."""
-        while self._notes:
-            batch, self._notes = self._notes[:NOTE_BATCH], self._notes[NOTE_BATCH:]
+    async def flush_notes(self, age_seconds: float = 0.0) -> None:
+        """Write the ids that wait so long. What cannot be written is left to the reconciler."""
+        due = time.monotonic() - age_seconds
+        while self._notes and self._notes[0].taken <= due:
+            notes: list[_Note] = []
+            while self._notes and self._notes[0].taken <= due and len(notes) < NOTE_BATCH:
+                notes.append(self._notes.popleft())
+            await self._write_notes(notes)
+
+    async def _write_notes(self, notes: list[_Note]) -> None:
+        with contextlib.suppress(DatastoreError):
+            stored = await self.store.get_many("jobs", [note.record.uuid for note in notes])
+            same = [
+                note
+                for note in notes
+                if (found := stored.get(note.record.uuid)) and found.revision == note.revision
+            ]
             results = await asyncio.gather(
                 *[
                     self.store.replace(
-                        "jobs", record.uuid, to_document(replace(record, entry_id=entry)), revision
+                        "jobs",
+                        note.record.uuid,
+                        to_document(replace(note.record, entry_id=note.entry_id)),
+                        note.revision,
                     )
-                    for record, revision, entry in batch
+                    for note in same
                 ],
                 return_exceptions=True,
             )
@@ -172,7 +202,7 @@ class Jobs:
             entry = await self._producer.put(
                 tube_name(record.queue), record.uuid, priority=record.priority
             )
-            self._notes.append((record, revision, entry))
+            self._notes.append(_Note(time.monotonic(), record, revision, entry))
 
     async def delete(self, uuid: str) -> None:
         """Forget a finished job and all that belongs to it."""

@@ -181,6 +181,10 @@ class Put:
 Action = NoAction | Run | Delete | Release | Put
 
 
+#: Fields of a record and their new values: the copy is made once, at the end.
+Changes = dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """The next record, and what to do with the queue entry once it is stored."""
@@ -281,15 +285,15 @@ def _step_of_attempt(
         case TimedOut():
             message = f"ran longer than its timeout of {record.limits.timeout_seconds:g} s"
             ended = _end_attempt(record, now, Cause.TIMEOUT, message, event.job_state)
-            return _count_error(ended, now, TIMEOUT_CODE, message, None, jitter)
+            return _count_error(record, now, (TIMEOUT_CODE, message), None, jitter, ended)
         case Crashed():
             return _crash(record, event, now)
         case Interrupted():
             ended = _end_attempt(record, now, Cause.INTERRUPTED, event.message, event.job_state)
-            return _again(ended, now, State.QUEUED, 0.0, event.message)
+            return _again(record, now, State.QUEUED, 0.0, event.message, ended)
         case Cancelled():
             ended = _end_attempt(record, now, Cause.CANCELLED, None, None)
-            return _cancel(ended, now, Delete())
+            return _cancel(record, now, Delete(), ended)
         case _:
             assert_never(event)
 
@@ -323,60 +327,70 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
 def _return(record: JobRecord, event: Returned, now: datetime) -> Step:
     if event.continue_seconds is not None:
         ended = _end_attempt(record, now, Cause.CONTINUED, event.message, event.job_state)
-        ended = replace(ended, continuations=ended.continuations + 1)
-        return _again(ended, now, State.WAITING, event.continue_seconds, event.message)
+        ended["continuations"] = record.continuations + 1
+        return _again(record, now, State.WAITING, event.continue_seconds, event.message, ended)
     # A job cannot call itself unfinished.
     code = ERROR_CODE if event.code == UNFINISHED else event.code
     good = OK <= code < REDIRECT_LIMIT
     ended = _end_attempt(record, now, Cause.SUCCEEDED if good else Cause.FINISHED, event.message)
+    ended["data"] = event.data
+    ended["output_blob_attempt"] = record.attempt if event.in_blob else None
     state = State.SUCCEEDED if good else State.FAILED
-    finished = _finish(ended, now, state, code, event.message)
-    blob = record.attempt if event.in_blob else None
-    return Step(replace(finished, data=event.data, output_blob_attempt=blob), Delete())
+    return Step(_finish(record, now, state, code, event.message, ended), Delete())
 
 
 def _raise(record: JobRecord, event: Raised, now: datetime, jitter: float) -> Step:
     cause = Cause.INVALID if event.invalid else Cause.ERROR
     ended = _end_attempt(record, now, cause, event.message, event.job_state)
     if event.invalid:
-        return Step(_finish(ended, now, State.FAILED, INVALID_CODE, event.message), Delete())
-    return _count_error(ended, now, ERROR_CODE, event.message, event.retry_seconds, jitter)
+        failed = _finish(record, now, State.FAILED, INVALID_CODE, event.message, ended)
+        return Step(failed, Delete())
+    return _count_error(
+        record, now, (ERROR_CODE, event.message), event.retry_seconds, jitter, ended
+    )
 
 
 def _count_error(
     record: JobRecord,
     now: datetime,
-    code: int,
-    message: str,
+    last: tuple[int, str],
     retry_seconds: float | None,
     jitter: float,
+    ended: Changes,
 ) -> Step:
-    counted = replace(record, errors=record.errors + 1)
-    if counted.errors >= counted.limits.max_errors and counted.cancel_requested_time is None:
-        return Step(_finish(counted, now, State.FAILED, code, message), Delete())
-    delay = backoff_seconds(counted.limits, counted.errors, jitter)
-    return _again(
-        counted, now, State.WAITING, delay if retry_seconds is None else retry_seconds, message
-    )
+    """Retry, or fail with the code and message of the `last` error."""
+    code, message = last
+    errors = ended["errors"] = record.errors + 1
+    if errors >= record.limits.max_errors and record.cancel_requested_time is None:
+        return Step(_finish(record, now, State.FAILED, code, message, ended), Delete())
+    if retry_seconds is None:
+        retry_seconds = backoff_seconds(record.limits, errors, jitter)
+    return _again(record, now, State.WAITING, retry_seconds, message, ended)
 
 
 def _crash(record: JobRecord, event: Crashed, now: datetime) -> Step:
     cause = Cause.OUT_OF_MEMORY if event.out_of_memory else Cause.CRASH
     ended = _end_attempt(record, now, cause, event.message)
-    ended = replace(ended, crashes=ended.crashes + 1)
-    if ended.crashes >= ended.limits.max_crashes and ended.cancel_requested_time is None:
-        return Step(_finish(ended, now, State.FAILED, ERROR_CODE, event.message), Delete())
-    return _again(ended, now, State.QUEUED, 0.0, event.message)
+    crashes = ended["crashes"] = record.crashes + 1
+    if crashes >= record.limits.max_crashes and record.cancel_requested_time is None:
+        failed = _finish(record, now, State.FAILED, ERROR_CODE, event.message, ended)
+        return Step(failed, Delete())
+    return _again(record, now, State.QUEUED, 0.0, event.message, ended)
 
 
 def _again(
-    record: JobRecord, now: datetime, state: State, delay_seconds: float, message: str | None
+    record: JobRecord,
+    now: datetime,
+    state: State,
+    delay_seconds: float,
+    message: str | None,
+    ended: Changes,
 ) -> Step:
     """Put a job back, unless somebody has asked for its end in the meantime."""
     if record.cancel_requested_time is not None:
-        return _cancel(record, now, Delete())
+        return _cancel(record, now, Delete(), ended)
     not_before = now + timedelta(seconds=delay_seconds) if delay_seconds > 0 else None
-    again = revised(record, now, state=state, not_before_time=not_before, message=message)
+    again = revised(record, now, state=state, not_before_time=not_before, message=message, **ended)
     return Step(again, Release(delay_until(not_before, now), record.priority))
 
 
@@ -395,8 +409,9 @@ def _request_cancel(record: JobRecord, now: datetime) -> Step:
     return _cancel(requested, now, NoAction())
 
 
-def _cancel(record: JobRecord, now: datetime, action: Action) -> Step:
-    return Step(_finish(record, now, State.CANCELLED, CANCELLED_CODE, "cancelled"), action)
+def _cancel(record: JobRecord, now: datetime, action: Action, ended: Changes | None = None) -> Step:
+    cancelled = _finish(record, now, State.CANCELLED, CANCELLED_CODE, "cancelled", ended)
+    return Step(cancelled, action)
 
 
 def _replay(record: JobRecord, now: datetime) -> Step:
@@ -429,17 +444,22 @@ def _end_attempt(
     cause: Cause,
     message: str | None,
     job_state: dict[str, Any] | None = None,
-) -> JobRecord:
+) -> Changes:
+    """Return what the end of its attempt changes in the record."""
     ended = replace(record.attempts[-1], ended_time=now, cause=cause, message=message)
-    return replace(
-        record,
-        attempts=(*record.attempts[:-1], ended),
-        job_state=record.job_state if job_state is None else job_state,
-    )
+    changes: Changes = {"attempts": (*record.attempts[:-1], ended)}
+    if job_state is not None:
+        changes["job_state"] = job_state
+    return changes
 
 
 def _finish(
-    record: JobRecord, now: datetime, state: State, code: int, message: str | None
+    record: JobRecord,
+    now: datetime,
+    state: State,
+    code: int,
+    message: str | None,
+    ended: Changes | None = None,
 ) -> JobRecord:
     return revised(
         record,
@@ -449,4 +469,5 @@ def _finish(
         message=message,
         finished_time=now,
         not_before_time=None,
+        **(ended or {}),
     )

@@ -41,6 +41,7 @@ class _Channel(asyncio.Protocol):
         self._reader = wire.ReplyReader()
         #: Who waits for a reply, and until when, in the order of the commands.
         self._waiting: deque[tuple[asyncio.Future[wire.Reply], float]] = deque()
+        self._out: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -74,8 +75,16 @@ class _Channel(asyncio.Protocol):
         self._waiting.append((future, self._loop.time() + deadline_seconds))
         if self._timer is None:
             self._timer = self._loop.call_later(LOOK_SECONDS, self._look_for_overdue)
-        self._transport.write(command)
+        # Commands of one turn of the loop go out together: a system call for many.
+        self._out.append(command)
+        if len(self._out) == 1:
+            self._loop.call_soon(self._flush)
         return future
+
+    def _flush(self) -> None:
+        commands, self._out = self._out, []
+        if self._transport is not None and not self.closed:
+            self._transport.write(b"".join(commands))
 
     def _look_for_overdue(self) -> None:
         """One timer a connection is cheaper than one a command; replies come in order."""

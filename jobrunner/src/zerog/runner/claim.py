@@ -5,14 +5,15 @@ Whoever gets to run a job has written `running`, its name and the next attempt n
 compare-and-swap.
 """
 
+import asyncio
 import logging
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from zerog.datastore.base import Datastore
-from zerog.errors import RevisionConflictError
+from zerog.datastore.base import Datastore, Stored
+from zerog.errors import DatastoreError, RevisionConflictError
 from zerog.jobs import life
 from zerog.jobs.documents import input_key
 from zerog.jobs.record import (
@@ -54,14 +55,32 @@ class Claimer:
         self._identity = identity
         self._job_types = job_types
 
-    async def claim(self, queue: QueueConnection, entry: Entry) -> Claim | None:
-        """Claim the entry's job, or put the entry where it belongs and return None."""
+    async def claim(
+        self, queue: QueueConnection, entries: Sequence[Entry]
+    ) -> list[Claim | BaseException | None]:
+        """Claim the entries' jobs. An entry without a claim is put where it belongs.
+
+        Returns:
+            For each entry its claim, None, or the error that left it reserved and unclaimed.
+        """
+        try:
+            bodies = [entry.body for entry in entries if is_job_id(entry.body)]
+            documents = await self._store.get_many("jobs", bodies)
+        except DatastoreError as error:
+            return [error] * len(entries)
+        return await asyncio.gather(
+            *[self._claim(queue, entry, documents.get(entry.body)) for entry in entries],
+            return_exceptions=True,
+        )
+
+    async def _claim(
+        self, queue: QueueConnection, entry: Entry, stored: Stored | None
+    ) -> Claim | None:
         if not is_job_id(entry.body):
             log.error("entry %d holds no job's UUID and is buried: %.80r", entry.id, entry.body)
             await queue.bury(entry.id, priority=DEFAULT_PRIORITY)
             return None
         while True:
-            stored = await self._store.get("jobs", entry.body)
             if stored is None:
                 await self._put_unknown_aside(queue, entry)
                 return None
@@ -74,7 +93,7 @@ class Claimer:
             try:
                 return await self._claim_stored(queue, entry, record, stored.revision)
             except RevisionConflictError:
-                continue  # a cancel, or another worker: look again
+                stored = await self._store.get("jobs", entry.body)  # a cancel, or another worker
 
     async def _claim_stored(
         self, queue: QueueConnection, entry: Entry, record: JobRecord, revision: str

@@ -161,9 +161,7 @@ class Slot:
         """Claim what can be claimed. Raises only if an error left nothing to run."""
         now = time.monotonic()
         self._held.update((entry.id, now) for entry in entries)
-        results = await asyncio.gather(
-            *[self._parts.claimer.claim(queue, entry) for entry in entries], return_exceptions=True
-        )
+        results = await self._parts.claimer.claim(queue, entries)
         claims: list[Claim] = []
         failure: BaseException | None = None
         for entry, result in zip(entries, results, strict=True):
