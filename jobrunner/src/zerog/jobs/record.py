@@ -7,10 +7,12 @@ of their own (`zerog.jobs.documents`), so that the control document changes a ha
 times in a job's life.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NewType
 
 from uuid_utils import UUID, uuid7
@@ -158,6 +160,7 @@ def is_job_id(text: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=1024)  # one step writes the same time into several fields
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds: fixed width, so that texts order as times do."""
     if time.tzinfo is not UTC:
@@ -181,34 +184,51 @@ _CAMEL = {
     for name in (f.name for f in fields(cls))
 }
 _TIMES = frozenset(name for name in _CAMEL if name.endswith("_time"))
-_NESTED = frozenset({"limits", "attempts", "worker"})
+_NESTED = frozenset({"limits", "worker"})
 
 
 def to_document(record: JobRecord) -> dict[str, Any]:
     """Write a record as its document: camelCase, None left out."""
-    return _pack(record)
+    document = _pack(_JOB, record)
+    document["attempts"] = [_pack(_ATTEMPT, attempt) for attempt in record.attempts]
+    return document
 
 
-def _pack(value: Any) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a dataclass is written: read all fields at once, then name by name."""
+
+    read: Callable[[Any], tuple[Any, ...]]
+    #: The document's name of each field, and how its value is written (None: as it is).
+    names: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+
+    @classmethod
+    def of(cls, dataclass_: type) -> "_Layout":
+        names = [f.name for f in fields(dataclass_) if f.name != "attempts"]
+        return cls(attrgetter(*names), tuple([(_CAMEL[name], _writer(name)) for name in names]))
+
+
+def _writer(name: str) -> Callable[[Any], Any] | None:
+    if name in _TIMES:
+        return format_time
+    return _pack_shared if name in _NESTED else None
+
+
+def _pack(layout: _Layout, value: Any) -> dict[str, Any]:
     document: dict[str, Any] = {}
-    for name in value.__slots__:
-        item = getattr(value, name)
-        if item is None:
-            continue
-        if name in _TIMES:
-            item = format_time(item)
-        elif name == "attempts":
-            item = [_pack(attempt) for attempt in item]
-        elif name in _NESTED:
-            item = _pack_shared(item)
-        document[_CAMEL[name]] = item
+    for item, (name, write) in zip(layout.read(value), layout.names, strict=True):
+        if item is not None:
+            document[name] = item if write is None else write(item)
     return document
 
 
 @lru_cache(maxsize=256)
 def _pack_shared(value: Limits | WorkerIdentity) -> dict[str, Any]:
     """Many records have the same limits and worker. Nobody changes the dict."""
-    return _pack(value)
+    return _pack(_Layout.of(type(value)), value)
+
+
+_JOB, _ATTEMPT = _Layout.of(JobRecord), _Layout.of(Attempt)
 
 
 def from_document(document: dict[str, Any]) -> JobRecord:
