@@ -34,6 +34,7 @@ WORKERS = {
     "rq": ["rq", "worker-pool", "-n", "2", "-q", "--url", "{redis}"],
     "huey": ["huey.bin.huey_consumer", "benchmarks.peers.tasks.app", "-w", "2", "-k", "process",
              "-d", "0.01", "-m", "0.05", "-q"],
+    "taskiq": ["taskiq", "worker", "benchmarks.peers.tasks:app", "-w", "2", "--log-level", "ERROR"],
     "dramatiq": ["dramatiq", "benchmarks.peers.tasks:app", "-p", "2", "-t", "8"],
 }  # fmt: skip
 PEERS = ("zerog", *WORKERS)

@@ -55,14 +55,35 @@ def result(job: str) -> Any:
                 return None
 
 
-@api.post("/jobs", status_code=201)
 def post(parameters: Parameters) -> dict[str, str]:
     """Accept a job."""
     return {"uuid": submit(parameters.n)}
 
 
-@api.get("/jobs/{job}")
 def get(job: str) -> dict[str, Any]:
     """Tell a job's state."""
-    found = result(job)
+    return state(job, result(job))
+
+
+async def post_taskiq(parameters: Parameters) -> dict[str, str]:
+    """Accept a job: taskiq is asynchronous."""
+    return {"uuid": (await task.kiq(parameters.n)).task_id}
+
+
+async def get_taskiq(job: str) -> dict[str, Any]:
+    """Tell a job's state."""
+    ready = await app.result_backend.is_result_ready(job)
+    return state(job, (await app.result_backend.get_result(job)).return_value if ready else None)
+
+
+def state(job: str, found: Any) -> dict[str, Any]:
+    """Answer as ZeroG does."""
     return {"uuid": job, "resultCode": -1 if found is None else 200, "data": found}
+
+
+asynchronous = PEER == "taskiq"
+api.post("/jobs", status_code=201)(post_taskiq if asynchronous else post)
+api.get("/jobs/{job}")(get_taskiq if asynchronous else get)
+if asynchronous:
+    api.router.on_startup.append(app.startup)
+    api.router.on_shutdown.append(app.shutdown)

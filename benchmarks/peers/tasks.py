@@ -36,6 +36,12 @@ def build() -> tuple[Any, Any]:
             broker.add_middleware(Results(backend=RedisBackend(url=URL)))
             dramatiq.set_broker(broker)
             return broker, dramatiq.actor(store_results=True, actor_name="noop")(noop)
+        case "taskiq":
+            from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
+
+            backend: Any = RedisAsyncResultBackend(redis_url=URL, keep_results=True)
+            queue = ListQueueBroker(url=URL).with_result_backend(backend)
+            return queue, queue.task(task_name="noop")(noop)
         case _:
             raise ValueError(PEER)
 
