@@ -1,0 +1,137 @@
+"""From a number of workers to pods: which to create, to delete, and to retire.
+
+Order of going: pods that are not coming, pods that are not ready yet (the youngest first), then
+ready ones, which retire by themselves: any idle one by a token, outdated ones by name. Outdated
+are pods of an older template and pods on nodes that are about to go. They keep working until
+current ones are ready in their place; at most `SURGE` more pods than wanted exist meanwhile.
+
+The invariant: `delete` never holds a pod that is ready or retiring.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+from zerog_operator.creation import UNREPLACEABLE, Creation, may_create, note_created
+from zerog_operator.model import LimitedBy, WorkerPod
+from zerog_operator.pool import StopPolicy
+from zerog_operator.retirement import Retirement, note_tokens, tell
+from zerog_operator.situation import Pods, Situation
+
+#: Pods that may exist beyond those wanted while others are replaced, as a part of them.
+SURGE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do to the pods, and what is remembered then."""
+
+    creation: Creation
+    retirement: Retirement
+    create: int = 0
+    delete: Pods = ()
+    tokens_to_put: int = 0
+    tokens_to_take: int = 0
+    retire: Pods = ()
+    limited_by: LimitedBy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is left when surplus pods are gone: how many there are, and of what kind."""
+
+    current: int
+    outdated: int
+    broken: Pods
+
+
+def make_plan(situation: Situation, wanted: int) -> Plan:
+    """Return what brings the pool to so many workers."""
+    allowed = may_create(situation.creation, situation.refusal, situation.now)
+    delete, kept = _let_go(situation, wanted, allowed)
+    lacking = _lacking(situation, wanted, kept)
+    create = min(lacking, allowed)
+    if not lacking and allowed and situation.creation.failures and kept.current < wanted:
+        # Another pod for one that does not come: it may be its node that is broken.
+        stuck = [pod for pod in kept.broken if pod.reason not in UNREPLACEABLE][:1]
+        delete, create = (*delete, *stuck), len(stuck)
+    named = _to_name(situation, wanted)
+    retire, retirement = tell(situation.retirement, named, situation.now)
+    tokens = _tokens(situation, wanted, len(named))
+    before = situation.retirement.tokens
+    return Plan(
+        creation=note_created(situation.creation, create, delete, situation.now),
+        retirement=note_tokens(retirement, tokens),
+        create=create,
+        delete=delete,
+        tokens_to_put=max(0, tokens - before),
+        tokens_to_take=max(0, before - tokens),
+        retire=retire,
+        limited_by=_limit(situation, wanted, kept, lacking - create),
+    )
+
+
+def _let_go(situation: Situation, wanted: int, allowed: int) -> tuple[Pods, _Kept]:
+    """Return the pods to delete: none of them ready, and the youngest first to go."""
+    hold = situation.spec.stop_policy is StopPolicy.HOLD
+    starting, broken = situation.starting, situation.not_coming
+    delete: list[WorkerPod] = []
+    if hold or not allowed:
+        # Nothing takes their place now: a pod of the old template is better than none.
+        starting += situation.outdated_starting
+    else:
+        delete += situation.outdated_starting
+    if hold:
+        broken += situation.outdated_not_coming
+    else:
+        delete += situation.outdated_not_coming
+    there = situation.ready_count + situation.creation.unseen_count
+    spare = max(0, there + len(starting) + len(broken) - wanted)
+    delete += broken[:spare]
+    broken = broken[spare:]
+    spare = min(len(starting), max(0, there + len(starting) - wanted))
+    delete += starting[len(starting) - spare :]
+    coming = len(starting) - spare + situation.creation.unseen_count
+    kept = _Kept(situation.current_ready + coming, len(situation.outdated), broken)
+    return tuple(delete), kept
+
+
+def _lacking(situation: Situation, wanted: int, kept: _Kept) -> int:
+    """Return how many pods are to be created, if it may be done at once."""
+    there = kept.current + len(kept.broken)
+    if situation.spec.stop_policy is StopPolicy.HOLD:
+        return max(0, wanted - there - kept.outdated)
+    surge = max(1, ceil(wanted * SURGE)) if kept.outdated else 0
+    pods = there + kept.outdated + len(situation.retiring)
+    return max(
+        0,
+        min(
+            wanted - there,
+            wanted + surge - there - kept.outdated,
+            situation.spec.max_replicas + surge - pods,
+        ),
+    )
+
+
+def _limit(situation: Situation, wanted: int, kept: _Kept, refused: int) -> LimitedBy | None:
+    troubled = bool(situation.creation.failures) or situation.refusal is not None
+    if troubled and kept.current + kept.outdated < wanted:
+        return LimitedBy.BACKOFF
+    return LimitedBy.CREATION_BUDGET if refused else None
+
+
+def _to_name(situation: Situation, wanted: int) -> Pods:
+    """Return the ready pods that are to retire by name."""
+    match situation.spec.stop_policy:
+        case StopPolicy.DRAIN:
+            return situation.outdated + situation.ready
+        case StopPolicy.HOLD:
+            return ()
+    needed = max(0, wanted - situation.current_ready)
+    return situation.outdated[: max(0, len(situation.outdated) - needed)]
+
+
+def _tokens(situation: Situation, wanted: int, named: int) -> int:
+    """Return how many retire tokens shall lie on the tube."""
+    if situation.spec.stop_policy is StopPolicy.DRAIN:
+        return 0
+    return max(0, situation.ready_count - named - wanted)

@@ -1,0 +1,243 @@
+"""What to do with a pool now: one pure function of spec, observation, history and clock.
+
+    load ──demand──▶ wanted ──delay, bounds──▶ replicas ──plan──▶ create, delete, tokens, retire
+
+`decide` asks no server and no clock, so the operator, the tests and `zerog simulate` run the
+same code. It is level-based: it looks at what is, not at what it did, and remembers only what a
+look cannot show (rates, the recent past, what it asked for and cannot see yet).
+
+The invariants: what is unknown changes nothing. A ready pod is never deleted, it retires by
+itself. The number of workers is within the pool's bounds, whatever is measured.
+"""
+
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+from zerog_operator.creation import Creation, follow_creation
+from zerog_operator.demand import Load, group_deadlines, slots_for_depth, slots_for_target
+from zerog_operator.explain import explain, explain_unknown
+from zerog_operator.history import QueueHistory, follow
+from zerog_operator.model import (
+    Decision,
+    LimitedBy,
+    Observation,
+    QueueReading,
+    Rates,
+    Unknown,
+    WorkerPod,
+    Workers,
+    WorkerState,
+)
+from zerog_operator.plan import Plan, make_plan
+from zerog_operator.pool import PoolSpec, StopPolicy, template_hash
+from zerog_operator.rates import ENOUGH_JOBS, measure, measure_job_time, waiting_ages
+from zerog_operator.retirement import Retirement, follow_retirement
+from zerog_operator.situation import Situation, situate
+
+#: A pool without workers is looked at more often: somebody may be waiting for the first one.
+CHECK_EMPTY_SECONDS = 0.5
+CHECK_SECONDS = 1.0
+CHECK_UNKNOWN_SECONDS = 2.0
+#: Fewer workers than this part less are not worth a scale-down.
+TOLERANCE = 0.1
+#: A pod's start is believed to take so long until some have been seen to start.
+EXPECTED_POD_START_SECONDS = 5.0
+#: The starts of so many pods are remembered, and so much of the slowest is left out.
+POD_STARTS = 16
+POD_START_QUANTILE = 0.8
+MAX_POD_START_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is remembered between two decisions. `History()` knows nothing yet."""
+
+    queue: QueueHistory = field(default_factory=QueueHistory)
+    creation: Creation = field(default_factory=Creation)
+    retirement: Retirement = field(default_factory=Retirement)
+    #: (when, workers): what the load needed lately; falling, so the first is the highest.
+    needed: tuple[tuple[float, int], ...] = ()
+    #: The last decision's number; None before the first, and after something was unknown.
+    replicas: int | None = None
+    #: The number that `stopPolicy: Hold` keeps.
+    held: int | None = None
+    #: What was measured last of the jobs' length, for when nothing is measured any more.
+    job_seconds: float | None = None
+    #: How long the latest pods took from creation to readiness.
+    pod_starts: tuple[float, ...] = ()
+    #: Uids of pods whose start was counted.
+    started: frozenset[str] = frozenset()
+
+
+def decide(
+    spec: PoolSpec, observation: Observation, history: History, now: float
+) -> tuple[Decision, History]:
+    """Return what to do now, and what to remember. Pure: no I/O, no clock, no surprise."""
+    queue, workers = observation.queue, observation.workers
+    if isinstance(queue, Unknown) or isinstance(workers, Unknown):
+        return _change_nothing(observation, history)
+    template = template_hash(spec)
+    history = _follow(spec, queue, workers, history, now)
+    history = replace(
+        history,
+        creation=follow_creation(
+            history.creation, workers.pods, observation.refusal, template=template, now=now
+        ),
+    )
+    rates = _measure(spec, history, now)
+    situation = situate(
+        spec,
+        workers,
+        template=template,
+        creation=history.creation,
+        retirement=history.retirement,
+        refusal=observation.refusal,
+        now=now,
+    )
+    needed = _needed(spec, queue, situation, history, rates)
+    history, wanted, limit = _settle(spec, history, needed, situation.active, now)
+    plan = make_plan(situation, wanted)
+    limit = plan.limited_by or limit
+    decision = Decision(
+        replicas=wanted,
+        reason=explain(spec, queue, rates, needed=needed, wanted=wanted, limit=limit, plan=plan),
+        limited_by=limit,
+        create=plan.create,
+        delete=plan.delete,
+        tokens_to_put=plan.tokens_to_put,
+        tokens_to_take=plan.tokens_to_take,
+        retire=plan.retire,
+        next_check_seconds=CHECK_SECONDS if situation.active else CHECK_EMPTY_SECONDS,
+        rates=rates,
+    )
+    return decision, _remember(history, plan, wanted)
+
+
+def _change_nothing(observation: Observation, history: History) -> tuple[Decision, History]:
+    replicas = history.replicas
+    if replicas is None and isinstance(observation.workers, Workers):
+        replicas = len(observation.workers.of(WorkerState.STARTING, WorkerState.READY))
+    decision = Decision(
+        replicas=replicas or 0,
+        reason=explain_unknown(observation, replicas),
+        limited_by=LimitedBy.UNKNOWN,
+        next_check_seconds=CHECK_UNKNOWN_SECONDS,
+    )
+    # What was needed before is too old to allow a scale-down when things are known again.
+    return decision, replace(history, needed=())
+
+
+def _follow(
+    spec: PoolSpec, queue: QueueReading, workers: Workers, history: History, now: float
+) -> History:
+    holding = workers.of(WorkerState.READY, WorkerState.RETIRING)
+    queue_history = follow(history.queue, queue, len(holding) * spec.slots)
+    job_time = measure_job_time(queue_history, 0.0)
+    fresh = [
+        pod
+        for pod in workers.of(WorkerState.READY)
+        if pod.ready_since is not None and pod.uid not in history.started
+    ]
+    starts = (*history.pod_starts, *(_start_seconds(pod) for pod in fresh))
+    listed = {pod.uid for pod in workers.pods}
+    return replace(
+        history,
+        queue=queue_history,
+        retirement=follow_retirement(history.retirement, queue, workers.pods, now),
+        job_seconds=job_time.seconds if job_time.jobs >= ENOUGH_JOBS else history.job_seconds,
+        pod_starts=starts[-POD_STARTS:],
+        started=(history.started & listed) | {pod.uid for pod in fresh},
+    )
+
+
+def _start_seconds(pod: WorkerPod) -> float:
+    seconds = (pod.ready_since or pod.created) - pod.created
+    return min(MAX_POD_START_SECONDS, max(0.0, seconds))
+
+
+def _measure(spec: PoolSpec, history: History, now: float) -> Rates:
+    starts = sorted(history.pod_starts) or [EXPECTED_POD_START_SECONDS]
+    believed = history.job_seconds or spec.scaling.expected_job_seconds
+    return measure(
+        history.queue,
+        now=now,
+        believed_job_seconds=believed,
+        pod_start_seconds=starts[int(POD_START_QUANTILE * (len(starts) - 1))],
+    )
+
+
+def _needed(
+    spec: PoolSpec, queue: QueueReading, situation: Situation, history: History, rates: Rates
+) -> int:
+    """Return the workers that the load asks for, warm spares included, bounds not."""
+    slots = spec.slots
+    # Jobs that retiring workers finish need nobody else.
+    elsewhere = len(situation.retiring) * slots
+    busy = max(0, queue.reserved - elsewhere)
+    if spec.scaling.jobs_per_worker is not None:
+        wanted_slots = slots_for_depth(queue.ready, busy, spec.scaling.jobs_per_worker / slots)
+        wanted_slots = min(wanted_slots, queue.ready + busy)
+    else:
+        wanted_slots = slots_for_target(_load(spec, queue, busy, situation, history, rates))
+    return ceil(wanted_slots / slots) + spec.scaling.min_idle
+
+
+def _load(
+    spec: PoolSpec,
+    queue: QueueReading,
+    busy: int,
+    situation: Situation,
+    history: History,
+    rates: Rates,
+) -> Load:
+    target = spec.scaling.target_start_seconds or 0.0
+    now = situation.now
+    coming = sorted(
+        max(0.0, pod.created + rates.pod_start_seconds - now)
+        for pod in situation.starting + situation.outdated_starting
+    )
+    coming += [rates.pod_start_seconds] * situation.creation.unseen_count
+    return Load(
+        ready=queue.ready,
+        busy=busy,
+        slots=situation.ready_count * spec.slots,
+        coming=tuple(seconds for seconds in coming for _ in range(spec.slots)),
+        groups=group_deadlines(waiting_ages(history.queue, now), target),
+        arrivals_per_second=rates.arrivals_per_second or 0.0,
+        job_seconds=rates.job_seconds,
+        pod_start_seconds=rates.pod_start_seconds,
+        target_seconds=target,
+    )
+
+
+def _settle(
+    spec: PoolSpec, history: History, needed: int, active: int, now: float
+) -> tuple[History, int, LimitedBy | None]:
+    """Return the workers that shall be: up at once, down after the delay, within bounds."""
+    # After a start or a blackout, what runs was needed until now, as far as anybody knows.
+    since = history.needed or ((now, max(needed, active)),)
+    delay = spec.scaling.scale_down_delay_seconds
+    kept = [(when, count) for when, count in since if 0 <= now - when <= delay]
+    while kept and kept[-1][1] <= needed:
+        kept.pop()
+    kept.append((now, needed))
+    history = replace(history, needed=tuple(kept))
+    wanted = kept[0][1]
+    limit = LimitedBy.SCALE_DOWN_DELAY if wanted > needed else None
+    before = history.replicas
+    if before is not None and 0 < before - wanted < TOLERANCE * before:
+        wanted = before
+    if wanted > spec.max_replicas:
+        wanted, limit = spec.max_replicas, LimitedBy.MAX_REPLICAS
+    elif wanted < spec.min_replicas:
+        wanted, limit = spec.min_replicas, LimitedBy.MIN_REPLICAS
+    if spec.stop_policy is StopPolicy.NONE:
+        return replace(history, held=None), wanted, limit
+    held = history.held if history.held is not None else active
+    history = replace(history, held=held)
+    wanted = 0 if spec.stop_policy is StopPolicy.DRAIN else held
+    return history, wanted, LimitedBy.STOP_POLICY
+
+
+def _remember(history: History, plan: Plan, wanted: int) -> History:
+    return replace(history, creation=plan.creation, retirement=plan.retirement, replicas=wanted)
