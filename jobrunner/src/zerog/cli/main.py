@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import zerog
-from zerog.cli import codes
+from zerog.cli import codes, extensions
 from zerog.errors import ConfigError, InvalidTubeNameError, ZeroGError
 
 _EPILOG = f"""\
@@ -162,17 +162,24 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print JSON")
         command.add_argument("--url", help="where the API is (ZEROG_URL)")
         add(command)
+    for name, (_, text) in extensions.KNOWN.items():
+        commands.add_parser(name, help=text, add_help=False)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, return the exit code."""
-    parser = build_parser()
-    _complete(parser)
-    options = parser.parse_args(arguments)
-    module = import_module(f"zerog.cli.{COMMANDS[options.command][0]}")
-    command: Callable[[argparse.Namespace], int] = getattr(module, f"command_{options.command}")
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+            extension = extensions.find_extension(arguments[0])
+            if extension is not None:
+                return extension(arguments[1:])
+        parser = build_parser()
+        _complete(parser)
+        options = parser.parse_args(arguments)
+        module = import_module(f"zerog.cli.{COMMANDS[options.command][0]}")
+        command: Callable[[argparse.Namespace], int] = getattr(module, f"command_{options.command}")
         return command(options)
     except (ConfigError, InvalidTubeNameError) as error:
         return _fail(error, codes.USAGE)

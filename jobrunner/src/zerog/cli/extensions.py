@@ -1,0 +1,45 @@
+"""Commands of `zerog` that other packages bring: entry points of the group `zerog.commands`.
+
+The value of an entry point is a function that takes the arguments after the command's name and
+returns an exit code; it has a parser of its own. Nothing is looked up and nothing imported before
+such a command is called, so they cost the others nothing.
+
+Commands of ZeroG's own other distributions are listed here by name, so that `--help` shows them
+and an installation without them says what to install.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+
+from zerog.errors import ConfigError
+
+GROUP = "zerog.commands"
+
+#: name: (distribution that has it, help)
+KNOWN: dict[str, tuple[str, str]] = {
+    "simulate": ("zerog-operator", "try a pool's scaling against a load, without a cluster"),
+}
+
+Command = Callable[[Sequence[str]], int]
+
+
+def find_extension(name: str) -> Command | None:
+    """Return the command of this name, None if no package brings one.
+
+    `ConfigError` if it is one of ZeroG's own whose package is not installed, or does not load.
+    """
+    found = list(entry_points(group=GROUP, name=name))
+    if found:
+        try:
+            command: Command = found[0].load()
+        except ImportError as error:
+            raise ConfigError(
+                f"`zerog {name}` ({found[0].value}) does not load: {error}"
+            ) from error
+        return command
+    if name in KNOWN:
+        package = KNOWN[name][0]
+        raise ConfigError(
+            f"`zerog {name}` is part of {package}, which is not installed: pip install {package}"
+        )
+    return None
