@@ -1,0 +1,77 @@
+"""pytest fixtures over a test cluster; `tests/conftest.py` gives them to every test.
+
+`cluster` is one cluster for all tests of a process, `namespace` a new place in it for each
+test. A test that stops servers or changes what is cluster-wide makes a cluster of its own:
+`with ControlPlane("mine") as cluster`.
+
+Where nothing can be built a test is skipped, and in CI it fails: a missing part must not
+look like a passed test.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from tests.cluster.binaries import BuildError
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.go import GoMissingError
+from tests.cluster.interface import Cluster
+from tests.cluster.kind_cluster import KindCluster, KindMissingError
+from tests.cluster.process import wait_until
+
+#: `kind` runs the same tests on kind; anything else on the harness's own control plane.
+CHOICE = "TEST_CLUSTER"
+#: How long a new namespace may take to get its service account.
+NAMESPACE_SECONDS = 60.0
+
+
+def start_or_skip(cluster: Cluster, request: pytest.FixtureRequest) -> None:
+    """Start a cluster; where its programs cannot be had skip, or fail in CI."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    try:
+        # A build takes minutes, and whoever waits wants to see that it goes on.
+        with capture.global_and_fixture_disabled():
+            cluster.create()
+    except (GoMissingError, KindMissingError) as error:
+        if os.environ.get("CI") or isinstance(error, KindMissingError):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+    except BuildError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A running cluster that all tests of this process share."""
+    name = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    made = KindCluster(name) if os.environ.get(CHOICE) == "kind" else ControlPlane(name)
+    start_or_skip(made, request)
+    failed_before = request.session.testsfailed
+    yield made
+    made.delete(keep_logs=request.session.testsfailed > failed_before)
+
+
+@pytest.fixture(scope="session")
+def control_plane(cluster: Cluster) -> ControlPlane:
+    """The shared cluster, for tests that need what only our own control plane can do."""
+    if not isinstance(cluster, ControlPlane):
+        pytest.skip("this test needs the harness's own control plane")
+    return cluster
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """The name of a new namespace in which pods can be made; it is deleted afterwards."""
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+
+    def has_account() -> bool:
+        found = json.loads(cluster.kubectl("get", "serviceaccounts", "-n", name, "-o", "json"))
+        return any(item["metadata"]["name"] == "default" for item in found["items"])
+
+    wait_until(has_account, NAMESPACE_SECONDS, f"namespace {name} has a service account")
+    yield name
+    # Its end takes seconds, and nobody needs to see it.
+    cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")

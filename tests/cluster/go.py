@@ -1,0 +1,61 @@
+"""Where the Go toolchain is that builds the test clusters' programs.
+
+It is looked for and never fetched here: tests that find none say what to install.
+`hack/cluster-go.sh` puts one into the cache where the system has none or an old one.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+#: What Kubernetes 1.36 asks for in its go.mod.
+LEAST = (1, 26)
+
+
+class GoMissingError(Exception):
+    """No Go toolchain that is new enough is on this machine."""
+
+
+def find_go(cache: Path) -> Path:
+    """Return a Go that is new enough.
+
+    Raises:
+        GoMissingError: There is none; the message says what was found and what to do.
+    """
+    seen = []
+    for path in _candidates(cache):
+        version = read_version(path)
+        if version >= LEAST:
+            return path
+        seen.append(f"{path} is {'.'.join(map(str, version)) or 'unusable'}")
+    wanted = ".".join(map(str, LEAST))
+    found = f" ({'; '.join(seen)})" if seen else ""
+    raise GoMissingError(
+        f"Go {wanted} or newer is needed to build a Kubernetes for the tests{found}: "
+        f"run `make cluster-go`, or install it and put its `go` on the PATH"
+    )
+
+
+def _candidates(cache: Path) -> Iterator[Path]:
+    on_path = shutil.which("go")
+    places = [Path(on_path)] if on_path else []
+    places += [Path("/usr/local/go/bin/go"), cache / "go" / "bin" / "go"]
+    places += sorted(Path("/usr/lib").glob("go-1.*/bin/go"), reverse=True)
+    return (path for path in dict.fromkeys(places) if os.access(path, os.X_OK))
+
+
+def read_version(go: Path) -> tuple[int, ...]:
+    """Return a Go's version, empty when it does not say one."""
+    # Without GOTOOLCHAIN an old go would answer with, or fetch, another version.
+    env = {**os.environ, "GOTOOLCHAIN": "local"}
+    try:
+        result = subprocess.run(
+            [str(go), "env", "GOVERSION"], env=env, capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", result.stdout)
+    return tuple(int(part) for part in match.groups() if part) if match else ()

@@ -1,0 +1,149 @@
+"""The same interface over kind: a real cluster with nodes, where docker can start one.
+
+It needs `kind`, `kubectl` and a docker that may run privileged containers. Its name and
+kubeconfig are its own, so it never touches the user's clusters or context.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.cluster.interface import FORWARD_SECONDS, KUBECTL_SECONDS, run_kubectl
+from tests.cluster.process import ClusterError, wait_until
+
+#: The node image of the control plane's own version, so that both run the same code.
+NODE_IMAGE = "kindest/node:v1.36.3"
+#: kind pulls an image of almost a gigabyte the first time.
+CREATE_SECONDS = 600.0
+
+
+class KindMissingError(Exception):
+    """This machine cannot run kind; the message says what is missing."""
+
+
+class KindCluster:
+    """A cluster of one node in docker."""
+
+    def __init__(self, name: str = "zerog", *, image: str = NODE_IMAGE) -> None:
+        self.name = f"zerog-{name}"
+        self._image = image
+        self._folder: Path | None = None
+
+    @property
+    def kubeconfig_path(self) -> Path:
+        """A kubeconfig with all rights."""
+        if self._folder is None:
+            raise ClusterError(f"cluster {self.name} does not run")
+        return self._folder / "kubeconfig"
+
+    def create(self) -> None:
+        """Start it and return once its node is ready. Idempotent.
+
+        Raises:
+            KindMissingError: kind, kubectl or a docker that can run it is missing.
+            ClusterError: kind did not start it; the message is its own.
+        """
+        if self._folder is not None:
+            return
+        check_machine()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"cluster-{self.name}-"))
+        try:
+            self._kind(
+                "create", "cluster", "--image", self._image, "--wait", "120s",
+                "--kubeconfig", str(self.kubeconfig_path),
+            )  # fmt: skip
+            wait_until(self._has_service_account, KUBECTL_SECONDS, "service accounts are made")
+        except BaseException:
+            self.delete()
+            raise
+
+    def delete(self, *, keep_logs: bool = False) -> None:
+        """End it; kept logs are what `kind export logs` gives. Idempotent."""
+        if self._folder is None:
+            return
+        folder = self._folder
+        if keep_logs:
+            with contextlib.suppress(ClusterError):
+                self._kind("export", "logs", str(folder / "logs"))
+        self._kind("delete", "cluster")
+        self._folder = None
+        if not keep_logs:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, timeout: float = KUBECTL_SECONDS
+    ) -> str:
+        """Run kubectl with all rights and return what it printed.
+
+        Raises:
+            KubectlError: It failed; the message is its own.
+        """
+        return run_kubectl(Path("kubectl"), self.kubeconfig_path, arguments, stdin, timeout)
+
+    def load_docker_image(self, image: str) -> None:
+        """Copy an image of the local docker to the node."""
+        self._kind("load", "docker-image", image)
+
+    @contextlib.contextmanager
+    def port_forward(
+        self, target: str, remote_port: int, *arguments: str, local_port: int | None = None
+    ) -> Iterator[int]:
+        """Give a local port that leads to `pod/x` or `service/x` while the context lasts.
+
+        Further arguments are kubectl's, e.g. `--namespace`, `x`.
+        """
+        ports = f"{local_port or ''}:{remote_port}"
+        command = ["kubectl", "--kubeconfig", str(self.kubeconfig_path), "port-forward"]
+        with tempfile.TemporaryFile("w+") as log:
+            process = subprocess.Popen(
+                [*command, *arguments, target, ports],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+            try:
+                yield _wait_for_port(process, log.fileno(), target)
+            finally:
+                process.terminate()
+                process.wait(FORWARD_SECONDS)
+
+    def _has_service_account(self) -> bool:
+        return "default" in self.kubectl("get", "serviceaccounts", "-o", "name")
+
+    def _kind(self, *arguments: str) -> None:
+        command = ["kind", *arguments, "--name", self.name]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=CREATE_SECONDS)
+        if result.returncode:
+            raise ClusterError(f"kind {' '.join(arguments)} failed:\n{result.stderr.strip()}")
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], log: int, target: str) -> int:
+    """Return the port that kubectl says it listens on."""
+
+    def look() -> int | None:
+        text = os.pread(log, 1 << 16, 0).decode(errors="replace")
+        if process.poll() is not None:
+            raise ClusterError(f"no port leads to {target}: {text.strip()}")
+        match = re.search(r"Forwarding from 127\.0\.0\.1:(\d+)", text)
+        return int(match[1]) if match else None
+
+    return wait_until(look, FORWARD_SECONDS, f"a port leads to {target}")
+
+
+def check_machine() -> None:
+    """Raise a KindMissingError that lists everything that kind lacks here."""
+    missing = [name for name in ("kind", "kubectl", "docker") if shutil.which(name) is None]
+    problems = [f"{name} is not on the PATH" for name in missing]
+    if "docker" not in missing:
+        command = ["docker", "info", "--format", "{{.ServerVersion}}"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=KUBECTL_SECONDS)
+        if result.returncode:
+            problems.append(f"docker does not answer: {result.stderr.strip()}")
+    if problems:
+        raise KindMissingError(f"kind cannot start a cluster here: {'; '.join(problems)}")

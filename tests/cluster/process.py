@@ -1,0 +1,129 @@
+"""One server process of a test cluster: its own process group, its own log, its end by pid.
+
+A process belongs to the thread that started it: it gets SIGTERM when that thread ends, so
+that a killed test run leaves nothing behind. Start them from the main thread.
+"""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from zerog.queues.local import die_with_parent
+
+T = TypeVar("T")
+#: How long a server may take to end after SIGTERM before it is killed.
+STOP_SECONDS = 10.0
+POLL_SECONDS = 0.02
+#: Below the kernel's range for outgoing connections, which would take a port between our
+#: look and the server's start.
+PORTS = range(20_000, 32_000)
+
+
+class ClusterError(Exception):
+    """A test cluster, or a part of it, does not do what it should."""
+
+
+def find_free_port() -> int:
+    """Return a port that nobody listens on, and that no outgoing connection will take."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ClusterError(f"no free port between {PORTS.start} and {PORTS.stop}")
+
+
+def wait_until(look: Callable[[], T | None], seconds: float, what: str) -> T:
+    """Look until something true is there, and return it.
+
+    Raises:
+        ClusterError: It is not there in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := look():
+            return found
+        if time.monotonic() > deadline:
+            raise ClusterError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(POLL_SECONDS)
+
+
+class ServerProcess:
+    """A server that a test may stop, kill, freeze and start again."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = list(command)
+        self._env = dict(env) if env is not None else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process and of its group; None when it does not run."""
+        running = self._process is not None and self._process.poll() is None
+        return self._process.pid if running and self._process else None
+
+    def start(self) -> None:
+        """Start it; its readiness is for the caller to see."""
+        if self.pid is not None:
+            raise ClusterError(f"{self.name} runs already")
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent(),
+                process_group=0,
+            )
+
+    def check(self) -> None:
+        """Raise a ClusterError with the end of the log if it has ended."""
+        if self._process is not None and self._process.poll() is not None:
+            raise ClusterError(
+                f"{self.name} ended with code {self._process.returncode}; {self.log} ends:\n"
+                f"{self.read_log_end()}"
+            )
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End it and its group, by force if it does not end in time. Idempotent."""
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        if self._process is None:
+            return
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it and its group as a crash would, and wait for its end. Idempotent."""
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(STOP_SECONDS)
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to its group, e.g. SIGSTOP to freeze it."""
+        if (pid := self.pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signum)
+
+    def read_log_end(self, lines: int = 20) -> str:
+        """Return the last lines of its log."""
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
