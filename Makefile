@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 SOURCES := jobrunner/src api/src operator/src
+# Tests that need a Kubernetes.
+ON_CLUSTER := tests/integration/operator
 PORT ?=
 
 ##@ General
@@ -15,7 +17,7 @@ run: setup ## Start everything, run a job through it, stay up (^C stops)
 	@bash hack/run.sh
 
 .PHONY: test
-test: setup lint typecheck test-unit test-integration ## Install what the tests need and pass them all
+test: setup lint typecheck test-unit test-integration test-cluster ## Install what the tests need and pass them all
 
 ##@ Development
 .PHONY: setup
@@ -47,7 +49,16 @@ test-unit: ## Tests that need nothing but Python
 
 .PHONY: test-integration
 test-integration: ## Tests with real servers and processes
-	@$(PY) -m pytest -q tests/integration -n 4
+	@$(PY) -m pytest -q tests/integration --ignore $(ON_CLUSTER) -n 4
+
+.PHONY: test-cluster
+test-cluster: cluster-binaries ## Tests on a real Kubernetes control plane
+	@$(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER)) -n 2
+
+.PHONY: test-kind
+test-kind: setup ## The same tests on kind, where docker can start one
+	@$(PY) -m tests.cluster.kind_cluster
+	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER))
 
 .PHONY: bench
 bench: ## Measure ZeroG and its peers side by side
@@ -56,3 +67,8 @@ bench: ## Measure ZeroG and its peers side by side
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
 	@rm -rf .venv .tools .zerog .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+##@ Cluster
+.PHONY: cluster-binaries
+cluster-binaries: setup ## Build the test clusters' Kubernetes (minutes the first time)
+	@bash hack/cluster-binaries.sh

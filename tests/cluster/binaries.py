@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.go import find_go
+from tests.cluster.go import GoMissingError, find_go
 
 TOOLS = Path(__file__).with_name("tools")
 KUBERNETES_VERSION = "1.36.3"
@@ -210,8 +210,20 @@ def _run_build(command: list[str], module: Path, names: str, say: Say) -> None:
 def main() -> int:
     """Build the programs named on the command line, by default all that the tests use."""
     parser = argparse.ArgumentParser(prog="tests.cluster.binaries", description=main.__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *ALL], default=[*CONTROL_PLANE, *NODES])
-    for name, path in ensure_binaries(parser.parse_args().names).items():
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
+    parser.add_argument("--check", action="store_true", help="only fail if any is missing")
+    arguments = parser.parse_args()
+    names = arguments.names or [*CONTROL_PLANE, *NODES]
+    if unknown := [name for name in names if name not in ALL]:
+        parser.error(f"unknown: {', '.join(unknown)}")
+    if arguments.check:
+        return int(any(not ALL[name].path.exists() for name in names))
+    try:
+        paths = ensure_binaries(names)
+    except (BuildError, GoMissingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name, path in paths.items():
         print(f"{name:24} {path}")
     return 0
 

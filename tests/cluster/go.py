@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def find_go(cache: Path) -> Path:
     found = f" ({'; '.join(seen)})" if seen else ""
     raise GoMissingError(
         f"Go {wanted} or newer is needed to build a Kubernetes for the tests{found}: "
-        f"run `make cluster-go`, or install it and put its `go` on the PATH"
+        f"run `make cluster-binaries`, which also fetches Go, or put a `go` on the PATH"
     )
 
 
@@ -59,3 +60,17 @@ def read_version(go: Path) -> tuple[int, ...]:
         return ()
     match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", result.stdout)
     return tuple(int(part) for part in match.groups() if part) if match else ()
+
+
+def main() -> int:
+    """Print the Go that would be used, given the folder of the cache; fail if there is none."""
+    try:
+        print(find_go(Path(sys.argv[1])))
+    except GoMissingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

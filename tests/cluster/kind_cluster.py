@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,3 +148,17 @@ def check_machine() -> None:
             problems.append(f"docker does not answer: {result.stderr.strip()}")
     if problems:
         raise KindMissingError(f"kind cannot start a cluster here: {'; '.join(problems)}")
+
+
+def main() -> int:
+    """Say whether kind can start a cluster here."""
+    try:
+        check_machine()
+    except KindMissingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
