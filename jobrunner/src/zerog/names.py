@@ -14,6 +14,7 @@ from zerog.errors import InvalidTubeNameError
 
 QUEUE_PREFIX = "zerog."
 RETIRE_PREFIX = "zerog-retire."
+RETIRE_WORKER_PREFIX = "zerog-retire-worker."
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 #: A worker's name is part of a document's key.
 _MAX_WORKER_NAME = 100
@@ -37,6 +38,11 @@ def tube_name(queue: str) -> str:
 def retire_tube_name(pool: str) -> str:
     """Return the tube of a pool's retire tokens."""
     return RETIRE_PREFIX + check_queue_name(pool)
+
+
+def retire_worker_tube_name(worker: str) -> str:
+    """Return the tube on which one worker is told to retire."""
+    return RETIRE_WORKER_PREFIX + check_queue_name(worker)
 
 
 def queue_of_tube(tube: str) -> str | None:

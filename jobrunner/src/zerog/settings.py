@@ -51,6 +51,8 @@ class WorkerSettings:
     name: str | None = None
     #: The pool whose retire tokens the worker takes; None outside Kubernetes.
     pool: str | None = None
+    #: A file that is there while the worker takes jobs: a readiness probe looks at it.
+    ready_file: str | None = None
     #: Where the worker runs, for the record of attempts.
     pod: str | None = None
     node: str | None = None
@@ -88,7 +90,7 @@ class ClientSettings:
     token: str | None = None
 
 
-Settings = TypeVar("Settings", bound=WorkerSettings | ApiSettings | ClientSettings)
+Settings = TypeVar("Settings")
 _ALL: tuple[type, ...] = (WorkerSettings, ApiSettings, ClientSettings)
 
 
@@ -98,10 +100,10 @@ def load(cls: type[Settings], environ: Mapping[str, str], **given: Any) -> Setti
     Raises:
         ConfigError: Lists everything that is wrong.
     """
-    problems = _unknown(environ)
+    problems = _unknown(environ, cls)
     values: dict[str, Any] = {}
     hints = get_type_hints(cls)
-    for item in fields(cls):
+    for item in fields(cls):  # type: ignore[arg-type]
         if given.get(item.name) is not None:
             values[item.name] = given[item.name]
             continue
@@ -137,8 +139,8 @@ def _parse(text: str, hint: Any) -> Any:
     return text
 
 
-def _unknown(environ: Mapping[str, str]) -> list[str]:
-    known = {f"ZEROG_{item.name.upper()}" for cls in _ALL for item in fields(cls)}
+def _unknown(environ: Mapping[str, str], asked: type) -> list[str]:
+    known = {f"ZEROG_{item.name.upper()}" for cls in (*_ALL, asked) for item in fields(cls)}
     known |= {f"{name}_FILE" for name in known}
     return [
         f"{name} is not a setting of ZeroG"

@@ -11,6 +11,7 @@ import gc
 import logging
 import signal
 from datetime import UTC, datetime
+from pathlib import Path
 
 import uvloop
 
@@ -57,6 +58,8 @@ class Worker:
         )
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
+        #: Told to stop when what runs is done: no grace period runs until a signal comes.
+        self._retired = asyncio.Event()
         self._slots: list[Slot] = []
 
     async def run(self) -> int:
@@ -134,38 +137,51 @@ class Worker:
             asyncio.create_task(self._beat(heartbeat), name="beat"),
         ]
         if self._settings.pool is not None:
-            watch = RetireWatch(self._settings, self._slots, self._stopping, connect_queue)
+            watch = RetireWatch(
+                self._settings, self._identity.name, self._slots, self._retired, connect_queue
+            )
             background.append(asyncio.create_task(watch.run(), name="retire"))
         try:
+            self._say_ready(True)
             await self._until_stopped([*working, *background])
+            self._say_ready(False)
             await self._drain(working)
         finally:
+            self._say_ready(False)
             for task in [*background, *working]:
                 task.cancel()
             await asyncio.gather(*background, *working, return_exceptions=True)
             await heartbeat.remove()
 
+    def _say_ready(self, ready: bool) -> None:
+        if self._settings.ready_file is not None:
+            file = Path(self._settings.ready_file)
+            file.touch() if ready else file.unlink(missing_ok=True)
+
     async def _until_stopped(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Wait for the signal. A task that ends before it is a bug, and ends the worker."""
-        stopped = asyncio.create_task(self._stopping.wait(), name="stopped")
-        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        """Wait for the signal, or to be retired. A task that ends before it is a bug, and ends
+        the worker."""
+        told = [
+            asyncio.create_task(event.wait(), name="stopped")
+            for event in (self._stopping, self._retired)
+        ]
+        done, _ = await asyncio.wait([*told, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for waiting in told:
+            waiting.cancel()
         for task in done:
-            if task is not stopped:
+            if task not in told:
                 task.result()
 
     async def _drain(self, working: list[asyncio.Task[None]]) -> None:
-        log.info("draining: jobs may finish within %g s", self._settings.grace_seconds)
         for slot in self._slots:
             slot.stop()
-        hurry = asyncio.create_task(self._hurry.wait())
         finished = asyncio.create_task(_all_done(working))
-        await asyncio.wait(
-            {hurry, finished},
-            timeout=self._settings.grace_seconds,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        hurry.cancel()
+        if not self._stopping.is_set():
+            log.info("retiring: jobs that run may finish")
+            await self._wait({finished}, self._stopping, None)
+        if not finished.done():
+            log.info("draining: jobs may finish within %g s", self._settings.grace_seconds)
+            await self._wait({finished}, self._hurry, self._settings.grace_seconds)
         for execution in self._executions():
             log.warning("job %s is interrupted", execution.claim.record.uuid)
             execution.stop(Stop.INTERRUPT)
@@ -173,6 +189,14 @@ class Worker:
         await asyncio.wait({finished}, timeout=patience)
         if not finished.done():
             log.error("some ends could not be written in time; those jobs will run again")
+
+    async def _wait(
+        self, finished: set[asyncio.Task[bool]], event: asyncio.Event, seconds: float | None
+    ) -> None:
+        """Wait until all is finished, the event comes, or the time is over."""
+        told = asyncio.create_task(event.wait())
+        await asyncio.wait({told, *finished}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
 
     def _executions(self) -> list[Execution]:
         return [slot.execution for slot in self._slots if slot.execution is not None]
@@ -193,7 +217,9 @@ class Worker:
     async def _beat(self, heartbeat: Heartbeat) -> None:
         while True:
             try:
-                await heartbeat.send(self._slots, draining=self._stopping.is_set())
+                await heartbeat.send(
+                    self._slots, draining=self._stopping.is_set() or self._retired.is_set()
+                )
                 await heartbeat.watch(self._slots)
             except DatastoreError as error:
                 log.warning("no heartbeat: %s", error)

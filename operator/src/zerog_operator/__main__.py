@@ -1,0 +1,110 @@
+"""`zerog-operator run`: watch pools, own their workers."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+
+import kopf
+
+from zerog.errors import ConfigError
+from zerog.settings import load
+from zerog_operator.apply import Applier
+from zerog_operator.causes import CauseRecorder
+from zerog_operator.cluster import Cluster, load_client
+from zerog_operator.handlers import Pools, configure, register
+from zerog_operator.lease import Lease
+from zerog_operator.metrics import Metrics
+from zerog_operator.probes import serve_probes
+from zerog_operator.settings import OperatorSettings
+from zerog_operator.tubes import Tubes
+from zerog_operator.world import World
+
+log = logging.getLogger("zerog_operator")
+
+
+async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
+    """Run until SIGTERM; 1 if the Lease was lost."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    api = await load_client()
+    tubes, cluster = Tubes(settings.queue), Cluster(api)
+    applier = Applier(cluster, tubes, settings)
+    world = World(settings, cluster, tubes, applier, CauseRecorder(), Metrics())
+    probes = await serve_probes(world, settings.host, settings.port)
+    try:
+        if standalone:
+            await _act(world, stop)
+            return 0
+        identity = f"{os.environ.get('HOSTNAME') or socket.gethostname()}-{os.getpid()}"
+        lease = Lease(cluster, settings.lease_namespace, settings.lease_name, identity)
+        leading = asyncio.create_task(lease.lead(lambda: _act(world, stop)), name="lease")
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({leading, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not leading.done() and not world.active:
+            leading.cancel()  # a standby has nothing to finish
+            return 0
+        return 0 if await leading else 1
+    finally:
+        await probes.cleanup()
+        await tubes.close()
+        await api.close()  # type: ignore[no-untyped-call]
+
+
+async def _act(world: World, stop: asyncio.Event) -> None:
+    """Watch and reconcile until told to stop."""
+    world.active = True
+    world.metrics.leader.set(1)
+    pools = Pools(world)
+    registry = kopf.OperatorRegistry()
+    register(registry, pools, watch_nodes=bool(world.settings.watch_nodes))
+    settings = kopf.OperatorSettings()
+    configure(settings)
+    heartbeat = asyncio.create_task(world.heartbeat(), name="heartbeat")
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=settings,
+            standalone=True,
+            clusterwide=not world.settings.namespaces,
+            namespaces=world.settings.namespaces,
+            stop_flag=stop,
+        )
+    finally:
+        await pools.stop()
+        heartbeat.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await heartbeat
+
+
+def main() -> None:
+    """The command `zerog-operator`."""
+    parser = argparse.ArgumentParser(
+        prog="zerog-operator",
+        description="Watch ZeroGWorkerPools and queues, and own the worker pods. Settings come "
+        "from ZEROG_* variables.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the operator")
+    run.add_argument(
+        "--standalone", action="store_true", help="act at once, without a Lease: one replica only"
+    )
+    options = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    try:
+        settings = load(OperatorSettings, os.environ)
+    except ConfigError as error:
+        sys.exit(f"zerog-operator: {error}")
+    sys.exit(asyncio.run(run_operator(settings, standalone=options.standalone)))
+
+
+if __name__ == "__main__":
+    main()

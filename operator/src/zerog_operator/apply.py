@@ -1,0 +1,118 @@
+"""Carry a decision out: the only writer to the cluster and to the retire tubes.
+
+Every step can be done twice or not at all without harm: pods are created under fresh names and
+counted until the list shows them, deletes carry what was looked at as precondition, tokens are
+counted anew at every reading. So a crash between any two steps needs no repair.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from zerog.errors import QueueError
+from zerog_operator import names
+from zerog_operator.cluster import CallError, Cluster
+from zerog_operator.model import Decision, Refusal, WorkerPod
+from zerog_operator.pods import PodFacts
+from zerog_operator.pool import PoolSpec
+from zerog_operator.resources import PoolIdentity, build_describe_pod, build_worker_pod
+from zerog_operator.settings import OperatorSettings
+from zerog_operator.tubes import Tubes, quietly_forget
+
+log = logging.getLogger(__name__)
+
+#: Pods that are created or deleted at the same time.
+CALLS_AT_ONCE = 20
+
+
+class Applier:
+    """Does what was decided."""
+
+    def __init__(self, cluster: Cluster, tubes: Tubes, settings: OperatorSettings) -> None:
+        self._cluster = cluster
+        self._tubes = tubes
+        self._settings = settings
+
+    async def apply(self, pool: PoolIdentity, spec: PoolSpec, decision: Decision) -> Refusal | None:
+        """Carry out a decision. Returns why a pod was refused, if one was."""
+        refusal = await self._create(pool, spec, decision.create)
+        await self._delete(pool, decision.delete)
+        key = names.retire_key(pool.namespace, pool.name)
+        try:
+            if decision.tokens_to_take:
+                await self._tubes.take_tokens(key, decision.tokens_to_take)
+            if decision.tokens_to_put:
+                await self._tubes.put_tokens(key, decision.tokens_to_put)
+            for worker in decision.retire:
+                await self._tubes.retire(worker.name)
+        except QueueError as error:
+            log.warning("pool %s/%s: %s", pool.namespace, pool.name, error)
+        return refusal
+
+    async def remove_finished(self, pool: PoolIdentity, pods: Sequence[PodFacts]) -> None:
+        """Delete pods that have ended for good, and what was put for them."""
+        for facts in pods:
+            worker = facts.worker
+            try:
+                await self._cluster.delete_pod(pool.namespace, worker.name, uid=worker.uid)
+            except CallError as error:
+                log.warning("pod %s/%s stays: %s", pool.namespace, worker.name, error)
+            await quietly_forget(self._tubes, worker.name)
+
+    async def start_describe(self, pool: PoolIdentity, spec: PoolSpec) -> Refusal | None:
+        """Start the pod that checks the image."""
+        try:
+            await self._cluster.create_pod(build_describe_pod(pool, spec, self._settings))
+        except CallError as error:
+            return refusal_of(error)
+        return None
+
+    async def _create(self, pool: PoolIdentity, spec: PoolSpec, count: int) -> Refusal | None:
+        async def create() -> Refusal | None:
+            name = names.worker_pod_name(pool.name)
+            try:
+                await self._cluster.create_pod(build_worker_pod(pool, spec, self._settings, name))
+            except CallError as error:
+                # It may be there all the same: it counts as unseen until the list shows it.
+                return None if error.ambiguous else refusal_of(error)
+            return None
+
+        for start in range(0, count, CALLS_AT_ONCE):
+            size = min(CALLS_AT_ONCE, count - start)
+            refused = [found for found in await asyncio.gather(*[create() for _ in range(size)])
+                       if found is not None]  # fmt: skip
+            if refused:
+                return refused[0]
+        return None
+
+    async def _delete(self, pool: PoolIdentity, pods: Sequence[WorkerPod]) -> None:
+        async def delete(pod: WorkerPod) -> None:
+            try:
+                await self._cluster.delete_pod(
+                    pool.namespace, pod.name, uid=pod.uid, resource_version=pod.resource_version
+                )
+            except CallError as error:
+                log.warning("pod %s/%s stays: %s", pool.namespace, pod.name, error)
+
+        for start in range(0, len(pods), CALLS_AT_ONCE):
+            await asyncio.gather(*[delete(pod) for pod in pods[start : start + CALLS_AT_ONCE]])
+
+
+def refusal_of(error: CallError) -> Refusal:
+    """Return what a refused call means, by the server's own words."""
+    text = error.message
+    if error.status == 403 and "exceeded quota" in text:
+        reason = "QuotaExceeded"
+    elif error.status == 403 and "serviceaccount" in text and "not found" in text:
+        reason = "ServiceAccountMissing"
+    elif "admission webhook" in text or "PodSecurity" in text or "ValidatingAdmission" in text:
+        reason = "AdmissionDenied"
+    elif error.status == 403:
+        reason = "Forbidden"
+    elif error.status == 422 or error.status == 400:
+        reason = "PodInvalid"
+    elif error.status == 429:
+        reason = "TooManyRequests"
+    else:
+        reason = error.reason or "CreateFailed"
+    return Refusal(reason, text)

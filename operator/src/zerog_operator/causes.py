@@ -1,0 +1,43 @@
+"""Why worker pods ended: told once for each end.
+
+The kubelet and the control plane say it in a pod's status; here it gets one of a few words. An
+end that is the plan (a worker that retired and exited 0) is not told.
+"""
+
+from dataclasses import dataclass, field
+
+from zerog_operator.pods import Ending, PodFacts
+
+#: The most ends that are remembered as told.
+REMEMBERED = 10_000
+
+#: The cluster's words, and ours. What is not here is a crash.
+CAUSES = {
+    "OOMKilled": "OutOfMemory",
+    "Evicted": "Evicted",
+    "EvictionByEvictionAPI": "Evicted",
+    "TerminationByKubelet": "Evicted",
+    "PreemptionByScheduler": "Preempted",
+    "Preempting": "Preempted",
+    "DeletionByTaintManager": "NodeLost",
+    "DeletionByPodGC": "NodeLost",
+    "NodeLost": "NodeLost",
+    "Deleted": "Deleted",
+}
+
+
+@dataclass(slots=True)
+class CauseRecorder:
+    """Remembers which ends were told."""
+
+    told: dict[str, None] = field(default_factory=dict)
+
+    def news(self, facts: PodFacts) -> tuple[str, Ending] | None:
+        """Return the cause of an end that was not told yet."""
+        ending = facts.ending
+        if ending is None or ending.key in self.told or ending.exit_code == 0:
+            return None
+        self.told[ending.key] = None
+        while len(self.told) > REMEMBERED:
+            del self.told[next(iter(self.told))]
+        return CAUSES.get(ending.reason, "Crash"), ending

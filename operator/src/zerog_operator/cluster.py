@@ -1,0 +1,145 @@
+"""The operator's calls to the API server, but for the watches, which are kopf's.
+
+The official client signs in and keeps the connections; bodies are plain JSON in and out, because
+its models cost more than the calls. Every call has a deadline. What goes wrong is a `CallError`
+with the server's own words; `ambiguous` says that the change may have happened.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+
+from zerog.errors import ZeroGError
+from zerog_operator import names
+
+CALL_SECONDS = 10.0
+_MERGE_PATCH = "application/merge-patch+json"
+
+
+class CallError(ZeroGError):
+    """The API server refused a call or did not answer."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        #: HTTP status; 0 when there was no answer.
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the change may have happened all the same."""
+        return self.status == 0 or self.status >= 500
+
+
+async def load_client() -> client.ApiClient:
+    """Return a client by the pod's service account, or by the kubeconfig outside a cluster."""
+    try:
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        await config.load_kube_config()  # type: ignore[no-untyped-call]
+    return client.ApiClient()
+
+
+class Cluster:
+    """The calls that the operator makes."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    async def create_pod(self, pod: dict[str, Any]) -> None:
+        """Create a pod. One that is there already is as good."""
+        namespace = pod["metadata"]["namespace"]
+        try:
+            await self._call("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
+        except CallError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+    async def delete_pod(
+        self, namespace: str, name: str, *, uid: str, resource_version: str | None = None
+    ) -> bool:
+        """Delete a pod if it still is what was looked at; whether it was deleted."""
+        preconditions = {"uid": uid}
+        if resource_version is not None:
+            preconditions["resourceVersion"] = resource_version
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        try:
+            await self._call("DELETE", path, {"preconditions": preconditions})
+        except CallError as error:
+            if error.status in (404, 409):
+                return False
+            raise
+        return True
+
+    async def patch_status(self, namespace: str, name: str, status: dict[str, Any]) -> None:
+        """Write a pool's status; keys that are None are removed. A pool that is gone is fine."""
+        path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}"
+        try:
+            await self._call("PATCH", f"{path}/status", {"status": status}, _MERGE_PATCH)
+        except CallError as error:
+            if error.status != 404:
+                raise
+
+    async def read_lease(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a Lease, None if there is none."""
+        try:
+            lease: dict[str, Any] = await self._call("GET", _lease_path(namespace, name))
+        except CallError as error:
+            if error.status == 404:
+                return None
+            raise
+        return lease
+
+    async def write_lease(self, namespace: str, lease: dict[str, Any], *, new: bool) -> bool:
+        """Create or replace a Lease; False if somebody else was faster."""
+        path = _lease_path(namespace, "" if new else lease["metadata"]["name"]).rstrip("/")
+        try:
+            await self._call("POST" if new else "PUT", path, lease)
+        except CallError as error:
+            if error.status == 409:
+                return False
+            raise
+        return True
+
+    async def ping(self) -> None:
+        """Return if the API server answers."""
+        await self._call("GET", "/version")
+
+    async def _call(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> Any:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        request: Any = await self._api.param_serialize(
+            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                response: Any = await self._api.call_api(*request)
+                answer = await response.read()
+        except ApiException as error:
+            raise _error(error.status or 0, error.body or "") from error
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            text = f"the API server does not answer: {error or type(error).__name__}"
+            raise CallError(0, "Unreachable", text) from error
+        if not 200 <= response.status <= 299:
+            raise _error(response.status, answer)
+        return json.loads(answer)
+
+
+def _lease_path(namespace: str, name: str) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"
+
+
+def _error(status: int, body: bytes | str) -> CallError:
+    try:
+        answer = json.loads(body)
+        return CallError(status, answer.get("reason", ""), answer.get("message", ""))
+    except (ValueError, AttributeError):
+        return CallError(status, "", f"HTTP status {status}")

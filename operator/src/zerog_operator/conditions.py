@@ -1,0 +1,234 @@
+"""The pool's status: conditions, counts and the last decision. Pure.
+
+Conditions have the standard shape; `lastTransitionTime` moves only when a status does. Reasons
+are the constants here, each with its message beside it.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from zerog_operator import names
+from zerog_operator.model import (
+    Decision,
+    LimitedBy,
+    Observation,
+    QueueReading,
+    Refusal,
+    Unknown,
+    WorkerState,
+)
+from zerog_operator.pool import PoolSpec, StopPolicy, template_hash
+
+#: The queue's figures are written at most this often: they change all the time.
+FIGURES_SECONDS = 10.0
+
+READY, QUEUE, TYPES, SCALING, PAUSED = (
+    "Ready",
+    "QueueReachable",
+    "TypesRegistered",
+    "Scaling",
+    "Paused",
+)
+
+
+def build_status(
+    spec: PoolSpec,
+    observation: Observation,
+    decision: Decision,
+    before: Mapping[str, Any],
+    *,
+    identity: tuple[str, int],
+    now: float,
+) -> dict[str, Any]:
+    """Return the whole status. `identity` is the pool's name and generation."""
+    name, generation = identity
+    time = format_seconds(now)
+    status: dict[str, Any] = {
+        "conditions": _conditions(spec, observation, decision, before, generation, time),
+        "observedGeneration": generation,
+        "desiredReplicas": decision.replicas,
+        "selector": f"{names.POOL_LABEL}={name},{names.ROLE_LABEL}={names.ROLE_WORKER}",
+        "lastDecision": _last_decision(decision, before.get("lastDecision"), time),
+    }
+    status.update(_counts(spec, observation, before))
+    if isinstance(observation.queue, QueueReading):
+        status["queue"] = _figures(observation.queue, decision, before.get("queue"), now)
+    elif "queue" in before:
+        status["queue"] = before["queue"]
+    scaled = before.get("desiredReplicas") not in (None, decision.replicas)
+    if scaled or "lastScaleTime" in before:
+        status["lastScaleTime"] = time if scaled else before["lastScaleTime"]
+    return status
+
+
+def format_seconds(now: float) -> str:
+    """RFC 3339, whole seconds: what Kubernetes shows."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the conditions whose status has changed; on the first visit only bad ones."""
+    old = {item["type"]: item["status"] for item in before.get("conditions") or ()}
+    good = {READY: "True", QUEUE: "True", TYPES: "True", SCALING: "True", PAUSED: "False"}
+    return [
+        item
+        for item in after["conditions"]
+        if item["status"] != "Unknown"
+        and item["status"] != old.get(item["type"], good[item["type"]])
+    ]
+
+
+def _counts(spec: PoolSpec, observation: Observation, before: Mapping[str, Any]) -> dict[str, Any]:
+    workers, queue = observation.workers, observation.queue
+    if isinstance(workers, Unknown):
+        kept = ("replicas", "readyReplicas", "starting", "retiring", "outdated", "idle", "busy")
+        return {key: before[key] for key in kept if key in before}
+    ready = workers.of(WorkerState.READY)
+    here = workers.of(WorkerState.READY, WorkerState.STARTING, WorkerState.NOT_COMING)
+    counts = {
+        "replicas": len(here),
+        "readyReplicas": len(ready),
+        "starting": len(workers.of(WorkerState.STARTING)),
+        "retiring": len(workers.of(WorkerState.RETIRING)),
+        "outdated": sum(pod.template != template_hash(spec) for pod in here),
+    }
+    if isinstance(queue, QueueReading):
+        # A worker with several slots is busy when one of them is: at least so many are.
+        busy = min(len(ready), -(-queue.reserved // spec.slots))
+        counts |= {"busy": busy, "idle": len(ready) - busy}
+    return counts
+
+
+def _figures(
+    queue: QueueReading, decision: Decision, before: Mapping[str, Any] | None, now: float
+) -> dict[str, Any]:
+    rates = decision.rates
+    figures: dict[str, Any] = {
+        "ready": queue.ready,
+        "reserved": queue.reserved,
+        "delayed": queue.delayed,
+        "buried": queue.buried,
+        "observedTime": format_seconds(queue.time),
+    }
+    if rates.arrivals_per_second is not None:
+        figures["arrivalPerMinute"] = round(rates.arrivals_per_second * 60)
+    if rates.job_seconds_measured:
+        # Whole milliseconds would be a float: the CRD has none, so it is a quantity as text.
+        figures["jobSeconds"] = f"{rates.job_seconds:.3g}"
+    if before and _age(before.get("observedTime"), now) < FIGURES_SECONDS:
+        idle = not (queue.depth or before.get("ready") or before.get("reserved"))
+        same = [key for key in ("ready", "reserved") if bool(figures[key]) == bool(before.get(key))]
+        if idle or len(same) == 2:
+            return dict(before)
+    return figures
+
+
+def _age(time: str | None, now: float) -> float:
+    return now - datetime.fromisoformat(time).timestamp() if time else float("inf")
+
+
+def _last_decision(
+    decision: Decision, before: Mapping[str, Any] | None, time: str
+) -> dict[str, Any]:
+    after: dict[str, Any] = {"replicas": decision.replicas, "reason": decision.reason}
+    if decision.limited_by is not None:
+        after["limitedBy"] = str(decision.limited_by)
+    kept = before or {}
+    # The sentence moves with the load; it is written when the decision does, or once in a while.
+    unchanged = kept.get("replicas") == decision.replicas and kept.get("limitedBy") == after.get(
+        "limitedBy"
+    )
+    if unchanged and _age(kept.get("time"), _age_now(time)) < FIGURES_SECONDS:
+        return dict(kept)
+    if unchanged and kept.get("reason") == decision.reason:
+        return dict(kept)
+    return {**after, "time": time}
+
+
+def _age_now(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()
+
+
+def _conditions(
+    spec: PoolSpec,
+    observation: Observation,
+    decision: Decision,
+    before: Mapping[str, Any],
+    generation: int,
+    time: str,
+) -> list[dict[str, Any]]:
+    queue = _queue_condition(observation)
+    types = _types_condition(observation.refusal)
+    scaling = _scaling_condition(observation, decision)
+    paused = _paused_condition(spec)
+    ready = _ready_condition(observation, queue, types, scaling)
+    old = {item["type"]: item for item in before.get("conditions") or ()}
+    found = []
+    for kind, (status, reason, message) in (
+        (READY, ready),
+        (QUEUE, queue),
+        (TYPES, types),
+        (SCALING, scaling),
+        (PAUSED, paused),
+    ):
+        same = kind in old and old[kind].get("status") == status
+        found.append(
+            {
+                "type": kind,
+                "status": status,
+                "reason": reason,
+                "message": message[:1024],
+                "observedGeneration": generation,
+                "lastTransitionTime": old[kind]["lastTransitionTime"] if same else time,
+            }
+        )
+    return found
+
+
+Verdict = tuple[str, str, str]
+
+
+def _queue_condition(observation: Observation) -> Verdict:
+    if isinstance(observation.queue, Unknown):
+        return "False", observation.queue.reason, observation.queue.message
+    return "True", "QueueAnswers", "the queue's counters can be read"
+
+
+def _types_condition(refusal: Refusal | None) -> Verdict:
+    if refusal is None or not refusal.final:
+        return "True", "ImageChecked", "the image's job types are registered"
+    if refusal.reason == "ImageNotChecked":
+        return "Unknown", refusal.reason, refusal.message
+    return "False", refusal.reason, refusal.message
+
+
+def _scaling_condition(observation: Observation, decision: Decision) -> Verdict:
+    workers, refusal = observation.workers, observation.refusal
+    if isinstance(workers, Unknown):
+        return "Unknown", workers.reason, workers.message
+    if refusal is not None and not refusal.final:
+        return "False", refusal.reason, refusal.message
+    stuck = workers.of(WorkerState.NOT_COMING)
+    if stuck:
+        return "False", stuck[0].reason, f"{stuck[0].name}: {stuck[0].message}"
+    if decision.limited_by is LimitedBy.MAX_REPLICAS:
+        return "True", "LimitedByMaxReplicas", decision.reason
+    return "True", "FollowsLoad", "the number of workers follows the load"
+
+
+def _paused_condition(spec: PoolSpec) -> Verdict:
+    match spec.stop_policy:
+        case StopPolicy.HOLD:
+            return "True", "Held", "stopPolicy is Hold: the number of workers stays"
+        case StopPolicy.DRAIN:
+            return "True", "Drained", "stopPolicy is Drain: no workers, running jobs finish"
+        case _:
+            return "False", "NotPaused", "stopPolicy is None"
+
+
+def _ready_condition(observation: Observation, *others: Verdict) -> Verdict:
+    for status, reason, message in others:
+        if status != "True":
+            return status, reason, message
+    return "True", "PoolWorks", "queue, types and workers are fine"

@@ -1,0 +1,118 @@
+"""One active operator: whoever holds the Lease acts, the others wait.
+
+Written over the Lease itself: kopf's peering needs a resource of its own, waits 60 s after a crash
+and freezes both of two equals; the official client's election does not give its Lease up on a
+clean end and ends at the first call without an answer. Times are measured by one's own clock
+since one saw the Lease change, so clocks need not agree (as in client-go's leaderelection).
+
+The invariant: a holder that could not renew for `RENEW_SECONDS` stops acting before
+`LEASE_SECONDS` are over, when somebody else may take the Lease.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from zerog_operator.cluster import CallError, Cluster
+
+log = logging.getLogger(__name__)
+
+#: A holder that is gone is replaced after this and one try more: well within 15 s.
+LEASE_SECONDS = 10.0
+RENEW_SECONDS = 7.0
+TRY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Seen:
+    """The Lease as last seen, and when it was first seen so."""
+
+    version: str = ""
+    holder: str = ""
+    at: float = 0.0
+
+
+def may_take(seen: Seen, identity: str, now: float) -> bool:
+    """Whether the Lease is free, ours, or held by somebody who has not renewed it. Pure."""
+    return seen.holder in ("", identity) or now - seen.at >= LEASE_SECONDS
+
+
+class Lease:
+    """One candidate's view of the Lease."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str, identity: str) -> None:
+        self._cluster = cluster
+        self._namespace, self._name, self.identity = namespace, name, identity
+        self._seen = Seen()
+
+    async def lead(self, act: Callable[[], Awaitable[None]]) -> bool:
+        """Wait for the Lease, then act. True if acting ended by itself, False if the Lease was
+        lost; acting is cancelled then."""
+        while not await self._try():
+            await asyncio.sleep(TRY_SECONDS)
+        log.info("%s is the active operator", self.identity)
+        acting = asyncio.ensure_future(act())
+        renewed = time.monotonic()
+        try:
+            while not acting.done():
+                await asyncio.wait({acting}, timeout=TRY_SECONDS)
+                if await self._try():
+                    renewed = time.monotonic()
+                elif time.monotonic() - renewed > RENEW_SECONDS:
+                    log.error("the Lease is lost")
+                    return False
+            await acting
+            return True
+        finally:
+            if acting.done():
+                await self._give_up()
+            acting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await acting
+
+    async def _try(self) -> bool:
+        """Take or renew the Lease; whether we hold it now. No answer means no."""
+        try:
+            async with asyncio.timeout(RENEW_SECONDS / 2):
+                return await self._take(self.identity)
+        except (CallError, TimeoutError) as error:
+            log.warning("the Lease cannot be renewed: %s", error)
+            return False
+
+    async def _take(self, holder: str | None) -> bool:
+        lease = await self._cluster.read_lease(self._namespace, self._name)
+        if lease is not None:
+            version = lease["metadata"]["resourceVersion"]
+            if version != self._seen.version:
+                holding = lease.get("spec", {}).get("holderIdentity") or ""
+                self._seen = Seen(version, holding, time.monotonic())
+            if not may_take(self._seen, self.identity, time.monotonic()):
+                return False
+        document = self._document(lease, holder)
+        return await self._cluster.write_lease(self._namespace, document, new=lease is None)
+
+    async def _give_up(self) -> None:
+        with contextlib.suppress(CallError, TimeoutError):
+            async with asyncio.timeout(RENEW_SECONDS / 2):
+                await self._take(None)
+
+    def _document(self, before: dict[str, Any] | None, holder: str | None) -> dict[str, Any]:
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        spec = dict((before or {}).get("spec", {}))
+        if spec.get("holderIdentity") != holder:
+            spec["acquireTime"] = now
+            spec["leaseTransitions"] = int(spec.get("leaseTransitions", 0)) + 1
+        spec |= {"renewTime": now, "leaseDurationSeconds": int(LEASE_SECONDS)}
+        spec["holderIdentity"] = holder
+        metadata = (before or {}).get("metadata") or {"name": self._name}
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": metadata,
+            "spec": spec,
+        }

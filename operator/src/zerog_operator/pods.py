@@ -1,0 +1,146 @@
+"""From a Pod object to what can be expected of it, and to why it ended. Pure.
+
+The invariant: a pod is READY only if the cluster says so, and what the cluster says of one that
+is not coming is kept word by word.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from zerog_operator import names
+from zerog_operator.model import WorkerPod, WorkerState
+
+#: Waiting reasons after which a container will not run soon.
+STUCK_REASONS = frozenset(
+    {
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "RegistryUnavailable",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "CrashLoopBackOff",
+    }
+)
+FINISHED_PHASES = frozenset({"Succeeded", "Failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a worker's container or pod ended."""
+
+    #: OOMKilled, Evicted, NodeLost, Deleted, Completed, Error, or the cluster's own word.
+    reason: str
+    message: str
+    exit_code: int | None = None
+    #: Ends of one pod are told apart by this: a container may end and be restarted.
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """A pod of a pool as far as the operator looks at it."""
+
+    worker: WorkerPod
+    role: str
+    phase: str
+    #: The pod will never run again, and nobody has deleted it yet.
+    finished: bool
+    ending: Ending | None
+
+
+def parse_pod(body: Mapping[str, Any]) -> PodFacts:
+    """Read a Pod object."""
+    metadata, spec = body["metadata"], body.get("spec", {})
+    status = body.get("status", {})
+    labels = metadata.get("labels", {})
+    state, reason, message = _state(metadata, status)
+    ready = _condition(status, "Ready")
+    worker = WorkerPod(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        created=_time(metadata["creationTimestamp"]),
+        state=state,
+        template=labels.get(names.TEMPLATE_LABEL, ""),
+        ready_since=_ready_since(ready) if state is WorkerState.READY else None,
+        node=spec.get("nodeName"),
+        reason=reason,
+        message=message,
+    )
+    phase = status.get("phase", "Pending")
+    finished = phase in FINISHED_PHASES and not metadata.get("deletionTimestamp")
+    return PodFacts(worker, labels.get(names.ROLE_LABEL, ""), phase, finished, _ending(body))
+
+
+def _state(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[WorkerState, str, str]:
+    if metadata.get("deletionTimestamp") or status.get("phase") in FINISHED_PHASES:
+        return WorkerState.ENDING, "", ""
+    ready = _condition(status, "Ready")
+    if ready and ready.get("status") == "True":
+        return WorkerState.READY, "", ""
+    for container in _containers(status):
+        waiting = container.get("state", {}).get("waiting") or {}
+        if waiting.get("reason") in STUCK_REASONS:
+            last = container.get("lastState", {}).get("terminated") or {}
+            message = waiting.get("message") or last.get("message") or ""
+            return WorkerState.NOT_COMING, waiting["reason"], message
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled and scheduled.get("status") == "False":
+        reason = scheduled.get("reason") or "Unschedulable"
+        return WorkerState.NOT_COMING, reason, scheduled.get("message", "")
+    return WorkerState.STARTING, "", ""
+
+
+def _ending(body: Mapping[str, Any]) -> Ending | None:
+    metadata, status = body["metadata"], body.get("status", {})
+    uid = metadata["uid"]
+    if status.get("reason") in ("Evicted", "NodeLost", "Preempting", "Terminated"):
+        return Ending(status["reason"], status.get("message", ""), key=f"{uid}/pod")
+    disruption = _condition(status, "DisruptionTarget")
+    if disruption and disruption.get("status") == "True":
+        reason = disruption.get("reason", "Disrupted")
+        return Ending(reason, disruption.get("message", ""), key=f"{uid}/disruption")
+    for container in _containers(status):
+        if container.get("name") != names.WORKER_CONTAINER:
+            continue
+        for place in ("state", "lastState"):
+            ended = container.get(place, {}).get("terminated")
+            if ended:
+                key = f"{uid}/{container.get('restartCount', 0) if place == 'state' else 'last'}"
+                key += f"/{ended.get('finishedAt')}"
+                code = ended.get("exitCode")
+                reason = ended.get("reason", "Error")
+                return Ending(reason, _said(ended, code), exit_code=code, key=key)
+    if metadata.get("deletionTimestamp"):
+        return Ending("Deleted", "the pod was deleted", key=f"{uid}/deleted")
+    return None
+
+
+def _said(ended: Mapping[str, Any], code: int | None) -> str:
+    return ended.get("message") or f"exit code {code}"
+
+
+def _containers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+
+
+def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == kind:
+            found: Mapping[str, Any] = condition
+            return found
+    return None
+
+
+def _ready_since(condition: Mapping[str, Any] | None) -> float | None:
+    text = (condition or {}).get("lastTransitionTime")
+    return _time(text) if text else None
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

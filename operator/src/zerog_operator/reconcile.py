@@ -1,0 +1,210 @@
+"""One look at one pool: observe, decide, apply, one status patch, Events on transitions.
+
+Level-based: nothing depends on which event woke it, and a look too many does no harm. The loop
+of a pool is the only writer of its pods, tokens and status.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from zerog.errors import ConfigError
+from zerog_operator import conditions, names
+from zerog_operator.cluster import CallError
+from zerog_operator.describe import check_image
+from zerog_operator.model import (
+    Decision,
+    Observation,
+    QueueReading,
+    Refusal,
+    Workers,
+    WorkerState,
+)
+from zerog_operator.pods import PodFacts
+from zerog_operator.pool import PoolSpec, template_hash
+from zerog_operator.resources import PoolIdentity
+from zerog_operator.scaling import History, decide
+from zerog_operator.world import World
+
+log = logging.getLogger(__name__)
+
+#: After an error nobody foresaw.
+ERROR_PAUSE_SECONDS = 5.0
+
+
+class PoolLoop:
+    """Looks after one pool until it is gone."""
+
+    def __init__(self, world: World, body: Mapping[str, Any]) -> None:
+        self._world = world
+        metadata = body["metadata"]
+        self.identity = PoolIdentity(metadata["namespace"], metadata["name"], metadata["uid"])
+        self._body: Mapping[str, Any] = body
+        self._status: dict[str, Any] = dict(body.get("status") or {})
+        self._history = History()
+        self._refusal: Refusal | None = None
+        self._template = ""
+        self._wake = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name=f"pool-{self.identity.name}")
+
+    def update(self, body: Mapping[str, Any]) -> None:
+        """Take note of a change of the object."""
+        changed = body["metadata"].get("generation") != self._body["metadata"].get("generation")
+        self._body = body
+        if changed:
+            self._wake.set()
+
+    def wake(self) -> None:
+        """Look again soon."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """End the loop; what it did stays."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        while True:
+            pause = ERROR_PAUSE_SECONDS
+            try:
+                with self._world.metrics.reconcile.time():
+                    pause = await self.reconcile()
+                self._world.last_look = time.monotonic()
+            except CallError as error:
+                self._world.metrics.api_errors.labels(call="status").inc()
+                log.warning("pool %s: %s", self.identity.name, error)
+            except Exception:  # the loop of a pool must not end while the pool is there
+                log.exception("pool %s", self.identity.name)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+            self._wake.clear()
+
+    async def reconcile(self) -> float:
+        """Look once and do what is to be done; return the seconds until the next look."""
+        try:
+            spec = PoolSpec.parse(self.identity.name, self._body["spec"])
+        except ConfigError as error:
+            log.error("%s", error)
+            return ERROR_PAUSE_SECONDS
+        now = time.time()
+        facts = self._world.facts_of(self.identity.namespace, self.identity.name)
+        await self._check_image(spec, facts, now)
+        observation = await self._observe(spec, facts)
+        decision, self._history = decide(spec, observation, self._history, now)
+        refusal = await self._world.applier.apply(self.identity, spec, decision)
+        if decision.create:
+            self._refusal = refusal
+        await self._clean_up(facts)
+        self._note(observation, decision, now)
+        await self._write_status(spec, observation, decision, now)
+        if refusal is not None:
+            return min(1.0, decision.next_check_seconds)
+        return decision.next_check_seconds
+
+    async def _observe(self, spec: PoolSpec, facts: list[PodFacts]) -> Observation:
+        key = names.retire_key(self.identity.namespace, self.identity.name)
+        queue = await self._world.tubes.read(spec.queue, key)
+        return Observation(queue, self._world.workers_of(facts), self._refusal)
+
+    async def _check_image(self, spec: PoolSpec, facts: list[PodFacts], now: float) -> None:
+        template = template_hash(spec)
+        if template != self._template:
+            self._template, self._refusal = template, None
+        if not self._world.settings.check_images:
+            return
+        check = check_image(facts, template, now)
+        await self._world.applier.remove_finished(self.identity, check.remove)
+        if check.start:
+            refused = await self._world.applier.start_describe(self.identity, spec)
+            self._refusal = refused or check.refusal
+        elif check.refusal is not None:
+            self._refusal = check.refusal
+        elif self._refusal is not None and self._refusal.final:
+            self._refusal = None
+
+    async def _clean_up(self, facts: list[PodFacts]) -> None:
+        ended = []
+        for item in facts:
+            if item.role != names.ROLE_WORKER:
+                continue
+            if (news := self._world.causes.news(item)) is not None:
+                cause, ending = news
+                self._event("Warning", f"Worker{cause}", f"{item.worker.name}: {ending.message}")
+                self._world.metrics.endings.labels(*self._labels, cause).inc()
+            if item.finished:
+                ended.append(item)
+        await self._world.applier.remove_finished(self.identity, ended)
+
+    @property
+    def _labels(self) -> tuple[str, str]:
+        return self.identity.namespace, self.identity.name
+
+    def _note(self, observation: Observation, decision: Decision, now: float) -> None:
+        metrics, labels = self._world.metrics, self._labels
+        metrics.desired.labels(*labels).set(decision.replicas)
+        if isinstance(observation.queue, QueueReading):
+            queue = observation.queue
+            for state in ("ready", "reserved", "delayed", "buried"):
+                metrics.queue.labels(*labels, state).set(getattr(queue, state))
+            if decision.create and isinstance(observation.workers, Workers):
+                metrics.reaction.observe(max(0.0, time.time() - queue.time))
+        if isinstance(observation.workers, Workers):
+            for worker_state in WorkerState:
+                count = len(observation.workers.of(worker_state))
+                metrics.workers.labels(*labels, str(worker_state)).set(count)
+        for action, count in (
+            ("created", decision.create),
+            ("deleted", len(decision.delete)),
+            ("tokens-put", decision.tokens_to_put),
+            ("tokens-taken", decision.tokens_to_take),
+            ("retired-by-name", len(decision.retire)),
+        ):
+            if count:
+                metrics.pods.labels(*labels, action).inc(count)
+
+    async def _write_status(
+        self, spec: PoolSpec, observation: Observation, decision: Decision, now: float
+    ) -> None:
+        generation = int(self._body["metadata"].get("generation", 0))
+        before = self._status
+        status = conditions.build_status(
+            spec,
+            observation,
+            decision,
+            before,
+            identity=(self.identity.name, generation),
+            now=now,
+        )
+        if status == before:
+            return
+        # A merge patch keeps what it does not name: what is gone is named as null.
+        gone = {key: None for key in before if key not in status}
+        await self._world.cluster.patch_status(
+            self.identity.namespace, self.identity.name, {**status, **gone, **_holes(status)}
+        )
+        self._status = status
+        for item in conditions.transitions(before, status):
+            good = "False" if item["type"] == conditions.PAUSED else "True"
+            kind = "Normal" if item["status"] == good else "Warning"
+            self._event(kind, item["reason"], item["message"])
+        wanted = before.get("desiredReplicas")
+        if wanted not in (None, decision.replicas):
+            self._event("Normal", "Scaling", f"{wanted} → {decision.replicas}: {decision.reason}")
+            direction = "up" if decision.replicas > int(wanted or 0) else "down"
+            self._world.metrics.decisions.labels(*self._labels, direction).inc()
+
+    def _event(self, kind: str, reason: str, message: str) -> None:
+        log.info("pool %s/%s: %s: %s", *self._labels, reason, message)
+        body: Any = self._body
+        kopf.event(kopf.Body(body), type=kind, reason=reason, message=message[:1024])
+
+
+def _holes(status: dict[str, Any]) -> dict[str, Any]:
+    decision = status["lastDecision"]
+    return {"lastDecision": {"limitedBy": None, **decision}}

@@ -1,0 +1,150 @@
+"""Pods as they are created: pure builders over the user's template.
+
+What the template says wins; what a worker needs to find its queue, its pool and its own name is
+added beside it. Pods are owned by their pool, so that deleting the pool deletes them; each then
+has `drainTimeoutSeconds` to finish what it runs.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zerog_operator import names
+from zerog_operator.pool import PoolSpec, template_hash
+from zerog_operator.settings import OperatorSettings
+
+#: Between the end of a worker's own grace period and the kubelet's SIGKILL.
+STOP_MARGIN_SECONDS = 20
+#: The worker makes this file when it takes jobs, and removes it when it drains.
+RUN_FOLDER, READY_FILE = "/run/zerog", "/run/zerog/ready"
+RUN_VOLUME = "zerog-run"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolIdentity:
+    """Which pool object it is."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+def build_worker_pod(
+    pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings, name: str
+) -> dict[str, Any]:
+    """Return a worker's pod."""
+    pod = _build_pod(pool, spec, settings, name, names.ROLE_WORKER)
+    pod["spec"]["restartPolicy"] = "OnFailure"
+    pod["spec"]["terminationGracePeriodSeconds"] = (
+        int(spec.drain_timeout_seconds) + STOP_MARGIN_SECONDS
+    )
+    pod["spec"].setdefault("volumes", []).append({"name": RUN_VOLUME, "emptyDir": {}})
+    worker = _worker_container(pod["spec"])
+    worker.setdefault("volumeMounts", []).append({"name": RUN_VOLUME, "mountPath": RUN_FOLDER})
+    worker.setdefault(
+        "readinessProbe",
+        {"exec": {"command": ["test", "-e", READY_FILE]}, "periodSeconds": 1},
+    )
+    if "command" not in worker and "args" not in worker:
+        worker["command"] = ["zerog", "worker"]
+    return pod
+
+
+def build_describe_pod(
+    pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings
+) -> dict[str, Any]:
+    """Return the one-shot pod that imports an image's jobs and registers their types."""
+    name = names.describe_pod_name(pool.name, template_hash(spec))
+    pod = _build_pod(pool, spec, settings, name, names.ROLE_DESCRIBE)
+    pod["spec"]["restartPolicy"] = "Never"
+    pod["spec"]["containers"] = [worker] = [_worker_container(pod["spec"])]
+    for probe in ("readinessProbe", "livenessProbe", "startupProbe", "args"):
+        worker.pop(probe, None)
+    worker["command"] = ["zerog", "describe", "--register", *spec.jobs]
+    # Its last words are the condition's message.
+    worker["terminationMessagePolicy"] = "FallbackToLogsOnError"
+    return pod
+
+
+def _build_pod(
+    pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings, name: str, role: str
+) -> dict[str, Any]:
+    template = copy.deepcopy(dict(spec.template))
+    metadata = template.get("metadata") or {}
+    pod_spec = template.get("spec") or {}
+    labels = {
+        **(metadata.get("labels") or {}),
+        "app.kubernetes.io/name": "zerog",
+        "app.kubernetes.io/instance": pool.name,
+        "app.kubernetes.io/component": "worker",
+        "app.kubernetes.io/part-of": "zerog",
+        "app.kubernetes.io/managed-by": "zerog-operator",
+        names.POOL_LABEL: pool.name,
+        names.ROLE_LABEL: role,
+        names.TEMPLATE_LABEL: template_hash(spec),
+    }
+    worker = _worker_container(pod_spec)
+    _add_environment(worker, pool, spec, settings)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": pool.namespace,
+            "labels": labels,
+            "annotations": metadata.get("annotations") or {},
+            "ownerReferences": [_owner(pool)],
+        },
+        "spec": pod_spec,
+    }
+
+
+def _owner(pool: PoolIdentity) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{names.GROUP}/{names.VERSION}",
+        "kind": names.KIND,
+        "name": pool.name,
+        "uid": pool.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _worker_container(pod_spec: Mapping[str, Any]) -> dict[str, Any]:
+    for container in pod_spec.get("containers", ()):
+        if container.get("name") == names.WORKER_CONTAINER:
+            assert isinstance(container, dict)
+            return container
+    raise ValueError("the template has no container named worker")
+
+
+def _add_environment(
+    worker: dict[str, Any], pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings
+) -> None:
+    given = {item["name"] for item in worker.get("env", ())}
+    values: dict[str, Any] = {
+        "ZEROG_QUEUE": settings.worker_queue or settings.queue,
+        "ZEROG_JOBS": " ".join(spec.jobs),
+        "ZEROG_QUEUES": spec.queue,
+        "ZEROG_SLOTS": str(spec.slots),
+        "ZEROG_GRACE_SECONDS": f"{spec.drain_timeout_seconds:g}",
+        "ZEROG_POOL": names.retire_key(pool.namespace, pool.name),
+        "ZEROG_READY_FILE": READY_FILE,
+        "ZEROG_IMAGE": worker.get("image", ""),
+        "ZEROG_NAME": _field("metadata.name"),
+        "ZEROG_POD": _field("metadata.name"),
+        "ZEROG_NODE": _field("spec.nodeName"),
+    }
+    env = worker.setdefault("env", [])
+    for name, value in values.items():
+        if name not in given and value != "":
+            entry = {"valueFrom": value} if isinstance(value, dict) else {"value": value}
+            env.append({"name": name, **entry})
+    if settings.worker_secret is not None:
+        secret = {"secretRef": {"name": settings.worker_secret, "optional": True}}
+        worker.setdefault("envFrom", []).append(secret)
+
+
+def _field(path: str) -> dict[str, Any]:
+    return {"fieldRef": {"fieldPath": path}}
