@@ -1,0 +1,226 @@
+"""An operator process under its real rights, a real API server, a real beanstalkd; pods are played.
+
+No node runs here: what a kubelet would write into a pod's status, a test writes. What real
+workers do with tokens is tested with real workers in `tests/integration/path`.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.process import find_free_port, wait_until
+
+from zerog.names import retire_tube_name, tube_name
+from zerog.queues import connect_queue
+from zerog.queues.base import QueueConnection, TubeStats
+from zerog.queues.local import LocalBeanstalkd
+from zerog_operator import names
+
+ROOT = Path(__file__).parents[3]
+CRD = ROOT / "manifests/crds/zerogworkerpools.yaml"
+RBAC = ROOT / "manifests/rbac/operator.yaml"
+#: The machine may be busy with other tests.
+DEADLINE_SECONDS = 30.0
+_PODS = "/api/v1/namespaces/{}/pods"
+_POOLS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{{}}/{names.PLURAL}"
+
+
+def build_pool(name: str = "media", **spec: Any) -> dict[str, Any]:
+    """Return a pool that scales fast, with changes."""
+    return {
+        "apiVersion": f"{names.GROUP}/{names.VERSION}",
+        "kind": names.KIND,
+        "metadata": {"name": name},
+        "spec": {
+            "jobs": ["acme.jobs"],
+            "scaling": {"jobsPerWorker": 1, "scaleDownDelaySeconds": 0},
+            "template": {"spec": {"containers": [{"name": "worker", "image": "acme:1"}]}},
+            **spec,
+        },
+    }
+
+
+class Stage:
+    """A namespace with an operator of its own that looks at it only."""
+
+    def __init__(self, cluster: ControlPlane, namespace: str, folder: Path) -> None:
+        self.cluster, self.namespace, self.folder = cluster, namespace, folder
+        self.beanstalkd = LocalBeanstalkd()
+        self.operators: list[subprocess.Popen[bytes]] = []
+        self.ports: list[int] = []
+        self.api = cluster.client()
+
+    def prepare(self) -> None:
+        """Bring the CRD and the operator's rights."""
+        self.cluster.kubectl("apply", "--server-side", "-f", str(CRD))
+        crd = f"crd/{names.PLURAL}.{names.GROUP}"
+        self.cluster.kubectl("wait", "--for=condition=Established", crd, "--timeout=30s")
+        self.cluster.kubectl("apply", "-n", self.namespace, "-f", str(RBAC))
+        account = f"--serviceaccount={self.namespace}:zerog-operator"
+        self.cluster.kubectl(
+            "create", "clusterrolebinding", self.namespace, "--clusterrole=zerog-operator", account
+        )
+        self.beanstalkd.start()
+
+    def start_operator(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start an operator under the rights of its service account."""
+        port = find_free_port()
+        kubeconfig = self.cluster.kubeconfig_of("zerog-operator", self.namespace)
+        clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
+        log = self.folder / f"operator-{len(self.operators)}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "zerog_operator", "run", *arguments],
+                env={
+                    **clean,
+                    "KUBECONFIG": str(kubeconfig),
+                    "ZEROG_QUEUE": self.beanstalkd.address,
+                    "ZEROG_NAMESPACES": self.namespace,
+                    "ZEROG_LEASE_NAMESPACE": self.namespace,
+                    "ZEROG_CHECK_IMAGES": "0",
+                    "ZEROG_HOST": "127.0.0.1",
+                    "ZEROG_PORT": str(port),
+                    **env,
+                },
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        self.operators.append(process)
+        self.ports.append(port)
+        return process
+
+    def stop(self, process: subprocess.Popen[bytes], signum: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end."""
+        process.send_signal(signum)
+        return process.wait(DEADLINE_SECONDS)
+
+    def apply(self, pool: dict[str, Any]) -> None:
+        """Apply a pool."""
+        self.cluster.kubectl("apply", "-n", self.namespace, "-f", "-", stdin=yaml.safe_dump(pool))
+
+    def pool(self, name: str = "media") -> dict[str, Any]:
+        """Return a pool's object."""
+        answer = self.api.get(f"{_POOLS.format(self.namespace)}/{name}").raise_for_status()
+        return dict(answer.json())
+
+    def status(self, name: str = "media") -> dict[str, Any]:
+        """Return a pool's status, empty before the first."""
+        return dict(self.pool(name).get("status") or {})
+
+    def condition(self, kind: str, name: str = "media") -> dict[str, Any]:
+        """Return a condition of a pool, empty before the first status."""
+        found = self.status(name).get("conditions", [])
+        return next((dict(item) for item in found if item["type"] == kind), {})
+
+    def pods(self, role: str = names.ROLE_WORKER) -> list[dict[str, Any]]:
+        """Return the pods that are not being deleted."""
+        selector = {"labelSelector": f"{names.ROLE_LABEL}={role}"}
+        answer = self.api.get(_PODS.format(self.namespace), params=selector).raise_for_status()
+        return [pod for pod in answer.json()["items"]
+                if not pod["metadata"].get("deletionTimestamp")]  # fmt: skip
+
+    def wait_for_pods(self, count: int, role: str = names.ROLE_WORKER) -> list[dict[str, Any]]:
+        """Wait until there are so many pods."""
+        wait_until(lambda: len(self.pods(role)) == count, DEADLINE_SECONDS, f"{count} pods")
+        return self.pods(role)
+
+    def play(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
+        """Write what a kubelet would."""
+        path = f"{_PODS.format(self.namespace)}/{pod['metadata']['name']}/status"
+        headers = {"Content-Type": "application/strategic-merge-patch+json"}
+        self.api.patch(
+            path, content=json.dumps({"status": status}), headers=headers
+        ).raise_for_status()
+
+    def play_ready(self, *pods: dict[str, Any]) -> None:
+        """Let pods be ready."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for pod in pods:
+            ready = {"type": "Ready", "status": "True", "lastTransitionTime": now}
+            self.play(pod, {"phase": "Running", "conditions": [ready]})
+        count = len(pods)
+        wait_until(
+            lambda: self.status().get("readyReplicas", 0) >= count, DEADLINE_SECONDS, "ready"
+        )
+
+    def queue(self, do: Callable[[QueueConnection], Coroutine[Any, Any, Any]]) -> Any:
+        """Do something with a connection to the queue."""
+
+        async def run() -> Any:
+            connection = await connect_queue(self.beanstalkd.address)
+            try:
+                return await do(connection)
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+    def put(self, count: int, queue: str = "media") -> None:
+        """Put entries on a queue."""
+
+        async def put(connection: QueueConnection) -> None:
+            for _ in range(count):
+                await connection.put(tube_name(queue), "0" * 36)
+
+        self.queue(put)
+
+    def take_all(self, queue: str = "media") -> None:
+        """Finish everything that is ready on a queue."""
+
+        async def take(connection: QueueConnection) -> None:
+            await connection.watch([tube_name(queue)])
+            for entry in await connection.reserve_ready(1000):
+                await connection.delete(entry.id)
+
+        self.queue(take)
+
+    def tokens(self, pool: str = "media") -> int:
+        """Return how many retire tokens lie on a pool's tube."""
+        key = names.retire_key(self.namespace, pool)
+
+        async def look(connection: QueueConnection) -> TubeStats:
+            return await connection.tube_stats(retire_tube_name(key))
+
+        return int(self.queue(look).entries)
+
+    def metrics(self, number: int = -1) -> str:
+        """Return an operator's metrics, empty while it does not answer."""
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{self.ports[number]}/metrics").text
+        return ""
+
+    def close(self) -> None:
+        """End everything."""
+        for process in self.operators:
+            if process.poll() is None:
+                process.kill()
+                process.wait(DEADLINE_SECONDS)
+        self.beanstalkd.kill()
+        self.cluster.kubectl("delete", "clusterrolebinding", self.namespace, "--wait=false")
+        self.api.close()
+
+
+@pytest.fixture
+def stage(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[Stage]:
+    """A namespace, a queue, and the rights of an operator; the test starts it."""
+    made = Stage(control_plane, namespace, tmp_path)
+    made.prepare()
+    try:
+        yield made
+    finally:
+        made.close()
+        for log in sorted(tmp_path.glob("*.log")):
+            print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")

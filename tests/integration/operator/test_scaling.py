@@ -1,0 +1,151 @@
+"""Pods follow the queue: up, down, by tokens, through rollouts, and never on ignorance."""
+
+import time
+
+from tests.cluster.process import wait_until
+
+from .conftest import DEADLINE_SECONDS, Stage, build_pool
+
+
+def test_work_in_an_empty_pool_starts_pods_that_belong_to_it(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_pool(slots=2, scaling={"jobsPerWorker": 2, "scaleDownDelaySeconds": 0}))
+    wait_until(lambda: stage.condition("Ready").get("status") == "True", DEADLINE_SECONDS, "ready")
+    assert stage.pods() == []
+
+    stage.put(6)
+
+    pods = stage.wait_for_pods(3)
+    pod = pods[0]
+    assert pod["metadata"]["ownerReferences"][0]["name"] == "media"
+    assert pod["metadata"]["labels"]["app.kubernetes.io/instance"] == "media"
+    env = {item["name"]: item.get("value") for item in pod["spec"]["containers"][0]["env"]}
+    assert env["ZEROG_QUEUES"] == "media"
+    assert env["ZEROG_SLOTS"] == "2"
+    assert pod["spec"]["restartPolicy"] == "OnFailure"
+    assert pod["spec"]["terminationGracePeriodSeconds"] > 3600
+    wait_until(lambda: stage.status().get("replicas") == 3, DEADLINE_SECONDS, "status")
+    decision = stage.status()["lastDecision"]
+    assert decision["replicas"] == 3
+    assert "6 ready" in decision["reason"]
+    events = stage.cluster.kubectl("get", "events", "-n", stage.namespace)
+    assert "0 → 3" in events
+    assert 'zerog_pods_total{action="created"' in stage.metrics()
+
+
+def test_pods_that_are_not_ready_go_first_when_load_falls(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_pool())
+    stage.put(4)
+    pods = stage.wait_for_pods(4)
+    stage.play_ready(pods[0])
+
+    stage.take_all()
+
+    left = stage.wait_for_pods(1)
+    assert left[0]["metadata"]["uid"] == pods[0]["metadata"]["uid"]
+    wait_until(lambda: stage.tokens() == 1, DEADLINE_SECONDS, "a token for the ready one")
+
+
+def test_a_ready_pod_is_never_deleted_and_tokens_are_taken_back_when_load_returns(
+    stage: Stage,
+) -> None:
+    stage.start_operator()
+    stage.apply(build_pool())
+    stage.put(3)
+    pods = stage.wait_for_pods(3)
+    stage.play_ready(*pods)
+    stage.take_all()
+    wait_until(lambda: stage.tokens() == 3, DEADLINE_SECONDS, "three tokens")
+
+    stage.put(3)
+
+    wait_until(lambda: stage.tokens() == 0, DEADLINE_SECONDS, "no token is left")
+    before = {pod["metadata"]["uid"] for pod in pods}
+    assert before <= {pod["metadata"]["uid"] for pod in stage.pods()}
+
+
+def test_a_pod_that_has_retired_is_cleared_away(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_pool())
+    stage.put(1)
+    (pod,) = stage.wait_for_pods(1)
+    stage.play_ready(pod)
+    stage.take_all()
+    wait_until(lambda: stage.tokens() == 1, DEADLINE_SECONDS, "a token")
+
+    stage.play(pod, {"phase": "Succeeded"})
+
+    stage.wait_for_pods(0)
+
+
+def test_a_queue_that_is_away_changes_nothing_and_is_told(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_pool())
+    stage.put(2)
+    pods = stage.wait_for_pods(2)
+    stage.play_ready(*pods)
+
+    stage.beanstalkd.kill()
+
+    wait_until(
+        lambda: stage.condition("QueueReachable").get("status") == "False",
+        DEADLINE_SECONDS,
+        "the queue is missed",
+    )
+    time.sleep(2)  # several looks
+    assert len(stage.pods()) == 2
+    assert stage.condition("Ready")["status"] == "False"
+    assert stage.status()["lastDecision"]["limitedBy"] == "unknown"
+
+    stage.beanstalkd.start()
+
+    wait_until(
+        lambda: stage.condition("QueueReachable").get("status") == "True",
+        DEADLINE_SECONDS,
+        "the queue is back",
+    )
+
+
+def test_a_new_template_brings_new_pods_and_retires_old_ones_by_name(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_pool(minReplicas=2))
+    old = stage.wait_for_pods(2)
+    stage.play_ready(*old)
+    changed = build_pool(minReplicas=2)
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "acme:2"
+
+    stage.apply(changed)
+
+    wait_until(lambda: len(stage.pods()) > 2, DEADLINE_SECONDS, "a new pod beside the old")
+    assert stage.status()["outdated"] == 2
+    old_uids = {pod["metadata"]["uid"] for pod in old}
+
+    def all_new() -> bool:
+        fresh = [pod for pod in stage.pods() if pod["metadata"]["uid"] not in old_uids]
+        for pod in fresh:
+            if pod["status"]["phase"] == "Pending":
+                stage.play_ready(pod)
+        for pod in stage.pods():
+            told = f"zerog-retire-worker.{pod['metadata']['name']}"
+            if pod["metadata"]["uid"] in old_uids and entries(stage, told):
+                stage.play(pod, {"phase": "Succeeded"})
+        images = {pod["spec"]["containers"][0]["image"] for pod in stage.pods()}
+        return images == {"acme:2"} and len(stage.pods()) == 2
+
+    wait_until(all_new, DEADLINE_SECONDS, "only new pods are left")
+
+
+def entries(stage: Stage, tube: str) -> int:
+    """Return how many entries lie on a tube."""
+    return int(stage.queue(lambda connection: connection.tube_stats(tube)).entries)
+
+
+def test_a_deleted_pools_workers_go_with_it(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_pool(minReplicas=2))
+    stage.wait_for_pods(2)
+
+    stage.cluster.kubectl("delete", "zwp", "media", "-n", stage.namespace)
+
+    stage.wait_for_pods(0)

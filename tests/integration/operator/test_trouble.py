@@ -1,0 +1,194 @@
+"""What the cluster refuses, or cannot do: told in its own words, tried again, healed by itself."""
+
+import signal
+import time
+from pathlib import Path
+
+import yaml
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.process import wait_until
+
+from .conftest import DEADLINE_SECONDS, Stage, build_pool
+
+
+def test_a_quota_that_is_full_is_told_and_heals(stage: Stage) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none"},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    stage.cluster.kubectl("apply", "-n", stage.namespace, "-f", "-", stdin=yaml.safe_dump(quota))
+    wait_until(
+        lambda: "0/0" in stage.cluster.kubectl("get", "quota", "-n", stage.namespace),
+        DEADLINE_SECONDS,
+        "the quota counts",
+    )
+    stage.start_operator()
+    stage.apply(build_pool())
+    stage.put(5)
+
+    wait_until(
+        lambda: stage.condition("Scaling").get("reason") == "QuotaExceeded",
+        DEADLINE_SECONDS,
+        "the refusal is told",
+    )
+    assert "exceeded quota: none" in stage.condition("Scaling")["message"]
+    assert stage.status()["lastDecision"]["limitedBy"] == "backoff"
+
+    stage.cluster.kubectl("delete", "quota", "none", "-n", stage.namespace)
+
+    stage.wait_for_pods(5)
+    wait_until(
+        lambda: stage.condition("Scaling").get("status") == "True", DEADLINE_SECONDS, "healed"
+    )
+
+
+def test_a_missing_service_account_and_forbidden_pods_are_told(stage: Stage) -> None:
+    stage.cluster.kubectl(
+        "label", "namespace", stage.namespace, "pod-security.kubernetes.io/enforce=restricted"
+    )
+    stage.start_operator()
+    nobody = build_pool("nobody", minReplicas=1)
+    nobody["spec"]["template"]["spec"]["serviceAccountName"] = "nobody"
+    stage.apply(nobody)
+    stage.apply(build_pool("rough", minReplicas=1))
+
+    wait_until(
+        lambda: stage.condition("Scaling", "nobody").get("reason") == "ServiceAccountMissing",
+        DEADLINE_SECONDS,
+        "the missing account is told",
+    )
+    wait_until(
+        lambda: stage.condition("Scaling", "rough").get("reason") == "AdmissionDenied",
+        DEADLINE_SECONDS,
+        "the refused pod is told",
+    )
+    assert "violates PodSecurity" in stage.condition("Scaling", "rough")["message"]
+
+
+def test_an_image_that_cannot_be_pulled_is_told_in_the_clusters_words(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_pool(minReplicas=1))
+    (pod,) = stage.wait_for_pods(1)
+    waiting = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "acme:1"'}
+    container = {"name": "worker", "image": "acme:1", "imageID": "", "ready": False,
+                 "restartCount": 0, "state": {"waiting": waiting}}  # fmt: skip
+
+    stage.play(pod, {"phase": "Pending", "containerStatuses": [container]})
+
+    wait_until(
+        lambda: stage.condition("Scaling").get("reason") == "ImagePullBackOff",
+        DEADLINE_SECONDS,
+        "the reason is told",
+    )
+    assert 'Back-off pulling image "acme:1"' in stage.condition("Scaling")["message"]
+    assert stage.condition("Ready")["status"] == "False"
+
+
+def test_an_out_of_memory_kill_is_told_in_an_event(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_pool(minReplicas=1))
+    (pod,) = stage.wait_for_pods(1)
+    ended = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-01-01T00:00:00Z"}
+    container = {"name": "worker", "image": "acme:1", "imageID": "", "ready": False,
+                 "restartCount": 1, "state": {}, "lastState": {"terminated": ended}}  # fmt: skip
+
+    stage.play(pod, {"phase": "Running", "containerStatuses": [container]})
+
+    wait_until(
+        lambda: (
+            "WorkerOutOfMemory" in stage.cluster.kubectl("get", "events", "-n", stage.namespace)
+        ),
+        DEADLINE_SECONDS,
+        "the event",
+    )
+    assert 'cause="OutOfMemory"' in stage.metrics()
+
+
+def test_a_new_image_is_described_before_workers_use_it(stage: Stage) -> None:
+    stage.start_operator(ZEROG_CHECK_IMAGES="1")
+    stage.apply(build_pool(minReplicas=1))
+    (pod,) = stage.wait_for_pods(1, "describe")
+    command = pod["spec"]["containers"][0]["command"]
+    assert command == ["zerog", "describe", "--register", "acme.jobs"]
+    assert stage.pods() == []
+
+    stage.play(pod, {"phase": "Succeeded"})
+
+    stage.wait_for_pods(1)
+    wait_until(
+        lambda: stage.condition("TypesRegistered").get("status") == "True",
+        DEADLINE_SECONDS,
+        "the types are registered",
+    )
+
+
+def test_an_image_that_cannot_be_described_gets_no_workers(stage: Stage) -> None:
+    stage.start_operator(ZEROG_CHECK_IMAGES="1")
+    stage.apply(build_pool(minReplicas=1))
+    (pod,) = stage.wait_for_pods(1, "describe")
+    said = {"reason": "Error", "exitCode": 2, "message": "No module named 'acme'"}
+    container = {"name": "worker", "image": "acme:1", "imageID": "", "ready": False,
+                 "restartCount": 0, "state": {"terminated": said}}  # fmt: skip
+
+    stage.play(pod, {"phase": "Failed", "containerStatuses": [container]})
+
+    wait_until(
+        lambda: stage.condition("TypesRegistered").get("status") == "False",
+        DEADLINE_SECONDS,
+        "the failure is told",
+    )
+    assert "No module named 'acme'" in stage.condition("TypesRegistered")["message"]
+    assert stage.pods() == []
+
+
+def test_the_standby_acts_soon_after_the_active_one_was_killed_and_not_before(
+    stage: Stage,
+) -> None:
+    first = stage.start_operator()
+    stage.apply(build_pool(minReplicas=1))
+    stage.wait_for_pods(1)
+    stage.start_operator()
+    wait_until(lambda: "zerog_operator_active 0.0" in stage.metrics(1), 30, "a standby")
+    killed = time.monotonic()
+
+    stage.stop(first, signal.SIGKILL)
+    stage.put(3)
+
+    wait_until(lambda: len(stage.pods()) == 3, DEADLINE_SECONDS, "the standby acts")
+    assert time.monotonic() - killed < 20  # 15 s promised, and some for a busy machine
+    assert "zerog_operator_active 1.0" in stage.metrics(1)
+
+
+def test_the_standby_acts_at_once_after_a_clean_end(stage: Stage) -> None:
+    first = stage.start_operator()
+    stage.apply(build_pool(minReplicas=1))
+    stage.wait_for_pods(1)
+    stage.start_operator()
+    wait_until(lambda: "zerog_operator_active 0.0" in stage.metrics(1), 30, "a standby")
+
+    assert stage.stop(first) == 0
+
+    wait_until(lambda: "zerog_operator_active 1.0" in stage.metrics(1), 8, "taken over")
+
+
+def test_an_api_server_that_comes_back_is_followed_again(tmp_path: Path) -> None:
+    with ControlPlane("restarted") as cluster:
+        cluster.kubectl("create", "namespace", "stage")
+        stage = Stage(cluster, "stage", tmp_path)
+        stage.prepare()
+        try:
+            stage.start_operator("--standalone")
+            stage.apply(build_pool(minReplicas=1))
+            stage.wait_for_pods(1)
+            cluster.processes["kube-apiserver"].stop()
+            stage.put(3)
+            time.sleep(6)  # longer than what was seen counts as fresh
+            cluster.start_server("kube-apiserver")
+
+            stage.wait_for_pods(3)
+            assert stage.operators[0].poll() is None
+        finally:
+            stage.close()
+            print((tmp_path / "operator-0.log").read_text()[-3000:])
