@@ -60,6 +60,8 @@ class Stage:
         self.beanstalkd = LocalBeanstalkd()
         self.operators: list[subprocess.Popen[bytes]] = []
         self.ports: list[int] = []
+        #: Other `zerog` processes.
+        self.servers: list[subprocess.Popen[bytes]] = []
         self.api = cluster.client()
 
     def prepare(self) -> None:
@@ -100,6 +102,20 @@ class Stage:
             )
         self.operators.append(process)
         self.ports.append(port)
+        return process
+
+    def start_server(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start a `zerog` process."""
+        clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
+        with (self.folder / f"{arguments[0]}.log").open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "zerog", *arguments],
+                env={**clean, **env},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        self.servers.append(process)
         return process
 
     def stop(self, process: subprocess.Popen[bytes], signum: int = signal.SIGTERM) -> int:
@@ -204,7 +220,7 @@ class Stage:
 
     def close(self) -> None:
         """End everything."""
-        for process in self.operators:
+        for process in [*self.operators, *self.servers]:
             if process.poll() is None:
                 process.kill()
                 process.wait(DEADLINE_SECONDS)
