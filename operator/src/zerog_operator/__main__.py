@@ -20,6 +20,7 @@ from zerog_operator.handlers import Pools, configure, register
 from zerog_operator.lease import Lease
 from zerog_operator.metrics import Metrics
 from zerog_operator.probes import serve_probes
+from zerog_operator.records import Records
 from zerog_operator.settings import OperatorSettings
 from zerog_operator.tubes import Tubes
 from zerog_operator.world import World
@@ -36,7 +37,8 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
     api = await load_client()
     tubes, cluster = Tubes(settings.queue), Cluster(api)
     applier = Applier(cluster, tubes, settings)
-    world = World(settings, cluster, tubes, applier, CauseRecorder(), Metrics())
+    records = Records(settings.store)
+    world = World(settings, cluster, tubes, applier, CauseRecorder(), Metrics(), records)
     probes = await serve_probes(world, settings.host, settings.port)
     try:
         if standalone:
@@ -55,6 +57,7 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
     finally:
         await probes.cleanup()
         await tubes.close()
+        await records.close()
         await api.close()  # type: ignore[no-untyped-call]
 
 

@@ -39,6 +39,8 @@ class Ending:
     exit_code: int | None = None
     #: Ends of one pod are told apart by this: a container may end and be restarted.
     key: str = ""
+    #: When it ended, if the cluster says so.
+    time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,32 +99,41 @@ def _state(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Work
 
 
 def _ending(body: Mapping[str, Any]) -> Ending | None:
-    metadata, status = body["metadata"], body.get("status", {})
-    uid = metadata["uid"]
-    if status.get("reason") in ("Evicted", "NodeLost", "Preempting", "Terminated"):
-        return Ending(status["reason"], status.get("message", ""), key=f"{uid}/pod")
-    disruption = _condition(status, "DisruptionTarget")
-    if disruption and disruption.get("status") == "True":
-        reason = disruption.get("reason", "Disrupted")
-        return Ending(reason, disruption.get("message", ""), key=f"{uid}/disruption")
-    for container in _containers(status):
-        if container.get("name") != names.WORKER_CONTAINER:
-            continue
-        for place in ("state", "lastState"):
-            ended = container.get(place, {}).get("terminated")
-            if ended:
-                key = f"{uid}/{container.get('restartCount', 0) if place == 'state' else 'last'}"
-                key += f"/{ended.get('finishedAt')}"
-                code = ended.get("exitCode")
-                reason = ended.get("reason", "Error")
-                return Ending(reason, _said(ended, code), exit_code=code, key=key)
-    if metadata.get("deletionTimestamp"):
-        return Ending("Deleted", "the pod was deleted", key=f"{uid}/deleted")
+    """Return the last end of the worker's container, or the coming end of the pod."""
+    uid, status = body["metadata"]["uid"], body.get("status", {})
+    ended = _terminated(status)
+    time = _time(ended["finishedAt"]) if ended.get("finishedAt") else None
+    code = ended.get("exitCode")
+    if (doom := _doom(body["metadata"], status)) is not None:
+        reason, message = doom
+        # Told when it becomes known, and again when the process is known to be gone.
+        return Ending(reason, message, code, f"{uid}/{reason}/{time}", time)
+    if ended:
+        message = ended.get("message") or f"exit code {code}"
+        return Ending(ended.get("reason", "Error"), message, code, f"{uid}/{time}", time)
     return None
 
 
-def _said(ended: Mapping[str, Any], code: int | None) -> str:
-    return ended.get("message") or f"exit code {code}"
+def _terminated(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    for container in _containers(status):
+        if container.get("name") == names.WORKER_CONTAINER:
+            for place in ("state", "lastState"):
+                if ended := (container.get(place) or {}).get("terminated"):
+                    found: Mapping[str, Any] = ended
+                    return found
+    return {}
+
+
+def _doom(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return why the pod as a whole is ended from outside."""
+    disruption = _condition(status, "DisruptionTarget")
+    if disruption and disruption.get("status") == "True":
+        return disruption.get("reason", "Disrupted"), disruption.get("message", "")
+    if status.get("reason") in ("Evicted", "NodeLost", "Preempting", "Terminated"):
+        return status["reason"], status.get("message", "")
+    if metadata.get("deletionTimestamp"):
+        return "Deleted", "the pod was deleted"
+    return None
 
 
 def _containers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:

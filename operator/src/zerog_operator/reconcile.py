@@ -49,6 +49,8 @@ class PoolLoop:
         self._history = History()
         self._refusal: Refusal | None = None
         self._template = ""
+        #: Uids of pods that we deleted ourselves, while they are listed.
+        self._deleted: set[str] = set()
         self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"pool-{self.identity.name}")
 
@@ -100,6 +102,8 @@ class PoolLoop:
         refusal = await self._world.applier.apply(self.identity, spec, decision)
         if decision.create:
             self._refusal = refusal
+        listed = {item.worker.uid for item in facts}
+        self._deleted = (self._deleted & listed) | {pod.uid for pod in decision.delete}
         await self._clean_up(facts)
         self._note(observation, decision, now)
         await self._write_status(spec, observation, decision, now)
@@ -133,10 +137,12 @@ class PoolLoop:
         for item in facts:
             if item.role != names.ROLE_WORKER:
                 continue
-            if (news := self._world.causes.news(item)) is not None:
+            ours = item.worker.uid in self._deleted
+            if not ours and (news := self._world.causes.news(item)) is not None:
                 cause, ending = news
                 self._event("Warning", f"Worker{cause}", f"{item.worker.name}: {ending.message}")
                 self._world.metrics.endings.labels(*self._labels, cause).inc()
+                await self._world.records.note_death(item.worker.name, cause, ending)
             if item.finished:
                 ended.append(item)
         await self._world.applier.remove_finished(self.identity, ended)

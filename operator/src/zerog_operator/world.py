@@ -19,6 +19,7 @@ from zerog_operator.cluster import CallError, Cluster
 from zerog_operator.metrics import Metrics
 from zerog_operator.model import Unknown, Workers
 from zerog_operator.pods import PodFacts
+from zerog_operator.records import Records
 from zerog_operator.settings import OperatorSettings
 from zerog_operator.tubes import Tubes
 
@@ -41,6 +42,7 @@ class World:
     applier: Applier
     causes: CauseRecorder
     metrics: Metrics
+    records: Records
     pods: Index = field(default_factory=dict)
     nodes: Index = field(default_factory=dict)
     last_contact: float = field(default_factory=time.monotonic)

@@ -1,12 +1,26 @@
 """What the cluster refuses, or cannot do: told in its own words, tried again, healed by itself."""
 
+import asyncio
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import yaml
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
+
+from zerog.datastore import open_datastore
+from zerog.jobs import life
+from zerog.jobs.record import (
+    Cause,
+    JobRecord,
+    State,
+    WorkerIdentity,
+    from_document,
+    new_job_id,
+    to_document,
+)
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 
@@ -104,6 +118,44 @@ def test_an_out_of_memory_kill_is_told_in_an_event(stage: Stage) -> None:
         "the event",
     )
     assert 'cause="OutOfMemory"' in stage.metrics()
+
+
+def test_the_cause_of_a_death_is_written_into_the_jobs_record(stage: Stage, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'zerog.db'}"
+    stage.start_operator(ZEROG_STORE=store)
+    stage.apply(build_pool(minReplicas=1))
+    (pod,) = stage.wait_for_pods(1)
+    now = datetime.now(UTC)
+    record = JobRecord(new_job_id(), "Noop", "media", now, now)
+    worker = WorkerIdentity(pod["metadata"]["name"])
+    claimed = life.step(record, life.Claimed(worker, 1), now).record
+
+    async def insert() -> None:
+        opened = await open_datastore(store)
+        await opened.insert("jobs", claimed.uuid, to_document(claimed))
+        await opened.close()
+
+    async def read() -> JobRecord:
+        opened = await open_datastore(store)
+        stored = await opened.get("jobs", claimed.uuid)
+        await opened.close()
+        assert stored is not None
+        return from_document(stored.document)
+
+    asyncio.run(insert())
+    finished = (now + timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ended = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": finished}
+    container = {"name": "worker", "image": "acme:1", "imageID": "", "ready": False,
+                 "restartCount": 1, "state": {}, "lastState": {"terminated": ended}}  # fmt: skip
+
+    stage.play(pod, {"phase": "Running", "containerStatuses": [container]})
+
+    wait_until(
+        lambda: asyncio.run(read()).state is State.QUEUED, DEADLINE_SECONDS, "the cause is written"
+    )
+    told = asyncio.run(read())
+    assert told.attempts[0].cause is Cause.OUT_OF_MEMORY
+    assert told.crashes == 1
 
 
 def test_a_new_image_is_described_before_workers_use_it(stage: Stage) -> None:

@@ -1,0 +1,116 @@
+"""What a Pod object says: whether its worker is there, will come, or why it ended."""
+
+from typing import Any
+
+import pytest
+
+from zerog_operator.model import WorkerState
+from zerog_operator.pods import parse_pod
+
+TIME = "2026-01-01T00:00:00Z"
+
+
+def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "media-1",
+            "uid": "u1",
+            "resourceVersion": "7",
+            "creationTimestamp": TIME,
+            "labels": {"zerog.dev/role": "worker", "zerog.dev/template": "t1"},
+            **metadata,
+        },
+        "spec": {},
+        "status": status,
+    }
+
+
+def ready(status: str) -> dict[str, Any]:
+    return {"type": "Ready", "status": status, "lastTransitionTime": TIME}
+
+
+def container(**state: Any) -> list[dict[str, Any]]:
+    return [{"name": "worker", "restartCount": 1, **state}]
+
+
+def waiting(reason: str) -> list[dict[str, Any]]:
+    return container(state={"waiting": {"reason": reason, "message": "as it says"}})
+
+
+UNSCHEDULABLE = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/1 nodes are available",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata", "state"),
+    [
+        ({}, {}, WorkerState.STARTING),
+        ({"phase": "Pending"}, {}, WorkerState.STARTING),
+        ({"phase": "Running", "conditions": [ready("False")]}, {}, WorkerState.STARTING),
+        ({"phase": "Running", "conditions": [ready("True")]}, {}, WorkerState.READY),
+        (
+            {"phase": "Running", "conditions": [ready("True")]},
+            {"deletionTimestamp": TIME},
+            WorkerState.ENDING,
+        ),
+        ({"phase": "Succeeded"}, {}, WorkerState.ENDING),
+        ({"phase": "Failed"}, {}, WorkerState.ENDING),
+        ({"containerStatuses": waiting("ImagePullBackOff")}, {}, WorkerState.NOT_COMING),
+        ({"containerStatuses": waiting("CrashLoopBackOff")}, {}, WorkerState.NOT_COMING),
+        ({"containerStatuses": waiting("ContainerCreating")}, {}, WorkerState.STARTING),
+        ({"conditions": [UNSCHEDULABLE]}, {}, WorkerState.NOT_COMING),
+    ],
+)
+def test_the_state_of_a_pod(
+    status: dict[str, Any], metadata: dict[str, Any], state: WorkerState
+) -> None:
+    assert parse_pod(pod(status, **metadata)).worker.state is state
+
+
+def test_the_clusters_own_words_are_kept() -> None:
+    worker = parse_pod(pod({"conditions": [UNSCHEDULABLE]})).worker
+
+    assert (worker.reason, worker.message) == ("Unschedulable", "0/1 nodes are available")
+
+
+def test_a_finished_pod_that_is_deleted_already_needs_no_deleting() -> None:
+    assert parse_pod(pod({"phase": "Failed"})).finished
+    assert not parse_pod(pod({"phase": "Failed"}, deletionTimestamp=TIME)).finished
+
+
+OOM = {"terminated": {"reason": "OOMKilled", "exitCode": 137, "finishedAt": TIME}}
+DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata", "reason", "known_to_be_gone"),
+    [
+        ({"containerStatuses": container(lastState=OOM)}, {}, "OOMKilled", True),
+        ({"containerStatuses": container(state=OOM)}, {}, "OOMKilled", True),
+        ({"conditions": [DISRUPTED]}, {}, "EvictionByEvictionAPI", False),
+        (
+            {"conditions": [DISRUPTED], "containerStatuses": container(state=OOM)},
+            {},
+            "EvictionByEvictionAPI",
+            True,
+        ),
+        ({"phase": "Failed", "reason": "Evicted"}, {}, "Evicted", False),
+        ({"phase": "Running"}, {"deletionTimestamp": TIME}, "Deleted", False),
+    ],
+)
+def test_why_a_worker_ends(
+    status: dict[str, Any], metadata: dict[str, Any], reason: str, known_to_be_gone: bool
+) -> None:
+    ending = parse_pod(pod(status, **metadata)).ending
+
+    assert ending is not None
+    assert ending.reason == reason
+    assert (ending.time is not None) is known_to_be_gone
+
+
+def test_a_worker_that_runs_has_no_ending() -> None:
+    assert parse_pod(pod({"phase": "Running", "conditions": [ready("True")]})).ending is None

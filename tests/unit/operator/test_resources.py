@@ -1,0 +1,100 @@
+"""Pods as they are created."""
+
+from typing import Any
+
+from zerog_operator.names import describe_pod_name, retire_key, worker_pod_name
+from zerog_operator.pool import PoolSpec, template_hash
+from zerog_operator.resources import (
+    STOP_MARGIN_SECONDS,
+    PoolIdentity,
+    build_describe_pod,
+    build_worker_pod,
+)
+from zerog_operator.settings import OperatorSettings
+
+POOL = PoolIdentity("prod", "media", "uid-1")
+
+
+def spec(container: dict[str, Any] | None = None, **template: Any) -> PoolSpec:
+    worker = {"name": "worker", "image": "acme:1", **(container or {})}
+    return PoolSpec.parse(
+        "media",
+        {
+            "jobs": ["acme.jobs"],
+            "scaling": {"jobsPerWorker": 1},
+            "template": {"spec": {"containers": [worker]}, **template},
+        },
+    )
+
+
+def build(of: PoolSpec, **settings: Any) -> dict[str, Any]:
+    return build_worker_pod(POOL, of, OperatorSettings(**settings), "media-abc")
+
+
+def environment(pod: dict[str, Any]) -> dict[str, Any]:
+    return {item["name"]: item for item in pod["spec"]["containers"][0]["env"]}
+
+
+def test_what_the_template_says_wins() -> None:
+    given = {"env": [{"name": "ZEROG_SLOTS", "value": "9"}], "command": ["mine"],
+             "readinessProbe": {"exec": {"command": ["true"]}}}  # fmt: skip
+
+    worker = build(spec(given))["spec"]["containers"][0]
+
+    assert [item for item in worker["env"] if item["name"] == "ZEROG_SLOTS"] == given["env"]
+    assert worker["command"] == ["mine"]
+    assert worker["readinessProbe"] == given["readinessProbe"]
+
+
+def test_the_users_labels_do_not_replace_ours() -> None:
+    labels = {"team": "a", "zerog.dev/pool": "other"}
+
+    pod = build(spec(metadata={"labels": labels}))
+
+    assert pod["metadata"]["labels"]["team"] == "a"
+    assert pod["metadata"]["labels"]["zerog.dev/pool"] == "media"
+
+
+def test_the_pools_own_template_is_not_changed() -> None:
+    of = spec()
+
+    build(of)
+
+    assert of.template == spec().template
+
+
+def test_the_kubelet_waits_longer_than_the_worker() -> None:
+    pod = build(spec())
+
+    grace = float(environment(pod)["ZEROG_GRACE_SECONDS"]["value"])
+    assert pod["spec"]["terminationGracePeriodSeconds"] == grace + STOP_MARGIN_SECONDS
+
+
+def test_the_workers_secret_is_named_and_not_read() -> None:
+    pod = build(spec(), worker_secret="store")
+
+    (source,) = pod["spec"]["containers"][0]["envFrom"]
+    assert source["secretRef"]["name"] == "store"
+
+
+def test_the_describe_pod_runs_once_and_only_the_worker_container() -> None:
+    of = spec({"livenessProbe": {}, "args": ["worker"]})
+
+    pod = build_describe_pod(POOL, of, OperatorSettings())
+
+    assert pod["metadata"]["name"] == describe_pod_name("media", template_hash(of))
+    assert pod["spec"]["restartPolicy"] == "Never"
+    (worker,) = pod["spec"]["containers"]
+    assert worker["command"][:2] == ["zerog", "describe"]
+    assert "livenessProbe" not in worker
+    assert "args" not in worker
+
+
+def test_names_of_long_pools_fit_and_stay_apart() -> None:
+    one, other = "a" * 70, "a" * 69 + "b"
+
+    assert len(worker_pod_name(one)) <= 63
+    assert worker_pod_name(one) != worker_pod_name(one)
+    assert len(describe_pod_name(one, "0123456789")) <= 63
+    assert len(retire_key("n" * 60, one)) <= 63
+    assert retire_key("n", one) != retire_key("n", other)
