@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 SOURCES := jobrunner/src api/src operator/src
 # Tests that need a Kubernetes.
+#: What decides over jobs is pure, and every branch of it is tested.
+PURE := --cov=zerog.jobs.life --cov=zerog.jobs.record --cov=zerog.jobs.explain
 ON_CLUSTER := tests/integration/operator
 PORT ?=
 
@@ -46,6 +48,8 @@ lock: ## Resolve dependencies anew into the lock files
 .PHONY: test-unit
 test-unit: ## Tests that need nothing but Python
 	@$(PY) -m pytest -q tests/unit -n 2
+	@$(PY) -m pytest -q tests/unit/jobrunner/life tests/unit/jobrunner/jobs/test_explain.py $(PURE) \
+		--cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 .PHONY: test-integration
 test-integration: ## Tests with real servers and processes
