@@ -1,0 +1,123 @@
+"""A whole `zerog dev` of its own for a test, and the command as people call it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from zerog.queues.local import free_port
+
+DEADLINE_SECONDS = 40.0
+JOBS = '''
+import time
+import zerog
+
+class Hello(zerog.Job):
+    """Say hello."""
+    name: str
+    seconds: float = 0
+    def run(self, ctx):
+        for _ in ctx.track(range(10)):
+            time.sleep(self.seconds / 10)
+        ctx.info(f"greeted {self.name}")
+        return f"Hello, {self.name}."
+
+class Broken(zerog.Job):
+    """Never works."""
+    class Options: max_errors = 1
+    def run(self, ctx):
+        raise ValueError("broken by design")
+'''
+
+
+class Dev:
+    """A running `zerog dev`."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder, self.port = folder, free_port()
+        self.jobs = folder / "jobs.py"
+        self.jobs.write_text(JOBS)
+        self.log = folder / "dev.log"
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("ZEROG_")}
+        command = [sys.executable, "-m", "zerog", "dev", "--port", str(self.port), *arguments]
+        with self.log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [*command, str(self.jobs)], cwd=folder, env=self.env, stdout=file,
+                stderr=subprocess.STDOUT, process_group=0,
+            )  # fmt: skip
+        self.wait_for("Try, in another terminal")
+
+    def wait_for(self, text: str, count: int = 1) -> None:
+        """Wait until the log has the text so often."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.log.read_text().count(text) < count:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def wait_until(self, look: Callable[[], bool]) -> None:
+        """Look until it is so."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not look():
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Call `zerog` beside it; return what it printed, errors after output."""
+        result = subprocess.run(
+            [sys.executable, "-m", "zerog", *arguments], cwd=self.folder, env=self.env,
+            capture_output=True, text=True, timeout=DEADLINE_SECONDS,
+        )  # fmt: skip
+        assert result.returncode == code, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    def json(self, *arguments: str) -> Any:
+        """Call it with --json and read the answer."""
+        return json.loads(self.run(*arguments, "--json"))
+
+    def answers(self) -> bool:
+        """Whether the API is there."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=2).is_success
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        """One ^C, as the terminal sends it to the whole group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(DEADLINE_SECONDS)
+
+    def close(self) -> None:
+        """End what is left."""
+        if self.process.poll() is None:
+            self.stop()
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """One system for the tests that break nothing."""
+    made = Dev(tmp_path_factory.mktemp("dev"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Any]:
+    """Start systems with options; they end with the test."""
+    made: list[Dev] = []
+
+    def start(*arguments: str) -> Dev:
+        made.append(Dev(tmp_path, *arguments))
+        return made[-1]
+
+    yield start
+    for item in made:
+        item.close()

@@ -1,0 +1,69 @@
+"""The command line as people use it, against a running system."""
+
+import re
+
+from .conftest import Dev
+
+#: `zerog.cli.codes`: part of what scripts rely on.
+CANCELLED = 5
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+
+
+def submit(dev: Dev, *arguments: str) -> str:
+    return dev.run("submit", *arguments).strip()
+
+
+def test_run_prints_the_result_and_exits_as_the_job_did(dev: Dev) -> None:
+    assert "Hello, Ada." in dev.run("run", "Hello", "name=Ada")
+    output = dev.run("run", "Broken", code=1)
+    assert "broken by design" in output
+
+
+def test_submit_watch_and_data_give_the_same_as_run(dev: Dev) -> None:
+    uuid = submit(dev, "Hello", "name=Bob", "seconds=0.5")
+    assert re.fullmatch(r"[0-9a-f-]{36}", uuid)
+
+    watched = dev.run("watch", uuid)
+
+    assert "greeted Bob" in watched
+    assert "succeeded" in watched
+    assert "\x1b" not in watched  # plain in a pipe
+    assert "Hello, Bob." in dev.run("data", uuid)
+
+
+def test_lists_are_tables_for_people_and_json_for_programs(dev: Dev) -> None:
+    uuid = submit(dev, "Hello", "name=Eve")
+    dev.run("watch", uuid)
+
+    assert uuid in dev.run("list")
+    assert any(job["uuid"] == uuid for job in dev.json("list"))
+    assert dev.json("info", uuid)["state"] == "succeeded"
+    assert "Say hello." in dev.run("types")
+    assert "default" in dev.run("queues")
+    assert "idle" in dev.run("workers")
+
+
+def test_cancel_ends_a_running_job_and_retry_runs_it_again(dev: Dev) -> None:
+    uuid = submit(dev, "Hello", "name=Kim", "seconds=30")
+
+    dev.run("cancel", uuid)
+
+    dev.run("watch", uuid, code=CANCELLED)
+    assert dev.json("info", uuid)["state"] == "cancelled"
+    dev.run("retry", uuid)
+    assert dev.json("info", uuid)["state"] != "cancelled"
+    dev.run("cancel", uuid)
+
+
+def test_each_error_says_what_to_do(dev: Dev) -> None:
+    assert "zerog: error" in dev.run("run", "Nope", code=1)
+    assert '"name" is a required property' in dev.run("run", "Hello", code=1)
+    assert UNKNOWN in dev.run("info", UNKNOWN, code=1)
+
+
+def test_every_command_explains_itself(dev: Dev) -> None:
+    overview = dev.run("--help")
+    for command in ("dev", "worker", "api", "describe", "submit", "watch", "run", "list", "info",
+                    "data", "cancel", "retry", "types", "queues", "workers", "repair"):  # fmt: skip
+        assert command in overview
+        assert "usage: zerog" in dev.run(command, "--help")

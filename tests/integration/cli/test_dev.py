@@ -1,0 +1,50 @@
+"""`zerog dev`: starts everything, reloads, and leaves nothing behind."""
+
+from typing import Any
+
+import psutil
+
+from .conftest import JOBS
+
+
+def test_one_interrupt_ends_everything_cleanly(own: Any) -> None:
+    dev = own()
+    family = psutil.Process(dev.process.pid).children(recursive=True)
+    assert len(family) >= 3  # beanstalkd, API, worker
+
+    assert dev.stop() == 0
+
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    assert not dev.answers()
+
+
+def test_a_job_that_runs_is_finished_or_given_back_and_runs_after_a_restart(own: Any) -> None:
+    dev = own()
+    uuid = dev.run("submit", "Hello", "name=Ada", "seconds=60").strip()
+    dev.wait_until(lambda: dev.json("info", uuid)["state"] == "running")
+
+    dev.stop()
+    again = own()
+
+    attempts = again.json("info", uuid)["attempts"]
+    assert attempts[0]["cause"] == "interrupted"
+    again.run("cancel", uuid)
+
+
+def test_a_change_of_the_jobs_restarts_the_worker(own: Any) -> None:
+    dev = own("--reload")
+    assert "Hello, Ada." in dev.run("run", "Hello", "name=Ada")
+
+    dev.jobs.write_text(JOBS.replace("Hello, {self.name}", "Good day, {self.name}"))
+
+    dev.wait_for("runs Broken, Hello", count=2)
+    assert "Good day, Ada." in dev.run("run", "Hello", "name=Ada")
+
+
+def test_a_port_that_is_taken_is_said(own: Any) -> None:
+    dev = own()
+
+    output = dev.run("dev", "--port", str(dev.port), str(dev.jobs), code=2)
+
+    assert "in use" in output
