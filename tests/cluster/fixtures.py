@@ -1,7 +1,13 @@
 """pytest fixtures over a test cluster; `tests/conftest.py` gives them to every test.
 
 `cluster` is one cluster for all tests of a process, `namespace` a new place in it for each
-test. A test that stops servers or changes what is cluster-wide makes a cluster of its own:
+test. Pods stay pending in it. Tests whose pods shall get on override the fixture:
+
+    @pytest.fixture(scope="session")
+    def cluster(fake_cluster: ControlPlane) -> ControlPlane:
+        return fake_cluster
+
+A test that stops servers or changes what is cluster-wide makes a cluster of its own:
 `with ControlPlane("mine") as cluster`.
 
 Where nothing can be built a test is skipped, and in CI it fails: a missing part must not
@@ -16,6 +22,7 @@ from collections.abc import Iterator
 import pytest
 from tests.cluster.binaries import BuildError
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fake_nodes import FakeNodes
 from tests.cluster.go import GoMissingError
 from tests.cluster.interface import Cluster
 from tests.cluster.kind_cluster import KindCluster, KindMissingError
@@ -42,15 +49,33 @@ def start_or_skip(cluster: Cluster, request: pytest.FixtureRequest) -> None:
         pytest.fail(str(error), pytrace=False)
 
 
+def _worker() -> str:
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A running cluster that all tests of this process share."""
-    name = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    made = KindCluster(name) if os.environ.get(CHOICE) == "kind" else ControlPlane(name)
+    made = KindCluster(_worker()) if os.environ.get(CHOICE) == "kind" else ControlPlane(_worker())
     start_or_skip(made, request)
     failed_before = request.session.testsfailed
     yield made
     made.delete(keep_logs=request.session.testsfailed > failed_before)
+
+
+@pytest.fixture(scope="session")
+def fake_cluster(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+    """A running cluster with a scheduler and a fake node that takes thousands of pods."""
+    if os.environ.get(CHOICE) == "kind":
+        pytest.skip("fake nodes are no part of kind")
+    made = ControlPlane(f"fake-{_worker()}", scheduler=True)
+    start_or_skip(made, request)
+    failed_before = request.session.testsfailed
+    try:
+        FakeNodes(made).start()
+        yield made
+    finally:
+        made.delete(keep_logs=request.session.testsfailed > failed_before)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ T = TypeVar("T")
 #: How long a server may take to end after SIGTERM before it is killed.
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
+_LINE_CHARACTERS = 500
 #: Below the kernel's range for outgoing connections, which would take a port between our
 #: look and the server's start.
 PORTS = range(20_000, 32_000)
@@ -126,4 +127,5 @@ class ServerProcess:
         """Return the last lines of its log."""
         if not self.log.exists():
             return "(no log)"
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        found = self.log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join(line[:_LINE_CHARACTERS] for line in found)

@@ -1,0 +1,90 @@
+"""Fake nodes: kwok plays them and their pods, by the stages of `fake_stages`.
+
+Nothing runs in their pods, so there may be thousands; each pod's annotations say what
+becomes of it. Put a scheduler into the cluster, or name the node in the pod.
+"""
+
+import json
+from types import TracebackType
+from typing import Self
+
+from tests.cluster.binaries import ensure_binaries
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fake_stages import NODE_LABEL, build_configuration
+from tests.cluster.process import ServerProcess, wait_until
+
+START_SECONDS = 60.0
+
+
+class FakeNodes:
+    """Some fake nodes in a cluster; one set for each cluster."""
+
+    def __init__(self, cluster: ControlPlane, count: int = 1) -> None:
+        self.names = [f"fake-{number}" for number in range(1, count + 1)]
+        self._cluster = cluster
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Make the nodes and return once they are ready."""
+        kwok = ensure_binaries(["kwok"])["kwok"]
+        folder = self._cluster.layout.folder
+        configuration = folder / "kwok.yaml"
+        configuration.write_text(build_configuration())
+        command = [
+            str(kwok),
+            f"--kubeconfig={self._cluster.kubeconfig_path}",
+            f"--config={configuration}",
+            "--manage-all-nodes=false",
+            f"--manage-nodes-with-label-selector={NODE_LABEL}=yes",
+            # With leases a restarted kwok would wait for the old one's end.
+            "--node-lease-duration-seconds=0",
+        ]
+        process = ServerProcess("kwok", command, folder / "kwok.log")
+        self._cluster.processes["kwok"] = process
+        process.start()
+        nodes = [
+            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": _LABELS}}
+            for name in self.names
+        ]
+        items = {"apiVersion": "v1", "kind": "List", "items": nodes}
+        self._cluster.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+        wait_until(self._are_ready, START_SECONDS, "the fake nodes are ready")
+
+    def stop(self) -> None:
+        """Stop playing: the nodes get lost, their pods stay as they are. Idempotent."""
+        if (process := self._cluster.processes.pop("kwok", None)) is not None:
+            process.kill()
+
+    def lose(self, name: str) -> None:
+        """Let a node fall silent: no heartbeat, and nothing happens to its pods any more."""
+        self._cluster.kubectl("label", "node", name, f"{NODE_LABEL}-")
+
+    def find(self, name: str) -> None:
+        """Bring a lost node back."""
+        self._cluster.kubectl("label", "node", name, f"{NODE_LABEL}=yes")
+
+    def _are_ready(self) -> bool:
+        self._cluster.processes["kwok"].check()
+        with self._cluster.client() as client:
+            items = client.get("/api/v1/nodes").json()["items"]
+        ready = {
+            item["metadata"]["name"]
+            for item in items
+            for condition in item.get("status", {}).get("conditions", [])
+            if condition["type"] == "Ready" and condition["status"] == "True"
+        }
+        return ready.issuperset(self.names)
+
+
+_LABELS = {NODE_LABEL: "yes"}
