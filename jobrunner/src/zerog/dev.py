@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ class Dev:
         self._settings = settings
         self._data = Path(settings.data).resolve()
         self._console = Console(stderr=True)
-        self._port = settings.port or _free_or(DEFAULT_PORT)
+        self._port = _fixed(settings.port) if settings.port else _free_or(DEFAULT_PORT)
         self.url = f"http://127.0.0.1:{self._port}"
 
     def run(self) -> None:
@@ -225,12 +226,21 @@ class Dev:
         show(f"  curl --json '{{}}' {self.url}/v1/jobs/TYPE\n", markup=False, highlight=False)
 
 
+def _fixed(port: int) -> int:
+    """Return the port if it is free; `ConfigError` says so before anything is started."""
+    if not _is_free(port):
+        raise ConfigError(f"port {port} is in use: give another one, or none to get a free one")
+    return port
+
+
 def _free_or(port: int) -> int:
     """Return the port if it is free, else another one that is."""
-    import socket
+    return port if _is_free(port) else free_port()
 
+
+def _is_free(port: int) -> bool:
     with contextlib.suppress(OSError), socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
-        return port
-    return free_port()
+        return True
+    return False

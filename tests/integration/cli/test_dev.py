@@ -48,3 +48,11 @@ def test_a_port_that_is_taken_is_said(own: Any) -> None:
     output = dev.run("dev", "--port", str(dev.port), str(dev.jobs), code=2)
 
     assert "in use" in output
+
+
+def test_a_folder_that_another_one_uses_is_said(own: Any) -> None:
+    dev = own()
+
+    output = dev.run("dev", str(dev.jobs), code=2)
+
+    assert "in use by another one" in output

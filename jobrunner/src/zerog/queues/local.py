@@ -123,11 +123,18 @@ class LocalBeanstalkd:
                     f"beanstalkd ended at once with code {code}: is port {self.port} taken, or "
                     f"its folder {self._binlog} in use by another one?"
                 )
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", self.port), timeout=1),
-            ):
+            if self._answers():
                 return
             time.sleep(0.01)
         self.kill()
         raise QueueUnavailableError(f"beanstalkd does not answer on {self.address}")
+
+    def _answers(self) -> bool:
+        # It listens before it has locked its binlog: a connection alone says nothing.
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection,
+        ):
+            connection.sendall(b"list-tube-used\r\n")
+            return connection.recv(64).startswith(b"USING")
+        return False
