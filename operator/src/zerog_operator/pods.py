@@ -53,6 +53,8 @@ class PodFacts:
     #: The pod will never run again, and nobody has deleted it yet.
     finished: bool
     ending: Ending | None
+    #: The cluster called it ready when it was last seen, also while it ends.
+    ready: bool = False
 
 
 def parse_pod(body: Mapping[str, Any]) -> PodFacts:
@@ -76,7 +78,14 @@ def parse_pod(body: Mapping[str, Any]) -> PodFacts:
     )
     phase = status.get("phase", "Pending")
     finished = phase in FINISHED_PHASES and not metadata.get("deletionTimestamp")
-    return PodFacts(worker, labels.get(names.ROLE_LABEL, ""), phase, finished, _ending(body))
+    return PodFacts(
+        worker=worker,
+        role=labels.get(names.ROLE_LABEL, ""),
+        phase=phase,
+        finished=finished,
+        ending=_ending(body),
+        ready=bool(ready and ready.get("status") == "True"),
+    )
 
 
 def _state(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[WorkerState, str, str]:

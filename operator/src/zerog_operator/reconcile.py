@@ -138,6 +138,10 @@ class PoolLoop:
             if item.role != names.ROLE_WORKER:
                 continue
             ours = item.worker.uid in self._deleted
+            if ours and item.ready and item.worker.state is WorkerState.ENDING:
+                # It became ready between our look and the delete, which preconditions exclude.
+                self._world.metrics.interrupted.inc()
+                self._deleted.discard(item.worker.uid)
             if not ours and (news := self._world.causes.news(item)) is not None:
                 cause, ending = news
                 self._event("Warning", f"Worker{cause}", f"{item.worker.name}: {ending.message}")
