@@ -25,7 +25,13 @@ from tests.cluster import commands, credentials
 from tests.cluster.binaries import CONTROL_PLANE, Say, ensure_binaries, print_progress
 from tests.cluster.forward import relay
 from tests.cluster.interface import KUBECTL_SECONDS, run_kubectl
-from tests.cluster.process import ClusterError, ServerProcess, find_free_port, wait_until
+from tests.cluster.process import (
+    ClusterError,
+    ServerProcess,
+    find_free_port,
+    kill_marked,
+    wait_until,
+)
 
 #: For what usually takes a few seconds; the machine may be busy with other clusters.
 START_SECONDS = 90.0
@@ -132,6 +138,7 @@ class ControlPlane:
         if self._layout is None:
             return
         folder = self._layout.folder
+        kill_marked(f"{folder}/")
         self._layout = None
         if keep_logs:
             shutil.rmtree(folder / "etcd", ignore_errors=True)

@@ -27,6 +27,10 @@ _LINE_CHARACTERS = 500
 PORTS = range(20_000, 32_000)
 
 
+#: A variable of each process of a node agent's pods: whoever inherits it ends with its container.
+MARK = "NODE_AGENT_CONTAINER"
+
+
 class ClusterError(Exception):
     """A test cluster, or a part of it, does not do what it should."""
 
@@ -53,6 +57,37 @@ def wait_until(look: Callable[[], T | None], seconds: float, what: str) -> T:
         if time.monotonic() > deadline:
             raise ClusterError(f"not within {seconds:.0f} s: {what}")
         time.sleep(POLL_SECONDS)
+
+
+def find_marked(prefix: str) -> list[int]:
+    """Return the processes whose mark starts so."""
+    wanted = f"{MARK}={prefix}".encode()
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                values = Path(entry.path, "environ").read_bytes().split(b"\0")
+                if any(value.startswith(wanted) for value in values):
+                    found.append(int(entry.name))
+    return found
+
+
+def signal_marked(prefix: str, signum: int) -> bool:
+    """Send a signal to the processes whose mark starts so; return whether there were any."""
+    found = find_marked(prefix)
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signum)
+    return bool(found)
+
+
+def kill_marked(prefix: str) -> None:
+    """Kill the processes whose mark starts so, and wait for their end."""
+    wait_until(
+        lambda: not signal_marked(prefix, signal.SIGKILL),
+        STOP_SECONDS,
+        f"the processes of {prefix} end",
+    )
 
 
 class ServerProcess:
