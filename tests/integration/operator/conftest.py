@@ -154,12 +154,12 @@ class Stage:
         return self.pods(role)
 
     def play(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
-        """Write what a kubelet would."""
+        """Write what a kubelet would; a pod that is gone meanwhile needs nothing."""
         path = f"{_PODS.format(self.namespace)}/{pod['metadata']['name']}/status"
         headers = {"Content-Type": "application/strategic-merge-patch+json"}
-        self.api.patch(
-            path, content=json.dumps({"status": status}), headers=headers
-        ).raise_for_status()
+        answer = self.api.patch(path, content=json.dumps({"status": status}), headers=headers)
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            answer.raise_for_status()
 
     def play_ready(self, *pods: dict[str, Any]) -> None:
         """Let pods be ready."""

@@ -1,6 +1,8 @@
 """Pods follow the queue: up, down, by tokens, through rollouts, and never on ignorance."""
 
 import time
+from functools import partial
+from typing import Any
 
 from tests.cluster.process import wait_until
 
@@ -118,23 +120,40 @@ def test_a_new_template_brings_new_pods_and_retires_old_ones_by_name(stage: Stag
 
     stage.apply(changed)
 
-    wait_until(lambda: len(stage.pods()) > 2, DEADLINE_SECONDS, "a new pod beside the old")
-    wait_until(lambda: stage.status().get("outdated") == 2, DEADLINE_SECONDS, "they are outdated")
-    old_uids = {pod["metadata"]["uid"] for pod in old}
+    left = list(old)
+    while left:
+        stage.play_ready(*wait_until(partial(fresh_pods, stage), DEADLINE_SECONDS, "a new pod"))
+        told = wait_until(
+            partial(told_by_name, stage, left), DEADLINE_SECONDS, "an old one is told"
+        )
+        for pod in told:
+            stage.play(pod, {"phase": "Succeeded"})
+            left.remove(pod)
 
-    def all_new() -> bool:
-        fresh = [pod for pod in stage.pods() if pod["metadata"]["uid"] not in old_uids]
-        for pod in fresh:
-            if pod["status"]["phase"] == "Pending":
-                stage.play_ready(pod)
-        for pod in stage.pods():
-            told = f"zerog-retire-worker.{pod['metadata']['name']}"
-            if pod["metadata"]["uid"] in old_uids and entries(stage, told):
-                stage.play(pod, {"phase": "Succeeded"})
-        images = {pod["spec"]["containers"][0]["image"] for pod in stage.pods()}
-        return images == {"acme:2"} and len(stage.pods()) == 2
+    wait_until(
+        lambda: {image_of(pod) for pod in stage.pods()} == {"acme:2"},
+        DEADLINE_SECONDS,
+        "only new ones are left",
+    )
 
-    wait_until(all_new, DEADLINE_SECONDS, "only new pods are left")
+
+def image_of(pod: dict[str, Any]) -> str:
+    return str(pod["spec"]["containers"][0]["image"])
+
+
+def fresh_pods(stage: Stage) -> list[dict[str, Any]]:
+    """Return the pods of the new template that are not ready yet."""
+    return [pod for pod in stage.pods() if image_of(pod) == "acme:2" and not is_ready(pod)]
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+def told_by_name(stage: Stage, pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pods for which an entry lies on their own tube."""
+    return [pod for pod in pods if entries(stage, f"zerog-retire-worker.{pod['metadata']['name']}")]
 
 
 def entries(stage: Stage, tube: str) -> int:
