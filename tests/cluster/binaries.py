@@ -67,7 +67,7 @@ class Tool:
         key = hashlib.sha256(f"{self.linker_flags} {platform.machine()}".encode())
         for name in ("go.mod", "go.sum"):
             key.update((module / name).read_bytes())
-        return cache_folder() / f"{self.folder}-{key.hexdigest()[:16]}"
+        return cache_folder() / f"{module.name}-{key.hexdigest()[:16]}"
 
     @property
     def path(self) -> Path:
@@ -122,6 +122,12 @@ def ensure_binaries(names: Iterable[str], say: Say = print_progress) -> dict[str
         BuildError: The build failed.
     """
     tools = [ALL[name] for name in names]
+    ensure_built(tools, say)
+    return {tool.name: tool.path for tool in tools}
+
+
+def ensure_built(tools: Iterable[Tool], say: Say = print_progress) -> None:
+    """Build those of the tools that are missing; see `ensure_binaries`."""
     by_directory: dict[Path, list[Tool]] = {}
     for tool in tools:
         if not tool.path.exists():
@@ -130,7 +136,6 @@ def ensure_binaries(names: Iterable[str], say: Say = print_progress) -> dict[str
         directory.mkdir(parents=True, exist_ok=True)
         with _locked(directory / ".lock", say):
             _build([tool for tool in missing if not tool.path.exists()], say)
-    return {tool.name: tool.path for tool in tools}
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from tests.cluster.binaries import BuildError
@@ -26,12 +27,20 @@ from tests.cluster.fake_nodes import FakeNodes
 from tests.cluster.go import GoMissingError
 from tests.cluster.interface import Cluster
 from tests.cluster.kind_cluster import KindCluster, KindMissingError
+from tests.cluster.local_node import LocalNode
 from tests.cluster.process import wait_until
 
 #: `kind` runs the same tests on kind; anything else on the harness's own control plane.
 CHOICE = "TEST_CLUSTER"
 #: How long a new namespace may take to get its service account.
 NAMESPACE_SECONDS = 60.0
+
+
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip a test whose means are not there; in CI fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 def start_or_skip(cluster: Cluster, request: pytest.FixtureRequest) -> None:
@@ -41,11 +50,9 @@ def start_or_skip(cluster: Cluster, request: pytest.FixtureRequest) -> None:
         # A build takes minutes, and whoever waits wants to see that it goes on.
         with capture.global_and_fixture_disabled():
             cluster.create()
-    except (GoMissingError, KindMissingError) as error:
-        if os.environ.get("CI") or isinstance(error, KindMissingError):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
-    except BuildError as error:
+    except GoMissingError as error:
+        skip_or_fail(str(error))
+    except (BuildError, KindMissingError) as error:
         pytest.fail(str(error), pytrace=False)
 
 
@@ -74,6 +81,25 @@ def fake_cluster(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     try:
         FakeNodes(made).start()
         yield made
+    finally:
+        made.delete(keep_logs=request.session.testsfailed > failed_before)
+
+
+@pytest.fixture(scope="session")
+def local_node(request: pytest.FixtureRequest) -> Iterator[LocalNode]:
+    """A node that runs pods as local processes, in a cluster (its `cluster`) with a scheduler.
+
+    It has no image yet: `local_node.add_image(name, Image(...))`.
+    """
+    if os.environ.get(CHOICE) == "kind":
+        pytest.skip("pods as local processes are no part of kind")
+    made = ControlPlane(f"node-{_worker()}", scheduler=True)
+    start_or_skip(made, request)
+    failed_before = request.session.testsfailed
+    try:
+        node = LocalNode(made)
+        node.start()
+        yield node
     finally:
         made.delete(keep_logs=request.session.testsfailed > failed_before)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 #: What Kubernetes 1.36 asks for in its go.mod.
 LEAST = (1, 26)
+#: Where Go's own archive and Debian put it.
+FIXED_PLACES = ("/usr/local/go/bin/go", *sorted(map(str, Path("/usr/lib").glob("go-1.*/bin/go"))))
 
 
 class GoMissingError(Exception):
@@ -43,8 +45,7 @@ def find_go(cache: Path) -> Path:
 def _candidates(cache: Path) -> Iterator[Path]:
     on_path = shutil.which("go")
     places = [Path(on_path)] if on_path else []
-    places += [Path("/usr/local/go/bin/go"), cache / "go" / "bin" / "go"]
-    places += sorted(Path("/usr/lib").glob("go-1.*/bin/go"), reverse=True)
+    places += [cache / "go" / "bin" / "go", *map(Path, FIXED_PLACES)]
     return (path for path in dict.fromkeys(places) if os.access(path, os.X_OK))
 
 

@@ -43,7 +43,7 @@ class LocalNode:
                 kubelet has 10 s.
         """
         self.name = name
-        self._cluster = cluster
+        self.cluster = cluster
         self.folder = cluster.layout.folder / name
         self._options = [f"--capacity={capacity}", f"--back-off-seconds={back_off_seconds}"]
         for image, start in (images or {}).items():
@@ -64,7 +64,7 @@ class LocalNode:
     @property
     def process(self) -> ServerProcess:
         """The agent."""
-        return self._cluster.processes[self.name]
+        return self.cluster.processes[self.name]
 
     def add_image(self, name: str, image: Image) -> None:
         """Give the node an image; pods that wait for it go on."""
@@ -72,20 +72,20 @@ class LocalNode:
 
     def start(self) -> None:
         """Start the agent, or start it again, and return once the node is ready."""
-        if self.name not in self._cluster.processes:
+        if self.name not in self.cluster.processes:
             command = [
                 sys.executable,
                 "-m",
                 "tests.cluster.node.agent",
-                f"--kubeconfig={self._cluster.kubeconfig_of_node(self.name)}",
+                f"--kubeconfig={self.cluster.kubeconfig_of_node(self.name)}",
                 f"--node={self.name}",
                 f"--root={self.folder}",
                 *self._options,
             ]
             clean = {key: v for key, v in os.environ.items() if not key.startswith("ZEROG_")}
             env = {**clean, "PYTHONPATH": str(ROOT)}
-            log = self._cluster.layout.folder / f"{self.name}.log"
-            self._cluster.processes[self.name] = ServerProcess(self.name, command, log, env)
+            log = self.cluster.layout.folder / f"{self.name}.log"
+            self.cluster.processes[self.name] = ServerProcess(self.name, command, log, env)
         self.process.start()
         wait_until(self._is_ready, START_SECONDS, f"{self.name} is ready")
 
@@ -121,7 +121,7 @@ class LocalNode:
         return sorted(find_marked(f"{self.folder}/pods/{namespace}_{pod}_"))
 
     def _annotate(self, namespace: str, pod: str, name: str, value: str) -> None:
-        self._cluster.kubectl(
+        self.cluster.kubectl(
             "annotate", "pod", pod, "-n", namespace, "--overwrite", f"{name}={value}"
         )
 
@@ -129,4 +129,4 @@ class LocalNode:
         self.process.check()
         path = '-o=jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'
         selector = f"--field-selector=metadata.name={self.name}"
-        return self._cluster.kubectl("get", "nodes", selector, path) == "True"
+        return self.cluster.kubectl("get", "nodes", selector, path) == "True"
