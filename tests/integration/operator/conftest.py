@@ -33,6 +33,8 @@ CRD = ROOT / "manifests/crds/zerogworkerpools.yaml"
 RBAC = ROOT / "manifests/rbac/operator.yaml"
 #: The machine may be busy with other tests.
 DEADLINE_SECONDS = 30.0
+#: A garbage collector learns of a new kind, ours, in rounds of 30 s, and until then lets all stay.
+COLLECTOR_SECONDS = 90.0
 _PODS = "/api/v1/namespaces/{}/pods"
 _POOLS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{{}}/{names.PLURAL}"
 
@@ -148,9 +150,11 @@ class Stage:
         return [pod for pod in answer.json()["items"]
                 if not pod["metadata"].get("deletionTimestamp")]  # fmt: skip
 
-    def wait_for_pods(self, count: int, role: str = names.ROLE_WORKER) -> list[dict[str, Any]]:
+    def wait_for_pods(
+        self, count: int, role: str = names.ROLE_WORKER, *, seconds: float = DEADLINE_SECONDS
+    ) -> list[dict[str, Any]]:
         """Wait until there are so many pods."""
-        wait_until(lambda: len(self.pods(role)) == count, DEADLINE_SECONDS, f"{count} pods")
+        wait_until(lambda: len(self.pods(role)) == count, seconds, f"{count} pods")
         return self.pods(role)
 
     def play(self, pod: dict[str, Any], status: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.cluster.process import wait_until
 
-from .conftest import DEADLINE_SECONDS, Stage, build_pool
+from .conftest import COLLECTOR_SECONDS, DEADLINE_SECONDS, Stage, build_pool
 
 
 def test_work_in_an_empty_pool_starts_pods_that_belong_to_it(stage: Stage) -> None:
@@ -168,4 +168,4 @@ def test_a_deleted_pools_workers_go_with_it(stage: Stage) -> None:
 
     stage.cluster.kubectl("delete", "zwp", "media", "-n", stage.namespace)
 
-    stage.wait_for_pods(0)
+    stage.wait_for_pods(0, seconds=COLLECTOR_SECONDS)
