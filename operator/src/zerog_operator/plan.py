@@ -84,15 +84,30 @@ def _let_go(situation: Situation, wanted: int, allowed: int) -> tuple[Pods, _Kep
         broken += situation.outdated_not_coming
     else:
         delete += situation.outdated_not_coming
-    there = situation.ready_count + situation.creation.unseen_count
-    spare = max(0, there + len(starting) + len(broken) - wanted)
+    spare = _spare(situation, wanted, len(starting) + len(broken))
     delete += broken[:spare]
     broken = broken[spare:]
-    spare = min(len(starting), max(0, there + len(starting) - wanted))
+    spare = min(len(starting), _spare(situation, wanted, len(starting)))
     delete += starting[len(starting) - spare :]
     coming = len(starting) - spare + situation.creation.unseen_count
     kept = _Kept(situation.current_ready + coming, len(situation.outdated), broken)
     return tuple(delete), kept
+
+
+def _spare(situation: Situation, wanted: int, waiting: int) -> int:
+    """Return how many are too many if so many wait beside the ready ones."""
+    unseen = situation.creation.unseen_count
+    # An outdated pod works until a current one is ready: until then both are needed.
+    current = situation.current_ready + unseen + waiting
+    together = situation.ready_count + unseen + waiting
+    return max(0, current - wanted, together - wanted - _surge(situation, wanted))
+
+
+def _surge(situation: Situation, wanted: int) -> int:
+    """Return how many pods beyond those wanted there may be now."""
+    if not situation.outdated or situation.spec.stop_policy is StopPolicy.HOLD:
+        return 0
+    return max(1, ceil(wanted * SURGE))
 
 
 def _lacking(situation: Situation, wanted: int, kept: _Kept) -> int:
@@ -100,7 +115,7 @@ def _lacking(situation: Situation, wanted: int, kept: _Kept) -> int:
     there = kept.current + len(kept.broken)
     if situation.spec.stop_policy is StopPolicy.HOLD:
         return max(0, wanted - there - kept.outdated)
-    surge = max(1, ceil(wanted * SURGE)) if kept.outdated else 0
+    surge = _surge(situation, wanted)
     pods = there + kept.outdated + len(situation.retiring)
     return max(
         0,
