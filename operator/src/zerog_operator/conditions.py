@@ -125,7 +125,9 @@ def _figures(
 
 
 def _age(time: str | None, now: float) -> float:
-    return now - datetime.fromisoformat(time).timestamp() if time else float("inf")
+    # A time that is still to come was written by a clock that has been set back since.
+    age = now - datetime.fromisoformat(time).timestamp() if time else -1.0
+    return age if age >= 0 else float("inf")
 
 
 def _last_decision(

@@ -15,6 +15,7 @@ import kopf
 
 from zerog.errors import ConfigError
 from zerog_operator import conditions, names
+from zerog_operator.clock import Moment, jump_between, move
 from zerog_operator.cluster import CallError
 from zerog_operator.describe import check_image
 from zerog_operator.model import (
@@ -47,6 +48,7 @@ class PoolLoop:
         self._body: Mapping[str, Any] = body
         self._status: dict[str, Any] = dict(body.get("status") or {})
         self._history = History()
+        self._looked = Moment(time.time(), time.monotonic())
         self._refusal: Refusal | None = None
         self._template = ""
         #: Uids of pods that we deleted ourselves, while they are listed.
@@ -94,7 +96,7 @@ class PoolLoop:
         except ConfigError as error:
             log.error("%s", error)
             return ERROR_PAUSE_SECONDS
-        now = time.time()
+        now = self._read_clock()
         facts = self._world.facts_of(self.identity.namespace, self.identity.name)
         await self._check_image(spec, facts, now)
         observation = await self._observe(spec, facts)
@@ -110,6 +112,13 @@ class PoolLoop:
         if refusal is not None:
             return min(1.0, decision.next_check_seconds)
         return decision.next_check_seconds
+
+    def _read_clock(self) -> float:
+        before, self._looked = self._looked, Moment(time.time(), time.monotonic())
+        if jump := jump_between(before, self._looked):
+            log.warning("pool %s/%s: the clock has jumped by %.0f s", *self._labels, jump)
+            self._history = move(self._history, jump)
+        return self._looked.wall
 
     async def _observe(self, spec: PoolSpec, facts: list[PodFacts]) -> Observation:
         key = names.retire_key(self.identity.namespace, self.identity.name)
