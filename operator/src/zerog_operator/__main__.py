@@ -22,6 +22,7 @@ from zerog_operator.metrics import Metrics
 from zerog_operator.probes import serve_probes
 from zerog_operator.records import Records
 from zerog_operator.settings import OperatorSettings
+from zerog_operator.sightings import Sightings
 from zerog_operator.tubes import Tubes
 from zerog_operator.world import World
 
@@ -36,9 +37,10 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
         loop.add_signal_handler(signum, stop.set)
     api = await load_client()
     tubes, cluster = Tubes(settings.queue), Cluster(api)
-    applier = Applier(cluster, tubes, settings)
+    sightings = Sightings()
+    applier = Applier(cluster, tubes, settings, sightings)
     records = Records(settings.store)
-    world = World(settings, cluster, tubes, applier, CauseRecorder(), Metrics(), records)
+    world = World(settings, cluster, tubes, applier, CauseRecorder(), Metrics(), records, sightings)
     probes = await serve_probes(world, settings.host, settings.port)
     try:
         if standalone:
@@ -70,7 +72,7 @@ async def _act(world: World, stop: asyncio.Event) -> None:
     register(registry, pools, watch_nodes=bool(world.settings.watch_nodes))
     settings = kopf.OperatorSettings()
     configure(settings)
-    heartbeat = asyncio.create_task(world.heartbeat(), name="heartbeat")
+    heartbeat = asyncio.create_task(world.heartbeat(pools.forget_gone), name="heartbeat")
     try:
         await kopf.operator(
             registry=registry,

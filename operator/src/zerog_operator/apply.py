@@ -13,10 +13,11 @@ from zerog.errors import QueueError
 from zerog_operator import names
 from zerog_operator.cluster import CallError, Cluster
 from zerog_operator.model import Decision, Refusal, WorkerPod
-from zerog_operator.pods import PodFacts
+from zerog_operator.pods import PodFacts, parse_pod
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity, build_describe_pod, build_worker_pod
 from zerog_operator.settings import OperatorSettings
+from zerog_operator.sightings import Sightings
 from zerog_operator.tubes import Tubes, quietly_forget
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,13 @@ CALLS_AT_ONCE = 20
 class Applier:
     """Does what was decided."""
 
-    def __init__(self, cluster: Cluster, tubes: Tubes, settings: OperatorSettings) -> None:
+    def __init__(
+        self, cluster: Cluster, tubes: Tubes, settings: OperatorSettings, sightings: Sightings
+    ) -> None:
         self._cluster = cluster
         self._tubes = tubes
         self._settings = settings
+        self._sightings = sightings
 
     async def apply(self, pool: PoolIdentity, spec: PoolSpec, decision: Decision) -> Refusal | None:
         """Carry out a decision. Returns why a pod was refused, if one was."""
@@ -71,10 +75,17 @@ class Applier:
         async def create() -> Refusal | None:
             name = names.worker_pod_name(pool.name)
             try:
-                await self._cluster.create_pod(build_worker_pod(pool, spec, self._settings, name))
+                made = await self._cluster.create_pod(
+                    build_worker_pod(pool, spec, self._settings, name)
+                )
             except CallError as error:
-                # It may be there all the same: it counts as unseen until the list shows it.
-                return None if error.ambiguous else refusal_of(error)
+                if not error.ambiguous:
+                    return refusal_of(error)
+                # It may be there all the same: it counts as unseen until a list shows it.
+                self._sightings.doubt()
+                return None
+            if made is not None:
+                self._sightings.note_created((pool.namespace, pool.name), parse_pod(made))
             return None
 
         for start in range(0, count, CALLS_AT_ONCE):
@@ -88,9 +99,11 @@ class Applier:
     async def _delete(self, pool: PoolIdentity, pods: Sequence[WorkerPod]) -> None:
         async def delete(pod: WorkerPod) -> None:
             try:
-                await self._cluster.delete_pod(
+                deleted = await self._cluster.delete_pod(
                     pool.namespace, pod.name, uid=pod.uid, resource_version=pod.resource_version
                 )
+                if deleted:
+                    self._sightings.settle(pod.uid)
             except CallError as error:
                 log.warning("pod %s/%s stays: %s", pool.namespace, pod.name, error)
 

@@ -7,7 +7,9 @@ with the server's own words; `ambiguous` says that the change may have happened.
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -17,6 +19,8 @@ from zerog.errors import ZeroGError
 from zerog_operator import names
 
 CALL_SECONDS = 10.0
+#: Objects of a list that are read at a time: long lists must not hold up the loop.
+PAGE = 250
 _MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -51,14 +55,30 @@ class Cluster:
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
 
-    async def create_pod(self, pod: dict[str, Any]) -> None:
-        """Create a pod. One that is there already is as good."""
+    async def create_pod(self, pod: dict[str, Any]) -> dict[str, Any] | None:
+        """Create a pod and return it. One that is there already is as good: None."""
         namespace = pod["metadata"]["namespace"]
+        path = f"/api/v1/namespaces/{namespace}/pods"
         try:
-            await self._call("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
+            created: dict[str, Any] = await self._call("POST", path, pod)
         except CallError as error:
             if error.reason != "AlreadyExists":
                 raise
+            return None
+        return created
+
+    async def list_pods(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Yield all pools' pods of a namespace, or of all, as they are at one moment."""
+        place = "" if namespace is None else f"/namespaces/{namespace}"
+        async for pod in self._list(f"/api/v1{place}/pods", labelSelector=names.POOL_LABEL):
+            yield pod
+
+    async def list_pools(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Yield all pools of a namespace, or of all, as they are at one moment."""
+        place = "" if namespace is None else f"/namespaces/{namespace}"
+        path = f"/apis/{names.GROUP}/{names.VERSION}{place}/{names.PLURAL}"
+        async for pool in self._list(path):
+            yield pool
 
     async def delete_pod(
         self, namespace: str, name: str, *, uid: str, resource_version: str | None = None
@@ -109,6 +129,17 @@ class Cluster:
     async def ping(self) -> None:
         """Return if the API server answers."""
         await self._call("GET", "/version")
+
+    async def _list(self, path: str, **selectors: str) -> AsyncIterator[dict[str, Any]]:
+        query = {"limit": str(PAGE), **selectors}
+        while True:
+            page = await self._call("GET", f"{path}?{urlencode(query)}")
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            query["continue"] = token
 
     async def _call(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"

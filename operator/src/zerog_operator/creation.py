@@ -19,8 +19,9 @@ PER_SECOND = 10.0
 #: The first wait after a failure; it doubles with each further one.
 FIRST_BACKOFF_SECONDS = 5.0
 MAX_BACKOFF_SECONDS = 300.0
-#: A created pod that the list does not show by then was not created.
-UNSEEN_SECONDS = 10.0
+#: A created pod that the list does not show by then was not created: more than a call may take
+#: that gets no answer (`cluster.CALL_SECONDS`), and the list that is then asked for.
+UNSEEN_SECONDS = 20.0
 #: Waiting does not make these pods come, and another pod would not come either.
 UNREPLACEABLE = frozenset({"Unschedulable"})
 

@@ -68,6 +68,18 @@ class Pools:
         else:
             loop.update(body)
 
+    async def forget_gone(self) -> None:
+        """End the loops of pools whose end was missed."""
+        before = {key: loop.identity.uid for key, loop in self.loops.items()}
+        there: set[str] = set()
+        for namespace in self.world.settings.namespaces or (None,):
+            async for pool in self.world.cluster.list_pools(namespace):
+                there.add(pool["metadata"]["uid"])
+        for key, uid in before.items():
+            loop = self.loops.get(key)
+            if uid not in there and loop is not None and loop.identity.uid == uid:
+                await self.loops.pop(key).stop()
+
     def wake(self, namespace: str, pool: str) -> None:
         """Let a pool's loop look at its pods."""
         loop = self.loops.get((namespace, pool))
@@ -94,7 +106,10 @@ def register(registry: kopf.OperatorRegistry, pools: Pools, *, watch_nodes: bool
         return {(metadata["namespace"], metadata["labels"][names.POOL_LABEL]): parse_pod(body)}
 
     @kopf.on.event("", "v1", "pods", labels=ours, registry=registry)
-    async def pod_changed(body: kopf.Body, **_: Any) -> None:
+    async def pod_changed(event: Any, body: kopf.Body, **_: Any) -> None:
+        pools.world.sightings.settle(body["metadata"]["uid"])
+        if event["type"] is None:  # listed anew, after a gap
+            pools.world.sightings.doubt()
         pools.wake(body["metadata"]["namespace"], body["metadata"]["labels"][names.POOL_LABEL])
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
