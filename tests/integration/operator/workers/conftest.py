@@ -1,0 +1,130 @@
+"""A whole ZeroG on a real control plane: operator, API, queue, and real workers as pods.
+
+The pods' commands run as processes of this machine (`tests/cluster/local_node.py`), started,
+probed, asked to end and restarted as a kubelet does it. There are no images and no limits.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.local_node import LocalNode
+from tests.cluster.node.image import Image
+from tests.cluster.process import find_free_port, wait_until
+
+from zerog.client import Client
+
+from ...path.conftest import JOBS
+from ..conftest import DEADLINE_SECONDS, Stage, build_pool
+
+IMAGE = "acme.invalid/jobs:1"
+POOL = "media"
+#: The default queue, for which the tests' job types are made.
+QUEUE = "default"
+
+
+@pytest.fixture(scope="session")
+def cluster(local_node: LocalNode) -> ControlPlane:
+    """The cluster in which `namespace` is: one whose pods run."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    local_node.add_image(IMAGE, Image(env={"PATH": path}))
+    return local_node.cluster
+
+
+@pytest.fixture(scope="session")
+def control_plane(cluster: ControlPlane) -> ControlPlane:
+    """The same, for `stage`; the one of the other tests may be in use, too."""
+    return cluster
+
+
+class Works:
+    """A running ZeroG; the test starts the operator and applies a pool."""
+
+    def __init__(self, stage: Stage, node: LocalNode, folder: Path) -> None:
+        self.stage, self.node = stage, node
+        self.store = f"sqlite:///{folder / 'zerog.db'}"
+        #: Every job that has run to its end leaves a line here.
+        self.ran = folder / "ran"
+        self.ran.touch()
+        #: Jobs that shall succeed, in their first attempt.
+        self.uuids: list[str] = []
+        self._unfinished: list[str] = []
+        port = find_free_port()
+        self.client = Client(f"http://127.0.0.1:{port}", retry_seconds=DEADLINE_SECONDS)
+        queue = stage.beanstalkd.address
+        stage.start_server("api", "--port", str(port), ZEROG_STORE=self.store, ZEROG_QUEUE=queue)
+
+    def start_operator(self, **env: str) -> None:
+        """Start an operator, which also lets the image be described."""
+        queue = self.stage.beanstalkd.address
+        values = {"ZEROG_CHECK_IMAGES": "1", "ZEROG_WORKER_QUEUE": queue, **env}
+        self.stage.start_operator("--standalone", **values)
+
+    def kill_operator(self) -> None:
+        """Let it be gone between two of its instructions."""
+        self.stage.stop(self.stage.operators[-1], signal.SIGKILL)
+
+    def apply(self, version: int = 1, **spec: Any) -> None:
+        """Apply the pool; another version is another template."""
+        env = [{"name": "ZEROG_STORE", "value": self.store},
+               {"name": "VERSION", "value": str(version)}]  # fmt: skip
+        worker = {"name": "worker", "image": IMAGE, "env": env}
+        template = {"spec": {"containers": [worker]}}
+        self.stage.apply(build_pool(POOL, queue=QUEUE, jobs=[str(JOBS)], template=template, **spec))
+
+    def wait_for_types(self) -> None:
+        """Wait until jobs can be submitted."""
+        wait_until(
+            lambda: self.stage.condition("TypesRegistered").get("status") == "True",
+            DEADLINE_SECONDS,
+            "the types are registered",
+        )
+
+    def submit(self, count: int, seconds: float) -> list[str]:
+        """Submit jobs that take so long."""
+        steps = max(1, round(seconds / 0.05))
+        parameters = {"path": str(self.ran), "steps": steps, "seconds": seconds / steps}
+        made = [self.client.submit("Steps", parameters) for _ in range(count)]
+        self.uuids += made
+        self._unfinished += made
+        return made
+
+    def wait_until_done(self) -> None:
+        """Wait until every job has ended."""
+        for uuid in self._unfinished:
+            self.client.wait(uuid, DEADLINE_SECONDS)
+        self._unfinished = []
+
+    def check(self) -> None:
+        """Hold that every job has run exactly once, in one attempt, and nobody is left."""
+        causes = {
+            uuid: [attempt.get("cause") for attempt in self.client.info(uuid)["attempts"]]
+            for uuid in self.uuids
+        }
+        assert {uuid: ["succeeded"] for uuid in self.uuids} == causes
+        ran = [line.split()[0] for line in self.ran.read_text().splitlines()]
+        assert sorted(ran) == sorted(self.uuids)
+        self.stage.wait_for_pods(0, seconds=2 * DEADLINE_SECONDS)
+        wait_until(lambda: self.stage.tokens(POOL) == 0, DEADLINE_SECONDS, "no token is left")
+        assert "zerog_busy_worker_interrupted_total 0.0" in self.stage.metrics()
+
+    def close(self) -> None:
+        """Print what the workers said."""
+        self.client.close()
+        for log in sorted(self.node.folder.glob(f"pods/{self.stage.namespace}_*/*/*.log")):
+            print(f"--- {log.parent.parent.name}\n{log.read_text(errors='replace')[-1500:]}")
+
+
+@pytest.fixture
+def works(stage: Stage, local_node: LocalNode, tmp_path: Path) -> Iterator[Works]:
+    """A ZeroG in a namespace of its own."""
+    made = Works(stage, local_node, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
