@@ -53,7 +53,7 @@ class PodFacts:
     #: The pod will never run again, and nobody has deleted it yet.
     finished: bool
     ending: Ending | None
-    #: The cluster called it ready when it was last seen, also while it ends.
+    #: The cluster calls it ready, or did so when its end was asked for.
     ready: bool = False
 
 
@@ -84,7 +84,7 @@ def parse_pod(body: Mapping[str, Any]) -> PodFacts:
         phase=phase,
         finished=finished,
         ending=_ending(body),
-        ready=bool(ready and ready.get("status") == "True"),
+        ready=_was_ready(metadata, ready),
     )
 
 
@@ -155,6 +155,17 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None
             found: Mapping[str, Any] = condition
             return found
     return None
+
+
+def _was_ready(metadata: Mapping[str, Any], ready: Mapping[str, Any] | None) -> bool:
+    if ready is None or ready.get("status") != "True":
+        return False
+    if not (deletion := metadata.get("deletionTimestamp")):
+        return True
+    # The timestamp is when its grace is over. A probe may find it ready after it was told to end.
+    asked = _time(deletion) - metadata.get("deletionGracePeriodSeconds", 0)
+    since = _ready_since(ready)
+    return since is not None and since < asked
 
 
 def _ready_since(condition: Mapping[str, Any] | None) -> float | None:

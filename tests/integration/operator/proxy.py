@@ -77,3 +77,5 @@ async def _end_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    # Connections that were aborted say so in the loop's next turn.
+    await asyncio.sleep(0)

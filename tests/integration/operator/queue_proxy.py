@@ -20,12 +20,12 @@ TOKEN = b"retire"
 
 @dataclass(frozen=True, slots=True)
 class QueueCall:
-    """A command to beanstalkd."""
+    """A command to beanstalkd, or its answer `reserved` to one that waited for an entry."""
 
     verb: str
     #: Of a put.
     tube: str = ""
-    #: Whether it deletes or releases a retire token or what was put for one worker.
+    #: Whether it is about a retire token or what was put for one worker.
     of_token: bool = False
 
 
@@ -54,15 +54,19 @@ class QueueProxy:
 
     def close(self) -> None:
         """End it and all connections."""
-        self._server.close()
+        self._loop.run(self._stop())
         self._loop.stop()
 
+    async def _stop(self) -> None:
+        self._server.close()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        # The stream's own callback has no sense for a cancelled task: its end is a return.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             there = await asyncio.open_connection("127.0.0.1", self._server_port)
             connection = _Connection(self, (reader, writer), there)
             await connection.run()
-        writer.close()
+        writer.transport.abort()
 
     def catch(self, call: QueueCall) -> Trap[QueueCall] | None:
         """Note a command and return the trap that holds it."""
@@ -90,7 +94,7 @@ class _Connection:
         self._server, self._server_out = server
         self._tube = "default"
         self._replies = ReplyReader()
-        self._held = asyncio.Event()
+        self._held = False
         self._answered: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
@@ -103,7 +107,7 @@ class _Connection:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            self._server_out.close()
+            self._server_out.transport.abort()
 
     async def _pass_commands(self) -> None:
         while line := await self._client.readline():
@@ -125,7 +129,7 @@ class _Connection:
             await self._server_out.drain()
 
     async def _hold(self, trap: Trap[QueueCall], data: bytes) -> None:
-        self._held.set()
+        self._held = True
         if trap.after:
             self._answered = asyncio.get_running_loop().create_future()
             self._server_out.write(data)
@@ -141,7 +145,11 @@ class _Connection:
             for reply in self._replies.feed(data):
                 if reply.word == b"RESERVED" and reply.body == TOKEN:
                     self._proxy.note_token(reply.args[0].decode())
-            if self._held.is_set():
+                    trap = self._proxy.catch(QueueCall("reserved", of_token=True))
+                    if trap is not None:
+                        self._held = True
+                        trap.spring()
+            if self._held:
                 if self._answered is not None and not self._answered.done():
                     self._answered.set_result(None)
                 continue

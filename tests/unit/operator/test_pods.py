@@ -1,5 +1,6 @@
 """What a Pod object says: whether its worker is there, will come, or why it ended."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,3 +115,22 @@ def test_why_a_worker_ends(
 
 def test_a_worker_that_runs_has_no_ending() -> None:
     assert parse_pod(pod({"phase": "Running", "conditions": [ready("True")]})).ending is None
+
+
+@pytest.mark.parametrize(("seconds_later", "was_ready"), [(5, True), (0, False), (-2, False)])
+def test_a_pod_that_gets_ready_after_its_end_was_asked_for_was_not_ready(
+    seconds_later: int, was_ready: bool
+) -> None:
+    # The timestamp is when its grace of an hour will be over.
+    deletion = datetime.fromisoformat(TIME) + timedelta(hours=1, seconds=seconds_later)
+
+    facts = parse_pod(
+        pod(
+            {"phase": "Running", "conditions": [ready("True")]},
+            deletionTimestamp=deletion.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            deletionGracePeriodSeconds=3600,
+        )
+    )
+
+    assert facts.worker.state is WorkerState.ENDING
+    assert facts.ready is was_ready

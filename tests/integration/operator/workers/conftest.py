@@ -18,6 +18,7 @@ from tests.cluster.node.image import Image
 from tests.cluster.process import find_free_port, wait_until
 
 from zerog.client import Client
+from zerog.names import tube_name
 
 from ...path.conftest import JOBS
 from ..conftest import DEADLINE_SECONDS, Stage, build_pool
@@ -93,6 +94,11 @@ class Works:
         self.uuids += made
         self._unfinished += made
         return made
+
+    def is_idle(self) -> bool:
+        """Whether nothing is to do."""
+        stats = self.stage.queue(lambda connection: connection.tube_stats(tube_name(QUEUE)))
+        return not stats.entries
 
     def wait_until_done(self) -> None:
         """Wait until every job has ended."""
