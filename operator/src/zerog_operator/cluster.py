@@ -7,6 +7,7 @@ with the server's own words; `ambiguous` says that the change may have happened.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
@@ -152,8 +153,7 @@ class Cluster:
         )
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                response: Any = await self._api.call_api(*request)
-                answer = await response.read()
+                response, answer = await self._ask_patiently(request)
         except ApiException as error:
             raise _error(error.status or 0, error.body or "") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -162,6 +162,19 @@ class Cluster:
         if not 200 <= response.status <= 299:
             raise _error(response.status, answer)
         return json.loads(answer)
+
+    async def _ask_patiently(self, request: Any) -> tuple[Any, bytes]:
+        """Make a call, and again when the server asks for it to be made later, if that is soon."""
+        deadline = time.monotonic() + CALL_SECONDS
+        while True:
+            response: Any = await self._api.call_api(*request)
+            answer = await response.read()
+            pause = response.headers.get("Retry-After", "")
+            if response.status != 429 or not pause.isdigit():
+                return response, answer
+            if time.monotonic() + int(pause) >= deadline:
+                return response, answer
+            await asyncio.sleep(int(pause))
 
 
 def _lease_path(namespace: str, name: str) -> str:

@@ -96,6 +96,11 @@ def register(registry: kopf.OperatorRegistry, pools: Pools, *, watch_nodes: bool
     """Add the handlers to a registry."""
     ours = {names.POOL_LABEL: kopf.PRESENT}
 
+    def doubt_after_gap(event: Any) -> None:
+        # Without a type it was listed, not watched: what went before is not told.
+        if event["type"] is None:
+            pools.world.sightings.doubt()
+
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
@@ -108,12 +113,12 @@ def register(registry: kopf.OperatorRegistry, pools: Pools, *, watch_nodes: bool
     @kopf.on.event("", "v1", "pods", labels=ours, registry=registry)
     async def pod_changed(event: Any, body: kopf.Body, **_: Any) -> None:
         pools.world.sightings.settle(body["metadata"]["uid"])
-        if event["type"] is None:  # listed anew, after a gap
-            pools.world.sightings.doubt()
+        doubt_after_gap(event)
         pools.wake(body["metadata"]["namespace"], body["metadata"]["labels"][names.POOL_LABEL])
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def pool_changed(event: Any, body: kopf.Body, **kwargs: Any) -> None:
+        doubt_after_gap(event)
         pools.world.pods = kwargs["pods"]
         pools.world.nodes = kwargs.get("nodes", {})
         await pools.changed(event["type"], dict(body))

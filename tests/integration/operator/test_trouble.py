@@ -52,6 +52,8 @@ def test_a_quota_that_is_full_is_told_and_heals(stage: Stage) -> None:
 
     stage.cluster.kubectl("delete", "quota", "none", "-n", stage.namespace)
 
+    first = wait_until(stage.pods, DEADLINE_SECONDS, "one is tried")
+    stage.play_ready(first[0])
     stage.wait_for_pods(5)
     wait_until(
         lambda: stage.condition("Scaling").get("status") == "True", DEADLINE_SECONDS, "healed"
