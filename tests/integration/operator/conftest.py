@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -221,6 +222,16 @@ class Stage:
         with contextlib.suppress(httpx.TransportError):
             return httpx.get(f"http://127.0.0.1:{self.ports[number]}/metrics").text
         return ""
+
+    def looks(self, number: int = -1) -> int:
+        """Return how often an operator has looked at its pools."""
+        found = re.search(r"^zerog_reconcile_seconds_count (\d+)", self.metrics(number), re.M)
+        return int(found[1]) if found else 0
+
+    def wait_for_looks(self, count: int = 3) -> None:
+        """Wait until the operator has looked at its pools so often again."""
+        before = self.looks()
+        wait_until(lambda: self.looks() >= before + count, DEADLINE_SECONDS, f"{count} looks")
 
     def close(self) -> None:
         """End everything."""

@@ -1,6 +1,5 @@
 """Pods follow the queue: up, down, by tokens, through rollouts, and never on ignorance."""
 
-import time
 from functools import partial
 from typing import Any
 
@@ -95,7 +94,7 @@ def test_a_queue_that_is_away_changes_nothing_and_is_told(stage: Stage) -> None:
         DEADLINE_SECONDS,
         "the queue is missed",
     )
-    time.sleep(2)  # several looks
+    stage.wait_for_looks()
     assert len(stage.pods()) == 2
     status = stage.status()
     assert {item["type"]: item["status"] for item in status["conditions"]}["Ready"] == "False"

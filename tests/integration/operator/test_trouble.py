@@ -236,9 +236,15 @@ def test_an_api_server_that_comes_back_is_followed_again(tmp_path: Path) -> None
             stage.start_operator("--standalone")
             stage.apply(build_pool(minReplicas=1))
             stage.wait_for_pods(1)
-            cluster.processes["kube-apiserver"].stop()
+            cluster.processes["kube-apiserver"].kill()
             stage.put(3)
-            time.sleep(6)  # longer than what was seen counts as fresh
+            # Longer than what was seen counts as fresh: it is asked for every second.
+            log = tmp_path / "operator-0.log"
+            wait_until(
+                lambda: log.read_text().count("WARNING the API server does not answer") > 5,
+                DEADLINE_SECONDS,
+                "it is missed",
+            )
             cluster.start_server("kube-apiserver")
 
             stage.wait_for_pods(3)

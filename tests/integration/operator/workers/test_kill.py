@@ -20,7 +20,7 @@ from .conftest import POOL, Works
 
 #: For a trap: the load that leads to the step is there.
 STEP_SECONDS = 60.0
-BUSY_SECONDS = 3.0
+BUSY_SECONDS = 2.0
 
 
 class Killed:
