@@ -1,11 +1,13 @@
 # Thin: anything longer than three lines is in hack/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Tests start very many Python processes: they shall find what others compiled.
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 SOURCES := jobrunner/src api/src operator/src
-# Tests that need a Kubernetes.
-#: What decides over jobs is pure, and every branch of it is tested.
+# What decides over jobs is pure, and every branch of it is tested.
 PURE := --cov=zerog.jobs.life --cov=zerog.jobs.record --cov=zerog.jobs.explain
+# Tests that need a Kubernetes.
 ON_CLUSTER := tests/integration/operator
 PORT ?=
 
