@@ -1,0 +1,151 @@
+"""A Couchbase of the tests as a process: start, stop, kill, freeze, and what goes wrong in it.
+
+    with CouchbaseServer(tmp_path) as server:
+        server.add_fault(action="close", applied=True, opcode="MUTATE_IN")
+        ... Cluster.connect(server.connection, ...) ...
+
+It keeps its ports over a restart, and its documents too.
+"""
+
+import base64
+import contextlib
+import http.client
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Self
+
+from tests.cluster.process import ServerProcess, find_free_port, wait_until
+
+_START_SECONDS = 20.0
+_CONTROL_SECONDS = 10.0
+
+
+class CouchbaseServer:
+    """The server; `start` it, or use it as a context manager."""
+
+    bucket = "zerog"
+    user = "zerog"
+    password = "secret"
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.kv, self.management, self.query, self.control = (find_free_port() for _ in range(4))
+        self._ready_file = folder / "couchbase.ready"
+        command = [sys.executable, "-m", "tests.couchbase.server", *options]
+        command += ["--port", str(self.kv), "--management-port", str(self.management)]
+        command += ["--query-port", str(self.query), "--control-port", str(self.control)]
+        command += ["--journal", str(folder / "couchbase.journal")]
+        command += ["--ready-file", str(self._ready_file)]
+        self._process = ServerProcess("couchbase", command, folder / "couchbase.log")
+
+    @property
+    def connection(self) -> str:
+        """The connection string for the SDK."""
+        return f"couchbase://127.0.0.1:{self.kv}"
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process; None when it does not run."""
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, again with what was stored before, and return once it serves."""
+        self._ready_file.unlink(missing_ok=True)
+        self._process.start()
+        try:
+            wait_until(self._is_ready, _START_SECONDS, "the test Couchbase serves")
+        except BaseException:
+            self._process.kill()
+            raise
+
+    def _is_ready(self) -> bool:
+        self._process.check()
+        return self._ready_file.exists()
+
+    def stop(self) -> None:
+        """End it in order. Idempotent."""
+        self._process.stop()
+
+    def kill(self) -> None:
+        """End it as a crash would. Idempotent."""
+        self._process.kill()
+
+    def freeze(self) -> None:
+        """Let it do nothing and answer nothing, its connections staying open."""
+        self._process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.signal(signal.SIGCONT)
+
+    def add_fault(self, action: str, **details: object) -> None:
+        """Set a fault: see `tests.couchbase.faults.Fault` for the details."""
+        self._ask("POST", "/faults", {"action": action, **details})
+
+    def clear_faults(self) -> None:
+        """Let everything go right again."""
+        self._ask("DELETE", "/faults")
+
+    def count_faults(self) -> int:
+        """Return how many requests the faults that are set have met."""
+        found = self._ask("GET", "/faults")
+        assert isinstance(found, list)
+        return sum(fault["met"] for fault in found)
+
+    def advance_clock(self, seconds: float) -> None:
+        """Let time pass for the server: documents expire, locks end."""
+        self._ask("POST", "/clock", {"advance": seconds})
+
+    def make_index_stale(self, stale: bool = True) -> None:
+        """Let queries that do not ask for consistency see the documents as they are now."""
+        self._ask("POST", "/index", {"stale": stale})
+
+    def make_durability_possible(self, possible: bool) -> None:
+        """Let durable writes be possible or not, as with replicas that are there or gone."""
+        self._ask("POST", "/bucket", {"durabilityPossible": possible})
+
+    def cut_connections(self) -> int:
+        """Cut all connections to the data service; return how many there were."""
+        found = self._ask("DELETE", "/connections")
+        assert isinstance(found, dict)
+        return int(found["cut"])
+
+    def create_collections(self, scope: str, *names: str) -> None:
+        """Create a scope and collections in it, as an administrator would."""
+        self._manage(f"/pools/default/buckets/{self.bucket}/scopes", f"name={scope}")
+        for name in names:
+            path = f"/pools/default/buckets/{self.bucket}/scopes/{scope}/collections"
+            self._manage(path, f"name={name}")
+
+    def _manage(self, path: str, form: str) -> None:
+        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}"}
+        status, body = _send(self.management, "POST", path, form, headers)
+        if status != 200:
+            raise AssertionError(f"{path} answered {status}: {body!r}")
+
+    def _ask(self, method: str, path: str, body: object = None) -> object:
+        text = None if body is None else json.dumps(body)
+        status, answer = _send(self.control, method, path, text, {})
+        if status != 200:
+            raise ValueError(f"the test Couchbase refused {method} {path}: {answer!r}")
+        return json.loads(answer)
+
+
+def _send(
+    port: int, method: str, path: str, body: str | None, headers: dict[str, str]
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_CONTROL_SECONDS)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.read()

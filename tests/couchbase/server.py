@@ -1,0 +1,137 @@
+"""`python -m tests.couchbase.server`: an imitation of a Couchbase server with one bucket and node.
+
+It listens on 127.0.0.1 only and writes one line of JSON, also to `--ready-file`, when it serves:
+`{"connection": …, "kv": …, "management": …, "query": …, "control": …}`. With `--journal` its
+documents outlive it. It ends on SIGTERM.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import selectors
+import signal
+import time
+from pathlib import Path
+
+from tests.couchbase.cluster_map import Ports
+from tests.couchbase.commands import Durability
+from tests.couchbase.control import Clock, Control
+from tests.couchbase.engine import Engine
+from tests.couchbase.faults import Faults
+from tests.couchbase.http import HttpService
+from tests.couchbase.journal import Journal, replay
+from tests.couchbase.management import Management
+from tests.couchbase.query import QueryService
+from tests.couchbase.session import Bucket, Connection
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(prog="tests.couchbase.server", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="of the data service; 0: any")
+    for name in ("management", "query", "control"):
+        parser.add_argument(f"--{name}-port", type=int, default=0)
+    parser.add_argument("--bucket", default="zerog")
+    parser.add_argument("--user", default="zerog")
+    parser.add_argument("--password", default="secret")
+    parser.add_argument("--replicas", type=int, default=0)
+    parser.add_argument("--durability-impossible", action="store_true")
+    parser.add_argument("--journal", type=Path, help="keep documents in this file")
+    parser.add_argument("--ready-file", type=Path)
+    return parser.parse_args()
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    clock = Clock(time.time)
+    engine = Engine(clock)
+    journal = _open_journal(arguments.journal, engine)
+    bucket = Bucket(
+        arguments.bucket,
+        {arguments.user: arguments.password},
+        engine,
+        Faults(),
+        Ports(0, 0, 0),
+        arguments.replicas,
+        Durability(possible=not arguments.durability_impossible),
+    )
+    query = QueryService(bucket)
+    connections: set[Connection] = set()
+
+    def cut_connections() -> int:
+        cut = list(connections)
+        for connection in cut:
+            connection.close()
+        return len(cut)
+
+    def note_manifest() -> None:
+        if journal is not None:
+            journal.note_manifest(engine.manifest)
+
+    management = HttpService(Management(bucket, note_manifest).handle)
+    queries = HttpService(query.handle)
+    control = HttpService(Control(bucket, clock, query.set_stale, cut_connections).handle)
+    loop = asyncio.get_running_loop()
+    kv = await loop.create_server(
+        lambda: Connection(bucket, connections), "127.0.0.1", arguments.port
+    )
+    bucket.ports = Ports(
+        int(kv.sockets[0].getsockname()[1]),
+        await management.start(arguments.management_port),
+        await queries.start(arguments.query_port),
+    )
+    control_port = await control.start(arguments.control_port)
+    announce(bucket.ports, control_port, arguments.ready_file)
+    await _wait_for_signal()
+    kv.close()
+    cut_connections()
+
+
+def _open_journal(path: Path | None, engine: Engine) -> Journal | None:
+    if path is None:
+        return None
+    replay(path, engine)
+    journal = Journal(path)
+    engine.listener = journal.note_document
+    return journal
+
+
+def announce(ports: Ports, control: int, ready_file: Path | None) -> None:
+    """Say where the server is."""
+    line = json.dumps(
+        {
+            "connection": f"couchbase://127.0.0.1:{ports.kv}",
+            "kv": ports.kv,
+            "management": ports.management,
+            "query": ports.query,
+            "control": control,
+        }
+    )
+    print(line, flush=True)
+    if ready_file is not None:
+        # Whoever waits for the file must find it whole.
+        partial = ready_file.with_name(f"{ready_file.name}.partial")
+        partial.write_text(line)
+        os.replace(partial, ready_file)
+
+
+async def _wait_for_signal() -> None:
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    await stop.wait()
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop whose timers are exact to microseconds; epoll's are to milliseconds.
+
+    Faults that delay by 200 µs stand for a network.
+    """
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve(parse_arguments()))
