@@ -16,6 +16,7 @@ from zerog.settings import load
 from zerog_operator.apply import Applier
 from zerog_operator.causes import CauseRecorder
 from zerog_operator.cluster import Cluster, load_client
+from zerog_operator.defaults import parse_defaults
 from zerog_operator.handlers import Pools, configure, register
 from zerog_operator.lease import Lease
 from zerog_operator.metrics import Metrics
@@ -106,6 +107,7 @@ def main() -> None:
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
         settings = load(OperatorSettings, os.environ)
+        parse_defaults(settings.worker_defaults)
     except ConfigError as error:
         sys.exit(f"zerog-operator: {error}")
     sys.exit(asyncio.run(run_operator(settings, standalone=options.standalone)))

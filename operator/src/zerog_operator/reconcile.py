@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import kopf
@@ -17,6 +18,7 @@ from zerog.errors import ConfigError
 from zerog_operator import conditions, names
 from zerog_operator.clock import Moment, jump_between, move
 from zerog_operator.cluster import CallError
+from zerog_operator.defaults import join_defaults, parse_defaults
 from zerog_operator.describe import check_image
 from zerog_operator.model import (
     Decision,
@@ -92,7 +94,7 @@ class PoolLoop:
     async def reconcile(self) -> float:
         """Look once and do what is to be done; return the seconds until the next look."""
         try:
-            spec = PoolSpec.parse(self.identity.name, self._body["spec"])
+            spec = self._parse()
         except ConfigError as error:
             log.error("%s", error)
             return ERROR_PAUSE_SECONDS
@@ -112,6 +114,11 @@ class PoolLoop:
         if refusal is not None:
             return min(1.0, decision.next_check_seconds)
         return decision.next_check_seconds
+
+    def _parse(self) -> PoolSpec:
+        spec = PoolSpec.parse(self.identity.name, self._body["spec"])
+        defaults = parse_defaults(self._world.settings.worker_defaults)
+        return replace(spec, template=join_defaults(spec.template, defaults))
 
     def _read_clock(self) -> float:
         before, self._looked = self._looked, Moment(time.time(), time.monotonic())

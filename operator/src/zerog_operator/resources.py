@@ -84,6 +84,8 @@ def _build_pod(
         names.ROLE_LABEL: role,
         names.TEMPLATE_LABEL: template_hash(spec),
     }
+    # A Service named zerog-api would give the worker a ZEROG_API_PORT, which is no setting.
+    pod_spec.setdefault("enableServiceLinks", False)
     worker = _worker_container(pod_spec)
     _add_environment(worker, pool, spec, settings)
     return {
@@ -141,9 +143,6 @@ def _add_environment(
         if name not in given and value != "":
             entry = {"valueFrom": value} if isinstance(value, dict) else {"value": value}
             env.append({"name": name, **entry})
-    if settings.worker_secret is not None:
-        secret = {"secretRef": {"name": settings.worker_secret, "optional": True}}
-        worker.setdefault("envFrom", []).append(secret)
 
 
 def _field(path: str) -> dict[str, Any]:

@@ -13,8 +13,9 @@ class OperatorSettings:
     queue: str = DEFAULT_QUEUE
     #: The same as workers reach it; by default the operator's.
     worker_queue: str | None = None
-    #: A Secret in each pool's namespace with the workers' `ZEROG_STORE` and what else they need.
-    worker_secret: str | None = None
+    #: What all worker pods get beside their pool's template, see `zerog_operator.defaults`: the
+    #: JSON of a partial pod `spec`, e.g. with the datastore's settings and references to Secrets.
+    worker_defaults: str | None = None
     #: The datastore for the causes of deaths in attempts' records; None: not recorded there.
     store: str | None = None
     #: Namespaces to watch; empty: all, which needs a ClusterRole.

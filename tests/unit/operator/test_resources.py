@@ -70,11 +70,8 @@ def test_the_kubelet_waits_longer_than_the_worker() -> None:
     assert pod["spec"]["terminationGracePeriodSeconds"] == grace + STOP_MARGIN_SECONDS
 
 
-def test_the_workers_secret_is_named_and_not_read() -> None:
-    pod = build(spec(), worker_secret="store")
-
-    (source,) = pod["spec"]["containers"][0]["envFrom"]
-    assert source["secretRef"]["name"] == "store"
+def test_services_of_the_namespace_do_not_look_like_settings() -> None:
+    assert build(spec())["spec"]["enableServiceLinks"] is False
 
 
 def test_the_describe_pod_runs_once_and_only_the_worker_container() -> None:

@@ -1,0 +1,109 @@
+"""What worker pods get beside their pool's template."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from zerog.errors import ConfigError
+from zerog_operator.defaults import join_defaults, parse_defaults
+
+TEMPLATE: dict[str, Any] = {
+    "metadata": {"labels": {"team": "a"}},
+    "spec": {"containers": [{"name": "worker", "image": "acme:1"}, {"name": "other"}]},
+}
+
+
+def template(worker: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": "worker", "image": "acme:1", **worker}], **spec}}
+
+
+def worker_of(joined: dict[str, Any]) -> dict[str, Any]:
+    return dict(joined["spec"]["containers"][0])
+
+
+def test_without_defaults_a_template_stays_what_it_is() -> None:
+    assert join_defaults(TEMPLATE, parse_defaults(None)) == TEMPLATE
+
+
+def test_what_the_template_leaves_out_is_taken_from_the_defaults() -> None:
+    defaults = {
+        "securityContext": {"runAsNonRoot": True},
+        "volumes": [{"name": "data"}],
+        "containers": [{"name": "worker", "env": [{"name": "A", "value": "1"}]}],
+    }
+
+    joined = join_defaults(TEMPLATE, defaults)
+
+    assert joined["spec"]["securityContext"] == {"runAsNonRoot": True}
+    assert joined["spec"]["volumes"] == [{"name": "data"}]
+    assert worker_of(joined)["env"] == [{"name": "A", "value": "1"}]
+    assert worker_of(joined)["image"] == "acme:1"
+    assert joined["spec"]["containers"][1] == {"name": "other"}
+    assert joined["metadata"] == TEMPLATE["metadata"]
+
+
+def test_lists_are_joined_and_the_templates_items_win() -> None:
+    given = template(
+        {
+            "env": [{"name": "A", "value": "mine"}],
+            "volumeMounts": [{"name": "x", "mountPath": "/data"}],
+            "envFrom": [{"secretRef": {"name": "s"}}],
+        },
+        tolerations=[{"key": "a"}],
+    )
+    defaults = {
+        "tolerations": [{"key": "a"}, {"key": "b"}],
+        "containers": [
+            {
+                "name": "worker",
+                "env": [{"name": "A", "value": "yours"}, {"name": "B", "value": "2"}],
+                "volumeMounts": [{"name": "y", "mountPath": "/data"}],
+                "envFrom": [{"secretRef": {"name": "t"}}],
+            }
+        ],
+    }
+
+    joined = join_defaults(given, defaults)
+
+    worker = worker_of(joined)
+    assert worker["env"] == [{"name": "A", "value": "mine"}, {"name": "B", "value": "2"}]
+    assert worker["volumeMounts"] == [{"name": "x", "mountPath": "/data"}]
+    assert worker["envFrom"] == [{"secretRef": {"name": "s"}}, {"secretRef": {"name": "t"}}]
+    assert joined["spec"]["tolerations"] == [{"key": "a"}, {"key": "b"}]
+
+
+def test_other_keys_are_taken_whole_or_not_at_all() -> None:
+    given = template({"securityContext": {"runAsUser": 5}})
+    defaults = {"containers": [{"name": "worker", "securityContext": {"privileged": False}}]}
+
+    assert worker_of(join_defaults(given, defaults))["securityContext"] == {"runAsUser": 5}
+
+
+def test_neither_template_nor_defaults_are_changed() -> None:
+    defaults = {"volumes": [{"name": "a"}], "containers": [{"name": "worker", "env": [{}]}]}
+    given, before = copy.deepcopy(TEMPLATE), copy.deepcopy(defaults)
+
+    joined = join_defaults(given, defaults)
+    joined["spec"]["volumes"][0]["name"] = "changed"
+
+    assert given == TEMPLATE
+    assert defaults == before
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not a JSON object"),
+        ({"containers": [{"name": "sidecar"}]}, "other containers than one named worker"),
+        ({"containers": {}}, "other containers than one named worker"),
+        ({"containers": [{"name": "worker"}] * 2}, "more than one container"),
+    ],
+)
+def test_defaults_that_cannot_be_meant_are_refused(value: Any, complaint: str) -> None:
+    text = value if isinstance(value, str) else json.dumps(value)
+
+    with pytest.raises(ConfigError, match=complaint):
+        parse_defaults(text)
