@@ -8,7 +8,7 @@ SOURCES := jobrunner/src api/src operator/src
 # What decides over jobs is pure, and every branch of it is tested.
 PURE := --cov=zerog.jobs.life --cov=zerog.jobs.record --cov=zerog.jobs.explain
 # Tests that need a Kubernetes.
-ON_CLUSTER := tests/integration/operator
+ON_CLUSTER := tests/integration/operator tests/chart/cluster
 PORT ?=
 
 ##@ General
@@ -21,7 +21,7 @@ run: setup ## Start everything, run a job through it, stay up (^C stops)
 	@bash hack/run.sh
 
 .PHONY: test
-test: setup lint typecheck test-unit test-integration test-cluster ## Install what the tests need and pass them all
+test: setup lint typecheck verify test-unit test-integration test-chart test-cluster ## Install what the tests need and pass them all
 
 ##@ Development
 .PHONY: setup
@@ -55,7 +55,11 @@ test-unit: ## Tests that need nothing but Python
 
 .PHONY: test-integration
 test-integration: ## Tests with real servers and processes
-	@$(PY) -m pytest -q tests/integration --ignore $(ON_CLUSTER) -n 4
+	@$(PY) -m pytest -q tests/integration --ignore tests/integration/operator -n 4
+
+.PHONY: test-chart
+test-chart: cluster-binaries ## Tests of what the Helm chart renders
+	@$(PY) -m pytest -q tests/chart --ignore tests/chart/cluster -n 2
 
 .PHONY: test-cluster
 test-cluster: cluster-binaries ## Tests on a real Kubernetes control plane
@@ -73,6 +77,15 @@ bench: ## Measure ZeroG and its peers side by side
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
 	@rm -rf .venv .tools .zerog .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+##@ Generate
+.PHONY: generate
+generate: cluster-binaries ## Make anew what is made of other files
+	@$(PY) -m hack.chart
+
+.PHONY: verify
+verify: cluster-binaries ## Check that what is made of other files is up to date
+	@$(PY) -m hack.chart --check
 
 ##@ Cluster
 .PHONY: cluster-binaries

@@ -97,6 +97,7 @@ ALL = {
 #: What each layer of clusters needs.
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 NODES = ("kube-scheduler", "kwok")
+INSTALLER = ("helm",)
 
 
 class BuildError(Exception):
@@ -218,7 +219,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
     parser.add_argument("--check", action="store_true", help="only fail if any is missing")
     arguments = parser.parse_args()
-    names = arguments.names or [*CONTROL_PLANE, *NODES]
+    names = arguments.names or [*CONTROL_PLANE, *NODES, *INSTALLER]
     if unknown := [name for name in names if name not in ALL]:
         parser.error(f"unknown: {', '.join(unknown)}")
     if arguments.check:

@@ -1,0 +1,107 @@
+"""`values.schema.json`, made of the values and of what is known about some of them.
+
+An unknown key is refused at every level: types follow from the defaults, and pieces that are
+Kubernetes' own list Kubernetes' keys.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hack.chart.values import Path_, Value
+
+Schema = dict[str, Any]
+
+_STRINGS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+_FREE: Schema = {"type": "object"}
+_TEXT: Schema = {"type": "string", "minLength": 1}
+
+
+def _keys(*names: str, **more: Schema) -> Schema:
+    properties: dict[str, Schema] = {name: {} for name in names} | more
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_QUANTITIES: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+#: By the last key of a path: pieces whose keys are Kubernetes' own.
+_PIECES: dict[str, Schema] = {
+    "nodeSelector": _STRINGS,
+    "podAnnotations": _STRINGS,
+    "podLabels": _STRINGS,
+    "annotations": _STRINGS,
+    "labels": _STRINGS,
+    "resources": _keys("claims", requests=_QUANTITIES, limits=_QUANTITIES),
+    "securityContext": _keys(
+        "allowPrivilegeEscalation", "appArmorProfile", "capabilities", "privileged", "procMount",
+        "readOnlyRootFilesystem", "runAsGroup", "runAsNonRoot", "runAsUser", "seLinuxOptions",
+        "seccompProfile", "windowsOptions",
+    ),
+    "podSecurityContext": _keys(
+        "appArmorProfile", "fsGroup", "fsGroupChangePolicy", "runAsGroup", "runAsNonRoot",
+        "runAsUser", "seLinuxChangePolicy", "seLinuxOptions", "seccompProfile",
+        "supplementalGroups", "supplementalGroupsPolicy", "sysctls", "windowsOptions",
+    ),
+    "affinity": _keys("nodeAffinity", "podAffinity", "podAntiAffinity"),
+    "tolerations": _list(_keys("key", "operator", "value", "effect", "tolerationSeconds")),
+    "extraEnv": _list({**_keys("valueFrom", name=_TEXT, value={"type": "string"}),
+                       "required": ["name"]}),
+    "imagePullSecrets": _list({**_keys(name=_TEXT), "required": ["name"]}),
+    "parentRefs": _list({**_keys("group", "kind", "name", "namespace", "port", "sectionName"),
+                         "required": ["name"]}),
+    "hostnames": _list(_TEXT),
+    "namespaces": _list(_TEXT),
+    "apiFrom": _list(_keys("ipBlock", "namespaceSelector", "podSelector")),
+    "metricsFrom": _list(_keys("ipBlock", "namespaceSelector", "podSelector")),
+    # What the values' types do not say.
+    "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "repository": _TEXT,
+    "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "maxUnavailable": {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+%$"},
+    "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
+    "size": {"type": "string", "pattern": "^[0-9]+(Mi|Gi|Ti)$"},
+    "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
+    "datastore": {"enum": ["sqlite", "couchbase"]},
+    "targetCpuPercent": {"type": "integer", "minimum": 1},
+    "minReplicas": {"type": "integer", "minimum": 1},
+    "maxReplicas": {"type": "integer", "minimum": 1},
+}  # fmt: skip
+
+
+def build_schema(defaults: Mapping[str, Any], values: Sequence[Value]) -> Schema:
+    """Return the schema of the values."""
+    texts = {value.path: value.text for value in values}
+    schema = _of(defaults, (), texts)
+    # Helm gives it to a chart that another one depends on.
+    schema["properties"]["global"] = _FREE
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "ZeroG", **schema}
+
+
+def render_schema(schema: Schema) -> str:
+    """Return the schema's file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _of(value: Any, path: Path_, texts: Mapping[Path_, str]) -> Schema:
+    schema = _bare(value, path, texts)
+    return {"description": texts[path], **schema} if path in texts else schema
+
+
+def _bare(value: Any, path: Path_, texts: Mapping[Path_, str]) -> Schema:
+    if path and path[-1] in _PIECES:
+        return _PIECES[path[-1]]
+    match value:
+        case bool():
+            return {"type": "boolean"}
+        case int():
+            return {"type": "integer", "minimum": 0}
+        case str():
+            return {"type": "string"}
+        case Mapping() if value:
+            properties = {key: _of(item, (*path, key), texts) for key, item in value.items()}
+            return {"type": "object", "additionalProperties": False, "properties": properties}
+    raise ValueError(f"what {'.'.join(path)} may be is not known: add it to hack/chart/schema.py")

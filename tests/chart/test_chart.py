@@ -1,0 +1,121 @@
+"""What holds whatever the values are."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.chart.helm import CHART, HelmError, Object, Rendered, render, run_helm
+from tests.chart.variants import VARIANTS
+
+#: Labels that every object carries.
+LABELS = {f"app.kubernetes.io/{name}" for name in
+          ("name", "instance", "component", "version", "part-of", "managed-by")}  # fmt: skip
+CONTRADICTIONS: list[tuple[Object, str]] = [
+    ({"api": {"replicas": 2}}, "set api.replicas=1"),
+    ({"api": {"autoscaling": {"enabled": True}}}, "api.autoscaling.enabled=false"),
+    ({"beanstalkd": {"address": "q:1"}}, "beanstalkd.enabled=false"),
+    ({"beanstalkd": {"enabled": False}}, "beanstalkd.address=host:port"),
+    ({"api": {"ingress": {"enabled": True}}}, "api.ingress.host"),
+    ({"api": {"httpRoute": {"enabled": True}}}, "api.httpRoute.parentRefs"),
+    ({"api": {"serviceAccount": {"create": False}}}, "api.serviceAccount.name"),
+]
+
+
+@pytest.fixture(params=list(VARIANTS))
+def rendered(request: pytest.FixtureRequest) -> Rendered:
+    return render(VARIANTS[request.param])
+
+
+def containers(rendered: Rendered) -> Iterator[tuple[str, Object, Object]]:
+    for name, spec in rendered.pod_specs():
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            yield f"{name}/{container['name']}", spec, container
+
+
+def test_helm_finds_nothing_to_complain_about() -> None:
+    run_helm("lint", "--strict", "--kube-version", "1.36.3", str(CHART))
+
+
+def test_every_object_has_its_name_its_namespace_and_all_labels(rendered: Rendered) -> None:
+    seen = set()
+    for item in rendered.objects:
+        metadata = item["metadata"]
+        key = (item["kind"], metadata.get("namespace"), metadata["name"])
+        assert key not in seen
+        seen.add(key)
+        assert set(metadata["labels"]) >= LABELS, key
+        assert metadata["labels"]["helm.sh/chart"].startswith("zerog-")
+
+
+def test_selectors_are_of_what_never_changes(rendered: Rendered) -> None:
+    for item in [*rendered.of_kind("Deployment"), *rendered.of_kind("StatefulSet")]:
+        selector = item["spec"]["selector"]["matchLabels"]
+        assert set(selector) == {
+            "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component",
+        }  # fmt: skip
+        assert selector.items() <= item["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_every_container_is_restricted_and_asks_for_resources(rendered: Rendered) -> None:
+    for name, spec, container in containers(rendered):
+        security = container["securityContext"]
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert security["allowPrivilegeEscalation"] is False, name
+        assert security["readOnlyRootFilesystem"] is True, name
+        assert security["capabilities"] == {"drop": ["ALL"]}, name
+        assert container["resources"]["requests"], name
+        assert container["resources"]["limits"]["memory"], name
+
+
+def test_services_of_the_namespace_do_not_look_like_settings(rendered: Rendered) -> None:
+    assert all(spec["enableServiceLinks"] is False for _, spec in rendered.pod_specs())
+
+
+def test_no_image_is_one_that_moves(rendered: Rendered) -> None:
+    for name, _, container in containers(rendered):
+        assert re.search(r"(:[0-9][^:]*|@sha256:[0-9a-f]{64})$", container["image"]), name
+
+
+def test_only_those_who_ask_the_api_server_get_a_token(rendered: Rendered) -> None:
+    given = {name for name, spec in rendered.pod_specs()
+             if spec.get("automountServiceAccountToken", True)}  # fmt: skip
+
+    assert given == {"Deployment/zerog-operator"}
+
+
+def test_no_role_has_a_wildcard(rendered: Rendered) -> None:
+    for item in [*rendered.of_kind("Role"), *rendered.of_kind("ClusterRole")]:
+        for rule in item["rules"]:
+            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+@pytest.mark.parametrize(("values", "advice"), CONTRADICTIONS)
+def test_what_contradicts_itself_fails_with_what_to_do(values: Object, advice: str) -> None:
+    with pytest.raises(HelmError) as refused:
+        render(values)
+
+    assert advice in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"unknown": 1},
+        {"api": {"replica": 2}},
+        {"api": {"resources": {"request": {}}}},
+        {"api": {"securityContext": {"priviledged": True}}},
+        {"operator": {"image": {"tags": "1"}}},
+        {"beanstalkd": {"persistence": {"enable": True}}},
+        {"workers": {"podSecurityContext": {"runAsRoot": True}}},
+        {"api": {"extraEnv": [{"name": "A", "val": "1"}]}},
+        {"api": {"replicas": "two"}},
+        {"api": {"image": {"pullPolicy": "Sometimes"}}},
+        {"api": {"image": {"digest": "abc"}}},
+        {"datastore": "postgres"},
+    ],
+)
+def test_what_is_misspelt_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(HelmError, match="values don't meet the specifications of the schema"):
+        render(values)
