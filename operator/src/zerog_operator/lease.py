@@ -1,6 +1,6 @@
 """One active operator: whoever holds the Lease acts, the others wait.
 
-Written over the Lease itself: kopf's peering needs a resource of its own, waits 60 s after a crash
+Written on the Lease itself: kopf's peering needs a resource of its own, waits 60 s after a crash
 and freezes both of two equals; the official client's election does not give its Lease up on a
 clean end and ends at the first call without an answer. Times are measured by one's own clock
 since one saw the Lease change, so clocks need not agree (as in client-go's leaderelection).
@@ -12,7 +12,6 @@ The invariant: a holder that could not renew for `RENEW_SECONDS` stops acting be
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +41,10 @@ def may_take(seen: Seen, identity: str, now: float) -> bool:
     return seen.holder in ("", identity) or now - seen.at >= LEASE_SECONDS
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Lease:
     """One candidate's view of the Lease."""
 
@@ -53,17 +56,20 @@ class Lease:
     async def lead(self, act: Callable[[], Awaitable[None]]) -> bool:
         """Wait for the Lease, then act. True if acting ended by itself, False if the Lease was
         lost; acting is cancelled then."""
-        while not await self._try():
+        renewed = _now()
+        while not await self._try(renewed):
             await asyncio.sleep(TRY_SECONDS)
+            renewed = _now()
         log.info("%s is the active operator", self.identity)
         acting = asyncio.ensure_future(act())
-        renewed = time.monotonic()
         try:
             while not acting.done():
                 await asyncio.wait({acting}, timeout=TRY_SECONDS)
-                if await self._try():
-                    renewed = time.monotonic()
-                elif time.monotonic() - renewed > RENEW_SECONDS:
+                # Others see the Lease change at any time from now on, not when we hear of it.
+                tried = _now()
+                if await self._try(renewed):
+                    renewed = tried
+                elif self._is_anothers or _now() - renewed >= RENEW_SECONDS:
                     log.error("the Lease is lost")
                     return False
             await acting
@@ -75,10 +81,15 @@ class Lease:
             with contextlib.suppress(asyncio.CancelledError):
                 await acting
 
-    async def _try(self) -> bool:
+    @property
+    def _is_anothers(self) -> bool:
+        return self._seen.holder not in ("", self.identity)
+
+    async def _try(self, renewed: float) -> bool:
         """Take or renew the Lease; whether we hold it now. No answer means no."""
+        left = max(0.0, renewed + RENEW_SECONDS - _now())
         try:
-            async with asyncio.timeout(RENEW_SECONDS / 2):
+            async with asyncio.timeout(min(RENEW_SECONDS / 2, left)):
                 return await self._take(self.identity)
         except (CallError, TimeoutError) as error:
             log.warning("the Lease cannot be renewed: %s", error)
@@ -90,11 +101,14 @@ class Lease:
             version = lease["metadata"]["resourceVersion"]
             if version != self._seen.version:
                 holding = lease.get("spec", {}).get("holderIdentity") or ""
-                self._seen = Seen(version, holding, time.monotonic())
-            if not may_take(self._seen, self.identity, time.monotonic()):
+                self._seen = Seen(version, holding, _now())
+            if not may_take(self._seen, self.identity, _now()):
                 return False
         document = self._document(lease, holder)
-        return await self._cluster.write_lease(self._namespace, document, new=lease is None)
+        if not await self._cluster.write_lease(self._namespace, document, new=lease is None):
+            return False
+        self._seen = Seen("", self.identity, _now())
+        return True
 
     async def _give_up(self) -> None:
         with contextlib.suppress(CallError, TimeoutError):
