@@ -6,6 +6,7 @@ the settings nothing is written, and the Event tells.
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from zerog.datastore import open_datastore
@@ -17,8 +18,12 @@ from zerog_operator.pods import Ending
 
 log = logging.getLogger(__name__)
 
-#: The newest unfinished jobs are looked through; one that died is among them.
-LOOKED_THROUGH = 500
+#: Jobs that are read at a time.
+PAGE = 500
+#: All jobs that run are looked through, up to this many pages …
+RUNNING_PAGES = 40
+#: … and the newest of those that somebody else has put back already.
+WAITING_PAGES = 1
 TRIES = 5
 #: What costs the job nothing.
 INTERRUPTIONS = frozenset({"Evicted", "Preempted", "NodeLost", "Deleted"})
@@ -46,18 +51,29 @@ class Records:
         try:
             if self._store is None:
                 self._store = await open_datastore(self._url)
-            states = (State.RUNNING, State.QUEUED, State.WAITING)
-            page = await self._store.list_jobs(JobFilter(states=states), limit=LOOKED_THROUGH)
-            noted = [await self._note(stored, worker, death) for stored in page.jobs]
+            noted = await self._note_in((State.RUNNING,), RUNNING_PAGES, worker, death)
+            waiting = (State.QUEUED, State.WAITING)
+            return noted + await self._note_in(waiting, WAITING_PAGES, worker, death)
         except DatastoreError as error:
             log.warning("the death of worker %s is in no record: %s", worker, error)
             return 0
-        return sum(noted)
 
     async def close(self) -> None:
         """Close the datastore."""
         if self._store is not None:
             await self._store.close()
+
+    async def _note_in(self, states: Sequence[State], pages: int, worker: str, death: Death) -> int:
+        assert self._store is not None
+        noted, cursor = 0, None
+        for _ in range(pages):
+            page = await self._store.list_jobs(JobFilter(states=states), limit=PAGE, cursor=cursor)
+            for stored in page.jobs:
+                noted += await self._note(stored, worker, death)
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return noted
 
     async def _note(self, stored: Stored, worker: str, death: Death) -> bool:
         assert self._store is not None

@@ -1,0 +1,94 @@
+"""The cause of a worker's death gets into the record of what it ran, whatever else there is."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from zerog.datastore import open_datastore
+from zerog.datastore.base import Datastore
+from zerog.jobs import life
+from zerog.jobs.record import (
+    Cause,
+    JobRecord,
+    State,
+    WorkerIdentity,
+    from_document,
+    new_job_id,
+    to_document,
+)
+from zerog_operator.pods import Ending
+from zerog_operator.records import PAGE, WAITING_PAGES, Records
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GONE = Ending("DeletionByTaintManager", "the node is lost", None, time=NOW.timestamp() + 60)
+
+
+async def insert(store: Datastore, record: JobRecord) -> None:
+    assert await store.insert("jobs", record.uuid, to_document(record))
+
+
+async def read(store: Datastore, uuid: str) -> JobRecord:
+    stored = await store.get("jobs", uuid)
+    assert stored is not None
+    return from_document(stored.document)
+
+
+def running(worker: str) -> JobRecord:
+    record = JobRecord(new_job_id(), "Noop", "media", NOW, NOW)
+    return life.step(record, life.Claimed(WorkerIdentity(worker), 1), NOW).record
+
+
+async def test_a_job_that_runs_is_found_behind_any_number_of_newer_ones(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'zerog.db'}"
+    store, records = await open_datastore(url), Records(url)
+    lost, other = running("media-1"), running("media-2")
+    await insert(store, lost)
+    await insert(store, other)
+    for _ in range(PAGE * WAITING_PAGES + 1):
+        await insert(store, JobRecord(new_job_id(), "Noop", "media", NOW, NOW))
+
+    assert await records.note_death("media-1", "NodeLost", GONE) == 1
+
+    told = await read(store, lost.uuid)
+    assert (told.attempts[0].cause, told.crashes) == (Cause.INTERRUPTED, 0)
+    assert "NodeLost: the node is lost" in (told.attempts[0].message or "")
+    assert (await read(store, other.uuid)).state is State.RUNNING
+    await records.close()
+    await store.close()
+
+
+async def test_each_cause_is_charged_to_its_own_budget(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'zerog.db'}"
+    store, records = await open_datastore(url), Records(url)
+    charged = {}
+    for cause in ("Evicted", "Preempted", "NodeLost", "Deleted", "Crash", "OutOfMemory"):
+        job = running(cause)
+        await insert(store, job)
+        await records.note_death(cause, cause, GONE)
+        told = await read(store, job.uuid)
+        charged[cause] = (told.attempts[0].cause, told.crashes)
+
+    free = (Cause.INTERRUPTED, 0)
+    assert charged == {
+        "Evicted": free,
+        "Preempted": free,
+        "NodeLost": free,
+        "Deleted": free,
+        "Crash": (Cause.CRASH, 1),
+        "OutOfMemory": (Cause.OUT_OF_MEMORY, 1),
+    }
+    await records.close()
+    await store.close()
+
+
+async def test_a_worker_of_the_same_name_that_came_later_is_not_meant(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'zerog.db'}"
+    store, records = await open_datastore(url), Records(url)
+    job = running("media-1")
+    await insert(store, job)
+    before = Ending("Error", "exit code 1", 1, time=(NOW - timedelta(hours=1)).timestamp())
+
+    assert await records.note_death("media-1", "Crash", before) == 0
+
+    assert (await read(store, job.uuid)).state is State.RUNNING
+    await records.close()
+    await store.close()
