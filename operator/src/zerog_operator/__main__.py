@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -37,18 +38,19 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     api = await load_client()
-    tubes, cluster = Tubes(settings.queue), Cluster(api)
+    metrics = Metrics()
+    tubes = Tubes(settings.queue)
+    cluster = Cluster(api, lambda call: metrics.api_errors.labels(call=call).inc())
     sightings = Sightings()
     applier = Applier(cluster, tubes, settings, sightings)
     records = Records(settings.store)
-    world = World(settings, cluster, tubes, applier, CauseRecorder(), Metrics(), records, sightings)
+    world = World(settings, cluster, tubes, applier, CauseRecorder(), metrics, records, sightings)
     probes = await serve_probes(world, settings.host, settings.port)
     try:
         if standalone:
             await _act(world, stop)
             return 0
-        identity = f"{os.environ.get('HOSTNAME') or socket.gethostname()}-{os.getpid()}"
-        lease = Lease(cluster, settings.lease_namespace, settings.lease_name, identity)
+        lease = Lease(cluster, settings.lease_namespace, settings.lease_name, _name_myself())
         leading = asyncio.create_task(lease.lead(lambda: _act(world, stop)), name="lease")
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({leading, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -62,6 +64,12 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
         await tubes.close()
         await records.close()
         await api.close()  # type: ignore[no-untyped-call]
+
+
+def _name_myself() -> str:
+    # On a host's own network two pods may share name and process id, and must not share a Lease.
+    host = os.environ.get("HOSTNAME") or socket.gethostname()
+    return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 async def _act(world: World, stop: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ counted anew at every reading. So a crash between any two steps needs no repair.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity, build_describe_pod, build_worker_pod
 from zerog_operator.settings import OperatorSettings
 from zerog_operator.sightings import Sightings
-from zerog_operator.tubes import Tubes, quietly_forget
+from zerog_operator.tubes import Tubes
 
 log = logging.getLogger(__name__)
 
@@ -40,28 +41,25 @@ class Applier:
     async def apply(self, pool: PoolIdentity, spec: PoolSpec, decision: Decision) -> Refusal | None:
         """Carry out a decision. Returns why a pod was refused, if one was."""
         refusal = await self._create(pool, spec, decision.create)
-        await self._delete(pool, decision.delete)
+        await self._delete(pool, decision.delete, unchanged=True)
         key = names.retire_key(pool.namespace, pool.name)
         try:
             if decision.tokens_to_take:
                 await self._tubes.take_tokens(key, decision.tokens_to_take)
             if decision.tokens_to_put:
                 await self._tubes.put_tokens(key, decision.tokens_to_put)
-            for worker in decision.retire:
-                await self._tubes.retire(worker.name)
+            await self._tubes.retire(worker.name for worker in decision.retire)
         except QueueError as error:
             log.warning("pool %s/%s: %s", pool.namespace, pool.name, error)
         return refusal
 
     async def remove_finished(self, pool: PoolIdentity, pods: Sequence[PodFacts]) -> None:
         """Delete pods that have ended for good, and what was put for them."""
-        for facts in pods:
-            worker = facts.worker
-            try:
-                await self._cluster.delete_pod(pool.namespace, worker.name, uid=worker.uid)
-            except CallError as error:
-                log.warning("pod %s/%s stays: %s", pool.namespace, worker.name, error)
-            await quietly_forget(self._tubes, worker.name)
+        workers = [facts.worker for facts in pods]
+        await self._delete(pool, workers, unchanged=False)
+        with contextlib.suppress(QueueError):  # what is left over does no harm
+            for worker in workers:
+                await self._tubes.forget_worker(worker.name)
 
     async def start_describe(self, pool: PoolIdentity, spec: PoolSpec) -> Refusal | None:
         """Start the pod that checks the image."""
@@ -72,7 +70,10 @@ class Applier:
         return None
 
     async def _create(self, pool: PoolIdentity, spec: PoolSpec, count: int) -> Refusal | None:
+        answered = True
+
         async def create() -> Refusal | None:
+            nonlocal answered
             name = names.worker_pod_name(pool.name)
             try:
                 made = await self._cluster.create_pod(
@@ -83,6 +84,7 @@ class Applier:
                     return refusal_of(error)
                 # It may be there all the same: it counts as unseen until a list shows it.
                 self._sightings.doubt()
+                answered = False
                 return None
             if made is not None:
                 self._sightings.note_created((pool.namespace, pool.name), parse_pod(made))
@@ -92,23 +94,32 @@ class Applier:
             size = min(CALLS_AT_ONCE, count - start)
             refused = [found for found in await asyncio.gather(*[create() for _ in range(size)])
                        if found is not None]  # fmt: skip
-            if refused:
-                return refused[0]
+            if refused or not answered:
+                # The next look goes on, if there still is something to do.
+                return refused[0] if refused else None
         return None
 
-    async def _delete(self, pool: PoolIdentity, pods: Sequence[WorkerPod]) -> None:
-        async def delete(pod: WorkerPod) -> None:
+    async def _delete(
+        self, pool: PoolIdentity, pods: Sequence[WorkerPod], *, unchanged: bool
+    ) -> None:
+        """Delete pods, if wanted only those that are as they were when they were looked at."""
+
+        async def delete(pod: WorkerPod) -> bool:
+            version = pod.resource_version if unchanged else None
             try:
-                deleted = await self._cluster.delete_pod(
-                    pool.namespace, pod.name, uid=pod.uid, resource_version=pod.resource_version
-                )
-                if deleted:
+                if await self._cluster.delete_pod(
+                    pool.namespace, pod.name, uid=pod.uid, resource_version=version
+                ):
                     self._sightings.settle(pod.uid)
             except CallError as error:
                 log.warning("pod %s/%s stays: %s", pool.namespace, pod.name, error)
+                return not error.ambiguous
+            return True
 
         for start in range(0, len(pods), CALLS_AT_ONCE):
-            await asyncio.gather(*[delete(pod) for pod in pods[start : start + CALLS_AT_ONCE]])
+            part = pods[start : start + CALLS_AT_ONCE]
+            if not all(await asyncio.gather(*[delete(pod) for pod in part])):
+                return
 
 
 def refusal_of(error: CallError) -> Refusal:

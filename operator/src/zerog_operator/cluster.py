@@ -8,7 +8,7 @@ with the server's own words; `ambiguous` says that the change may have happened.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -53,8 +53,10 @@ async def load_client() -> client.ApiClient:
 class Cluster:
     """The calls that the operator makes."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, note_error: Callable[[str], None]) -> None:
+        """Wrap a client; `note_error` hears of each call that went wrong, e.g. "POST pods"."""
         self._api = api
+        self._note_error = note_error
 
     async def create_pod(self, pod: dict[str, Any]) -> dict[str, Any] | None:
         """Create a pod and return it. One that is there already is as good: None."""
@@ -145,6 +147,15 @@ class Cluster:
     async def _call(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> Any:
+        try:
+            return await self._ask(method, path, body, content_type)
+        except CallError as error:
+            # What is gone, or was changed by somebody else, is no error but news.
+            if error.status not in (404, 409):
+                self._note_error(f"{method} {_resource(path)}")
+            raise
+
+    async def _ask(self, method: str, path: str, body: Any, content_type: str) -> Any:
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = content_type
@@ -179,6 +190,13 @@ class Cluster:
 
 def _lease_path(namespace: str, name: str) -> str:
     return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"
+
+
+def _resource(path: str) -> str:
+    """Return what a call is about: "pods", "zerogworkerpools", "leases" or "version"."""
+    words = path.partition("?")[0].strip("/").split("/")
+    known = ("pods", names.PLURAL, "leases")
+    return next((word for word in words if word in known), words[-1])
 
 
 def _error(status: int, body: bytes | str) -> CallError:

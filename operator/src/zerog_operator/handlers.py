@@ -58,10 +58,12 @@ class Pools:
         metadata = body["metadata"]
         key = metadata["namespace"], metadata["name"]
         loop = self.loops.get(key)
-        if loop is not None and (kind == "DELETED" or loop.identity.uid != metadata["uid"]):
+        # One that waits for its finalizers is as good as gone: its pods shall not come again.
+        gone = kind == "DELETED" or bool(metadata.get("deletionTimestamp"))
+        if loop is not None and (gone or loop.identity.uid != metadata["uid"]):
             await self.loops.pop(key).stop()
             loop = None
-        if kind == "DELETED" or metadata.get("deletionTimestamp"):
+        if gone:
             return
         if loop is None:
             self.loops[key] = PoolLoop(self.world, body)

@@ -47,7 +47,7 @@ class Metrics:
         )
         self.reaction = Histogram(
             "zerog_reaction_seconds",
-            "From the reading that shows work in an empty pool to its first pod's creation.",
+            "From the reading that shows work to the pods' creation.",
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
             registry=registry,
         )
@@ -58,3 +58,11 @@ class Metrics:
         self.leader = Gauge(
             "zerog_operator_active", "1 while this replica acts.", registry=registry
         )
+
+    def forget(self, namespace: str, pool: str) -> None:
+        """Drop what is said of a pool that is gone."""
+        here = {"namespace": namespace, "pool": pool}
+        for metric in (
+            self.queue, self.workers, self.desired, self.decisions, self.pods, self.endings,
+        ):  # fmt: skip
+            metric.remove_by_labels(here)

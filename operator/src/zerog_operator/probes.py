@@ -1,4 +1,8 @@
-"""/metrics, /healthz and /readyz. Healthy means that the loop turns: whoever answers here turns."""
+"""/metrics, /healthz and /readyz.
+
+Healthy means that the loops turn: this one, for whoever answers here turns, and that of each pool.
+An API server or a queue that is away is no reason for a restart: the loops turn all the same.
+"""
 
 import time
 
@@ -7,8 +11,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from zerog_operator.world import World
 
-#: Without a look at any pool for so long, something is stuck.
-STUCK_SECONDS = 60.0
+#: A pool whose loop has not turned for so long is stuck: every call of a look has a deadline.
+STUCK_SECONDS = 120.0
 
 
 async def serve_probes(world: World, host: str, port: int) -> web.AppRunner:
@@ -19,8 +23,12 @@ async def serve_probes(world: World, host: str, port: int) -> web.AppRunner:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthz(_: web.Request) -> web.Response:
-        stuck = world.last_look is not None and time.monotonic() - world.last_look > STUCK_SECONDS
-        return web.Response(status=503 if stuck else 200, text="stuck\n" if stuck else "ok\n")
+        late = time.monotonic() - STUCK_SECONDS
+        stuck = [f"{namespace}/{pool}" for (namespace, pool), turn in world.turns.items()
+                 if turn < late]  # fmt: skip
+        if stuck:
+            return web.Response(status=503, text=f"stuck: {', '.join(sorted(stuck))}\n")
+        return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -22,6 +22,7 @@ from zerog_operator.defaults import join_defaults, parse_defaults
 from zerog_operator.describe import check_image
 from zerog_operator.model import (
     Decision,
+    LimitedBy,
     Observation,
     QueueReading,
     Refusal,
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: After an error nobody foresaw.
 ERROR_PAUSE_SECONDS = 5.0
+#: Looks are this far apart at least: when many pods change, one look sees many changes.
+SPACING_SECONDS = 0.1
 
 
 class PoolLoop:
@@ -74,21 +77,24 @@ class PoolLoop:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
+        self._world.turns.pop(self._labels, None)
+        self._world.metrics.forget(*self._labels)
 
     async def _run(self) -> None:
         while True:
             pause = ERROR_PAUSE_SECONDS
+            self._world.turns[self._labels] = time.monotonic()
             try:
                 with self._world.metrics.reconcile.time():
                     pause = await self.reconcile()
-                self._world.last_look = time.monotonic()
             except CallError as error:
-                self._world.metrics.api_errors.labels(call="status").inc()
                 log.warning("pool %s: %s", self.identity.name, error)
             except Exception:  # the loop of a pool must not end while the pool is there
                 log.exception("pool %s", self.identity.name)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
+            since = time.monotonic() - self._looked.steady
+            await asyncio.sleep(max(0.0, SPACING_SECONDS - since))
             self._wake.clear()
 
     async def reconcile(self) -> float:
@@ -101,11 +107,10 @@ class PoolLoop:
         now = self._read_clock()
         facts = self._world.facts_of(self.identity.namespace, self.identity.name)
         await self._check_image(spec, facts, now)
-        observation = await self._observe(spec, facts)
+        observation = await self._observe(spec, facts, now)
         decision, self._history = decide(spec, observation, self._history, now)
         refusal = await self._world.applier.apply(self.identity, spec, decision)
-        if decision.create:
-            self._refusal = refusal
+        self._note_refusal(decision, refusal)
         listed = {item.worker.uid for item in facts}
         self._deleted = (self._deleted & listed) | {pod.uid for pod in decision.delete}
         await self._clean_up(facts)
@@ -127,10 +132,18 @@ class PoolLoop:
             self._history = move(self._history, jump)
         return self._looked.wall
 
-    async def _observe(self, spec: PoolSpec, facts: list[PodFacts]) -> Observation:
+    def _note_refusal(self, decision: Decision, refusal: Refusal | None) -> None:
+        if decision.create:
+            self._refusal = refusal
+        elif decision.limited_by not in (LimitedBy.BACKOFF, LimitedBy.UNKNOWN):
+            # Nobody lacks what was refused any more.
+            final = self._refusal is not None and self._refusal.final
+            self._refusal = self._refusal if final else None
+
+    async def _observe(self, spec: PoolSpec, facts: list[PodFacts], now: float) -> Observation:
         key = names.retire_key(self.identity.namespace, self.identity.name)
         queue = await self._world.tubes.read(spec.queue, key)
-        return Observation(queue, self._world.workers_of(facts), self._refusal)
+        return Observation(queue, self._world.workers_of(facts, now), self._refusal)
 
     async def _check_image(self, spec: PoolSpec, facts: list[PodFacts], now: float) -> None:
         template = template_hash(spec)
@@ -173,7 +186,8 @@ class PoolLoop:
 
     def _note(self, observation: Observation, decision: Decision, now: float) -> None:
         metrics, labels = self._world.metrics, self._labels
-        metrics.desired.labels(*labels).set(decision.replicas)
+        if decision.limited_by is not LimitedBy.UNKNOWN:
+            metrics.desired.labels(*labels).set(decision.replicas)
         if isinstance(observation.queue, QueueReading):
             queue = observation.queue
             for state in ("ready", "reserved", "delayed", "buried"):
@@ -219,10 +233,10 @@ class PoolLoop:
             good = "False" if item["type"] == conditions.PAUSED else "True"
             kind = "Normal" if item["status"] == good else "Warning"
             self._event(kind, item["reason"], item["message"])
-        wanted = before.get("desiredReplicas")
-        if wanted not in (None, decision.replicas):
-            self._event("Normal", "Scaling", f"{wanted} → {decision.replicas}: {decision.reason}")
-            direction = "up" if decision.replicas > int(wanted or 0) else "down"
+        wanted, desired = before.get("desiredReplicas"), status["desiredReplicas"]
+        if wanted not in (None, desired):
+            self._event("Normal", "Scaling", f"{wanted} → {desired}: {decision.reason}")
+            direction = "up" if desired > int(wanted or 0) else "down"
             self._world.metrics.decisions.labels(*self._labels, direction).inc()
 
     def _event(self, kind: str, reason: str, message: str) -> None:

@@ -5,8 +5,8 @@ that fails is found missing by the next reading.
 """
 
 import asyncio
-import contextlib
 import time
+from collections.abc import Iterable
 
 from zerog.errors import QueueError
 from zerog.names import retire_tube_name, retire_worker_tube_name, tube_name
@@ -65,12 +65,10 @@ class Tubes:
         """Take back as many tokens as still lie there; return how many."""
         return await self._take(retire_tube_name(retire_key), count)
 
-    async def retire(self, worker: str) -> None:
-        """Tell a worker by name to retire once it has finished what it runs."""
+    async def retire(self, workers: Iterable[str]) -> None:
+        """Tell workers by name to retire once they have finished what they run."""
         connection = await self._connect()
-        tube = retire_worker_tube_name(worker)
-        if not (await connection.tube_stats(tube)).entries:
-            await connection.put(tube, "retire")
+        await asyncio.gather(*[_retire(connection, worker) for worker in workers])
 
     async def forget_worker(self, worker: str) -> None:
         """Remove what was put for a worker that is gone."""
@@ -113,7 +111,7 @@ class Tubes:
             return self._connection
 
 
-async def quietly_forget(tubes: Tubes, worker: str) -> None:
-    """Forget a worker if the queue is there; a token left over is harmless."""
-    with contextlib.suppress(QueueError):
-        await tubes.forget_worker(worker)
+async def _retire(connection: QueueConnection, worker: str) -> None:
+    tube = retire_worker_tube_name(worker)
+    if not (await connection.tube_stats(tube)).entries:
+        await connection.put(tube, "retire")

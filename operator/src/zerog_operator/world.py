@@ -52,8 +52,8 @@ class World:
     trouble: str = ""
     #: Whether this replica acts.
     active: bool = False
-    #: When a pool was last looked at; None before the first look.
-    last_look: float | None = None
+    #: When each pool's loop last turned, by `time.monotonic()`.
+    turns: dict[PoolKey, float] = field(default_factory=dict)
 
     def facts_of(self, namespace: str, pool: str) -> list[PodFacts]:
         """Return the pods of a pool as last seen."""
@@ -61,12 +61,13 @@ class World:
         found = self.sightings.merge((namespace, pool), indexed)
         return [_note_node(facts, self.nodes) for facts in found]
 
-    def workers_of(self, facts: Iterable[PodFacts]) -> Workers | Unknown:
+    def workers_of(self, facts: Iterable[PodFacts], now: float) -> Workers | Unknown:
         """Return the workers among the pods, or why nobody knows."""
         silent = time.monotonic() - self.last_contact
         if silent > FRESH_SECONDS:
             return Unknown("ApiServerUnreachable", f"no answer for {silent:.0f} s: {self.trouble}")
-        return Workers(tuple(item.worker for item in facts if item.role == names.ROLE_WORKER))
+        workers = [item.worker_at(now) for item in facts if item.role == names.ROLE_WORKER]
+        return Workers(tuple(workers))
 
     async def heartbeat(self, after_list: Callable[[], Awaitable[None]]) -> None:
         """Ask the API server whether it is there, and what is there, for ever."""
@@ -82,8 +83,10 @@ class World:
                 self.trouble = str(error)
                 # What happens meanwhile may be missed by the watches, too.
                 self.sightings.doubt()
-                self.metrics.api_errors.labels(call="ping").inc()
                 log.warning("%s", error)
+            except Exception:  # without it nobody would know any more what is there
+                self.sightings.doubt()
+                log.exception("heartbeat")
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def list_pods(self) -> None:
