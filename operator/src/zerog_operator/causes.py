@@ -17,6 +17,7 @@ CAUSES = {
     "Evicted": "Evicted",
     "EvictionByEvictionAPI": "Evicted",
     "TerminationByKubelet": "Evicted",
+    "Terminated": "Evicted",
     "PreemptionByScheduler": "Preempted",
     "Preempting": "Preempted",
     "DeletionByTaintManager": "NodeLost",

@@ -20,8 +20,10 @@ from zerog_operator.model import (
 )
 from zerog_operator.pool import PoolSpec, StopPolicy, template_hash
 
-#: The queue's figures are written at most this often: they change all the time.
+#: The queue's figures are written at most this often: they change all the time …
 FIGURES_SECONDS = 10.0
+#: … and so often where nothing happens: many pools are idle most of the time.
+IDLE_FIGURES_SECONDS = 60.0
 
 READY, QUEUE, TYPES, SCALING, PAUSED = (
     "Ready",
@@ -47,16 +49,18 @@ def build_status(
     status: dict[str, Any] = {
         "conditions": _conditions(spec, observation, decision, before, generation, time),
         "observedGeneration": generation,
-        "desiredReplicas": decision.replicas,
+        "desiredReplicas": _desired(decision, before),
         "selector": f"{names.POOL_LABEL}={name},{names.ROLE_LABEL}={names.ROLE_WORKER}",
-        "lastDecision": _last_decision(decision, before.get("lastDecision"), time),
+        "lastDecision": _last_decision(
+            decision, _desired(decision, before), before.get("lastDecision"), time
+        ),
     }
-    status.update(_counts(spec, observation, before))
+    status.update(_counts(spec, observation, decision, before))
     if isinstance(observation.queue, QueueReading):
         status["queue"] = _figures(observation.queue, decision, before.get("queue"), now)
     elif "queue" in before:
         status["queue"] = before["queue"]
-    scaled = before.get("desiredReplicas") not in (None, decision.replicas)
+    scaled = before.get("desiredReplicas") not in (None, status["desiredReplicas"])
     if scaled or "lastScaleTime" in before:
         status["lastScaleTime"] = time if scaled else before["lastScaleTime"]
     return status
@@ -79,9 +83,18 @@ def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dic
     ]
 
 
-def _counts(spec: PoolSpec, observation: Observation, before: Mapping[str, Any]) -> dict[str, Any]:
+def _desired(decision: Decision, before: Mapping[str, Any]) -> int:
+    """Return the wanted number; a decision on what is unknown leaves it as it was."""
+    if decision.limited_by is LimitedBy.UNKNOWN:
+        return int(before.get("desiredReplicas", decision.replicas))
+    return decision.replicas
+
+
+def _counts(
+    spec: PoolSpec, observation: Observation, decision: Decision, before: Mapping[str, Any]
+) -> dict[str, Any]:
     workers, queue = observation.workers, observation.queue
-    if isinstance(workers, Unknown):
+    if isinstance(workers, Unknown) or (isinstance(queue, Unknown) and "retiring" in before):
         kept = ("replicas", "readyReplicas", "starting", "retiring", "outdated", "idle", "busy")
         return {key: before[key] for key in kept if key in before}
     ready = workers.of(WorkerState.READY)
@@ -90,7 +103,7 @@ def _counts(spec: PoolSpec, observation: Observation, before: Mapping[str, Any])
         "replicas": len(here),
         "readyReplicas": len(ready),
         "starting": len(workers.of(WorkerState.STARTING)),
-        "retiring": len(workers.of(WorkerState.RETIRING)),
+        "retiring": decision.retiring,
         "outdated": sum(pod.template != template_hash(spec) for pod in here),
     }
     if isinstance(queue, QueueReading):
@@ -116,11 +129,14 @@ def _figures(
     if rates.job_seconds_measured:
         # Whole milliseconds would be a float: the CRD has none, so it is a quantity as text.
         figures["jobSeconds"] = f"{rates.job_seconds:.3g}"
-    if before and _age(before.get("observedTime"), now) < FIGURES_SECONDS:
-        idle = not (queue.depth or before.get("ready") or before.get("reserved"))
-        same = [key for key in ("ready", "reserved") if bool(figures[key]) == bool(before.get(key))]
-        if idle or len(same) == 2:
-            return dict(before)
+    if not before:
+        return figures
+    age = _age(before.get("observedTime"), now)
+    entries = ("ready", "reserved", "delayed", "buried")
+    idle = not queue.depth and all(figures[key] == before.get(key) for key in entries)
+    same = all(bool(figures[key]) == bool(before.get(key)) for key in ("ready", "reserved"))
+    if (idle and age < IDLE_FIGURES_SECONDS) or (same and age < FIGURES_SECONDS):
+        return dict(before)
     return figures
 
 
@@ -131,16 +147,14 @@ def _age(time: str | None, now: float) -> float:
 
 
 def _last_decision(
-    decision: Decision, before: Mapping[str, Any] | None, time: str
+    decision: Decision, replicas: int, before: Mapping[str, Any] | None, time: str
 ) -> dict[str, Any]:
-    after: dict[str, Any] = {"replicas": decision.replicas, "reason": decision.reason}
+    after: dict[str, Any] = {"replicas": replicas, "reason": decision.reason}
     if decision.limited_by is not None:
         after["limitedBy"] = str(decision.limited_by)
     kept = before or {}
     # The sentence moves with the load; it is written when the decision does, or once in a while.
-    unchanged = kept.get("replicas") == decision.replicas and kept.get("limitedBy") == after.get(
-        "limitedBy"
-    )
+    unchanged = kept.get("replicas") == replicas and kept.get("limitedBy") == after.get("limitedBy")
     if unchanged and _age(kept.get("time"), _age_now(time)) < FIGURES_SECONDS:
         return dict(kept)
     if unchanged and kept.get("reason") == decision.reason:

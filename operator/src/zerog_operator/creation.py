@@ -143,7 +143,8 @@ def _has_failed(
     # good reasons of their own: `starting` then holds uids of which none is in `current`.
     here = {pod.uid: pod.state for pod in current}
     ended = {uid for uid in creation.starting if here.get(uid) is WorkerState.ENDING}
-    return bool(ended)
+    # One that found a retire token before anybody saw it ready has done as it should.
+    return bool(ended - {pod.uid for pod in current if pod.reason == "Completed"})
 
 
 def _came(creation: Creation, current: tuple[WorkerPod, ...]) -> bool:

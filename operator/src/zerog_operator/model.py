@@ -64,7 +64,7 @@ class WorkerState(StrEnum):
     STARTING = "starting"
     #: Takes jobs; whether it runs one now is for the worker alone to say.
     READY = "ready"
-    #: Was told by name to retire: finishes what it runs, takes nothing more.
+    #: Was told by name to retire, or was ready and is not any more: may run a job, takes none.
     RETIRING = "retiring"
     #: Is being deleted, or its process has ended.
     ENDING = "ending"
@@ -91,6 +91,7 @@ class WorkerPod:
     #: Its node is cordoned or about to go: the pod shall be replaced while there is time.
     node_draining: bool = False
     #: With NOT_COMING: the cluster's own reason, "ImagePullBackOff", "Unschedulable", …
+    #: With ENDING: "Completed" if its process ended as it should.
     reason: str = ""
     #: With NOT_COMING: the cluster's own message.
     message: str = ""
@@ -181,6 +182,8 @@ class Decision:
     tokens_to_take: int = 0
     #: Ready pods to retire by name: they finish what they run.
     retire: tuple[WorkerPod, ...] = ()
+    #: Workers that were told by name, now or before, and are still there.
+    retiring: int = 0
     #: Until the next observation, at most.
     next_check_seconds: float = 1.0
     rates: Rates = field(default_factory=Rates)

@@ -1,11 +1,11 @@
 """From a Pod object to what can be expected of it, and to why it ended. Pure.
 
-The invariant: a pod is READY only if the cluster says so, and what the cluster says of one that
-is not coming is kept word by word.
+The invariant: a pod is READY only if the cluster says so, one that was ready and is not any more
+may still run a job, and what the cluster says of one that is not coming is kept word by word.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ STUCK_REASONS = frozenset(
     }
 )
 FINISHED_PHASES = frozenset({"Succeeded", "Failed"})
+#: A pod that is not ready so long after it began to start is not coming, whatever is wrong.
+LATE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,16 @@ class PodFacts:
     ending: Ending | None
     #: The cluster calls it ready, or did so when its end was asked for.
     ready: bool = False
+    #: Since when it has not been ready: its creation, or the end of its process before.
+    waiting_since: float = 0.0
+
+    def worker_at(self, now: float) -> WorkerPod:
+        """Return what can be expected of the worker now: one that is late is not coming."""
+        worker = self.worker
+        if worker.state is not WorkerState.STARTING or now - self.waiting_since < LATE_SECONDS:
+            return worker
+        message = f"it is {self.phase} and not ready after {LATE_SECONDS:.0f} s"
+        return replace(worker, state=WorkerState.NOT_COMING, reason="NotReady", message=message)
 
 
 def parse_pod(body: Mapping[str, Any]) -> PodFacts:
@@ -85,15 +97,19 @@ def parse_pod(body: Mapping[str, Any]) -> PodFacts:
         finished=finished,
         ending=_ending(body),
         ready=_was_ready(metadata, ready),
+        waiting_since=max(worker.created, _ready_since(ready) or 0.0),
     )
 
 
 def _state(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[WorkerState, str, str]:
     if metadata.get("deletionTimestamp") or status.get("phase") in FINISHED_PHASES:
-        return WorkerState.ENDING, "", ""
+        completed = status.get("phase") == "Succeeded"
+        return WorkerState.ENDING, "Completed" if completed else "", ""
     ready = _condition(status, "Ready")
     if ready and ready.get("status") == "True":
         return WorkerState.READY, "", ""
+    if _has_been_ready(status, ready):
+        return WorkerState.RETIRING, "", ""
     for container in _containers(status):
         waiting = container.get("state", {}).get("waiting") or {}
         if waiting.get("reason") in STUCK_REASONS:
@@ -138,7 +154,7 @@ def _doom(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, 
     disruption = _condition(status, "DisruptionTarget")
     if disruption and disruption.get("status") == "True":
         return disruption.get("reason", "Disrupted"), disruption.get("message", "")
-    if status.get("reason") in ("Evicted", "NodeLost", "Preempting", "Terminated"):
+    if status.get("reason"):
         return status["reason"], status.get("message", "")
     if metadata.get("deletionTimestamp"):
         return "Deleted", "the pod was deleted"
@@ -155,6 +171,17 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None
             found: Mapping[str, Any] = condition
             return found
     return None
+
+
+def _has_been_ready(status: Mapping[str, Any], ready: Mapping[str, Any] | None) -> bool:
+    """Whether the worker's process that runs now was ready before: it became unready later than
+    it was started. It drains, or its probe fails, or its node is silent; it may run a job."""
+    since = _ready_since(ready)
+    for container in status.get("containerStatuses") or ():
+        running = (container.get("state") or {}).get("running") or {}
+        if container.get("name") == names.WORKER_CONTAINER and running.get("startedAt"):
+            return since is not None and since > _time(running["startedAt"])
+    return False
 
 
 def _was_ready(metadata: Mapping[str, Any], ready: Mapping[str, Any] | None) -> bool:

@@ -16,6 +16,8 @@ from zerog_operator.settings import OperatorSettings
 
 #: Between the end of a worker's own grace period and the kubelet's SIGKILL.
 STOP_MARGIN_SECONDS = 20
+#: An image that is not pulled and read by then is tried anew.
+DESCRIBE_SECONDS = 600
 #: The worker makes this file when it takes jobs, and removes it when it drains.
 RUN_FOLDER, READY_FILE = "/run/zerog", "/run/zerog/ready"
 RUN_VOLUME = "zerog-run"
@@ -58,6 +60,7 @@ def build_describe_pod(
     name = names.describe_pod_name(pool.name, template_hash(spec))
     pod = _build_pod(pool, spec, settings, name, names.ROLE_DESCRIBE)
     pod["spec"]["restartPolicy"] = "Never"
+    pod["spec"]["activeDeadlineSeconds"] = DESCRIBE_SECONDS
     pod["spec"]["containers"] = [worker] = [_worker_container(pod["spec"])]
     for probe in ("readinessProbe", "livenessProbe", "startupProbe", "args"):
         worker.pop(probe, None)

@@ -107,6 +107,7 @@ def decide(
         tokens_to_put=plan.tokens_to_put,
         tokens_to_take=plan.tokens_to_take,
         retire=plan.retire,
+        retiring=len(situation.retiring) + len(plan.retire),
         next_check_seconds=CHECK_SECONDS if situation.active else CHECK_EMPTY_SECONDS,
         rates=rates,
     )
@@ -173,23 +174,26 @@ def _needed(
     slots = spec.slots
     # Jobs that retiring workers finish need nobody else.
     elsewhere = len(situation.retiring) * slots
-    busy = max(0, queue.reserved - elsewhere)
+    reserved = max(0, queue.reserved - elsewhere)
+    # Short jobs are claimed several at a time: what no slot holds waits for its turn.
+    busy = min(reserved, situation.ready_count * slots)
+    ready = queue.ready + reserved - busy
     if spec.scaling.jobs_per_worker is not None:
-        wanted_slots = slots_for_depth(queue.ready, busy, spec.scaling.jobs_per_worker / slots)
-        wanted_slots = min(wanted_slots, queue.ready + busy)
+        wanted_slots = slots_for_depth(ready, busy, spec.scaling.jobs_per_worker / slots)
+        wanted_slots = min(wanted_slots, ready + busy)
     else:
-        wanted_slots = slots_for_target(_load(spec, queue, busy, situation, history, rates))
+        wanted_slots = slots_for_target(_load(spec, (ready, busy), situation, history, rates))
     return ceil(wanted_slots / slots) + spec.scaling.min_idle
 
 
 def _load(
     spec: PoolSpec,
-    queue: QueueReading,
-    busy: int,
+    entries: tuple[int, int],
     situation: Situation,
     history: History,
     rates: Rates,
 ) -> Load:
+    """Return the load of (waiting, running) entries."""
     target = spec.scaling.target_start_seconds or 0.0
     now = situation.now
     coming = sorted(
@@ -198,8 +202,8 @@ def _load(
     )
     coming += [rates.pod_start_seconds] * situation.creation.unseen_count
     return Load(
-        ready=queue.ready,
-        busy=busy,
+        ready=entries[0],
+        busy=entries[1],
         slots=situation.ready_count * spec.slots,
         coming=tuple(seconds for seconds in coming for _ in range(spec.slots)),
         groups=group_deadlines(waiting_ages(history.queue, now), target),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from zerog_operator.creation import Creation
 from zerog_operator.model import Refusal, WorkerPod, Workers, WorkerState
 from zerog_operator.pool import PoolSpec
-from zerog_operator.retirement import Retirement
+from zerog_operator.retirement import TELL_AGAIN_SECONDS, Retirement
 
 Pods = tuple[WorkerPod, ...]
 
@@ -67,7 +67,8 @@ def situate(
     now: float,
 ) -> Situation:
     """Sort the pods of a list."""
-    told = {uid for uid, _ in retirement.told}
+    # One that still is ready long after it was told has not heard of it.
+    told = {uid for uid, when in retirement.told if 0 <= now - when < TELL_AGAIN_SECONDS}
     groups: dict[tuple[WorkerState, bool], list[WorkerPod]] = {}
     for pod in workers.pods:
         outdated = pod.template != template or pod.node_draining

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from zerog_operator.model import WorkerState
-from zerog_operator.pods import parse_pod
+from zerog_operator.pods import LATE_SECONDS, parse_pod
 
 TIME = "2026-01-01T00:00:00Z"
 
@@ -26,8 +26,12 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     }
 
 
-def ready(status: str) -> dict[str, Any]:
-    return {"type": "Ready", "status": status, "lastTransitionTime": TIME}
+def ready(status: str, time: str = TIME) -> dict[str, Any]:
+    return {"type": "Ready", "status": status, "lastTransitionTime": time}
+
+
+def running(since: str) -> list[dict[str, Any]]:
+    return container(state={"running": {"startedAt": since}})
 
 
 def container(**state: Any) -> list[dict[str, Any]]:
@@ -72,6 +76,50 @@ def test_the_state_of_a_pod(
     assert parse_pod(pod(status, **metadata)).worker.state is state
 
 
+BEFORE, AFTER = "2025-12-31T23:59:59Z", "2026-01-01T00:00:01Z"
+
+
+@pytest.mark.parametrize(
+    ("started", "unready", "state"),
+    [
+        # Not ready since its pod was made: it is on its way.
+        (TIME, BEFORE, WorkerState.STARTING),
+        (TIME, TIME, WorkerState.STARTING),
+        # Not ready any more: it drains or is too busy to answer, and may run a job.
+        (TIME, AFTER, WorkerState.RETIRING),
+        # Not ready since its process before this one ended.
+        (AFTER, TIME, WorkerState.STARTING),
+    ],
+)
+def test_a_worker_that_was_ready_may_run_a_job(
+    started: str, unready: str, state: WorkerState
+) -> None:
+    status = {
+        "phase": "Running",
+        "conditions": [ready("False", unready)],
+        "containerStatuses": running(started),
+    }
+
+    assert parse_pod(pod(status)).worker.state is state
+
+
+def test_a_pod_that_does_not_get_ready_is_not_coming_after_a_while() -> None:
+    facts = parse_pod(pod({"phase": "Pending", "conditions": [ready("False", AFTER)]}))
+    since = datetime.fromisoformat(AFTER).timestamp()
+
+    soon, late = facts.worker_at(since + LATE_SECONDS - 1), facts.worker_at(since + LATE_SECONDS)
+
+    assert soon.state is WorkerState.STARTING
+    assert (late.state, late.reason) == (WorkerState.NOT_COMING, "NotReady")
+    assert "Pending" in late.message
+
+
+def test_a_ready_pod_is_never_late() -> None:
+    facts = parse_pod(pod({"phase": "Running", "conditions": [ready("True")]}))
+
+    assert facts.worker_at(facts.worker.created + 1e6).state is WorkerState.READY
+
+
 def test_the_clusters_own_words_are_kept() -> None:
     worker = parse_pod(pod({"conditions": [UNSCHEDULABLE]})).worker
 
@@ -100,6 +148,7 @@ DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionBy
             True,
         ),
         ({"phase": "Failed", "reason": "Evicted"}, {}, "Evicted", False),
+        ({"phase": "Failed", "reason": "DeadlineExceeded"}, {}, "DeadlineExceeded", False),
         ({"phase": "Running"}, {"deletionTimestamp": TIME}, "Deleted", False),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from zerog_operator.model import Observation, QueueReading, WorkerPod, Workers, WorkerState
 from zerog_operator.plan import SURGE
 from zerog_operator.pool import PoolSpec, Scaling, template_hash
+from zerog_operator.retirement import TELL_AGAIN_SECONDS
 from zerog_operator.scaling import History, decide
 
 BY_DEPTH = Scaling(target_start_seconds=None, jobs_per_worker=1, scale_down_delay_seconds=0)
@@ -88,6 +89,22 @@ def test_a_new_pod_may_take_its_time_while_the_old_one_works() -> None:
     assert [pod.state for pod in rollout.active] == [WorkerState.READY, WorkerState.STARTING]
 
 
+def test_a_worker_that_has_not_heard_of_its_end_is_told_again() -> None:
+    rollout = Rollout(1, 0)
+    rollout.look(1)
+    (new,) = rollout.starting
+    rollout.make_ready(new)
+    rollout.look(1)
+    assert rollout.told == {"old-0"}
+    rollout.told = set()
+
+    rollout.look(1)
+    assert rollout.told == set()
+    rollout.look(TELL_AGAIN_SECONDS)
+
+    assert rollout.told == {"old-0"}
+
+
 steps = st.lists(
     st.tuples(st.floats(0.1, 3), st.sampled_from(["nothing", "ready", "finish"]), st.integers(0)),
     max_size=40,
@@ -111,6 +128,8 @@ def test_a_rollout_stays_within_its_surge_and_gets_through_however_late_the_list
         assert len([pod for pod in rollout.active if pod.state is WorkerState.READY]) >= count
 
     for _ in range(40 * count):
+        if rollout.is_done:
+            break
         for pod in rollout.starting:
             rollout.make_ready(pod)
         rollout.finish_told()

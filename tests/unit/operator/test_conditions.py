@@ -1,0 +1,88 @@
+"""What is written into the status, and what is left as it was."""
+
+from typing import Any
+
+import pytest
+
+from zerog_operator.conditions import FIGURES_SECONDS, IDLE_FIGURES_SECONDS, build_status
+from zerog_operator.model import (
+    Decision,
+    LimitedBy,
+    Observation,
+    QueueReading,
+    Refusal,
+    Unknown,
+    Workers,
+)
+from zerog_operator.pool import PoolSpec
+
+SPEC = PoolSpec("media")
+NOW = 1_800_000_000.0
+AWAY = Unknown("QueueUnreachable", "no answer")
+
+
+def status(
+    before: dict[str, Any],
+    *,
+    decision: Decision | None = None,
+    now: float = NOW,
+    refusal: Refusal | None = None,
+    **queue: Any,
+) -> dict[str, Any]:
+    observation = Observation(QueueReading(time=now, **queue), Workers(), refusal)
+    decided = decision or Decision(0, "nothing to do")
+    return build_status(SPEC, observation, decided, before, identity=("media", 1), now=now)
+
+
+def condition(found: dict[str, Any], kind: str) -> dict[str, Any]:
+    return next(item for item in found["conditions"] if item["type"] == kind)
+
+
+@pytest.mark.parametrize("what", [Observation(AWAY, AWAY), Observation(AWAY, Workers())])
+def test_what_is_unknown_leaves_the_numbers_as_they_were(what: Observation) -> None:
+    before = status({}, decision=Decision(5, "5 ready", retiring=2), ready=5)
+    decision = Decision(0, "cannot be read", LimitedBy.UNKNOWN)
+
+    after = build_status(SPEC, what, decision, before, identity=("media", 1), now=NOW + 1)
+
+    for key in ("desiredReplicas", "replicas", "readyReplicas", "retiring", "queue"):
+        assert after[key] == before[key]
+    assert after["lastDecision"]["replicas"] == 5
+    assert "lastScaleTime" not in after
+    assert condition(after, "Ready")["status"] != "True"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "queue", "written"),
+    [
+        (FIGURES_SECONDS + 1, {}, False),
+        (IDLE_FIGURES_SECONDS + 1, {}, True),
+        (FIGURES_SECONDS + 1, {"buried": 1}, True),
+        (1, {"ready": 3}, True),
+    ],
+)
+def test_an_idle_pool_is_seldom_written(
+    seconds: float, queue: dict[str, Any], written: bool
+) -> None:
+    before = status({})
+
+    after = status(before, now=NOW + seconds, **queue)
+
+    assert (after != before) is written
+
+
+def test_figures_that_move_all_the_time_are_written_now_and_then() -> None:
+    before = status({}, ready=5)
+
+    soon = status(before, now=NOW + 1, ready=4)
+    later = status(soon, now=NOW + FIGURES_SECONDS, ready=3)
+
+    assert soon["queue"]["ready"] == 5
+    assert later["queue"]["ready"] == 3
+
+
+def test_a_refusal_is_told_in_the_servers_own_words_and_is_gone_with_it() -> None:
+    refused = status({}, refusal=Refusal("QuotaExceeded", "exceeded quota: none"))
+
+    assert condition(refused, "Ready")["message"] == "exceeded quota: none"
+    assert condition(status(refused), "Ready")["status"] == "True"
