@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
@@ -81,7 +80,10 @@ async def _act(world: World, stop: asyncio.Event) -> None:
     register(registry, pools, watch_nodes=bool(world.settings.watch_nodes))
     settings = kopf.OperatorSettings()
     configure(settings)
-    heartbeat = asyncio.create_task(world.heartbeat(pools.forget_gone), name="heartbeat")
+    background = [
+        asyncio.create_task(world.heartbeat(pools.forget_gone), name="heartbeat"),
+        asyncio.create_task(world.records.run(), name="records"),
+    ]
     try:
         await kopf.operator(
             registry=registry,
@@ -93,9 +95,9 @@ async def _act(world: World, stop: asyncio.Event) -> None:
         )
     finally:
         await pools.stop()
-        heartbeat.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await heartbeat
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
 
 
 def main() -> None:

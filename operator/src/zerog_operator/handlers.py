@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 from zerog_operator import names
-from zerog_operator.pods import PodFacts, parse_pod
+from zerog_operator.pods import PodFacts, parse_departed, parse_pod
 from zerog_operator.reconcile import PoolLoop
 from zerog_operator.world import World
 
@@ -114,9 +114,13 @@ def register(registry: kopf.OperatorRegistry, pools: Pools, *, watch_nodes: bool
 
     @kopf.on.event("", "v1", "pods", labels=ours, registry=registry)
     async def pod_changed(event: Any, body: kopf.Body, **_: Any) -> None:
-        pools.world.sightings.settle(body["metadata"]["uid"])
+        metadata = body["metadata"]
+        pools.world.sightings.settle(metadata["uid"])
         doubt_after_gap(event)
-        pools.wake(body["metadata"]["namespace"], body["metadata"]["labels"][names.POOL_LABEL])
+        pool = metadata["namespace"], metadata["labels"][names.POOL_LABEL]
+        if event["type"] == "DELETED" and pool in pools.loops:
+            pools.world.departed.setdefault(pool, []).append(parse_departed(dict(body)))
+        pools.wake(*pool)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def pool_changed(event: Any, body: kopf.Body, **kwargs: Any) -> None:

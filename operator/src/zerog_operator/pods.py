@@ -101,6 +101,12 @@ def parse_pod(body: Mapping[str, Any]) -> PodFacts:
     )
 
 
+def parse_departed(body: Mapping[str, Any]) -> PodFacts:
+    """Read a Pod object that is gone. A forced deletion leaves no trace in it."""
+    metadata = {"deletionTimestamp": body["metadata"]["creationTimestamp"], **body["metadata"]}
+    return parse_pod({**body, "metadata": metadata})
+
+
 def _state(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[WorkerState, str, str]:
     if metadata.get("deletionTimestamp") or status.get("phase") in FINISHED_PHASES:
         completed = status.get("phase") == "Succeeded"
@@ -153,7 +159,8 @@ def _doom(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, 
     """Return why the pod as a whole is ended from outside."""
     disruption = _condition(status, "DisruptionTarget")
     if disruption and disruption.get("status") == "True":
-        return disruption.get("reason", "Disrupted"), disruption.get("message", "")
+        message = disruption.get("message") or status.get("message", "")
+        return disruption.get("reason", "Disrupted"), message
     if status.get("reason"):
         return status["reason"], status.get("message", "")
     if metadata.get("deletionTimestamp"):

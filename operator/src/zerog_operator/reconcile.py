@@ -74,6 +74,7 @@ class PoolLoop:
 
     async def stop(self) -> None:
         """End the loop; what it did stays."""
+        self._world.departed.pop(self._labels, None)
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -111,9 +112,9 @@ class PoolLoop:
         decision, self._history = decide(spec, observation, self._history, now)
         refusal = await self._world.applier.apply(self.identity, spec, decision)
         self._note_refusal(decision, refusal)
+        await self._clean_up([*facts, *self._world.departed.pop(self._labels, ())])
         listed = {item.worker.uid for item in facts}
         self._deleted = (self._deleted & listed) | {pod.uid for pod in decision.delete}
-        await self._clean_up(facts)
         self._note(observation, decision, now)
         await self._write_status(spec, observation, decision, now)
         if refusal is not None:

@@ -4,9 +4,10 @@ By compare-and-swap like everybody else; a record that moved is read again. With
 the settings nothing is written, and the Event tells.
 """
 
+import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from zerog.datastore import open_datastore
@@ -25,6 +26,10 @@ RUNNING_PAGES = 40
 #: … and the newest of those that somebody else has put back already.
 WAITING_PAGES = 1
 TRIES = 5
+#: A lost node's jobs are taken over when beanstalkd has missed them for a minute, or later.
+REMEMBERED_SECONDS = 600.0
+YOUNG_SECONDS = 90.0
+YOUNG_PAUSE_SECONDS, PAUSE_SECONDS = 1.0, 30.0
 #: What costs the job nothing.
 INTERRUPTIONS = frozenset({"Evicted", "Preempted", "NodeLost", "Deleted"})
 
@@ -35,9 +40,17 @@ class Records:
     def __init__(self, url: str | None) -> None:
         self._url = url
         self._store: Datastore | None = None
+        #: By worker: deaths that are in no record yet, and until when they are remembered.
+        self._open: dict[str, tuple[Death, float]] = {}
 
     async def note_death(self, worker: str, cause: str, ending: Ending) -> int:
-        """Write the cause where the worker ran a job; return in how many records."""
+        """Write the cause where the worker ran a job; return in how many records.
+
+        A death that is in no record is remembered for a while: while nobody knows whether the
+        process is gone, only a job that somebody else has taken over is explained.
+        """
+        if self._url is None:
+            return 0
         # The kubelet's times are whole seconds.
         died = time.time() if ending.time is None else ending.time + 1
         death = Death(
@@ -46,30 +59,63 @@ class Records:
             f"{cause}: {ending.message}",
             certain=ending.time is not None,
         )
-        if self._url is None:
-            return 0
-        try:
-            if self._store is None:
-                self._store = await open_datastore(self._url)
-            noted = await self._note_in((State.RUNNING,), RUNNING_PAGES, worker, death)
-            waiting = (State.QUEUED, State.WAITING)
-            return noted + await self._note_in(waiting, WAITING_PAGES, worker, death)
-        except DatastoreError as error:
-            log.warning("the death of worker %s is in no record: %s", worker, error)
-            return 0
+        self._open[worker] = (death, time.monotonic() + REMEMBERED_SECONDS)
+        return await self._note_in_all({worker: death})
+
+    async def run(self) -> None:
+        """Retry for ever: often while somebody may be about to take a job over."""
+        while True:
+            young = any(
+                until - time.monotonic() > REMEMBERED_SECONDS - YOUNG_SECONDS
+                for _, until in self._open.values()
+            )
+            await asyncio.sleep(YOUNG_PAUSE_SECONDS if young or not self._open else PAUSE_SECONDS)
+            try:
+                await self.retry()
+            except Exception:  # a record that cannot be read must not end this
+                log.exception("deaths of workers")
+
+    async def retry(self) -> None:
+        """Look again for what the workers ran whose deaths are in no record yet."""
+        now = time.monotonic()
+        self._open = {worker: item for worker, item in self._open.items() if item[1] > now}
+        if self._open:
+            await self._note_in_all({worker: death for worker, (death, _) in self._open.items()})
 
     async def close(self) -> None:
         """Close the datastore."""
         if self._store is not None:
             await self._store.close()
 
-    async def _note_in(self, states: Sequence[State], pages: int, worker: str, death: Death) -> int:
+    async def _note_in_all(self, deaths: Mapping[str, Death]) -> int:
+        assert self._url is not None
+        try:
+            if self._store is None:
+                self._store = await open_datastore(self._url)
+            noted = await self._note_in((State.RUNNING,), RUNNING_PAGES, deaths)
+            noted += await self._note_in((State.QUEUED, State.WAITING), WAITING_PAGES, deaths)
+        except DatastoreError as error:
+            log.warning("deaths of %s are in no record yet: %s", ", ".join(deaths), error)
+            return 0
+        for worker, death in deaths.items():
+            if death.certain:
+                # It ran nothing, or somebody has told why already.
+                self._open.pop(worker, None)
+        return noted
+
+    async def _note_in(
+        self, states: Sequence[State], pages: int, deaths: Mapping[str, Death]
+    ) -> int:
         assert self._store is not None
         noted, cursor = 0, None
         for _ in range(pages):
             page = await self._store.list_jobs(JobFilter(states=states), limit=PAGE, cursor=cursor)
             for stored in page.jobs:
-                noted += await self._note(stored, worker, death)
+                attempts = from_document(stored.document).attempts
+                for worker in {attempt.worker.name for attempt in attempts} & deaths.keys():
+                    if await self._note(stored, worker, deaths[worker]):
+                        noted += 1
+                        self._open.pop(worker, None)
             cursor = page.cursor
             if cursor is None:
                 break

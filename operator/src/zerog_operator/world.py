@@ -46,6 +46,8 @@ class World:
     metrics: Metrics
     records: Records
     sightings: Sightings
+    #: Workers' pods that are gone, each until its pool's loop has asked why.
+    departed: dict[PoolKey, list[PodFacts]] = field(default_factory=dict)
     pods: Index = field(default_factory=dict)
     nodes: Index = field(default_factory=dict)
     last_contact: float = field(default_factory=time.monotonic)

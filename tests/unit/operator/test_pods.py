@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from zerog_operator.model import WorkerState
-from zerog_operator.pods import LATE_SECONDS, parse_pod
+from zerog_operator.pods import LATE_SECONDS, parse_departed, parse_pod
 
 TIME = "2026-01-01T00:00:00Z"
 
@@ -183,3 +183,12 @@ def test_a_pod_that_gets_ready_after_its_end_was_asked_for_was_not_ready(
 
     assert facts.worker.state is WorkerState.ENDING
     assert facts.ready is was_ready
+
+
+def test_a_pod_that_went_without_a_word_was_deleted() -> None:
+    gone = parse_departed(pod({"phase": "Running", "conditions": [ready("True")]}))
+
+    assert gone.worker.state is WorkerState.ENDING
+    assert gone.ending is not None
+    assert (gone.ending.reason, gone.ending.time) == ("Deleted", None)
+    assert not gone.finished

@@ -92,3 +92,31 @@ async def test_a_worker_of_the_same_name_that_came_later_is_not_meant(tmp_path: 
     assert (await read(store, job.uuid)).state is State.RUNNING
     await records.close()
     await store.close()
+
+
+async def test_a_lost_nodes_job_is_explained_when_somebody_else_has_taken_it_over(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'zerog.db'}"
+    store, records = await open_datastore(url), Records(url)
+    job = running("media-1")
+    await insert(store, job)
+    # Nobody knows whether its process is gone: it may still write.
+    silent = Ending("DeletionByTaintManager", "the node is silent")
+    assert await records.note_death("media-1", "NodeLost", silent) == 0
+    await records.retry()
+    stored = await store.get("jobs", job.uuid)
+    assert stored is not None
+    assert from_document(stored.document).state is State.RUNNING
+
+    gone = life.step(job, life.Crashed(1, "its worker is gone"), NOW).record
+    later = gone.not_before_time or datetime.now(UTC)
+    taken = life.step(gone, life.Claimed(WorkerIdentity("media-2"), 1), later).record
+    await store.replace("jobs", job.uuid, to_document(taken), stored.revision)
+    await records.retry()
+
+    told = await read(store, job.uuid)
+    assert (told.attempts[0].cause, told.crashes) == (Cause.INTERRUPTED, 0)
+    assert told.state is State.RUNNING
+    await records.close()
+    await store.close()

@@ -7,7 +7,7 @@ probed, asked to end and restarted as a kubelet does it. There are no images and
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +70,14 @@ class Works:
         """Let it be gone between two of its instructions."""
         self.stage.stop(self.stage.operators[-1], signal.SIGKILL)
 
-    def apply(self, version: int = 1, **spec: Any) -> None:
-        """Apply the pool; another version is another template."""
+    def apply(
+        self, version: int = 1, pod: Mapping[str, Any] | None = None, **spec: Any
+    ) -> None:  # fmt: skip
+        """Apply the pool; another version is another template. `pod` is added to its pods' spec."""
         env = [{"name": "ZEROG_STORE", "value": self.store},
                {"name": "VERSION", "value": str(version)}]  # fmt: skip
         worker = {"name": "worker", "image": IMAGE, "env": env}
-        template = {"spec": {"containers": [worker]}}
+        template = {"spec": {"containers": [worker], **(pod or {})}}
         self.stage.apply(build_pool(POOL, queue=QUEUE, jobs=[str(JOBS)], template=template, **spec))
 
     def wait_for_types(self) -> None:
@@ -94,6 +96,10 @@ class Works:
         self.uuids += made
         self._unfinished += made
         return made
+
+    def state_of(self, uuid: str) -> str:
+        """Return a job's state."""
+        return str(self.client.progress(uuid)["state"])
 
     def is_idle(self) -> bool:
         """Whether nothing is to do."""
