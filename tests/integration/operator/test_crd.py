@@ -61,6 +61,13 @@ def test_good_pools_are_accepted_and_bad_ones_refused_with_the_fields_name(stage
         assert complaint in str(refused.value), spec
 
 
+def test_a_name_that_could_be_no_label_is_refused(stage: Stage) -> None:
+    apply(stage, build_pool("a" * 63))
+
+    with pytest.raises(KubectlError, match=r"metadata\.name must not be longer than 63"):
+        apply(stage, build_pool("a" * 64))
+
+
 def test_what_is_left_out_is_filled_in(stage: Stage) -> None:
     stage.apply(build_pool())
 
