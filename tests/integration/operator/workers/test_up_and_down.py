@@ -1,4 +1,4 @@
-"""Real workers up and down, with the operator killed at random.
+"""Real workers up, down and replaced, with the operator killed at random.
 
 `ZEROG_TEST_CYCLES` sets how often; a few by default. Every job leaves a line in a file, so that a
 job that ran twice to completion is seen. Many cycles need `--timeout=0`.
@@ -6,12 +6,18 @@ job that ran twice to completion is seen. Many cycles need `--timeout=0`.
 
 import os
 import random
+from typing import Any
 
-from .conftest import Works
+from tests.cluster.process import wait_until
+
+from ..conftest import DEADLINE_SECONDS
+from .conftest import POOL, Works
 
 CYCLES = int(os.environ.get("ZEROG_TEST_CYCLES", "5"))
 #: Between two kills of the operator, on average.
 CYCLES_PER_KILL = 3
+#: Longer than a rollout takes.
+JOB_SECONDS = 12.0
 
 
 def test_no_job_is_lost_interrupted_or_run_twice_while_pools_go_up_and_down(works: Works) -> None:
@@ -29,4 +35,30 @@ def test_no_job_is_lost_interrupted_or_run_twice_while_pools_go_up_and_down(work
             works.wait_until_done()
 
     works.wait_until_done()
+    works.check()
+
+
+def test_a_worker_that_is_replaced_finishes_its_job_however_long_that_takes(works: Works) -> None:
+    # A worker that drains says that it is not ready; deleting it would end its patience.
+    spec: dict[str, Any] = {"minReplicas": 1, "maxReplicas": 1, "drainTimeoutSeconds": 1}
+    stage = works.stage
+    works.start_operator()
+    works.apply(version=1, **spec)
+    works.wait_for_types()
+    (old,) = stage.wait_for_pods(1)
+    (job,) = works.submit(1, JOB_SECONDS)
+    wait_until(lambda: works.state_of(job) == "running", DEADLINE_SECONDS, "the job runs")
+
+    works.apply(version=2, **spec)
+    wait_until(lambda: stage.status(POOL).get("retiring") == 1, DEADLINE_SECONDS, "it is told")
+    works.kill_operator()
+    works.start_operator()
+
+    works.wait_until_done()
+    wait_until(
+        lambda: old["metadata"]["uid"] not in [pod["metadata"]["uid"] for pod in stage.pods()],
+        DEADLINE_SECONDS,
+        "the old one is gone",
+    )
+    works.apply(version=2, **{**spec, "minReplicas": 0})
     works.check()
