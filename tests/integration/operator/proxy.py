@@ -16,6 +16,7 @@ from tests.cluster.process import ClusterError
 T = TypeVar("T")
 C = TypeVar("C")
 STOP_SECONDS = 10.0
+CLOSING_TURNS = 5
 
 
 @dataclass
@@ -77,5 +78,6 @@ async def _end_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    # Connections that were aborted say so in the loop's next turn.
-    await asyncio.sleep(0)
+    # Connections that were aborted are closed in the loop's next turns: TLS first, then TCP.
+    for _ in range(CLOSING_TURNS):
+        await asyncio.sleep(0)

@@ -29,9 +29,37 @@ def test_work_in_an_empty_pool_starts_pods_that_belong_to_it(stage: Stage) -> No
     decision = stage.status()["lastDecision"]
     assert decision["replicas"] == 3
     assert "6 ready" in decision["reason"]
-    events = stage.cluster.kubectl("get", "events", "-n", stage.namespace)
-    assert "0 → 3" in events
     assert 'zerog_pods_total{action="created"' in stage.metrics()
+
+
+def test_one_line_says_whether_it_is_fine_and_why_so_many_and_describe_the_last_decisions(
+    stage: Stage,
+) -> None:
+    stage.start_operator()
+    stage.apply(build_pool(maxReplicas=2))
+    wait_until(lambda: stage.status() or None, DEADLINE_SECONDS, "a status")
+    stage.put(3)
+    stage.play_ready(*stage.wait_for_pods(2))
+    stage.take_all()
+    wait_until(lambda: stage.tokens() == 2, DEADLINE_SECONDS, "tokens")
+    stage.put(1)
+    wait_until(lambda: stage.tokens() == 1, DEADLINE_SECONDS, "one is taken back")
+
+    def describe() -> str:
+        return stage.cluster.kubectl("describe", "zwp", "media", "-n", stage.namespace)
+
+    wait_until(lambda: describe().count(" → ") >= 3, DEADLINE_SECONDS, "the last decisions")
+    line = stage.cluster.kubectl("get", "zwp", "-n", stage.namespace, "--no-headers").strip()
+    assert "\n" not in line
+    words = line.split()
+    # Name, ready, workers, desired, queue, running.
+    assert words[:6] == ["media", "True", "2", "1", "1", "0"]
+    assert "1 ready + 0 running, 1 jobs per worker: 1 worker" in line
+    text = describe()
+    assert (
+        "0 → 2: 3 ready + 0 running, 1 jobs per worker: 3 workers; limited by maxReplicas" in text
+    )
+    assert "2 → 0: nothing to do: 0 workers" in text
 
 
 def test_pods_that_are_not_ready_go_first_when_load_falls(stage: Stage) -> None:
@@ -158,6 +186,27 @@ def told_by_name(stage: Stage, pods: list[dict[str, Any]]) -> list[dict[str, Any
 def entries(stage: Stage, tube: str) -> int:
     """Return how many entries lie on a tube."""
     return int(stage.queue(lambda connection: connection.tube_stats(tube)).entries)
+
+
+def test_a_pool_that_waits_for_its_finalizers_gets_no_workers_any_more(stage: Stage) -> None:
+    stage.start_operator()
+    pool = build_pool(minReplicas=1)
+    pool["metadata"]["finalizers"] = ["acme.dev/later"]
+    stage.apply(pool)
+    stage.apply(build_pool("other"))
+    (pod,) = stage.wait_for_pods(1)
+    stage.cluster.kubectl("delete", "zwp", "media", "-n", stage.namespace, "--wait=false")
+    wait_until(lambda: 'pool="media"' not in stage.metrics(), DEADLINE_SECONDS, "it is left alone")
+
+    stage.cluster.kubectl("delete", "pod", pod["metadata"]["name"], "-n", stage.namespace)
+    stage.put(3)
+    stage.wait_for_looks()
+
+    assert stage.pods() == []
+    patch = '{"metadata": {"finalizers": null}}'
+    stage.cluster.kubectl(
+        "patch", "zwp", "media", "-n", stage.namespace, "--type=merge", "-p", patch
+    )  # fmt: skip
 
 
 def test_a_deleted_pools_workers_go_with_it(stage: Stage) -> None:

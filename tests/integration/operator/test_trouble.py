@@ -22,7 +22,9 @@ from zerog.jobs.record import (
     to_document,
 )
 
+from .api_proxy import ApiProxy
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
+from .queue_proxy import QueueProxy
 
 
 def test_a_quota_that_is_full_is_told_and_heals(stage: Stage) -> None:
@@ -60,7 +62,32 @@ def test_a_quota_that_is_full_is_told_and_heals(stage: Stage) -> None:
     )
 
 
-def test_a_missing_service_account_and_forbidden_pods_are_told(stage: Stage) -> None:
+def test_a_refusal_is_forgotten_when_nobody_is_lacking_any_more(stage: Stage) -> None:
+    quota = ["create", "quota", "none", "--hard=pods=0", "-n", stage.namespace]
+    stage.cluster.kubectl(*quota)
+    wait_until(
+        lambda: "0/0" in stage.cluster.kubectl("get", "quota", "-n", stage.namespace),
+        DEADLINE_SECONDS,
+        "the quota counts",
+    )
+    stage.start_operator()
+    stage.apply(build_pool())
+    stage.put(2)
+    wait_until(
+        lambda: stage.condition("Scaling").get("reason") == "QuotaExceeded",
+        DEADLINE_SECONDS,
+        "the refusal is told",
+    )
+
+    stage.take_all()
+
+    wait_until(
+        lambda: stage.condition("Ready").get("status") == "True", DEADLINE_SECONDS, "it is fine"
+    )
+    assert stage.pods() == []
+
+
+def test_a_missing_service_account_and_forbidden_pods_are_told_and_heal(stage: Stage) -> None:
     stage.cluster.kubectl(
         "label", "namespace", stage.namespace, "pod-security.kubernetes.io/enforce=restricted"
     )
@@ -81,6 +108,22 @@ def test_a_missing_service_account_and_forbidden_pods_are_told(stage: Stage) -> 
         "the refused pod is told",
     )
     assert "violates PodSecurity" in stage.condition("Scaling", "rough")["message"]
+    missing = stage.condition("Scaling", "nobody")["message"]
+    assert 'serviceaccount "nobody" not found' in missing
+
+    stage.cluster.kubectl(
+        "label", "namespace", stage.namespace, "--overwrite",
+        "pod-security.kubernetes.io/enforce=privileged",
+    )  # fmt: skip
+    stage.cluster.kubectl("create", "serviceaccount", "nobody", "-n", stage.namespace)
+
+    stage.wait_for_pods(2)
+    for name in ("nobody", "rough"):
+        wait_until(
+            lambda name=name: stage.condition("Scaling", name)["status"] == "True",  # type: ignore[misc]
+            DEADLINE_SECONDS,
+            f"{name} is healed",
+        )
 
 
 def test_an_image_that_cannot_be_pulled_is_told_in_the_clusters_words(stage: Stage) -> None:
@@ -203,16 +246,32 @@ def test_the_standby_acts_soon_after_the_active_one_was_killed_and_not_before(
     first = stage.start_operator()
     stage.apply(build_pool(minReplicas=1))
     stage.wait_for_pods(1)
-    stage.start_operator()
-    wait_until(lambda: "zerog_operator_active 0.0" in stage.metrics(1), 30, "a standby")
-    killed = time.monotonic()
+    api, queue = ApiProxy(stage.cluster), QueueProxy(stage.beanstalkd.port)
+    account = stage.cluster.kubeconfig_of("zerog-operator", stage.namespace)
+    try:
+        stage.start_operator(KUBECONFIG=str(api.kubeconfig(account)), ZEROG_QUEUE=queue.address)
+        wait_until(lambda: "zerog_operator_active 0.0" in stage.metrics(1), 30, "a standby")
+        stage.put(2)
+        stage.wait_for_pods(2)
+        stage.take_all()
+        stage.wait_for_pods(1)
+        seen = len(api.calls)
+        wait_until(lambda: len(api.calls) >= seen + 2, DEADLINE_SECONDS, "it looks at the Lease")
+        assert {call.method for call in api.calls} == {"GET"}
+        assert all("/leases/" in call.path for call in api.calls)
+        assert queue.calls == []
+        killed = time.monotonic()
 
-    stage.stop(first, signal.SIGKILL)
-    stage.put(3)
+        stage.stop(first, signal.SIGKILL)
 
-    wait_until(lambda: len(stage.pods()) == 3, DEADLINE_SECONDS, "the standby acts")
-    assert time.monotonic() - killed < 20  # 15 s promised, and some for a busy machine
-    assert "zerog_operator_active 1.0" in stage.metrics(1)
+        wait_until(lambda: queue.calls, DEADLINE_SECONDS, "the standby acts")
+        assert time.monotonic() - killed < 20  # 15 s promised, and some for a busy machine
+        stage.put(3)
+        stage.wait_for_pods(3)
+        assert "zerog_operator_active 1.0" in stage.metrics(1)
+    finally:
+        api.close()
+        queue.close()
 
 
 def test_the_standby_acts_at_once_after_a_clean_end(stage: Stage) -> None:
