@@ -1,24 +1,30 @@
-"""How fast pods are asked for: from a put into an empty pool's queue, and from 0 to 50.
+"""How fast pods are asked for: from a put into an empty pool's queue, from 0 to 50, and of 1,000.
 
 `python -m benchmarks.operator` runs the operator under its own rights on a real etcd and API server
 (`tests/cluster`). The time of a pod's creation is when it shows in a watch, so it is an upper bound
-of the request's.
+of the request's. With `first` or `many` it measures one half: without nodes, or with the scheduler
+and nodes played by kwok.
 """
 
 import json
+import re
 import statistics
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fake_nodes import FakeNodes
 from tests.integration.operator.conftest import Stage, build_pool
 
 ROUNDS = 40
 MANY = 50
 POOLS = 50
 IDLE_SECONDS = 20.0
+VERY_MANY = 1000
 
 
 def first_pod_seconds(stage: Stage, count: int, queue: str) -> float:
@@ -72,9 +78,72 @@ def measure(stage: Stage) -> None:
     print(f"{POOLS} idle pools: {cores:.3f} cores, {megabytes:.0f} MiB")
 
 
-def main() -> None:
-    """Start a cluster of its own and measure."""
-    with tempfile.TemporaryDirectory() as folder, ControlPlane("bench") as cluster:
+def wait_for_ready(stage: Stage, count: int, pool: str) -> None:
+    """Wait until so many workers are ready."""
+    while stage.status(pool).get("readyReplicas") != count:
+        time.sleep(0.05)
+
+
+def reconciles(stage: Stage) -> tuple[int, float, dict[float, int]]:
+    """Return how many looks there were, their seconds, and how many took at most so long."""
+    text = stage.metrics()
+    count = re.search(r"^zerog_reconcile_seconds_count (\S+)", text, re.M)
+    total = re.search(r"^zerog_reconcile_seconds_sum (\S+)", text, re.M)
+    assert count is not None
+    assert total is not None
+    buckets = re.findall(r'^zerog_reconcile_seconds_bucket\{le="(\S+)"\} (\S+)', text, re.M)
+    return int(float(count[1])), float(total[1]), {float(le): int(float(n)) for le, n in buckets}
+
+
+def print_reconciles(stage: Stage, what: str, do: Callable[[], None]) -> None:
+    """Do something and print how long the operator's looks took meanwhile."""
+    count, total, buckets = reconciles(stage)
+    do()
+    count_after, total_after, buckets_after = reconciles(stage)
+    looks = count_after - count
+    worst = min(le for le, n in buckets_after.items() if n - buckets[le] >= looks)
+    mean = (total_after - total) / looks
+    print(f"{what}: {looks} looks, mean {mean * 1000:.1f} ms, all within {worst * 1000:.0f} ms")
+
+
+def measure_many(stage: Stage) -> None:
+    """Measure with nodes: how soon pods are ready, and how long a look at very many takes."""
+    stage.start_operator("--standalone")
+    stage.apply(build_pool("bench", maxReplicas=MANY))
+    while not stage.status("bench"):
+        time.sleep(0.1)
+    started = time.perf_counter()
+    stage.put(MANY, "bench")
+    wait_for_ready(stage, MANY, "bench")
+    print(f"put → {MANY} pods ready in the status: {time.perf_counter() - started:.2f} s")
+    process = psutil.Process(stage.operators[0].pid)
+
+    def grow() -> None:
+        stage.put(VERY_MANY - MANY, "bench")
+        stage.apply(build_pool("bench", maxReplicas=VERY_MANY))
+        wait_for_ready(stage, VERY_MANY, "bench")
+
+    def retire() -> None:
+        stage.take_all("bench")
+        while stage.tokens("bench") != VERY_MANY:
+            time.sleep(0.1)
+
+    print_reconciles(stage, f"{MANY} → {VERY_MANY} pods", grow)
+    before = sum(process.cpu_times()[:2])
+    print_reconciles(
+        stage, f"{VERY_MANY} pods, nothing to do", lambda: time.sleep(2 * IDLE_SECONDS)
+    )
+    cores = (sum(process.cpu_times()[:2]) - before) / (2 * IDLE_SECONDS)
+    megabytes = process.memory_info().rss / 2**20
+    print(f"{VERY_MANY} pods: {cores:.3f} cores, {megabytes:.0f} MiB")
+    print_reconciles(stage, f"{VERY_MANY} pods get tokens", retire)
+
+
+def run(measure: Callable[[Stage], None], *, nodes: bool) -> None:
+    """Measure on a cluster of its own."""
+    with tempfile.TemporaryDirectory() as folder, ControlPlane("bench", scheduler=nodes) as cluster:
+        if nodes:
+            FakeNodes(cluster, count=10).start()
         cluster.kubectl("create", "namespace", "bench")
         stage = Stage(cluster, "bench", Path(folder))
         stage.prepare()
@@ -83,6 +152,15 @@ def main() -> None:
             measure(stage)
         finally:
             stage.close()
+
+
+def main() -> None:
+    """Measure what the command line asks for, by default all."""
+    wanted = sys.argv[1:] or ["first", "many"]
+    if "first" in wanted:
+        run(measure, nodes=False)
+    if "many" in wanted:
+        run(measure_many, nodes=True)
 
 
 if __name__ == "__main__":
