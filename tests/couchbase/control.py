@@ -71,6 +71,12 @@ class Control:
                 faults.clear()
             case "POST /clock":
                 self._clock.advance(float(str(body["advance"])))
+                if body.get("purge", True):
+                    self._bucket.engine.purge()
+            case "GET /counters":
+                return dict(self._bucket.counters)
+            case "DELETE /counters":
+                self._bucket.counters.clear()
             case "POST /index":
                 self._set_stale(bool(body["stale"]))
             case "POST /bucket":

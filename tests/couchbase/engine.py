@@ -9,7 +9,7 @@ the request says that it shall be preserved.
 
 import binascii
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -124,12 +124,10 @@ class Engine:
         """Return whether somebody holds its lock now."""
         return document.locked_until > self._clock()
 
-    def iterate(self, collection: int) -> Iterator[tuple[bytes, Document]]:
-        """Yield the live documents of a collection."""
-        now = self._clock()
-        for address, document in list(self.documents.items()):
-            if address.collection == collection and not 0 < document.expiry <= now:
-                yield address.key, document
+    def purge(self) -> None:
+        """Remove what has expired, as the real server does now and then."""
+        for address in list(self.documents):
+            self.find(address)
 
     # --- writing
 

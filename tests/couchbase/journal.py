@@ -1,4 +1,4 @@
-"""Keeps documents and collections over a restart: every change is one line of a file.
+"""Keeps documents, collections and indexes over a restart: every change is one line of a file.
 
 The file outlives a killed process, not a power failure: nothing is synced. A last line that
 was cut short is left out.
@@ -8,11 +8,14 @@ import base64
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from tests.couchbase.engine import Address, Document, Engine
+from tests.couchbase.indexes import Index, Indexes
 from tests.couchbase.manifest import Collection, Manifest
+from tests.couchbase.sqlpp import Keyspace
 
 
 class Journal:
@@ -26,8 +29,8 @@ class Journal:
         """Write what is at an address now."""
         self._write({"at": [address.collection, _encode(address.key)], "is": _dump(document)})
 
-    def note_manifest(self, manifest: Manifest) -> None:
-        """Write the collections that there are now."""
+    def note_definitions(self, manifest: Manifest, indexes: Indexes) -> None:
+        """Write the collections and indexes that there are now."""
         collections = [
             [c.number, c.scope, c.name, c.max_ttl] for c in manifest.collections.values()
         ]
@@ -37,6 +40,9 @@ class Journal:
                 "scopes": manifest.scopes,
                 "collections": collections,
                 "next": manifest.next_number,
+                "indexes": [
+                    [i.name, astuple(i.keyspace), i.keys, i.online_at] for i in indexes.all
+                ],
             }
         )
 
@@ -48,7 +54,7 @@ class Journal:
         os.close(self._file)
 
 
-def replay(path: Path, engine: Engine) -> None:
+def replay(path: Path, engine: Engine, indexes: Indexes) -> None:
     """Bring an empty engine to the state that the file tells of; no file is no state."""
     for entry in _read(path):
         if "at" in entry:
@@ -59,6 +65,10 @@ def replay(path: Path, engine: Engine) -> None:
             manifest.uid, manifest.next_number = entry["uid"], entry["next"]
             manifest.scopes = entry["scopes"]
             manifest.collections = {item[0]: Collection(*item) for item in entry["collections"]}
+            indexes.all = [
+                Index(name, Keyspace(*keyspace), tuple(keys), online_at)
+                for name, keyspace, keys, online_at in entry["indexes"]
+            ]
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:

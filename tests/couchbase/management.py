@@ -5,9 +5,11 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, unquote
 
 from tests.couchbase.http import HttpRequest, HttpResponse, json_response
+from tests.couchbase.indexes import Indexes
 from tests.couchbase.manifest import ManifestError
 from tests.couchbase.protocol import Status
 from tests.couchbase.session import Bucket
+from tests.couchbase.sqlpp import Keyspace
 
 _SCOPES = re.compile(r"/pools/default/buckets/([^/]+)/scopes")
 _COLLECTIONS = re.compile(r"/pools/default/buckets/([^/]+)/scopes/([^/]+)/collections")
@@ -18,8 +20,9 @@ _TERSE_MAP = re.compile(r"/pools/default/b/([^/]+)")
 class Management:
     """Answers management requests on the server's bucket."""
 
-    def __init__(self, bucket: Bucket, changed: Callable[[], None]) -> None:
+    def __init__(self, bucket: Bucket, indexes: Indexes, changed: Callable[[], None]) -> None:
         self._bucket = bucket
+        self._indexes = indexes
         self._changed = changed
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
@@ -76,6 +79,7 @@ class Management:
         number = engine.manifest.find(*names).number
         for address in [a for a in engine.documents if a.collection == number]:
             del engine.documents[address]
+        self._indexes.drop_collection(Keyspace(self._bucket.name, *names))
         return self._done(engine.manifest.drop_collection(*names))
 
     def _done(self, uid: int) -> HttpResponse:

@@ -45,6 +45,10 @@ class CouchbaseServer:
         """The connection string for the SDK."""
         return f"couchbase://127.0.0.1:{self.kv}"
 
+    def url(self, scope: str = "zerog") -> str:
+        """Return the datastore's URL; the password goes by itself."""
+        return f"couchbase://{self.user}@127.0.0.1:{self.kv}/{self.bucket}/{scope}"
+
     @property
     def pid(self) -> int | None:
         """The id of the process; None when it does not run."""
@@ -101,9 +105,22 @@ class CouchbaseServer:
         assert isinstance(found, list)
         return sum(fault["met"] for fault in found)
 
-    def advance_clock(self, seconds: float) -> None:
-        """Let time pass for the server: documents expire, locks end."""
-        self._ask("POST", "/clock", {"advance": seconds})
+    def advance_clock(self, seconds: float, *, purge: bool = True) -> None:
+        """Let time pass for the server: documents expire, locks end.
+
+        Without `purge` what expired stays in the index, as it does on a real server for minutes.
+        """
+        self._ask("POST", "/clock", {"advance": seconds, "purge": purge})
+
+    def counters(self) -> dict[str, int]:
+        """Return how many requests have come since the last reset, by opcode and `QUERY`."""
+        found = self._ask("GET", "/counters")
+        assert isinstance(found, dict)
+        return found
+
+    def reset_counters(self) -> None:
+        """Count from 0."""
+        self._ask("DELETE", "/counters")
 
     def make_index_stale(self, stale: bool = True) -> None:
         """Let queries that do not ask for consistency see the documents as they are now."""

@@ -21,6 +21,7 @@ from tests.couchbase.control import Clock, Control
 from tests.couchbase.engine import Engine
 from tests.couchbase.faults import Faults
 from tests.couchbase.http import HttpService
+from tests.couchbase.indexes import Indexes
 from tests.couchbase.journal import Journal, replay
 from tests.couchbase.management import Management
 from tests.couchbase.query import QueryService
@@ -38,6 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--password", default="secret")
     parser.add_argument("--replicas", type=int, default=0)
     parser.add_argument("--durability-impossible", action="store_true")
+    parser.add_argument("--index-build-seconds", type=float, default=0.0)
     parser.add_argument("--journal", type=Path, help="keep documents in this file")
     parser.add_argument("--ready-file", type=Path)
     return parser.parse_args()
@@ -46,8 +48,8 @@ def parse_arguments() -> argparse.Namespace:
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     clock = Clock(time.time)
-    engine = Engine(clock)
-    journal = _open_journal(arguments.journal, engine)
+    engine, indexes = Engine(clock), Indexes(time.time, arguments.index_build_seconds)
+    journal = _open_journal(arguments.journal, engine, indexes)
     bucket = Bucket(
         arguments.bucket,
         {arguments.user: arguments.password},
@@ -57,7 +59,12 @@ async def serve(arguments: argparse.Namespace) -> None:
         arguments.replicas,
         Durability(possible=not arguments.durability_impossible),
     )
-    query = QueryService(bucket)
+
+    def note_definitions() -> None:
+        if journal is not None:
+            journal.note_definitions(engine.manifest, indexes)
+
+    query = QueryService(bucket, indexes, note_definitions)
     connections: set[Connection] = set()
 
     def cut_connections() -> int:
@@ -66,11 +73,7 @@ async def serve(arguments: argparse.Namespace) -> None:
             connection.close()
         return len(cut)
 
-    def note_manifest() -> None:
-        if journal is not None:
-            journal.note_manifest(engine.manifest)
-
-    management = HttpService(Management(bucket, note_manifest).handle)
+    management = HttpService(Management(bucket, indexes, note_definitions).handle)
     queries = HttpService(query.handle)
     control = HttpService(Control(bucket, clock, query.set_stale, cut_connections).handle)
     loop = asyncio.get_running_loop()
@@ -89,10 +92,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     cut_connections()
 
 
-def _open_journal(path: Path | None, engine: Engine) -> Journal | None:
+def _open_journal(path: Path | None, engine: Engine, indexes: Indexes) -> Journal | None:
     if path is None:
         return None
-    replay(path, engine)
+    replay(path, engine, indexes)
     journal = Journal(path)
     engine.listener = journal.note_document
     return journal

@@ -7,6 +7,7 @@ agreed to that (unordered execution).
 import asyncio
 import json
 import struct
+from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.couchbase import cluster_map, frames
@@ -33,6 +34,8 @@ class Bucket:
     ports: Ports
     replicas: int = 0
     durability: Durability = field(default_factory=Durability)
+    #: How many requests have come, by the names that faults use too.
+    counters: Counter[str] = field(default_factory=Counter)
 
     def map_for(self, bucket: str | None) -> bytes:
         """Return the cluster's map."""
@@ -83,11 +86,16 @@ class Session:
         if opcode not in KEYED:
             return None
         try:
-            number, key = frames.split_collection(request.key)
+            number, key = self._split(request.key)
         except frames.FrameError:
             return None
         collection = self._bucket.engine.manifest.collections.get(number)
         return collection.name if collection else "", key.decode(errors="replace")
+
+    def _split(self, key: bytes) -> tuple[int, bytes]:
+        if Feature.COLLECTIONS in self.features:
+            return frames.split_collection(key)
+        return 0, key
 
     def _json(self) -> int:
         return JSON_DATATYPE if Feature.JSON in self.features else 0
@@ -156,9 +164,7 @@ class Session:
             raise KvError(Status.NO_BUCKET)
         if request.vbucket >= VBUCKETS:
             raise KvError(Status.NOT_MY_VBUCKET)
-        number, key = 0, request.key
-        if Feature.COLLECTIONS in self.features:
-            number, key = frames.split_collection(request.key)
+        number, key = self._split(request.key)
         bucket = self._bucket
         commands = Commands(bucket.engine, self.features, bucket.durability)
         return commands.run(opcode, request, Address(number, key))
@@ -215,6 +221,7 @@ class Connection(asyncio.Protocol):
         except ValueError:
             self._send(request, self._session.refuse(Status.UNKNOWN_COMMAND))
             return
+        self._bucket.counters[opcode.name] += 1
         target = self._session.name_target(opcode, request)
         fault = self._bucket.faults.meet(opcode.name, *target) if target else None
         if fault is None:

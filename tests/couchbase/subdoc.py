@@ -100,6 +100,15 @@ def encode(value: Json) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def depth(value: Json) -> int:
+    """Return how many containers lie within each other; 0 for a number or a text."""
+    if isinstance(value, dict):
+        return 1 + max(map(depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(depth, value), default=0)
+    return 0
+
+
 def look(root: Json, op: Op, path: bytes) -> bytes:
     """Return what a lookup finds, as JSON.
 
@@ -165,7 +174,10 @@ def change(root: Json, op: Op, path: bytes, text: bytes, *, create_parents: bool
         return _count(parent.get(last, 0), text, lambda total: parent.update({last: total}))
     if op is Op.DICT_ADD and last in parent:
         raise KvError(Status.PATH_EXISTS)
-    parent[last] = _parse_value(text)
+    value = _parse_value(text)
+    if len(steps) + depth(value) > MAX_DEPTH:
+        raise KvError(Status.VALUE_TOO_DEEP)
+    parent[last] = value
     return None
 
 

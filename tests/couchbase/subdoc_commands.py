@@ -98,6 +98,8 @@ def _look_at(document: Document, root: Json, spec: Spec) -> bytes:
         return document.value
     if isinstance(root, _NotJson):
         raise KvError(Status.DOC_NOT_JSON)
+    if subdoc.depth(root) > subdoc.MAX_DEPTH:
+        raise KvError(Status.DOC_TOO_DEEP)
     return subdoc.look(root, spec.op, spec.path)
 
 
@@ -214,5 +216,7 @@ def _apply(root: Json, spec: Spec) -> tuple[Json, bytes | None]:
             raise KvError(Status.VALUE_CANNOT_INSERT) from error
     if isinstance(root, _NotJson):
         raise KvError(Status.DOC_NOT_JSON)
+    if subdoc.depth(root) > subdoc.MAX_DEPTH:
+        raise KvError(Status.DOC_TOO_DEEP)
     create = bool(spec.flags & _CREATE_PARENTS)
     return root, subdoc.change(root, spec.op, spec.path, spec.value, create_parents=create)

@@ -182,9 +182,15 @@ def test_seqnos_of_a_vbucket_grow_with_each_mutation(engine: Engine) -> None:
     assert seqnos == [1, 2, 3, 4]
 
 
-def test_what_expired_is_not_listed(engine: Engine, clock: StandingClock) -> None:
-    engine.insert(A, Write(b"1", expiry=5))
-    engine.insert(Address(0, b"b"), Write(b"2"))
+def test_what_expired_stays_until_it_is_looked_at_or_purged(
+    engine: Engine, clock: StandingClock
+) -> None:
+    for key in (b"a", b"b", b"c"):
+        engine.insert(Address(0, key), Write(b"1", expiry=5 if key < b"c" else 0))
     clock.now += 5
+    assert len(engine.documents) == 3
 
-    assert [key for key, _ in engine.iterate(0)] == [b"b"]
+    refusal(lambda: engine.get(A))
+    assert len(engine.documents) == 2
+    engine.purge()
+    assert [address.key for address in engine.documents] == [b"c"]

@@ -1,0 +1,161 @@
+"""The indexes that statements have defined; a query needs one, as it does on a real server."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.couchbase.sqlpp import (
+    BuildIndexes,
+    Comparison,
+    CreateIndex,
+    DropIndex,
+    Expression,
+    Field,
+    Keyspace,
+    Meta,
+    QueryError,
+    Select,
+    conditions,
+)
+
+NO_INDEX = 4000
+INDEX_EXISTS = 4300
+INDEX_FAILED = 5000
+INDEX_NOT_FOUND = 12016
+
+
+@dataclass(slots=True)
+class Index:
+    """One index."""
+
+    name: str
+    keyspace: Keyspace
+    #: As text, for `system:indexes` and the journal; empty: a primary index.
+    keys: tuple[str, ...]
+    #: When it is online; None: it has not been built.
+    online_at: float | None
+
+
+class Indexes:
+    """All indexes of the bucket. A build takes as long as it is told to."""
+
+    def __init__(self, clock: Callable[[], float], build_seconds: float = 0.0) -> None:
+        self.all: list[Index] = []
+        self._clock = clock
+        self._build_seconds = build_seconds
+
+    def state(self, index: Index) -> str:
+        """Return the state as `system:indexes` names it."""
+        if index.online_at is None:
+            return "deferred"
+        return "online" if index.online_at <= self._clock() else "building"
+
+    def create(self, statement: CreateIndex) -> None:
+        """Define an index; without `defer_build` it is built at once.
+
+        Raises:
+            QueryError: There is one of that name.
+        """
+        if self._find(statement.keyspace, statement.name) is not None:
+            if statement.if_not_exists:
+                return
+            raise QueryError(INDEX_EXISTS, f"The index {statement.name} already exists.")
+        deferred = statement.options.get("defer_build") is True
+        keys = tuple(_text(key) for key in statement.keys)
+        online_at = None if deferred else self._clock()
+        self.all.append(Index(statement.name, statement.keyspace, keys, online_at))
+
+    def build(self, statement: BuildIndexes) -> None:
+        """Start builds; those under way or done go on as they are.
+
+        Raises:
+            QueryError: An index is not there, or the collection's builds are not over.
+        """
+        found = [self._require(statement.keyspace, name) for name in statement.names]
+        if any(
+            self.state(index) == "building"
+            for index in self.all
+            if index.keyspace == statement.keyspace
+        ):
+            raise QueryError(INDEX_FAILED, "GSI BuildIndex() - Build Already In Progress.")
+        for index in found:
+            if index.online_at is None:
+                index.online_at = self._clock() + self._build_seconds
+
+    def drop(self, statement: DropIndex) -> None:
+        """Remove an index.
+
+        Raises:
+            QueryError: It is not there.
+        """
+        self.all.remove(self._require(statement.keyspace, statement.name))
+
+    def drop_collection(self, keyspace: Keyspace) -> None:
+        """Remove a collection's indexes with it."""
+        self.all = [index for index in self.all if index.keyspace != keyspace]
+
+    def check(self, select: Select) -> None:
+        """Raise unless an index that is online can carry out the query.
+
+        Raises:
+            QueryError: None can: 4000, as the planner says it.
+        """
+        sargable = {
+            _text(condition.left)
+            for condition in conditions(select.where)
+            if isinstance(condition, Comparison) and isinstance(condition.left, Field | Meta)
+        }
+        if any(
+            index.keyspace == select.keyspace
+            and self.state(index) == "online"
+            and (not index.keys or index.keys[0] in sargable)
+            for index in self.all
+        ):
+            return
+        keyspace = select.keyspace
+        raise QueryError(
+            NO_INDEX,
+            f"No index available on keyspace `default`:`{keyspace.bucket}`.`{keyspace.scope}`."
+            f"`{keyspace.collection}` that matches your query. Use CREATE PRIMARY INDEX ON "
+            f"`default`:`{keyspace.bucket}`.`{keyspace.scope}`.`{keyspace.collection}` to create "
+            "a primary index, or check that your expected index is online.",
+        )
+
+    def describe(self) -> list[dict[str, object]]:
+        """Return the rows of `system:indexes`."""
+        rows: list[dict[str, object]] = []
+        for index in self.all:
+            row: dict[str, object] = {
+                "name": index.name,
+                "state": self.state(index),
+                "bucket_id": index.keyspace.bucket,
+                "scope_id": index.keyspace.scope,
+                "keyspace_id": index.keyspace.collection,
+                "index_key": list(index.keys),
+                "using": "gsi",
+            }
+            # Other indexes have no such field.
+            rows.append(row if index.keys else {**row, "is_primary": True})
+        return rows
+
+    def _find(self, keyspace: Keyspace, name: str) -> Index | None:
+        for index in self.all:
+            if index.keyspace == keyspace and index.name == name:
+                return index
+        return None
+
+    def _require(self, keyspace: Keyspace, name: str) -> Index:
+        index = self._find(keyspace, name)
+        if index is None:
+            raise QueryError(
+                INDEX_NOT_FOUND, f"Index Not Found - cause: GSI index {name} not found."
+            )
+        return index
+
+
+def _text(key: Expression) -> str:
+    match key:
+        case Meta(name):
+            return f"(meta().`{name}`)"
+        case Field(name):
+            return f"`{name}`"
+    raise QueryError(3000, "an index key must be a field or META()")
