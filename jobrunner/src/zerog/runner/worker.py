@@ -70,7 +70,6 @@ class Worker:
         nursery = await Nursery.start(self._settings.jobs)
         store = await self._open_store()
         try:
-            reaper.install(loop, nursery)
             await self._register_types(store, nursery.types)
             # The start-up's objects live as long as the worker: the collector need not visit them.
             gc.freeze()
@@ -136,6 +135,8 @@ class Worker:
             asyncio.create_task(self._report(store), name="report"),
             asyncio.create_task(self._beat(heartbeat), name="beat"),
         ]
+        if reaper.is_needed():
+            background.append(asyncio.create_task(reaper.run(nursery), name="reaper"))
         if self._settings.pool is not None:
             watch = RetireWatch(
                 self._settings, self._identity.name, self._slots, self._retired, connect_queue
