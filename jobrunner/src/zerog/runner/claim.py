@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from zerog.datastore.base import Datastore, Stored
-from zerog.errors import DatastoreError, RevisionConflictError
+from zerog.errors import AmbiguousWriteError, DatastoreError, RevisionConflictError
 from zerog.jobs import life
 from zerog.jobs.documents import input_key
 from zerog.jobs.record import (
@@ -25,6 +25,7 @@ from zerog.jobs.record import (
     to_document,
 )
 from zerog.queues.base import DEFAULT_PRIORITY, Entry, QueueConnection
+from zerog.retention import expire_side_documents
 from zerog.runner.liveness import is_alive
 
 log = logging.getLogger(__name__)
@@ -110,26 +111,40 @@ class Claimer:
             crash = life.Crashed(record.attempt, "its worker died")
             taken_over = life.step(record, crash, now).record
         step = life.step(taken_over, life.Claimed(self._identity, entry.id), now)
+        # Read first: a store that goes away in between must not leave a claim that nobody runs.
+        runs = isinstance(step.action, life.Run)
+        parameters = await self._parameters(record) if runs else {}
         if step.record is not record:
-            revision = await self._store.replace(
-                "jobs",
-                record.uuid,
-                to_document(step.record),
-                revision,
-                durable=step.record.is_finished,
-                expire_seconds=(
-                    life.retention_seconds(step.record) if step.record.is_finished else None
-                ),
-            )
+            revision = await self._write(step.record, revision)
+            if step.record.is_finished:
+                await expire_side_documents(self._store, step.record)
         match step.action:
             case life.Run():
-                parameters = await self._parameters(step.record)
                 return Claim(entry, step.record, revision, parameters)
             case life.Release(delay_seconds, priority):
                 await queue.release(entry.id, priority=priority, delay_seconds=delay_seconds)
             case life.Delete():
                 await queue.delete(entry.id)
         return None
+
+    async def _write(self, record: JobRecord, revision: str) -> str:
+        """Write what the claim makes of a job; return the new revision."""
+        document = to_document(record)
+        seconds = life.retention_seconds(record) if record.is_finished else None
+        try:
+            return await self._store.replace(
+                "jobs",
+                record.uuid,
+                document,
+                revision,
+                durable=record.is_finished,
+                expire_seconds=seconds,
+            )
+        except AmbiguousWriteError:
+            stored = await self._store.get("jobs", record.uuid)
+            if stored is not None and stored.document == document:
+                return stored.revision
+            raise
 
     async def _may_take_over(self, queue: QueueConnection, entry: Entry, record: JobRecord) -> bool:
         """Whether the worker that runs the job is gone; otherwise the entry is dealt with."""

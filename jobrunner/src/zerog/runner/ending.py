@@ -9,6 +9,7 @@ import contextlib
 
 from zerog.errors import DatastoreError, DocumentTooLargeError
 from zerog.jobs import life
+from zerog.retention import expire_side_documents
 from zerog.runner.execution import Death, Execution
 from zerog.runner.finish import STORE_RETRY_SECONDS, Finisher
 from zerog.runner.judge import judge_death, judge_outcome
@@ -45,12 +46,12 @@ async def save_state(finisher: Finisher, execution: Execution) -> None:
             execution.unsaved_state = None
 
 
-async def expire_side_documents(finisher: Finisher, execution: Execution, step: life.Step) -> None:
+async def expire_beside(finisher: Finisher, execution: Execution, step: life.Step) -> None:
     """Let the documents beside a finished job's record vanish when it does, if there are any."""
     record = step.record
     beside = execution.reports.wrote or record.attempt > 1 or record.has_input_blob
     if record.is_finished and (beside or record.output_blob_attempt is not None):
-        await finisher.expire_side_documents(record)
+        await expire_side_documents(finisher.store, record)
 
 
 async def _judge(finisher: Finisher, execution: Execution, end: Outcome | Death) -> life.Event:

@@ -73,7 +73,12 @@ class Execution:
         await asyncio.wait([self._ended], timeout=seconds)
 
     def stop(self, reason: Stop) -> None:
-        """Begin to end the job. A later reason replaces an earlier one only if it is `FENCED`."""
+        """Begin to end the job. A later reason replaces an earlier one only if it is `FENCED`.
+
+        What has ended already is left alone: its child may be running the next job.
+        """
+        if self._ended.done():
+            return
         if self.stop_reason is not None and reason is not Stop.FENCED:
             return
         first = self.stop_reason is None

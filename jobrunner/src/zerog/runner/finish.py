@@ -6,7 +6,6 @@ unknown is looked up, not repeated.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from zerog.errors import (
     StaleAttemptError,
 )
 from zerog.jobs import life
-from zerog.jobs.documents import INLINE_BYTES, events_key, input_key, output_key
-from zerog.jobs.record import JobRecord, from_document, to_document
+from zerog.jobs.documents import INLINE_BYTES, output_key
+from zerog.jobs.record import from_document, to_document
 from zerog.queues.base import QueueConnection
 from zerog.runner.claim import Claim
 
@@ -122,25 +121,6 @@ class Finisher:
         if stored is not None:
             claim.record = from_document(stored.document)
             claim.revision = stored.revision
-
-    async def expire_side_documents(self, record: JobRecord) -> None:
-        """Let progress, log lines and blobs of a finished job vanish when the job does."""
-        seconds = life.retention_seconds(record)
-        uuid = record.uuid
-        with contextlib.suppress(DatastoreError):
-            await self.store.expire("progress", uuid, seconds)
-            if record.has_input_blob:
-                await self.store.expire("blobs", input_key(uuid), seconds)
-            if record.output_blob_attempt is not None:
-                key = output_key(uuid, record.output_blob_attempt)
-                await self.store.expire("blobs", key, seconds)
-            for attempt in record.attempts:
-                await self._expire_lines(record, attempt.number, seconds)
-
-    async def _expire_lines(self, record: JobRecord, attempt: int, seconds: float) -> None:
-        chunk = 0
-        while await self.store.expire("events", events_key(record.uuid, attempt, chunk), seconds):
-            chunk += 1
 
 
 def _already_written(claim: Claim, event: life.Event) -> life.Step | None:

@@ -69,7 +69,12 @@ class Nursery:
         return bool(data)
 
     def _fork(self, fd: int) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # a limit of processes or memory: the other children live on
+            os.close(fd)
+            self._send({"op": "refused", "error": error.strerror})
+            return
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

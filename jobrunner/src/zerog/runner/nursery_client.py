@@ -93,7 +93,7 @@ class Nursery:
         self._control: socket.socket | None = None
         self._reader = frames.FrameReader()
         self._children: dict[int, Child] = {}
-        self._forking: deque[asyncio.Future[int]] = deque()
+        self._forking: deque[tuple[asyncio.Future[None], Child]] = deque()
         self._described: asyncio.Future[list[dict[str, Any]]] | None = None
         self._starting = asyncio.Lock()
         #: The documents of the imported job types.
@@ -123,19 +123,20 @@ class Nursery:
         loop = asyncio.get_running_loop()
         child = Child(self)
         try:
-            future: asyncio.Future[int] = loop.create_future()
-            self._forking.append(future)
+            future: asyncio.Future[None] = loop.create_future()
+            self._forking.append((future, child))
             with theirs:
                 socket.send_fds(self._control, [frames.encode({"op": "fork"})], [theirs.fileno()])
-            child.pid = await asyncio.wait_for(asyncio.shield(future), FORK_SECONDS)
+            await asyncio.wait_for(future, FORK_SECONDS)
         except (OSError, TimeoutError) as error:
             ours.close()
             raise NurseryError(f"no new process for jobs: {error or 'no answer'}") from error
         except NurseryError:
             ours.close()
             raise
-        self._children[child.pid] = child
         await loop.create_unix_connection(lambda: child, sock=ours)
+        if not child.alive:
+            raise NurseryError("a new process for jobs died at once")
         return child
 
     def signal_child(self, pid: int, signum: int) -> None:
@@ -209,15 +210,22 @@ class Nursery:
                 if self._described is not None and not self._described.done():
                     self._described.set_exception(ConfigError(frame["error"]))
             case "forked":
-                future = self._forking.popleft()
+                future, child = self._forking.popleft()
                 if future.done():  # nobody waits for it any more
                     self.signal_child(frame["pid"], signal.SIGKILL)
-                else:
-                    future.set_result(frame["pid"])
+                    return
+                # Known from now on: its death may be the next thing that is told.
+                child.pid = frame["pid"]
+                self._children[child.pid] = child
+                future.set_result(None)
+            case "refused":
+                future, _ = self._forking.popleft()
+                if not future.done():
+                    future.set_exception(NurseryError(f"no new process: {frame['error']}"))
             case "died":
-                child = self._children.pop(frame["pid"], None)
-                if child is not None:
-                    child.died(frame["exitcode"], frame["oom"])
+                dead = self._children.pop(frame["pid"], None)
+                if dead is not None:
+                    dead.died(frame["exitcode"], frame["oom"])
 
     def _lost(self, why: str) -> None:
         """Forget a nursery that is gone; its children are gone with it."""
@@ -227,7 +235,7 @@ class Nursery:
             self._control = None
         if self._described is not None and not self._described.done():
             self._described.set_exception(NurseryError(f"{why} while it imported the jobs"))
-        for future in self._forking:
+        for future, _ in self._forking:
             if not future.done():
                 future.set_exception(NurseryError(why))
         self._forking.clear()

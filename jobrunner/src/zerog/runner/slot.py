@@ -22,7 +22,7 @@ from zerog.queues import connect_queue
 from zerog.queues.base import TTR_SECONDS, Entry, QueueConnection
 from zerog.runner.batch import SPLIT_SECONDS, Batch, Pace
 from zerog.runner.claim import Claim, Claimer
-from zerog.runner.ending import expire_side_documents, save_state, write_end
+from zerog.runner.ending import expire_beside, save_state, write_end
 from zerog.runner.execution import Death, Execution
 from zerog.runner.finish import Finisher, settle
 from zerog.runner.judge import Stop
@@ -208,7 +208,7 @@ class Slot:
             end = await execution.run()
         finally:
             self.execution = None
-        self._look_after_child(end)
+        self._look_after_child(execution, end)
         return execution, end
 
     def _write(self, queue: QueueConnection, batch: Batch) -> None:
@@ -243,7 +243,7 @@ class Slot:
             self._let_go(claim)
             if step is not None:
                 await settle(queue, claim, step.action)
-                await expire_side_documents(finisher, execution, step)
+                await expire_beside(finisher, execution, step)
         finally:
             self._let_go(claim)
 
@@ -298,12 +298,13 @@ class Slot:
             self._jobs_of_child = 0
         return self._child
 
-    def _look_after_child(self, end: Outcome | Death) -> None:
-        """Replace a child that died, grew too large or has run enough jobs."""
+    def _look_after_child(self, execution: Execution, end: Outcome | Death) -> None:
+        """Replace a child that died, was told to end, grew too large or has run enough jobs."""
         settings = self._parts.settings
         self._jobs_of_child += 1
         worn = isinstance(end, Death) or (
             end.recycle
+            or execution.stop_reason is not None  # a signal may still be on its way to it
             or self._jobs_of_child >= settings.max_jobs_per_child
             or end.rss_bytes > settings.max_child_bytes
         )
