@@ -26,9 +26,16 @@ from zerog.errors import (
     RevisionConflictError,
 )
 from zerog.jobs import life
-from zerog.jobs.record import JobRecord, State, format_time, from_document, to_document
+from zerog.jobs.record import (
+    JobRecord,
+    State,
+    format_time,
+    from_document,
+    is_job_id,
+    to_document,
+)
 from zerog.names import tube_name, worker_name
-from zerog.queues.base import Producer
+from zerog.queues.base import Entry, Producer
 
 log = logging.getLogger(__name__)
 
@@ -132,17 +139,25 @@ async def _unbury(store: Datastore, producer: Producer, report: RepairReport) ->
             entry = await producer.peek_buried(tube)
             if entry is None:
                 break
-            stored = await store.get("jobs", entry.body)
-            if stored is None:
+            record = await _record_of(store, entry)
+            if record is None:
                 report.unknown.append(entry.body)
                 break  # it stays where it is, and hides those behind it
-            finished = State(stored.document["state"]).is_finished
-            if finished:
+            if record.is_finished:
                 await producer.delete(entry.id)
                 report.dropped.append(entry.body)
             else:
                 await producer.kick(entry.id)
                 report.kicked.append(entry.body)
+
+
+async def _record_of(store: Datastore, entry: Entry) -> JobRecord | None:
+    """Return the job of an entry; None if there is none, or none that can be read."""
+    stored = await store.get("jobs", entry.body) if is_job_id(entry.body) else None
+    try:
+        return from_document(stored.document) if stored is not None else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 @dataclass(slots=True)
