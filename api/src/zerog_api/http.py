@@ -201,7 +201,7 @@ class _Message(httputil.HTTPMessageDelegate):
 
 def _declared_length(headers: HTTPHeaders) -> int:
     text = headers.get("Content-Length", "0")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _write(connection: httputil.HTTPConnection, answer: Response, *, head: bool) -> None:
@@ -239,6 +239,20 @@ def _common(headers: HTTPHeaders, own: dict[str, str]) -> None:
 def _consume(future: "asyncio.Future[None]") -> None:
     if not future.cancelled():
         future.exception()  # the client has gone: nobody to tell
+
+
+def _no_http() -> bytes:
+    problem = Problem(400, "not-http", "the request line or a header is broken")
+    body = jsontext.dumps(problem.to_document())
+    head = (
+        f"HTTP/1.1 400 Bad Request\r\nContent-Type: {problems.CONTENT_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+#: The whole answer to what is no HTTP.
+NO_HTTP = _no_http()
 
 
 def decode_path(segment: str) -> str:

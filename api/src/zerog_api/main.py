@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+from asyncio import Future
 from collections.abc import Callable
 
 import uvloop
@@ -18,7 +19,7 @@ from zerog.errors import ConfigError
 from zerog.queues import connect_producer
 from zerog.queues.base import Producer
 from zerog.settings import ApiSettings
-from zerog_api.http import Application
+from zerog_api.http import NO_HTTP, Application
 from zerog_api.jobs import JobCalls
 from zerog_api.routes import Router, build_openapi, build_routes
 from zerog_api.service import Jobs
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 _SERVER_BODY_BYTES = 64 * 1024 * 1024
 _IDLE_SECONDS = 3600
 _BODY_SECONDS = 60
+#: What Tornado writes when a request line or header is broken, before it closes.
+_BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
 def run_api(settings: ApiSettings) -> int:
@@ -112,19 +115,24 @@ async def serve(
 
 
 class _Server(HTTPServer):
-    """Answers leave in one write, so Nagle's algorithm is off for good.
-
-    Tornado switches it off and on around every answer: two system calls for nothing.
-    """
+    """Gives every connection our way of writing."""
 
     def handle_stream(self, stream: IOStream, address: tuple[object, ...]) -> None:
         stream.set_nodelay(True)
-        stream.set_nodelay = _keep_nodelay  # type: ignore[method-assign]
+        # Tornado makes the stream itself and lets nobody choose its class.
+        stream.__class__ = _Stream
         super().handle_stream(stream, address)
 
 
-def _keep_nodelay(value: bool) -> None:
-    pass
+class _Stream(IOStream):
+    """A connection whose answers leave in one write and whose every refusal is a problem."""
+
+    def set_nodelay(self, value: bool) -> None:
+        """Leave Nagle's algorithm off: Tornado switches it twice an answer, for nothing."""
+
+    def write(self, data: bytes | memoryview) -> Future[None]:
+        """Write; Tornado's bare answer to what is no HTTP gets its body here."""
+        return super().write(NO_HTTP if data == _BARE_REFUSAL else data)
 
 
 async def _until(stop: asyncio.Event, background: list["asyncio.Task[None]"]) -> None:

@@ -5,6 +5,8 @@ says what to do.
 """
 
 import asyncio
+import http.client
+import json
 import os
 import socket
 import threading
@@ -208,8 +210,6 @@ PATHS = [
 @fuzz
 @given(path=st.sampled_from(PATHS), body=values)
 def test_any_json_is_answered_below_500(api: httpx.Client, path: str, body: Any) -> None:
-    import json
-
     text = json.dumps(body).encode("utf-8", "surrogatepass")
     check(api.post(path, content=text, headers=JSON))
 
@@ -238,8 +238,6 @@ def test_any_bytes_are_answered_below_500(api: httpx.Client, path: str, body: by
     )
 )
 def test_any_batch_is_answered_below_500(api: httpx.Client, jobs: Any) -> None:
-    import json
-
     text = json.dumps({"jobs": jobs}).encode("utf-8", "surrogatepass")
     check(api.post("/v1/jobs:batch", content=text, headers=JSON))
 
@@ -261,15 +259,23 @@ def test_any_path_and_query_are_answered_below_500(
 @pytest.mark.parametrize(
     "request_bytes",
     [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+     b"POST /v1/jobs/Hello HTTP/1.1\r\nHost: x\r\nContent-Length: \xb2\r\n\r\n{}",
+     b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+     b"GET / HTTP/9\r\n\r\n",
      b"POST /v1/jobs/Hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
 )  # fmt: skip
-def test_what_is_no_http_harms_nobody(api: httpx.Client, request_bytes: bytes) -> None:
+def test_what_is_no_http_is_told_so_and_harms_nobody(
+    api: httpx.Client, request_bytes: bytes
+) -> None:
     with socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=5) as raw:
         raw.sendall(request_bytes)
-        raw.shutdown(socket.SHUT_WR)
-        raw.settimeout(5)
-        raw.recv(1000)
+        raw.settimeout(20)
+        with http.client.HTTPResponse(raw) as answer:
+            answer.begin()
+            problem = json.loads(answer.read())
 
+    assert (answer.status, problem["status"], problem["code"]) == (400, 400, "not-http")
+    assert answer.headers["Content-Type"] == "application/problem+json"
     assert api.get("/healthz").status_code == 200
 
 
