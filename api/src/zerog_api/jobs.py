@@ -1,7 +1,6 @@
 """The calls about jobs: from request to answer. What they do is in `zerog_api.service`."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ from zerog_api.bodies import (
     read_selection,
 )
 from zerog_api.http import Answer, Request, Response, StreamResponse, json_response
-from zerog_api.problems import Fault, Problem, unprocessable
+from zerog_api.problems import Fault, Problem, unavailable, unprocessable
 from zerog_api.service import Asked, Jobs
 from zerog_api.types import RegisteredType, Types
 from zerog_api.watch import Watch, wait_any
@@ -72,84 +71,98 @@ class JobCalls:
         if faults := job_type.faults(parameters):
             raise unprocessable(faults, f"the parameters do not fit the job type {name}")
         asked = asked_of(query, datetime.now(UTC))
-        key = request.headers.get("Idempotency-Key")
-        if key is None:
-            uuid = new_job_id()
-            await self._jobs.accept(uuid, job_type.document, parameters, asked)
-        else:
-            mark = fingerprint(name, parameters, query)
-            uuid = await self._accept_once(key, mark, job_type, parameters, asked)
+        mark = fingerprint(name, parameters, query)
+        (uuid,), repeated = await self._uuids(request, mark, [new_job_id()])
+        await self._accept(uuid, job_type, parameters, asked, repeated=repeated)
         return json_response({"uuid": uuid}, 201, Location=f"/v1/jobs/{uuid}")
 
-    async def _accept_once(
-        self,
-        key: str,
-        mark: str,
-        job_type: RegisteredType,
-        parameters: dict[str, Any],
-        asked: Asked,
-    ) -> JobId:
-        """Accept a job unless the key was used; then return the job it was used for.
+    async def _uuids(
+        self, request: Request, mark: str, fresh: list[JobId]
+    ) -> tuple[list[JobId], bool]:
+        """Return the UUIDs for a request's jobs, and whether another request has them too.
 
-        The key is taken first, with the UUID that the job will have: a repeat after a
-        crash between the two writes finishes what the first request began.
+        An Idempotency-Key is taken first, with the UUIDs that the jobs will have: a repeat
+        after a crash between the two writes finishes what the first request began.
         """
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return fresh, False
         if not 0 < len(key) <= MAX_KEY_CHARS:
             fault = Fault("Idempotency-Key", f"has to have 1 to {MAX_KEY_CHARS} characters")
             raise unprocessable([fault], "the Idempotency-Key does not fit")
-        uuid = new_job_id()
         place = idempotency_key(key)
-        document = {"uuid": uuid, "fingerprint": mark}
+        document = {"uuids": fresh, "fingerprint": mark}
         try:
             await self._store.insert(
                 "idempotency", place, document, expire_seconds=self._idempotency_seconds
             )
         except DocumentExistsError:
             stored = await self._store.get("idempotency", place)
-            if stored is not None and stored.document["fingerprint"] != mark:
+            if stored is None:  # it has expired just now
+                return fresh, False
+            if stored.document["fingerprint"] != mark:
                 raise Problem(
                     409, "idempotency-key-reused", "this Idempotency-Key was used for another job"
                 ) from None
-            if stored is not None:
-                uuid = JobId(stored.document["uuid"])
-            if await self._store.get("jobs", uuid) is not None:
-                return uuid
-        # It exists already when another request with this key was faster.
-        with contextlib.suppress(DocumentExistsError):
+            return [JobId(uuid) for uuid in stored.document["uuids"]], True
+        return fresh, False
+
+    async def _accept(
+        self,
+        uuid: JobId,
+        job_type: RegisteredType,
+        parameters: dict[str, Any],
+        asked: Asked,
+        *,
+        repeated: bool,
+    ) -> None:
+        if repeated and await self._jobs.keep(uuid):
+            return
+        try:
             await self._jobs.accept(uuid, job_type.document, parameters, asked)
-        return uuid
+        except DocumentExistsError:  # another request with this key was faster
+            if not await self._jobs.keep(uuid):
+                raise unavailable("queue") from None
 
     async def submit_batch(self, request: Request, query: dict[str, Any]) -> Answer:
         """Accept several jobs, or none if one of them does not fit."""
-        items = read_batch(read_object(request))
+        body = read_object(request)
+        items = read_batch(body)
         faults: list[Fault] = []
-        checked = []
+        types = []
         for number, item in enumerate(items):
-            job_type = await self._types.get(item.type)
-            faults += job_type.faults(item.parameters, f"$.jobs[{number}].parameters")
-            checked.append((new_job_id(), job_type, item))
+            types.append(await self._types.get(item.type))
+            faults += types[-1].faults(item.parameters, f"$.jobs[{number}].parameters")
         if faults:
             raise unprocessable(faults, "some jobs of the batch do not fit; none is taken")
+        fresh = [new_job_id() for _ in items]
+        mark = fingerprint("jobs:batch", body, {})
+        uuids, repeated = await self._uuids(request, mark, fresh)
         results = await asyncio.gather(
             *[
-                self._jobs.accept(uuid, job_type.document, item.parameters, item.asked)
-                for uuid, job_type, item in checked
+                self._accept(uuid, job_type, item.parameters, item.asked, repeated=repeated)
+                for uuid, job_type, item in zip(uuids, types, items, strict=True)
             ],
             return_exceptions=True,
         )
         if failed := next((item for item in results if isinstance(item, BaseException)), None):
+            # With a key the repeat takes the rest; without one it would take all of them again.
+            if "Idempotency-Key" not in request.headers:
+                await asyncio.gather(*[self._jobs.take_back(uuid) for uuid in uuids])
             raise failed
-        return json_response({"uuids": [uuid for uuid, _, _ in checked]}, 201)
+        return json_response({"uuids": uuids}, 201)
 
     async def progress(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Tell a job's progress, at once or when it changes."""
-        first = await self._progress(uuid)
         seconds = query.get("wait")
-        if not seconds or first["resultCode"] != UNFINISHED:
-            return json_response(first)
+        if not seconds:
+            return json_response(await self._progress(uuid))
         deadline = time.monotonic() + seconds
-        now = first
+        # Watched before it is read, so that no change falls in between.
         async with self._watch.changes() as changed:
+            first = now = await self._progress(uuid)
+            if first["resultCode"] != UNFINISHED:
+                return json_response(first)
             while now == first and (left := deadline - time.monotonic()) > 0:
                 await wait_any(changed, request.closed, self._stopping, seconds=left)
                 if request.closed.is_set() or self._stopping.is_set():

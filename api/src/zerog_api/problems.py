@@ -75,7 +75,7 @@ def unavailable(what: str) -> Problem:
     return Problem(
         503,
         f"{what}-unavailable",
-        f"the {what} is away; nothing was changed; try again",
+        f"the {what} is away; try again: with the same Idempotency-Key no job is taken twice",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 

@@ -68,7 +68,7 @@ def build_routes(jobs: JobCalls, system: SystemCalls) -> list[Route]:
         Route("POST", "/v1/jobs/{type}", jobs.submit, "Run a job", 201, "Accepted", "Parameters",
               _SUBMIT, (400, 404, 409, 413, 415, 422), idempotency_key=True),
         Route("POST", "/v1/jobs:batch", jobs.submit_batch, "Run up to 1,000 jobs, or none", 201,
-              "BatchAccepted", "Batch", (), (400, 404, 413, 415, 422)),
+              "BatchAccepted", "Batch", (), (400, 404, 409, 413, 415, 422), idempotency_key=True),
         Route("GET", "/v1/jobs", jobs.list, "List jobs, newest first", 200, "Page", None, _LIST,
               (422,)),
         Route("GET", job, jobs.document, "The whole document", 200, "Job", problems=(404, 422)),

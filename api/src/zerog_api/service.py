@@ -21,6 +21,7 @@ from zerog.datastore.base import Datastore, Stored
 from zerog.errors import (
     DatastoreError,
     DocumentExistsError,
+    DocumentNotFoundError,
     JobStateError,
     QueueError,
     RevisionConflictError,
@@ -30,6 +31,7 @@ from zerog.jobs.documents import INLINE_BYTES, events_key, input_key, output_key
 from zerog.jobs.record import JobId, JobRecord, State, from_document, is_job_id, to_document
 from zerog.names import tube_name
 from zerog.queues.base import Producer
+from zerog.retention import expire_side_documents, keep_input
 from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -112,6 +114,38 @@ class Jobs:
             raise
         self._notes.append(_Note(time.monotonic(), record, revision, entry_id))
 
+    async def keep(self, uuid: JobId) -> bool:
+        """Make sure that a job which another request has stored is queued; False if it is gone.
+
+        That request may be about to take it back, because its put failed: once the entry is
+        noted it cannot any more. An entry too many is harmless.
+        """
+        for _ in range(MAX_RACES):
+            stored = await self.store.get("jobs", uuid)
+            if stored is None:
+                return False
+            record = from_document(stored.document)
+            if record.attempt or record.is_finished or record.entry_id is not None:
+                return True
+            entry_id = await self._producer.put(
+                tube_name(record.queue),
+                uuid,
+                priority=record.priority,
+                delay_seconds=life.delay_until(record.not_before_time, datetime.now(UTC)),
+            )
+            document = to_document(replace(record, entry_id=entry_id))
+            with contextlib.suppress(RevisionConflictError, DocumentNotFoundError):
+                await self.store.replace("jobs", uuid, document, stored.revision, durable=True)
+                return True
+        raise Problem(409, "busy", "the job changes too fast; try again")
+
+    async def take_back(self, uuid: JobId) -> None:
+        """Forget an accepted job that has not begun: the batch it came with is refused."""
+        with contextlib.suppress(DatastoreError):
+            stored = await self.store.get("jobs", uuid)
+            if stored is not None and stored.document["attempt"] == 0:
+                await self.store.remove("jobs", uuid, revision=stored.revision)
+
     async def note_entries(self, stop: asyncio.Event) -> None:
         """Write the ids of queue entries into their documents, lazily, until told to stop.
 
@@ -193,10 +227,13 @@ class Jobs:
                 continue
             if isinstance(step.action, life.Put):
                 await self._requeue(step.record, revision)
+            elif step.record.is_finished and (record.attempt > 0 or record.has_input_blob):
+                await expire_side_documents(self.store, step.record)
             return step.record
         raise Problem(409, "busy", "the job changes too fast; try again")
 
     async def _requeue(self, record: JobRecord, revision: str) -> None:
+        await keep_input(self.store, record)
         with contextlib.suppress(QueueError):
             # It is accepted; without an entry the reconciler queues it when the queue is back.
             entry = await self._producer.put(

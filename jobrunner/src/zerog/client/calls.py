@@ -124,8 +124,9 @@ def submit_call(
 
 
 def batch_call(jobs: Sequence[Mapping[str, Any]]) -> Call:
-    """Build the call that submits many jobs; it is not repeated by itself."""
-    return Call("POST", "/v1/jobs:batch", body={"jobs": list(jobs)}, repeatable=False)
+    """Build the call that submits many jobs."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    return Call("POST", "/v1/jobs:batch", body={"jobs": list(jobs)}, headers=headers)
 
 
 def job_call(uuid: str, what: str = "", method: str = "GET") -> Call:

@@ -5,7 +5,7 @@
     events       <uuid>::<attempt>::<chunk>   {"e": {"<seq>": {time, level, message, data?}}}
     blobs        <uuid>::in                   {"parameters": …}
     blobs        <uuid>::out::<attempt>       {"data": …}
-    idempotency  <sha-256 of the client's key>  {"uuid", "fingerprint"}
+    idempotency  <sha-256 of the client's key>  {"uuids": […], "fingerprint"}
     types        <type name>                  what a worker image registered
     workers      <worker name>                {"beat", …}, expires when the worker stops beating
 

@@ -82,7 +82,13 @@ def test_what_must_not_happen_twice_is_not_repeated() -> None:
     assert job_call("u", "cancel", "POST").repeatable
     assert job_call("u", method="DELETE").repeatable
     assert not job_call("u", "retry", "POST").repeatable
-    assert not batch_call([{"type": "T"}]).repeatable
+    assert batch_call([{"type": "T"}]).repeatable
+
+
+def test_what_is_submitted_carries_a_key_of_its_own() -> None:
+    calls = [submit_call("T", {}), submit_call("T", {}), batch_call([]), batch_call([])]
+
+    assert len({call.headers["Idempotency-Key"] for call in calls}) == 4
 
 
 def test_a_waiting_call_is_given_more_time_than_the_server_is_asked_to_hold_it() -> None:
