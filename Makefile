@@ -37,10 +37,15 @@ lint: ## Check style, sizes, imports
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
 	@$(PY) hack/check_sizes.py
 	@.venv/bin/lint-imports --no-logo
+	@$(PY) hack/reference.py --check
 
 .PHONY: typecheck
 typecheck: ## Check types, strictly
 	@$(PY) -m mypy $(SOURCES) tests hack examples
+
+.PHONY: reference
+reference: ## Write the reference of the command line and the SDK anew
+	@$(PY) hack/reference.py
 
 .PHONY: lock
 lock: ## Resolve dependencies anew into the lock files
