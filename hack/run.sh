@@ -14,12 +14,14 @@ stop() { kill -TERM "$dev" 2>/dev/null || true; wait "$dev" || true; }
 trap stop EXIT
 trap 'exit 130' INT TERM
 
+# A file that an earlier run left behind names another process.
+ready() { grep -qs "\"pid\": $dev[,}]" "$data/dev.json"; }
 for _ in $(seq 600); do
-  [[ -f $data/dev.json ]] && break
+  ready && break
   kill -0 "$dev" 2>/dev/null || { echo "zerog dev has ended; its log is above" >&2; exit 1; }
   sleep 0.1
 done
-[[ -f $data/dev.json ]] || { echo "zerog dev is not ready after a minute" >&2; exit 1; }
+ready || { echo "zerog dev is not ready after a minute" >&2; exit 1; }
 url=$(.venv/bin/python -c 'import json, sys; print(json.load(open(sys.argv[1]))["url"])' "$data/dev.json")
 export ZEROG_URL=$url
 

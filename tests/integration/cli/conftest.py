@@ -35,6 +35,16 @@ class Broken(zerog.Job):
     class Options: max_errors = 1
     def run(self, ctx):
         raise ValueError("broken by design")
+
+class Stubborn(zerog.Job):
+    """Does not notice that it should end."""
+    def run(self, ctx):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                time.sleep(1)
+            except BaseException:
+                pass
 '''
 
 

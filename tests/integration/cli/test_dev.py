@@ -1,5 +1,7 @@
 """`zerog dev`: starts everything, reloads, and leaves nothing behind."""
 
+import os
+import signal
 from typing import Any
 
 import psutil
@@ -56,3 +58,22 @@ def test_a_folder_that_another_one_uses_is_said(own: Any) -> None:
     output = dev.run("dev", str(dev.jobs), code=2)
 
     assert "in use by another one" in output
+
+
+def test_a_second_interrupt_ends_at_once_what_will_not_end(own: Any) -> None:
+    dev = own()
+    uuid = dev.run("submit", "Stubborn").strip()
+    dev.wait_until(lambda: dev.json("info", uuid)["state"] == "running")
+    family = psutil.Process(dev.process.pid).children(recursive=True)
+
+    os.killpg(dev.process.pid, signal.SIGINT)
+    dev.wait_for("stops")
+    os.killpg(dev.process.pid, signal.SIGINT)
+
+    # Below the 15 s that a job is given after the first one.
+    dev.process.wait(12)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    again = own()
+    dev.wait_until(lambda: len(again.json("info", uuid)["attempts"]) >= 2)
+    again.run("cancel", uuid)

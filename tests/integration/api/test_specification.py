@@ -1,0 +1,63 @@
+"""The API keeps to its own specification: what it describes is what it takes and answers.
+
+Requests are made from `/openapi.json`, valid ones and broken ones.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from tests.integration.path.conftest import System
+
+EXAMPLES = int(os.environ.get("ZEROG_FUZZ_EXAMPLES", "20"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Beanstalkd, the API and a worker that registers types."""
+    folder: Path = tmp_path_factory.mktemp("system")
+    made = System(folder)
+    try:
+        made.beanstalkd.start()
+        made.start_api()
+        made.start_worker("--slots", "1")
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.timeout(300)
+def test_every_call_keeps_to_its_description(system: System) -> None:
+    schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{system.port}/openapi.json")
+    tried = []
+    for found in schema.get_all_operations():
+        operation = found.ok()  # type: ignore[union-attr]  # one that cannot be read fails the test here
+        tried.append(operation.label)
+
+        @settings(
+            max_examples=EXAMPLES, deadline=None, database=None,
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(case=operation.as_strategy())
+        def check(case: Any) -> None:
+            case.call_and_validate(checks=CHECKS, timeout=20)
+
+        check()
+
+    assert len(tried) >= 20, tried
