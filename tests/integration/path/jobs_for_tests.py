@@ -170,6 +170,11 @@ class Dying(zerog.Job):
         os.closerange(3, 1000)
         time.sleep(30)
 
+    def _eat(self) -> None:
+        # Touched, not only asked for. Whoever has no limit is told.
+        hog = [b"x" * (10 * 2**20) for _ in range(100)]
+        raise AssertionError(len(hog))
+
     def _memory(self) -> None:
         import resource
 

@@ -39,6 +39,7 @@ def child_main(pipe: socket.socket, types: Mapping[str, JobType]) -> None:
         os.setsid()
         procfs.die_with_parent()
         procfs.adopt_orphans()
+        procfs.go_first()
         _detach_stdin()
         Child(pipe, types).serve()
     except (EOFError, OSError, frames.FrameError):

@@ -1,0 +1,80 @@
+"""A job that eats more memory than its container has, under a real memory cgroup."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import DEADLINE_SECONDS, JOBS, System, until
+
+LIMIT_BYTES = 400 * 2**20
+#: Version 1 and 2: where groups are made, and the file of their limit.
+HIERARCHIES = [
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+    (Path("/sys/fs/cgroup"), "memory.max"),
+]
+
+
+def make_group() -> Path:
+    """Make a group with a limit. `OSError` if that is not allowed here."""
+    error: OSError | None = None
+    for parent, limit in HIERARCHIES:
+        group = parent / f"zerog-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError as failure:
+            error = failure
+            continue
+        try:
+            (group / limit).write_text(str(LIMIT_BYTES))
+        except OSError as failure:
+            error = failure
+            group.rmdir()
+            continue
+        return group
+    assert error is not None
+    raise error
+
+
+@pytest.fixture
+def limited() -> Iterator[Callable[[int], None]]:
+    """Put a process, and all it will start, under the limit."""
+    try:
+        group = make_group()
+    except OSError as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(f"no memory cgroup can be made here: {error}")
+
+    def limit(pid: int) -> None:
+        (group / "cgroup.procs").write_text(str(pid))
+
+    yield limit
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):  # until its last process is gone
+            group.rmdir()
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{group} stays")
+
+
+def test_a_job_killed_for_memory_is_told_from_other_deaths_and_harms_only_itself(
+    limited: Callable[[int], None], system: System
+) -> None:
+    worker = system.start("worker", str(JOBS))
+    limited(worker.pid)
+    until(lambda: system.client.workers(), what="the worker is there")
+
+    killed = system.client.submit("Dying", {"how": "kill"})
+    eater = system.client.submit("Dying", {"how": "eat"})
+
+    assert system.client.result(killed, 60) == "alive"
+    assert system.client.result(eater, 60) == "alive"
+    assert system.causes(killed) == ["crash", "succeeded"]
+    assert system.causes(eater) == ["outOfMemory", "succeeded"]
+    assert "out of memory" in system.client.info(eater)["attempts"][0]["message"]
+    assert worker.poll() is None
