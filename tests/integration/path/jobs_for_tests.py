@@ -253,3 +253,19 @@ class Deep(zerog.Job):
         for _ in range(self.depth):
             data = [data]
         return data
+
+
+class Tough(zerog.Job):
+    """Return a number after a while, however often it is killed on the way."""
+
+    value: int
+    seconds: float = 0.0
+
+    class Options:
+        max_crashes = 1000
+
+    def run(self, ctx: zerog.Context) -> int:
+        for step in ctx.track(range(10)):
+            time.sleep(self.seconds / 10)
+            ctx.info(f"step {step}")
+        return self.value

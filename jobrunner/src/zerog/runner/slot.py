@@ -185,6 +185,8 @@ class Slot:
         try:
             while batch.waiting and not self._stopping.is_set():
                 child = await self._ready_child()
+                if not batch.waiting:
+                    break  # given back while the child was started
                 end = await self._execute(child, batch.waiting.popleft())
                 # The batch may have been split meanwhile: its list is looked up after the wait.
                 batch.ended.append(end)
