@@ -8,6 +8,7 @@ server, a clock that went back, a gap) begins a new series.
 The invariant: bounded. Fine samples for a minute, coarse ones for an hour, whatever happens.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -53,8 +54,9 @@ class QueueHistory:
         """All samples, oldest first: coarse ones, then the fine ones of the last minute."""
         if not self.fine or not self.coarse:
             return self.fine or self.coarse
-        begin = self.fine[0].time
-        return [sample for sample in self.coarse if sample.time < begin] + list(self.fine)
+        # Asked for several times in each decision: copied as a whole, not sample by sample.
+        older = bisect_left(self.coarse, self.fine[0].time, key=lambda sample: sample.time)
+        return self.coarse[:older] + self.fine
 
 
 def follow(history: QueueHistory, reading: QueueReading, slots: int | None) -> QueueHistory:
