@@ -9,5 +9,13 @@ export_lock() {
     --format requirements.txt "$@"
 }
 $uv lock -q "$@"
+# What an image holds beside our own packages.
+export_image() {
+  $uv export -q --package "$1" --extra couchbase --no-dev --no-emit-workspace --no-header --no-annotate \
+    --no-emit-index-url --format requirements.txt
+}
 export_lock --group dev >requirements.lock
 export_lock --group dev --group bench >requirements-bench.lock
+export_image zerog >jobrunner/requirements.lock
+export_image zerog-api >api/requirements.lock
+export_image zerog-operator >operator/requirements.lock
