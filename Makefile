@@ -21,7 +21,7 @@ run: setup ## Start everything, run a job through it, stay up (^C stops)
 	@bash hack/run.sh
 
 .PHONY: test
-test: setup lint typecheck verify test-unit test-integration test-chart test-cluster ## Install what the tests need and pass them all
+test: setup lint typecheck verify test-unit test-integration test-chart test-cluster test-images ## Install what the tests need and pass them all
 
 ##@ Development
 .PHONY: setup
@@ -91,6 +91,16 @@ generate: cluster-binaries ## Make anew what is made of other files
 .PHONY: verify
 verify: cluster-binaries ## Check that what is made of other files is up to date
 	@$(PY) -m hack.chart --check
+
+##@ Images
+.PHONY: images
+images: setup ## Build the container images, print where they are
+	@bash hack/images.sh
+
+.PHONY: test-images
+test-images: setup ## Tests of the images (minutes the first time)
+	@bash hack/images.sh >/dev/null
+	@$(PY) -m pytest -q tests/images
 
 ##@ Cluster
 .PHONY: cluster-binaries
