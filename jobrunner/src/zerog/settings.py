@@ -90,8 +90,28 @@ class ClientSettings:
     token: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CouchbaseSettings:
+    """Settings of every process whose datastore's URL begins with `couchbase`."""
+
+    #: The user's password. A file is read again when it changes.
+    couchbase_password: str | None = None
+    #: The certificate authority of the servers, for `couchbases:` URLs (PEM).
+    couchbase_ca_path: str | None = None
+    #: Client certificate and key (PEM), instead of user and password.
+    couchbase_cert_path: str | None = None
+    couchbase_key_path: str | None = None
+    #: How safe accepted and finished jobs are before the answer: `none`, `majority`,
+    #: `majority_and_persist_to_active` or `persist_to_majority`.
+    couchbase_durability: str = "majority"
+    #: How jobs are listed: `query` (SQL++), or `kv` where there is no query service.
+    couchbase_listing: str = "query"
+    #: `opentelemetry` exports spans and metrics of the SDK's operations; else `none`.
+    couchbase_telemetry: str = "none"
+
+
 Settings = TypeVar("Settings")
-_ALL: tuple[type, ...] = (WorkerSettings, ApiSettings, ClientSettings)
+_ALL: tuple[type, ...] = (WorkerSettings, ApiSettings, ClientSettings, CouchbaseSettings)
 
 
 def load(cls: type[Settings], environ: Mapping[str, str], **given: Any) -> Settings:

@@ -87,7 +87,7 @@ def test_the_life_of_a_job_must_not_learn_of_datastore_and_queue(
 @pytest.mark.parametrize(
     ("module", "allowed"),
     [
-        ("zerog/datastore/couchbase.py", "couchbase"),
+        ("zerog/datastore/couchbase/writes.py", "couchbase"),
         ("zerog_operator/intruder.py", "kopf"),
         ("zerog_api/intruder.py", "tornado.web"),
         ("zerog_operator/intruder.py", "zerog.jobs"),

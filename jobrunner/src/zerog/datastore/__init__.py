@@ -6,12 +6,14 @@ from zerog.datastore.base import Datastore
 from zerog.errors import ConfigError
 
 _SQLITE = "sqlite:///"
+_COUCHBASE = ("couchbase://", "couchbases://")
 
 
 async def open_datastore(url: str, *, deadline_seconds: float = 5.0) -> Datastore:
     """Open the datastore that a URL names.
 
-    `sqlite:///relative/path`, `sqlite:////absolute/path`, or `memory:` for tests.
+    `sqlite:///relative/path`, `sqlite:////absolute/path`, `couchbase://user@host/bucket/scope`
+    (its other settings come from the environment), or `memory:` for tests.
 
     Raises:
         ConfigError: The URL names no datastore that there is.
@@ -21,10 +23,15 @@ async def open_datastore(url: str, *, deadline_seconds: float = 5.0) -> Datastor
         from zerog.datastore.sqlite import SqliteDatastore
 
         return await SqliteDatastore.open(Path(url[len(_SQLITE) :]), deadline_seconds)
+    if url.startswith(_COUCHBASE):
+        from zerog.datastore.couchbase.store import open_couchbase
+
+        return await open_couchbase(url, deadline_seconds)
     if url == "memory:":
         from zerog.datastore.memory import MemoryDatastore
 
         return MemoryDatastore()
     raise ConfigError(
-        f"{url!r} names no datastore: write sqlite:///relative/path or sqlite:////absolute/path"
+        f"{url!r} names no datastore: write sqlite:///relative/path, sqlite:////absolute/path "
+        "or couchbase://user@host/bucket/scope"
     )

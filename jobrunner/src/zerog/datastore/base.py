@@ -92,6 +92,7 @@ class Datastore(Protocol):
         """Store a new document, return its revision. `DocumentExistsError` if the key is taken.
 
         With `durable` it has reached the disk (SQLite) or the replicas (Couchbase) on return.
+        An expiry may be rounded up to the next whole second, here and below.
         """
         ...
 

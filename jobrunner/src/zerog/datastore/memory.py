@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from zerog import jsontext
 from zerog.datastore.base import Collection, Document, JobFilter, Page, PatchOp, Stored
+from zerog.datastore.filtering import matches
 from zerog.datastore.patching import apply_patch, encode_document
 from zerog.errors import DocumentExistsError, DocumentNotFoundError, RevisionConflictError
 
@@ -188,21 +189,9 @@ class MemoryDatastore:
         return [
             (key, row)
             for key, row in rows
-            if row is not None and _matches(jsontext.loads(row.body), job_filter)
+            if row is not None and matches(jsontext.loads(row.body), job_filter)
         ]
 
 
 def _stored(row: _Row) -> Stored:
     return Stored(jsontext.loads(row.body), str(row.revision))
-
-
-def _matches(document: Document, job_filter: JobFilter) -> bool:
-    wanted = (
-        ("type", job_filter.types),
-        ("state", job_filter.states),
-        ("queue", job_filter.queues),
-    )
-    if any(values and document.get(name) not in values for name, values in wanted):
-        return False
-    before = job_filter.changed_before
-    return before is None or str(document.get("changedTime")) < before

@@ -27,15 +27,21 @@ def apply_patch(document: Document, ops: Sequence[PatchOp]) -> None:
         PathMissingError: An `unset` did not find its path, or a parent is no object.
         DatastoreError: The patch exceeds what every adapter can do.
     """
-    if not 0 < len(ops) <= MAX_PATCH_OPS:
-        raise DatastoreError(f"a patch has 1 to {MAX_PATCH_OPS} operations, not {len(ops)}")
+    check_patch(ops)
     for op in ops:
         _apply(document, op)
 
 
+def check_patch(ops: Sequence[PatchOp]) -> None:
+    """Refuse a patch that has too many operations or too long paths: `DatastoreError`."""
+    if not 0 < len(ops) <= MAX_PATCH_OPS:
+        raise DatastoreError(f"a patch has 1 to {MAX_PATCH_OPS} operations, not {len(ops)}")
+    for op in ops:
+        if not 0 < len(op.path) <= MAX_PATH_DEPTH:
+            raise DatastoreError(f"a path has 1 to {MAX_PATH_DEPTH} keys, not {len(op.path)}")
+
+
 def _apply(document: Document, op: PatchOp) -> None:
-    if not 0 < len(op.path) <= MAX_PATH_DEPTH:
-        raise DatastoreError(f"a path has 1 to {MAX_PATH_DEPTH} keys, not {len(op.path)}")
     parent: Any = document
     for key in op.path[:-1]:
         parent = parent.setdefault(key, {}) if op.kind != "unset" else parent.get(key)
@@ -60,9 +66,14 @@ def _apply(document: Document, op: PatchOp) -> None:
             del parent[last]
 
 
+def is_key(key: str) -> bool:
+    """Whether a document may have this key."""
+    return 0 < len(key.encode()) <= MAX_KEY_BYTES
+
+
 def encode_document(key: str, document: Document) -> bytes:
     """Write a document as JSON, within the limits of key and size."""
-    if not 0 < len(key.encode()) <= MAX_KEY_BYTES:
+    if not is_key(key):
         raise DatastoreError(f"a key has 1 to {MAX_KEY_BYTES} bytes: {key[:80]!r}")
     body = jsontext.dumps(document)
     if len(body) > MAX_DOCUMENT_BYTES:

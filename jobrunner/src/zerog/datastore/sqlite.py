@@ -5,8 +5,6 @@ happen on the event loop's own thread: in write-ahead-log mode they wait for nob
 take microseconds. The file must be on a local file system.
 """
 
-import base64
-import binascii
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from typing import Any, Self
 from zerog import jsontext
 from zerog.datastore import sqlite_schema
 from zerog.datastore.base import Collection, Document, JobFilter, Page, PatchOp, Stored
+from zerog.datastore.filtering import decode_cursor, encode_cursor
 from zerog.datastore.patching import apply_patch, encode_document
 from zerog.datastore.sqlite_writer import Writer
 from zerog.errors import (
@@ -222,7 +221,7 @@ class SqliteDatastore:
         where, values = _where(job_filter)
         if cursor is not None:
             where += " AND key < ?"
-            values.append(_decode_cursor(cursor))
+            values.append(decode_cursor(cursor))
         rows = self._read(
             f"SELECT body, revision, key FROM {_jobs(job_filter)} WHERE {where} "
             "ORDER BY key DESC LIMIT ?",
@@ -231,7 +230,7 @@ class SqliteDatastore:
         more = len(rows) > limit
         return Page(
             [_stored(row) for row in rows[:limit]],
-            _encode_cursor(rows[limit - 1][2]) if more else None,
+            encode_cursor(rows[limit - 1][2]) if more else None,
         )
 
     async def count_jobs(self, job_filter: JobFilter) -> int:
@@ -338,14 +337,3 @@ def _where(job_filter: JobFilter) -> tuple[str, list[Any]]:
         where += " AND changed < ?"
         values.append(job_filter.changed_before)
     return where, values
-
-
-def _encode_cursor(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("the cursor is not one that a listing returned") from error

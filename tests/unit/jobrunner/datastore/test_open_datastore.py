@@ -21,7 +21,7 @@ from zerog.errors import ConfigError
     ],
 )
 async def test_a_url_that_names_no_datastore_is_refused_with_the_forms(url: str) -> None:
-    with pytest.raises(ConfigError, match="sqlite:///relative/path or sqlite:////absolute/path"):
+    with pytest.raises(ConfigError, match=r"sqlite:///relative/path, .* or couchbase://user"):
         await open_datastore(url)
 
 
@@ -32,3 +32,36 @@ async def test_each_memory_store_is_one_of_its_own() -> None:
     await one.insert("jobs", "key", {})
 
     assert await other.get("jobs", "key") is None
+
+
+async def test_a_couchbase_without_a_password_says_which_setting_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ZEROG_COUCHBASE_PASSWORD", raising=False)
+
+    with pytest.raises(ConfigError, match="ZEROG_COUCHBASE_PASSWORD_FILE"):
+        await open_datastore("couchbase://zerog@127.0.0.1/zerog")
+
+
+async def test_a_client_certificate_without_tls_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ZEROG_COUCHBASE_CERT_PATH", "/cert")
+    monkeypatch.setenv("ZEROG_COUCHBASE_KEY_PATH", "/key")
+
+    with pytest.raises(ConfigError, match="couchbases://"):
+        await open_datastore("couchbase://127.0.0.1/zerog")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("TELEMETRY", "sometimes"), ("CERT_PATH", "/cert")],
+)
+async def test_settings_that_make_no_sense_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", "x")
+    monkeypatch.setenv(f"ZEROG_COUCHBASE_{variable}", value)
+
+    with pytest.raises(ConfigError):
+        await open_datastore("couchbases://zerog@127.0.0.1/zerog")

@@ -1,0 +1,116 @@
+"""What the SDK's exceptions mean, and ours for them.
+
+Three kinds matter. *Not done*: the server did not do it, and may later. *Ambiguous*: a
+write whose answer never came; it may have happened. Everything else is definite.
+"""
+
+from couchbase import exceptions as sdk
+
+from zerog.errors import (
+    AmbiguousWriteError,
+    ConfigError,
+    DatastoreError,
+    DatastoreUnavailableError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    DocumentTooLargeError,
+    PathExistsError,
+    PathMissingError,
+    RevisionConflictError,
+    ZeroGError,
+)
+
+#: A write that raised one of these may have happened. Reads did not find an answer in time.
+AMBIGUOUS = (
+    sdk.AmbiguousTimeoutException,
+    sdk.RequestCanceledException,
+    sdk.DurabilitySyncWriteAmbiguousException,
+    sdk.InternalServerFailureException,
+)
+#: These say that nothing happened, and that it may work later. A refused login is among them:
+#: passwords are changed while ZeroG runs, and no job shall be lost by that.
+NOT_DONE = (
+    sdk.UnAmbiguousTimeoutException,
+    sdk.TemporaryFailException,
+    sdk.DocumentLockedException,
+    sdk.ServiceUnavailableException,
+    sdk.DurabilitySyncWriteInProgressException,
+    sdk.DurabilityImpossibleException,
+    sdk.AuthenticationException,
+    sdk.BucketNotFoundException,
+    sdk.RateLimitedException,
+    sdk.QuotaLimitedException,
+)
+#: A sub-document operation that the server cannot do on this document: read and replace it.
+NOT_BY_PARTS = (
+    sdk.DeltaInvalidException,
+    sdk.NumberTooBigException,
+    sdk.PathInvalidException,
+    sdk.PathMismatchException,
+    sdk.PathTooBigException,
+    sdk.PathTooDeepException,
+    sdk.ValueTooDeepException,
+    sdk.InvalidValueException,
+    sdk.DocumentNotJsonException,
+)
+_DEFINITE: tuple[tuple[type[Exception], type[DatastoreError], str], ...] = (
+    (sdk.DocumentExistsException, DocumentExistsError, "there is a document {} already"),
+    (sdk.CasMismatchException, RevisionConflictError, "{} was changed meanwhile"),
+    (sdk.DocumentNotFoundException, DocumentNotFoundError, "there is no document {}"),
+    (sdk.PathNotFoundException, PathMissingError, "a path is not there in {}"),
+    (sdk.PathExistsException, PathExistsError, "a path is there already in {}"),
+)
+_TOO_LARGE_CODE = 104
+_HINTS = {
+    sdk.AuthenticationException: "the login or one of the user's roles is refused",
+    sdk.BucketNotFoundException: "there is no such bucket, or not yet",
+    sdk.DurabilityImpossibleException: (
+        "the bucket has too few replicas alive for ZEROG_COUCHBASE_DURABILITY"
+    ),
+    sdk.TemporaryFailException: "the server is short of memory or still warming up",
+}
+#: The SDK repeats an operation for this reason until its time is over.
+_NO_COLLECTION = "collection_outdated"
+
+
+def translate(error: Exception, what: str) -> ZeroGError:
+    """Return our error for the SDK's. `what` names the document or the call."""
+    for kind, ours, text in _DEFINITE:
+        if isinstance(error, kind):
+            return ours(text.format(what))
+    if isinstance(error, sdk.CouchbaseException) and error.error_code == _TOO_LARGE_CODE:
+        return DocumentTooLargeError(f"{what} is larger than Couchbase accepts")
+    if isinstance(error, (*NOT_DONE, *AMBIGUOUS, RuntimeError)):
+        return DatastoreUnavailableError(f"{what}: {_reason(error)}")
+    return DatastoreError(f"{what}: Couchbase refuses: {_short(error)}")
+
+
+def in_doubt(error: Exception, what: str) -> AmbiguousWriteError:
+    """Return our error for a write that may have happened."""
+    return AmbiguousWriteError(f"{what} may have been written: {_reason(error)}")
+
+
+def at_start(error: Exception, connection: str) -> ZeroGError:
+    """Return our error for a connection that was not made."""
+    if isinstance(error, sdk.AuthenticationException):
+        return ConfigError(
+            f"{connection} refuses the login: check the user in the datastore's URL "
+            "and ZEROG_COUCHBASE_PASSWORD_FILE"
+        )
+    if isinstance(error, sdk.InvalidArgumentException):
+        return ConfigError(f"{connection} cannot be used: {_short(error)}")
+    return DatastoreUnavailableError(f"{connection} cannot be reached: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    for kind, hint in _HINTS.items():
+        if isinstance(error, kind):
+            return hint
+    if _NO_COLLECTION in str(getattr(error, "error_context", "")):
+        return "a collection is missing: run `zerog datastore init`"
+    return f"no answer in time ({type(error).__name__})"
+
+
+def _short(error: Exception) -> str:
+    message = getattr(error, "message", None) or str(error)
+    return f"{type(error).__name__}: {message[:300]}"
