@@ -116,6 +116,20 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", help="datastore URL (ZEROG_STORE)")
 
 
+def _datastore(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    init = actions.add_parser("init", help="make what a Couchbase bucket needs")
+    init.add_argument("--dry-run", action="store_true", help="only print the statements")
+    init.add_argument("--index-replicas", type=int, default=0, help="replicas of each index")
+    init.add_argument("--wait", type=float, default=300.0, help="seconds for building indexes")
+    check = actions.add_parser("check", help="tell what is missing, and what puts it right")
+    for action in (init, check):
+        action.add_argument("--store", help="datastore URL (ZEROG_STORE)")
+    copy = actions.add_parser("copy", help="copy all jobs to another datastore; may be repeated")
+    copy.add_argument("source", metavar="FROM", help="datastore URL")
+    copy.add_argument("target", metavar="TO", help="datastore URL")
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=["bash", "zsh", "fish"])
 
@@ -143,6 +157,7 @@ COMMANDS: dict[str, tuple[str, str, Add]] = {
     "queues": ("system", "show queues: depth, rates, waiting time", _nothing),
     "workers": ("system", "show who is alive and what it runs", _nothing),
     "repair": ("system", "put back jobs that have no queue entry", _store),
+    "datastore": ("datastore", "prepare, check or copy the datastore", _datastore),
     "completion": ("system", "print the code that completes commands in a shell", _completion),
 }
 

@@ -1,0 +1,145 @@
+"""Commands about the datastore itself: make what it needs, look at it, copy it."""
+
+import argparse
+import asyncio
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from zerog.cli import codes
+from zerog.cli.output import print_json, print_table
+from zerog.datastore import open_datastore
+from zerog.datastore.base import Datastore, JobFilter
+from zerog.datastore.copying import CopyReport, Count, compare, copy_all
+from zerog.errors import ConfigError
+from zerog.settings import ApiSettings, CouchbaseSettings, environment, load
+
+#: Statements that define, and copies, may take longer than a request of the API.
+DEADLINE_SECONDS = 30.0
+#: Jobs between two lines where there is no terminal.
+_PLAIN_STEP = 5000
+
+
+def command_datastore(options: argparse.Namespace) -> int:
+    """Do what the subcommand says."""
+    if options.action == "copy":
+        return asyncio.run(_copy(options))
+    settings = load(ApiSettings, environment(), store=options.store)
+    if not settings.store.startswith("couchbase"):
+        return asyncio.run(_look(settings.store))
+    if options.action == "init":
+        return asyncio.run(_init(settings.store, options))
+    return asyncio.run(_check(settings.store, options.json))
+
+
+async def _look(url: str) -> int:
+    """Other stores make what they need when they are opened."""
+    store = await open_datastore(url, deadline_seconds=DEADLINE_SECONDS)
+    try:
+        await store.ready()
+    finally:
+        await store.close()
+    print(f"{url} can be read and written; it needs nothing more")
+    return codes.OK
+
+
+async def _init(url: str, options: argparse.Namespace) -> int:
+    from zerog.datastore.couchbase import setup
+    from zerog.datastore.couchbase.address import parse_address
+    from zerog.datastore.couchbase.statements import Keyspace
+
+    queries = load(CouchbaseSettings, environment()).couchbase_listing == "query"
+    if options.dry_run:
+        address = parse_address(url)
+        keyspace = Keyspace(address.bucket, address.scope)
+        for statement in setup.plan(keyspace, replicas=options.index_replicas, queries=queries):
+            print(f"{statement};")
+        return codes.OK
+    async with setup.open_setup(url, DEADLINE_SECONDS, queries=queries) as made:
+        lines = made.initialise(replicas=options.index_replicas, wait_seconds=options.wait)
+        async for line in lines:
+            print(line)
+    return codes.OK
+
+
+async def _check(url: str, as_json: bool) -> int:
+    from zerog.datastore.couchbase import setup
+
+    queries = load(CouchbaseSettings, environment()).couchbase_listing == "query"
+    async with setup.open_setup(url, DEADLINE_SECONDS, queries=queries) as there:
+        found = setup.fixes(await there.inspect(), there.keyspace)
+    if as_json:
+        print_json([{"problem": problem, "fix": fix} for problem, fix in found])
+    elif not found:
+        print("all there: scope, collections, indexes")
+    for problem, fix in found if not as_json else ():
+        print(f"{problem}\n    {fix}")
+    if found and not as_json:
+        print("\n`zerog datastore init` does all of it, with a user who may.", file=sys.stderr)
+    return codes.FAILED if found else codes.OK
+
+
+async def _copy(options: argparse.Namespace) -> int:
+    if options.source == options.target:
+        raise ConfigError("the two datastores are the same")
+    source = await open_datastore(options.source, deadline_seconds=DEADLINE_SECONDS)
+    try:
+        target = await open_datastore(options.target, deadline_seconds=DEADLINE_SECONDS)
+        try:
+            report = await _copy_visibly(source, target)
+            counts = await compare(source, target)
+        finally:
+            await target.close()
+    finally:
+        await source.close()
+    return _tell(report, counts, options.json)
+
+
+async def _copy_visibly(source: Datastore, target: Datastore) -> CopyReport:
+    total = await source.count_jobs(JobFilter())
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        done = 0
+
+        def say(count: int) -> None:
+            nonlocal done
+            before, done = done, done + count
+            if before // _PLAIN_STEP != done // _PLAIN_STEP:
+                print(f"{done} of {total} jobs", file=sys.stderr)
+
+        return await copy_all(source, target, say)
+    columns = (TextColumn("jobs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("jobs", total=total)
+        return await copy_all(source, target, lambda count: bar.update(task, advance=count))
+
+
+def _tell(report: CopyReport, counts: list[Count], as_json: bool) -> int:
+    # What has expired is not copied, and a target in use has jobs of its own.
+    short = [count for count in counts if count.target < count.source]
+    complete = sum(count.source - count.target for count in short) <= report.expired
+    if as_json:
+        print_json(
+            {
+                "jobs": report.jobs,
+                "present": report.present,
+                "expired": report.expired,
+                "beside": report.beside,
+                "problems": report.problems,
+                "counts": {count.state: [count.source, count.target] for count in counts},
+                "complete": complete and not report.problems,
+            }
+        )
+    else:
+        print(
+            f"{report.jobs} jobs copied, {report.present} were there, {report.expired} had "
+            f"expired; {report.beside} documents beside them"
+        )
+        rows = [(count.state, count.source, count.target) for count in counts]
+        print_table(("STATE", "SOURCE", "TARGET"), rows, "")
+        for problem in report.problems:
+            print(f"not copied: {problem}", file=sys.stderr)
+        if not complete:
+            print("the target has fewer jobs: run the copy again", file=sys.stderr)
+    return codes.OK if complete and not report.problems else codes.FAILED
