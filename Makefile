@@ -70,6 +70,11 @@ test-chart: cluster-binaries ## Tests of what the Helm chart renders
 test-cluster: cluster-binaries ## Tests on a real Kubernetes control plane
 	@$(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER)) -n 2
 
+.PHONY: test-e2e
+test-e2e: setup ## End to end on nodes with real containers (root)
+	@bash hack/node-packages.sh
+	@$(PY) -m pytest -q tests/e2e -p no:randomly
+
 .PHONY: test-kind
 test-kind: setup ## The same tests on kind, where docker can start one
 	@$(PY) -m tests.cluster.kind_cluster

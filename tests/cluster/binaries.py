@@ -65,8 +65,8 @@ class Tool:
         """The binary's folder: one for each state of the pins and flags."""
         module = TOOLS / self.folder
         key = hashlib.sha256(f"{self.linker_flags} {platform.machine()}".encode())
-        for name in ("go.mod", "go.sum"):
-            key.update((module / name).read_bytes())
+        for file in sorted([*module.glob("go.*"), *module.glob("*.go")]):
+            key.update(file.read_bytes())
         return cache_folder() / f"{module.name}-{key.hexdigest()[:16]}"
 
     @property
@@ -91,6 +91,7 @@ ALL = {
         _build_kubernetes_tool("kubelet"),
         _build_kubernetes_tool("kube-proxy"),
         Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+        Tool("coredns", "coredns", "."),
         Tool("helm", "helm", "helm.sh/helm/v3/cmd/helm"),
     )
 }

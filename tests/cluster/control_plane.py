@@ -54,6 +54,7 @@ class ControlPlane:
         scheduler: bool = False,
         api_arguments: Sequence[str] = (),
         controller_arguments: Sequence[str] = (),
+        address: str = commands.LOOPBACK,
         say: Say = print_progress,
     ) -> None:
         """Describe a cluster; `create` starts it.
@@ -62,6 +63,7 @@ class ControlPlane:
             scheduler: Bind pods to nodes; without it a pod names its node itself.
             api_arguments: Further arguments of the API server.
             controller_arguments: Further arguments of the controller manager.
+            address: Where the API server listens.
             say: Where the progress of a build is told.
         """
         self.name = name
@@ -70,6 +72,7 @@ class ControlPlane:
         self._scheduler = scheduler
         self._api_arguments = api_arguments
         self._controller_arguments = controller_arguments
+        self._address = address
         self._say = say
         self._binaries: dict[str, Path] = {}
         self._tokens: dict[credentials.Identity, str] = {}
@@ -121,7 +124,8 @@ class ControlPlane:
         names = [*CONTROL_PLANE, *([SCHEDULER] if self._scheduler else [])]
         self._binaries = ensure_binaries(names, self._say)
         folder = Path(tempfile.mkdtemp(prefix=f"cluster-{self.name}-"))
-        self._layout = commands.Layout(folder, *(find_free_port() for _ in range(5)))
+        ports = [find_free_port() for _ in range(5)]
+        self._layout = commands.Layout(folder, self._address, *ports)
         try:
             self._write_credentials()
             self._start_servers()
@@ -208,7 +212,11 @@ class ControlPlane:
 
     def kubeconfig_of_node(self, node: str) -> Path:
         """Return a kubeconfig with the rights of one of `NODE_NAMES`, and no more."""
-        return self.write_kubeconfig(node, self._tokens[credentials.build_node_identity(node)])
+        return self.kubeconfig_for(credentials.build_node_identity(node))
+
+    def kubeconfig_for(self, identity: credentials.Identity) -> Path:
+        """Return a kubeconfig with the rights of a part of the cluster."""
+        return self.write_kubeconfig(identity.user.rpartition(":")[2], self._tokens[identity])
 
     def start_server(self, name: str) -> None:
         """Start a server that a test has ended, and return once it is ready."""
@@ -221,6 +229,8 @@ class ControlPlane:
             "admin": credentials.ADMIN,
             "controller-manager": credentials.CONTROLLER_MANAGER,
             "scheduler": credentials.SCHEDULER,
+            "kube-proxy": credentials.PROXY,
+            "coredns": credentials.NAME_SERVER,
             **{name: credentials.build_node_identity(name) for name in NODE_NAMES},
         }
         self._tokens = {identity: credentials.make_token() for identity in users.values()}

@@ -29,6 +29,7 @@ from tests.cluster.interface import Cluster
 from tests.cluster.kind_cluster import KindCluster, KindMissingError
 from tests.cluster.local_node import LocalNode
 from tests.cluster.process import wait_until
+from tests.cluster.real_cluster import MachineUnfitError, RealCluster
 
 #: `kind` runs the same tests on kind; anything else on the harness's own control plane.
 CHOICE = "TEST_CLUSTER"
@@ -50,7 +51,7 @@ def start_or_skip(cluster: Cluster, request: pytest.FixtureRequest) -> None:
         # A build takes minutes, and whoever waits wants to see that it goes on.
         with capture.global_and_fixture_disabled():
             cluster.create()
-    except GoMissingError as error:
+    except (GoMissingError, MachineUnfitError) as error:
         skip_or_fail(str(error))
     except (BuildError, KindMissingError) as error:
         pytest.fail(str(error), pytrace=False)
@@ -102,6 +103,18 @@ def local_node(request: pytest.FixtureRequest) -> Iterator[LocalNode]:
         yield node
     finally:
         made.delete(keep_logs=request.session.testsfailed > failed_before)
+
+
+@pytest.fixture(scope="session")
+def real_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
+    """A running cluster of two nodes whose pods are real containers."""
+    if os.environ.get(CHOICE) == "kind":
+        pytest.skip("kind has nodes of its own")
+    made = RealCluster(_worker(), nodes=2)
+    start_or_skip(made, request)
+    failed_before = request.session.testsfailed
+    yield made
+    made.delete(keep_logs=request.session.testsfailed > failed_before)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,21 @@
-"""A local port that leads to a pod whose processes run on this machine.
+"""A local port that leads to a pod.
 
-`kubectl port-forward` goes through the node's kubelet, which a node agent does not have;
-its pods have loopback addresses, so a plain relay does the same.
+`kubectl port-forward` goes through the node's kubelet. A node agent has none; its pods have
+loopback addresses, so a plain relay does the same.
 """
 
 import contextlib
+import os
+import re
 import socket
+import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+
+from tests.cluster.interface import FORWARD_SECONDS
+from tests.cluster.process import ClusterError, wait_until
 
 CONNECT_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
@@ -56,3 +64,42 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(data)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
+
+
+@contextlib.contextmanager
+def forward_by_kubectl(
+    kubectl: Path,
+    kubeconfig: Path,
+    target: str,
+    remote_port: int,
+    *arguments: str,
+    local_port: int | None = None,
+) -> Iterator[int]:
+    """Give a local port, the value, that leads to `pod/x` or `service/x` by the node's kubelet."""
+    command = [str(kubectl), "--kubeconfig", str(kubeconfig), "port-forward", *arguments]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [*command, target, f"{local_port or ''}:{remote_port}"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        try:
+            yield _wait_for_port(process, log.fileno(), target)
+        finally:
+            process.terminate()
+            process.wait(FORWARD_SECONDS)
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], log: int, target: str) -> int:
+    """Return the port that kubectl says it listens on."""
+
+    def look() -> int | None:
+        text = os.pread(log, 1 << 16, 0).decode(errors="replace")
+        if process.poll() is not None:
+            raise ClusterError(f"no port leads to {target}: {text.strip()}")
+        match = re.search(r"Forwarding from 127\.0\.0\.1:(\d+)", text)
+        return int(match[1]) if match else None
+
+    return wait_until(look, FORWARD_SECONDS, f"a port leads to {target}")

@@ -5,8 +5,6 @@ kubeconfig are its own, so it never touches the user's clusters or context.
 """
 
 import contextlib
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cluster.interface import FORWARD_SECONDS, KUBECTL_SECONDS, run_kubectl
+from tests.cluster.forward import forward_by_kubectl
+from tests.cluster.interface import KUBECTL_SECONDS, run_kubectl
 from tests.cluster.process import ClusterError, wait_until
 
 #: The node image of the control plane's own version, so that both run the same code.
@@ -98,21 +97,11 @@ class KindCluster:
 
         Further arguments are kubectl's, e.g. `--namespace`, `x`.
         """
-        ports = f"{local_port or ''}:{remote_port}"
-        command = ["kubectl", "--kubeconfig", str(self.kubeconfig_path), "port-forward"]
-        with tempfile.TemporaryFile("w+") as log:
-            process = subprocess.Popen(
-                [*command, *arguments, target, ports],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
-            try:
-                yield _wait_for_port(process, log.fileno(), target)
-            finally:
-                process.terminate()
-                process.wait(FORWARD_SECONDS)
+        with forward_by_kubectl(
+            Path("kubectl"), self.kubeconfig_path, target, remote_port, *arguments,
+            local_port=local_port,
+        ) as port:  # fmt: skip
+            yield port
 
     def _has_service_account(self) -> bool:
         return "default" in self.kubectl("get", "serviceaccounts", "-o", "name")
@@ -122,19 +111,6 @@ class KindCluster:
         result = subprocess.run(command, capture_output=True, text=True, timeout=CREATE_SECONDS)
         if result.returncode:
             raise ClusterError(f"kind {' '.join(arguments)} failed:\n{result.stderr.strip()}")
-
-
-def _wait_for_port(process: subprocess.Popen[bytes], log: int, target: str) -> int:
-    """Return the port that kubectl says it listens on."""
-
-    def look() -> int | None:
-        text = os.pread(log, 1 << 16, 0).decode(errors="replace")
-        if process.poll() is not None:
-            raise ClusterError(f"no port leads to {target}: {text.strip()}")
-        match = re.search(r"Forwarding from 127\.0\.0\.1:(\d+)", text)
-        return int(match[1]) if match else None
-
-    return wait_until(look, FORWARD_SECONDS, f"a port leads to {target}")
 
 
 def check_machine() -> None:

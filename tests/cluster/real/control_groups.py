@@ -1,0 +1,40 @@
+"""The control groups of a node's pods: the one thing of a node that outlives its machine.
+
+The kubelet makes its groups below one that must be there in every hierarchy of version 1;
+under version 2 there is one hierarchy. When all processes have ended they are removed.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+#: Files that a new group of the `cpuset` hierarchy must take over before a process can join.
+CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
+
+
+def hierarchies() -> list[Path]:
+    """Return the roots of this machine's hierarchies."""
+    if (ROOT / "cgroup.controllers").exists():
+        return [ROOT]
+    found = [path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink()]
+    return [path for path in found if (path / "cgroup.procs").exists()]
+
+
+def create(name: str) -> None:
+    """Make a group of this name in every hierarchy. Idempotent."""
+    for root in hierarchies():
+        group = root / name
+        group.mkdir(exist_ok=True)
+        for file in CPUSET_FILES:
+            if (group / file).exists() and not (group / file).read_text().strip():
+                (group / file).write_text((root / file).read_text())
+
+
+def remove(name: str) -> None:
+    """Remove the groups of this name and all below; those that are in use stay. Idempotent."""
+    for root in hierarchies():
+        for folder, _, _ in os.walk(root / name, topdown=False):
+            # A process that is just ending keeps its group for a moment.
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
