@@ -51,11 +51,11 @@ def measure(
     )
 
 
-def measure_job_time(history: QueueHistory, believed_seconds: float) -> JobTime:
-    """Return how long jobs take, by Little's law over the latest jobs."""
+def measure_job_time(history: QueueHistory, believed_seconds: float | None) -> JobTime:
+    """Return how long jobs take, by Little's law over the latest jobs; None believes nothing."""
     newest = history.newest
     if newest is None:
-        return JobTime(believed_seconds, 0)
+        return JobTime(believed_seconds or 0.0, 0)
     since = _reference(history.samples, newest)
     jobs = max(0, newest.departed - since.departed)
     held = max(0.0, newest.busy_seconds - since.busy_seconds)
@@ -63,8 +63,10 @@ def measure_job_time(history: QueueHistory, believed_seconds: float) -> JobTime:
     # and will leave after it; in a steady flow as many were cut off at the beginning.
     growth = max(0, newest.busy - since.busy)
     finished = held * jobs / (jobs + growth) if jobs else 0.0
-    weight = PRIOR_JOBS * max(0.0, 1 - jobs / ENOUGH_JOBS)
-    estimate = (weight * believed_seconds + finished) / (weight + jobs)
+    estimate = finished / jobs if jobs else 0.0
+    if believed_seconds is not None:
+        weight = PRIOR_JOBS * max(0.0, 1 - jobs / ENOUGH_JOBS)
+        estimate = (weight * believed_seconds + finished) / (weight + jobs)
     at_least = held / (jobs + newest.busy) if newest.busy else 0.0
     return JobTime(max(estimate, at_least, MIN_JOB_SECONDS), jobs)
 

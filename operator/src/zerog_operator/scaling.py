@@ -133,7 +133,7 @@ def _follow(
 ) -> History:
     holding = workers.of(WorkerState.READY, WorkerState.RETIRING)
     queue_history = follow(history.queue, queue, len(holding) * spec.slots)
-    job_time = measure_job_time(queue_history, 0.0)
+    job_time = measure_job_time(queue_history, None)
     fresh = [
         pod
         for pod in workers.of(WorkerState.READY)

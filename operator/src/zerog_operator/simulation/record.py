@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from zerog.errors import QueueUnavailableError
 from zerog_operator.history import QueueHistory, follow
 from zerog_operator.model import QueueReading, Unknown
-from zerog_operator.rates import measure_job_time
+from zerog_operator.rates import ENOUGH_JOBS, measure_job_time
 from zerog_operator.simulation.trace import Arrivals, Trace
 from zerog_operator.tubes import Tubes
 
@@ -30,7 +30,7 @@ class Recording:
 
     history: QueueHistory = field(default_factory=QueueHistory)
     began: float | None = None
-    #: Arrivals; a length of None could not be measured yet.
+    #: Arrivals: when, how many, how long; too few had ended yet to know where that is None.
     seen: tuple[tuple[float, int, float | None], ...] = ()
 
 
@@ -46,16 +46,18 @@ def note(recording: Recording, reading: QueueReading) -> Recording:
     came = newest.entered - before.entered if before is not None and continued else 0
     if not came:
         return replace(recording, history=history, began=began)
-    measured = measure_job_time(history, 0.0)
-    length = measured.seconds if measured.jobs else None
+    measured = measure_job_time(history, None)
+    length = measured.seconds if measured.jobs >= ENOUGH_JOBS else None
     seen = (*recording.seen, (reading.time - began, came, length))
     return Recording(history, began, seen)
 
 
 def to_trace(recording: Recording, name: str, believed_seconds: float) -> Trace:
-    """Return what was recorded; what was not measured yet has the length measured first."""
+    """Return what was recorded; `believed_seconds` is the jobs' length if none has ended."""
     known = [length for _, _, length in recording.seen if length is not None]
-    first = known[0] if known else believed_seconds
+    # What came before enough had ended gets what was measured first, or at the very end.
+    final = measure_job_time(recording.history, None)
+    first = known[0] if known else final.seconds if final.jobs else believed_seconds
     arrivals = [
         Arrivals(when, count, first if length is None else length)
         for when, count, length in recording.seen

@@ -1,0 +1,139 @@
+"""Recording a trace from a real beanstalkd."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zerog.cli import codes
+from zerog.cli.main import main
+from zerog.errors import QueueUnavailableError
+from zerog.names import tube_name
+from zerog.queues import connect_producer, connect_queue
+from zerog.queues.local import LocalBeanstalkd, free_port
+from zerog_operator.simulation.record import Recording, record, to_trace
+from zerog_operator.simulation.trace import load_trace
+
+JOBS, SLOTS, JOB_SECONDS = 8, 2, 0.75
+
+
+@pytest.fixture
+def server() -> Iterator[LocalBeanstalkd]:
+    made = LocalBeanstalkd()
+    made.start()
+    yield made
+    made.kill()
+
+
+async def put(address: str, queue: str, count: int) -> None:
+    producer = await connect_producer(address)
+    for number in range(count):
+        await producer.put(tube_name(queue), f"job-{number}")
+    await producer.close()
+
+
+async def work(address: str, queue: str, count: int) -> None:
+    """Take jobs as a worker's slot does."""
+    connection = await connect_queue(address)
+    await connection.watch([tube_name(queue)])
+    for _ in range(count):
+        entry = await connection.reserve(20)
+        assert entry is not None
+        await asyncio.sleep(JOB_SECONDS)
+        await connection.delete(entry.id)
+    await connection.close()
+
+
+async def test_a_recording_counts_what_comes_and_measures_how_long_it_takes(
+    server: LocalBeanstalkd,
+) -> None:
+    await put(server.address, "media", 3)  # these were there before: not recorded
+    begun = asyncio.Event()
+
+    def progress(part: float, recording: Recording) -> None:
+        begun.set()
+
+    watching = asyncio.create_task(record(server.address, "media", 8, progress=progress))
+    await asyncio.wait_for(begun.wait(), 20)
+    await put(server.address, "media", JOBS)
+    share = (JOBS + 3 + 1) // SLOTS
+    slots = [work(server.address, "media", count) for count in (share, JOBS + 3 - share)]
+    await asyncio.gather(*slots)
+    trace = to_trace(await watching, "media", believed_seconds=30.0)
+
+    assert trace.jobs == JOBS
+    assert trace.seconds == pytest.approx(8, abs=1.5)
+    lengths = {item.job_seconds for item in trace.arrivals if item.jobs}
+    # A sample a second cannot see jobs of less than that exactly, but on average.
+    assert all(0.5 * JOB_SECONDS < length < 2 * JOB_SECONDS for length in lengths), lengths
+
+
+async def test_a_queue_that_is_not_there_is_an_error_at_once() -> None:
+    with pytest.raises(QueueUnavailableError, match="cannot be reached"):
+        await record(f"127.0.0.1:{free_port()}", "media", 5)
+
+
+def test_the_command_writes_a_trace_that_can_be_simulated(
+    server: LocalBeanstalkd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "recorded.csv"
+    stop = threading.Event()
+
+    def load() -> None:
+        while not stop.wait(0.1):
+            asyncio.run(put(server.address, "media", 1))
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    try:
+        code = main(
+            [
+                "simulate",
+                "record",
+                "--queue",
+                "media",
+                "--queue-address",
+                server.address,
+                "--seconds",
+                "3",
+                "--expected-job-seconds",
+                "2",
+                "-o",
+                str(path),
+            ]
+        )
+    finally:
+        stop.set()
+        loading.join(20)
+
+    assert code == codes.OK
+    assert "jobs in 3 s" in capsys.readouterr().err
+    trace = load_trace(str(path))
+    assert trace.jobs >= 2
+    assert {item.job_seconds for item in trace.arrivals if item.jobs} == {2.0}
+    assert main(["simulate", "--trace", str(path), "--json"]) == codes.OK
+    assert f'"jobs": {trace.jobs}' in capsys.readouterr().out
+
+
+def test_a_recording_without_jobs_fails_and_says_so(
+    server: LocalBeanstalkd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(
+        [
+            "simulate",
+            "record",
+            "--queue",
+            "media",
+            "--queue-address",
+            server.address,
+            "--seconds",
+            "1",
+            "-o",
+            str(tmp_path / "empty.csv"),
+        ]
+    )
+
+    assert code == codes.FAILED
+    assert "no job came" in capsys.readouterr().err
