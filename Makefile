@@ -96,6 +96,7 @@ generate: cluster-binaries ## Make anew what is made of other files
 .PHONY: verify
 verify: cluster-binaries ## Check that what is made of other files is up to date
 	@$(PY) -m hack.chart --check
+	@if command -v npm >/dev/null; then bash hack/web.sh check; fi
 
 ##@ Images
 .PHONY: images

@@ -19,8 +19,10 @@ from zerog.errors import ConfigError
 from zerog.queues import connect_producer
 from zerog.queues.base import Producer
 from zerog.settings import ApiSettings
+from zerog.stats import Stats
 from zerog_api.http import NO_HTTP, Application
 from zerog_api.jobs import JobCalls
+from zerog_api.overview import OverviewCalls
 from zerog_api.routes import Router, build_openapi, build_routes
 from zerog_api.service import Jobs
 from zerog_api.system import Metrics, SystemCalls
@@ -49,12 +51,14 @@ def make_app(
 ) -> tuple[Application, Jobs]:
     """Put the parts together."""
     types = Types(store)
-    jobs = Jobs(store, producer)
+    stats = Stats(store)
+    jobs = Jobs(store, producer, stats)
     metrics = Metrics()
     system = SystemCalls(store, producer, types, metrics)
     stopping = asyncio.Event()
     calls = JobCalls(store, jobs, types, Watch(store), stopping, settings.idempotency_seconds)
-    routes = build_routes(calls, system)
+    overview = OverviewCalls(store, producer, types, stopping)
+    routes = build_routes(calls, overview, system)
     system.openapi_document = build_openapi(routes)
     app = Application(
         Router(routes).find, max_body_bytes=settings.max_body_bytes, observe=metrics.observe
@@ -96,12 +100,13 @@ async def serve(
         asyncio.create_task(jobs.note_entries(stop), name="note-entries"),
         asyncio.create_task(repair.background(store, producer, stop), name="repair"),
     ]
+    counting = asyncio.create_task(jobs.stats.run(), name="stats")
     gc.freeze()
     log.info("listening on http://%s:%d", settings.host, port)
     if on_ready is not None:
         on_ready(port)
     try:
-        await _until(stop, background)
+        await _until(stop, [*background, counting])
     finally:
         stop.set()
         log.info("stopping: requests under way may finish within %g s", settings.grace_seconds)
@@ -109,6 +114,8 @@ async def serve(
         await app.finish(settings.grace_seconds)
         await asyncio.wait(background, timeout=settings.grace_seconds)
         await jobs.flush_notes()
+        counting.cancel()
+        await jobs.stats.flush()
         await server.close_all_connections()
         await producer.close()
         await store.close()

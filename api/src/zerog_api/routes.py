@@ -6,16 +6,19 @@ from typing import Any
 
 import zerog
 from zerog.jobs.record import State
+from zerog.stats import KEEP_SECONDS
 from zerog_api import schemas
 from zerog_api.bodies import MAX_DELAY_SECONDS, MAX_TIMEOUT_SECONDS
 from zerog_api.http import Answer, Handler, Request, decode_path
 from zerog_api.jobs import JobCalls
+from zerog_api.overview import OverviewCalls
 from zerog_api.problems import Problem
 from zerog_api.query import Parameter, parse_query
 from zerog_api.system import SystemCalls
 
 MAX_PAGE = 500
 MAX_WAIT_SECONDS = 60
+MAX_MINUTES = int(KEEP_SECONDS // 60)
 Call = Callable[..., Awaitable[Answer]]
 
 
@@ -54,6 +57,7 @@ _LIST = (
     Parameter("limit", "integer", "Jobs on a page", 1, MAX_PAGE),
     Parameter("cursor", "string", "`next` of the page before"),
 )
+_MINUTES = (Parameter("minutes", "integer", "How far back, 60 by default", 1, MAX_MINUTES),)
 _WAIT = (
     Parameter(
         "wait", "number", "Hold the answer until progress changes, so long", 0, MAX_WAIT_SECONDS
@@ -61,7 +65,7 @@ _WAIT = (
 )
 
 
-def build_routes(jobs: JobCalls, system: SystemCalls) -> list[Route]:
+def build_routes(jobs: JobCalls, overview: OverviewCalls, system: SystemCalls) -> list[Route]:
     """Return the table."""
     job = "/v1/jobs/{uuid}"
     return [
@@ -93,10 +97,16 @@ def build_routes(jobs: JobCalls, system: SystemCalls) -> list[Route]:
               problems=(422,)),
         Route("GET", "/v1/types/{type}", system.type, "One job type", 200, "Type",
               problems=(404, 422)),
-        Route("GET", "/v1/queues", system.queues, "Depth, rates and waiting time", 200, "Queues",
+        Route("GET", "/v1/queues", overview.queues, "Depth, rates and waiting time", 200, "Queues",
               problems=(422,)),
-        Route("GET", "/v1/workers", system.workers, "Who is alive and what it runs", 200,
+        Route("GET", "/v1/workers", overview.workers, "Who is alive and what it runs", 200,
               "Workers", problems=(422,)),
+        Route("GET", "/v1/pools", overview.pools, "Pools of workers on Kubernetes", 200, "Pools",
+              problems=(422,)),
+        Route("GET", "/v1/stats", overview.stats, "What happened, minute by minute", 200, "Stats",
+              None, _MINUTES, (422,)),
+        Route("GET", "/v1/overview/stream", overview.stream,
+              "Server-sent events: overview, stats, away", problems=(422,)),
         Route("GET", "/openapi.json", system.openapi, "This specification", 200, "Any",
               problems=(422,)),
         Route("GET", "/docs", system.docs, "This specification as a page", problems=(422,)),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from zerog.jobs.record import State
+from zerog.stats import COUNTS
 
 _TIME = {"type": "string", "format": "date-time"}
 _STRING = {"type": "string"}
@@ -57,6 +58,13 @@ _ATTEMPT = _object(
     {"number": _INTEGER, "worker": _OBJECT, "startedTime": _TIME},
     {"endedTime": _TIME, "cause": _STRING, "message": _STRING},
 )
+_COUNTS = {"type": "array", "items": _INTEGER, "description": "one a minute, oldest first"}
+_SECONDS = {"type": "array", "items": {"type": ["number", "null"]}, "description": "null: none"}
+_HISTORY: dict[str, Any] = {
+    "name": _STRING,
+    **dict.fromkeys(COUNTS, _COUNTS),
+    **dict.fromkeys(("waitMeanSeconds", "wait95Seconds", "runMeanSeconds"), _SECONDS),
+}
 _LINES = {"type": "array", "items": _LINE}
 
 SCHEMAS: dict[str, Any] = {
@@ -92,6 +100,14 @@ SCHEMAS: dict[str, Any] = {
     "Types": _list("types", _ref("Type")),
     "Queues": _list("queues", _object({"name": _STRING, "ready": _INTEGER, "reserved": _INTEGER})),
     "Workers": _list("workers", _object({"name": _STRING, "running": {"type": "array"}})),
+    "Pools": _list("pools", _object({"name": _STRING, "namespace": _STRING})),
+    "Stats": _object(
+        {
+            "bucketSeconds": _INTEGER,
+            "times": {"type": "array", "items": _TIME},
+            "queues": {"type": "array", "items": _object(_HISTORY)},
+        }
+    ),
     "Status": _object({"status": _STRING}),
     "Problem": _object(
         {"type": _STRING, "title": _STRING, "status": _INTEGER, "code": _STRING, "detail": _STRING},

@@ -32,6 +32,7 @@ from zerog.jobs.record import JobId, JobRecord, State, from_document, is_job_id,
 from zerog.names import tube_name
 from zerog.queues.base import Producer
 from zerog.retention import expire_side_documents, keep_input
+from zerog.stats import Stats
 from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -66,8 +67,9 @@ class _Note:
 class Jobs:
     """The jobs of a datastore and a queue."""
 
-    def __init__(self, store: Datastore, producer: Producer) -> None:
+    def __init__(self, store: Datastore, producer: Producer, stats: Stats) -> None:
         self.store = store
+        self.stats = stats
         self._producer = producer
         self._notes: deque[_Note] = deque()
 
@@ -99,6 +101,7 @@ class Jobs:
             record = replace(record, parameters=None, has_input_blob=True)
         revision = await self.store.insert("jobs", uuid, to_document(record), durable=True)
         await self._queue(record, revision, life.delay_until(record.not_before_time, now))
+        self.stats.accepted(record.queue)
 
     async def _queue(self, record: JobRecord, revision: str, delay_seconds: int) -> None:
         try:
@@ -225,7 +228,10 @@ class Jobs:
                 )
             except RevisionConflictError:
                 continue
+            if step.record.is_finished:
+                self.stats.finished(step.record)
             if isinstance(step.action, life.Put):
+                self.stats.accepted(record.queue)
                 await self._requeue(step.record, revision)
             elif step.record.is_finished and (record.attempt > 0 or record.has_input_blob):
                 await expire_side_documents(self.store, step.record)

@@ -1,8 +1,6 @@
-"""The calls about ZeroG itself: types, queues, workers, probes, metrics, pages."""
+"""The calls about ZeroG itself: types, probes, metrics, pages."""
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -10,24 +8,31 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from zerog.datastore.base import Datastore
 from zerog.errors import ZeroGError
-from zerog.names import queue_of_tube, tube_name
-from zerog.queues.base import Producer, TubeStats
+from zerog.queues.base import Producer
 from zerog_api.http import Answer, Request, Response, json_response
 from zerog_api.problems import Problem
 from zerog_api.types import Types
 
-#: Rates are of the last so many seconds; younger measurements are too rough to tell.
-RATE_SECONDS, MIN_RATE_SECONDS = 60.0, 2.0
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_PAGES = {
-    "index.html": "text/html; charset=utf-8",
-    "docs.html": "text/html; charset=utf-8",
-    "index.js": "text/javascript; charset=utf-8",
-    "docs.js": "text/javascript; charset=utf-8",
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-cache",
+}
+_TEXT, _SCRIPT = "text/html; charset=utf-8", "text/javascript; charset=utf-8"
+PAGES = {
+    "index.html": _TEXT,
+    "docs.html": _TEXT,
+    "app.js": _SCRIPT,
+    "docs.js": _SCRIPT,
     "style.css": "text/css; charset=utf-8",
+    "licenses.txt": "text/plain; charset=utf-8",
 }
 
 
@@ -64,30 +69,6 @@ class Metrics:
         histogram.observe(seconds)
 
 
-@dataclass(slots=True)
-class Rates:
-    """Arrivals and departures per minute, from differences of beanstalkd's own counters."""
-
-    samples: dict[str, list[tuple[float, int, int]]] = field(default_factory=dict)
-
-    def add(self, stats: TubeStats, now: float) -> tuple[float | None, float | None]:
-        """Take a measurement; return both rates, None while unknown."""
-        samples = self.samples.setdefault(stats.name, [])
-        if samples and (stats.total < samples[-1][1] or stats.deleted < samples[-1][2]):
-            samples.clear()  # the server was restarted
-        samples.append((now, stats.total, stats.deleted))
-        while len(samples) > 2 and now - samples[1][0] >= RATE_SECONDS:
-            samples.pop(0)
-        first = samples[0]
-        seconds = now - first[0]
-        if seconds < MIN_RATE_SECONDS:
-            return None, None
-        return (
-            round((stats.total - first[1]) * 60 / seconds, 2),
-            round((stats.deleted - first[2]) * 60 / seconds, 2),
-        )
-
-
 class SystemCalls:
     """Handlers of the calls about ZeroG itself."""
 
@@ -98,7 +79,6 @@ class SystemCalls:
         self._producer = producer
         self._types = types
         self._metrics = metrics
-        self._rates = Rates()
         #: Set by the routes, which are the specification.
         self.openapi_document: dict[str, Any] = {}
 
@@ -109,31 +89,6 @@ class SystemCalls:
     async def type(self, request: Request, query: dict[str, Any], name: str) -> Answer:
         """Describe a job type."""
         return json_response((await self._types.get(name)).document)
-
-    async def queues(self, request: Request, query: dict[str, Any]) -> Answer:
-        """Tell of every queue how long it is, how fast it moves and how long jobs wait."""
-        names = {str(document["queue"]) for document in await self._types.all()}
-        names |= {name for tube in await self._producer.tubes() if (name := queue_of_tube(tube))}
-        return json_response({"queues": [await self._queue(name) for name in sorted(names)]})
-
-    async def _queue(self, name: str) -> dict[str, Any]:
-        stats = await self._producer.tube_stats(tube_name(name))
-        arrival, departure = self._rates.add(stats, time.monotonic())
-        return {
-            "name": name,
-            "ready": stats.ready,
-            "reserved": stats.reserved,
-            "delayed": stats.delayed,
-            "buried": stats.buried,
-            "arrivalPerMinute": arrival,
-            "departurePerMinute": departure,
-            "waitingSeconds": _waiting_seconds(stats.ready, departure),
-        }
-
-    async def workers(self, request: Request, query: dict[str, Any]) -> Answer:
-        """List the workers that live, and what each runs."""
-        stored = await self._store.scan("workers")
-        return json_response({"workers": [stored[name].document for name in sorted(stored)]})
 
     async def healthz(self, request: Request, query: dict[str, Any]) -> Answer:
         """The loop turns: otherwise nobody would answer."""
@@ -181,17 +136,8 @@ class SystemCalls:
         return _page(name)
 
 
-def _waiting_seconds(ready: int, departures_per_minute: float | None) -> float | None:
-    """How long a job that arrives now would wait; None while the rate is unknown or
-    nothing moves."""
-    if ready == 0:
-        return 0.0
-    return round(ready * 60 / departures_per_minute, 1) if departures_per_minute else None
-
-
 def _page(name: str) -> Response:
-    if name not in _PAGES:
+    if name not in PAGES:
         raise Problem(404, "not-found", "there is no such page")
     body = resources.files("zerog_api").joinpath("static", name).read_bytes()
-    headers = {"Content-Security-Policy": _CSP, "Referrer-Policy": "no-referrer"}
-    return Response(body=body, content_type=_PAGES[name], headers=headers)
+    return Response(body=body, content_type=PAGES[name], headers=dict(_HEADERS))

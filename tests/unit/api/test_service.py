@@ -13,6 +13,7 @@ from zerog.jobs.options import Options
 from zerog.jobs.record import JobId, JobRecord, WorkerIdentity, from_document, new_job_id
 from zerog.jobs.record import to_document as write
 from zerog.queues.aio import Producer
+from zerog.stats import Stats
 from zerog_api.service import Asked, Jobs
 
 RETAIN_SECONDS = 60.0
@@ -50,7 +51,7 @@ class System:
         self.now = 0.0
         self.store = MemoryDatastore(lambda: self.now)
         self.queue = Queue()
-        self.jobs = Jobs(self.store, self.queue)
+        self.jobs = Jobs(self.store, self.queue, Stats(self.store))
 
     async def accept(self, parameters: dict[str, Any] | None = None) -> JobId:
         uuid = new_job_id()

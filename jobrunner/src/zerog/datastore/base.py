@@ -17,7 +17,9 @@ from typing import Any, Literal, Protocol
 
 Document = dict[str, Any]
 
-Collection = Literal["jobs", "progress", "events", "blobs", "idempotency", "types", "workers"]
+Collection = Literal[
+    "jobs", "progress", "events", "blobs", "idempotency", "types", "workers", "stats", "pools"
+]
 COLLECTIONS: tuple[Collection, ...] = (
     "jobs",
     "progress",
@@ -26,6 +28,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     "idempotency",
     "types",
     "workers",
+    "stats",
+    "pools",
 )
 
 #: Limits that every adapter enforces alike, so that code tried on one works on the other.

@@ -8,6 +8,8 @@
     idempotency  <sha-256 of the client's key>  {"uuids": […], "fingerprint"}
     types        <type name>                  what a worker image registered
     workers      <worker name>                {"beat", …}, expires when the worker stops beating
+    stats        <minute>                     {"<queue>": {"<count>": n}} (`zerog.stats`), expires
+    pools        <namespace>::<pool>          what the operator says of a pool, expires
 
 Log lines are keyed by attempt and sequence number in a map, so that writing one twice is
 harmless; a reader finds them all without a counter: it asks for the next chunk until one is

@@ -27,6 +27,7 @@ from zerog.jobs.record import (
 from zerog.queues.base import DEFAULT_PRIORITY, Entry, QueueConnection
 from zerog.retention import expire_side_documents
 from zerog.runner.liveness import is_alive
+from zerog.stats import Stats, waited_seconds
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,16 @@ class Claimer:
     """Claims jobs for one worker."""
 
     def __init__(
-        self, store: Datastore, identity: WorkerIdentity, job_types: Container[str]
+        self,
+        store: Datastore,
+        identity: WorkerIdentity,
+        job_types: Container[str],
+        stats: Stats,
     ) -> None:
         self._store = store
         self._identity = identity
         self._job_types = job_types
+        self._stats = stats
 
     async def claim(
         self, queue: QueueConnection, entries: Sequence[Entry]
@@ -118,8 +124,13 @@ class Claimer:
             revision = await self._write(step.record, revision)
             if step.record.is_finished:
                 await expire_side_documents(self._store, step.record)
+        if taken_over is not record:
+            self._stats.ended(taken_over)
+        if step.record.is_finished and not taken_over.is_finished:
+            self._stats.finished(step.record)
         match step.action:
             case life.Run():
+                self._stats.started(record.queue, waited_seconds(taken_over, now))
                 return Claim(entry, step.record, revision, parameters)
             case life.Release(delay_seconds, priority):
                 await queue.release(entry.id, priority=priority, delay_seconds=delay_seconds)

@@ -28,6 +28,7 @@ from zerog.jobs.documents import INLINE_BYTES, output_key
 from zerog.jobs.record import from_document, to_document
 from zerog.queues.base import QueueConnection
 from zerog.runner.claim import Claim
+from zerog.stats import Stats
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Finisher:
     """Writes the ends of attempts for one worker."""
 
     store: Datastore
+    stats: Stats
 
     async def store_output(self, claim: Claim, data: Any) -> bool:
         """Write output that is too large for the control document; whether it was."""
@@ -78,7 +80,7 @@ class Finisher:
         """
         while True:
             try:
-                return await self._try_write(claim, event)
+                step = await self._try_write(claim, event)
             except StaleAttemptError as error:
                 log.warning("nothing is written: %s", error)
                 return None
@@ -92,6 +94,9 @@ class Finisher:
                     raise
                 log.warning("the end of job %s waits for the store: %s", claim.record.uuid, error)
                 await asyncio.sleep(STORE_RETRY_SECONDS)
+            else:
+                self.stats.ended(step.record)
+                return step
 
     async def _try_write(self, claim: Claim, event: life.Event) -> life.Step:
         # An earlier try may have been written without our knowing.

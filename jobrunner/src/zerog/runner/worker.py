@@ -32,6 +32,7 @@ from zerog.runner.nursery_client import Nursery
 from zerog.runner.retire import RetireWatch
 from zerog.runner.slot import Slot, SlotParts
 from zerog.settings import WorkerSettings
+from zerog.stats import Stats
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +112,11 @@ class Worker:
     async def _work(self, store: Datastore, nursery: Nursery) -> None:
         names = [str(document["name"]) for document in nursery.types]
         queues = self._settings.queues or sorted({str(doc["queue"]) for doc in nursery.types})
+        stats = Stats(store)
         parts = SlotParts(
             self._settings,
-            Claimer(store, self._identity, frozenset(names)),
-            Finisher(store),
+            Claimer(store, self._identity, frozenset(names), stats),
+            Finisher(store, stats),
             nursery,
             [tube_name(queue) for queue in queues],
         )
@@ -134,6 +136,7 @@ class Worker:
             asyncio.create_task(self._tick(), name="tick"),
             asyncio.create_task(self._report(store), name="report"),
             asyncio.create_task(self._beat(heartbeat), name="beat"),
+            asyncio.create_task(stats.run(), name="stats"),
         ]
         if reaper.is_needed():
             background.append(asyncio.create_task(reaper.run(nursery), name="reaper"))
@@ -152,6 +155,7 @@ class Worker:
             for task in [*background, *working]:
                 task.cancel()
             await asyncio.gather(*background, *working, return_exceptions=True)
+            await stats.flush()
             await heartbeat.remove()
 
     def _say_ready(self, ready: bool) -> None:

@@ -15,6 +15,7 @@ from zerog.jobs.record import JobRecord, Limits, WorkerIdentity, new_job_id, to_
 from zerog.queues.aio import BeanstalkConnection
 from zerog.queues.base import Entry
 from zerog.runner.claim import Claim, Claimer
+from zerog.stats import Stats
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ENTRY_ID = 7
@@ -57,7 +58,7 @@ def job(**changes: Any) -> JobRecord:
 
 
 async def claim(store: MemoryDatastore, uuid: str, queue: Queue | None = None) -> Any:
-    claimer = Claimer(store, WorkerIdentity("w-2"), frozenset({"T"}))
+    claimer = Claimer(store, WorkerIdentity("w-2"), frozenset({"T"}), Stats(store))
     (result,) = await claimer.claim(queue or Queue(), [Entry(ENTRY_ID, uuid)])
     return result
 

@@ -15,6 +15,7 @@ from zerog.runner.finish import Finisher
 from zerog.runner.nursery_client import Child, Nursery
 from zerog.runner.slot import Slot, SlotParts
 from zerog.settings import WorkerSettings
+from zerog.stats import Stats
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -45,8 +46,8 @@ async def test_jobs_given_back_while_a_child_starts_are_not_looked_for_any_more(
     revision = await store.insert("jobs", record.uuid, to_document(claimed))
     parts = SlotParts(
         WorkerSettings(jobs=("none",)),
-        Claimer(store, identity, ()),
-        Finisher(store),
+        Claimer(store, identity, (), Stats(store)),
+        Finisher(store, Stats(store)),
         SlowNursery([]),
         [],
     )

@@ -1,0 +1,197 @@
+"""The calls about how things go: queues, workers, pools, and the history of the last hours.
+
+Everybody who looks at the overview sees the same look, taken at most once a second
+whatever their number. A client of the stream gets the next look when it has taken the
+last one: a slow one misses looks instead of filling memory.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from zerog import jsontext
+from zerog.datastore.base import Datastore
+from zerog.errors import ZeroGError
+from zerog.jobs.record import format_time
+from zerog.names import queue_of_tube, tube_name
+from zerog.queues.base import Producer, TubeStats
+from zerog.stats import BUCKET_SECONDS, read_history
+from zerog_api import problems
+from zerog_api.http import Answer, Request, StreamResponse, json_response
+from zerog_api.types import Types
+from zerog_api.watch import wait_any
+
+#: Rates are of the last so many seconds; younger measurements are too rough to tell.
+RATE_SECONDS, MIN_RATE_SECONDS = 60.0, 2.0
+#: How old a look may be: how often the stream tells something new.
+LOOK_SECONDS, HISTORY_SECONDS = 1.0, 5.0
+#: A comment keeps proxies from closing a silent stream.
+STREAM_HEARTBEAT_SECONDS = 15.0
+DEFAULT_MINUTES = 60
+#: Changes at every beat and tells nothing that people look for.
+_WORKER_NOISE = frozenset({"beat", "updatedTime"})
+
+
+@dataclass(slots=True)
+class Rates:
+    """Arrivals and departures per minute, from differences of beanstalkd's own counters."""
+
+    samples: dict[str, list[tuple[float, int, int]]] = field(default_factory=dict)
+
+    def add(self, stats: TubeStats, now: float) -> tuple[float | None, float | None]:
+        """Take a measurement; return both rates, None while unknown."""
+        samples = self.samples.setdefault(stats.name, [])
+        if samples and (stats.total < samples[-1][1] or stats.deleted < samples[-1][2]):
+            samples.clear()  # the server was restarted
+        samples.append((now, stats.total, stats.deleted))
+        while len(samples) > 2 and now - samples[1][0] >= RATE_SECONDS:
+            samples.pop(0)
+        first = samples[0]
+        seconds = now - first[0]
+        if seconds < MIN_RATE_SECONDS:
+            return None, None
+        return (
+            round((stats.total - first[1]) * 60 / seconds, 2),
+            round((stats.deleted - first[2]) * 60 / seconds, 2),
+        )
+
+
+class Shared:
+    """A document that many ask for and that is made at most once in a while."""
+
+    def __init__(self, make: Callable[[], Awaitable[dict[str, Any]]], seconds: float) -> None:
+        self._make = make
+        self._seconds = seconds
+        self._made_at = float("-inf")
+        self._document: dict[str, Any] = {}
+        self._making = asyncio.Lock()
+
+    async def get(self) -> dict[str, Any]:
+        """Return it, not older than the seconds it was made with."""
+        async with self._making:
+            if time.monotonic() - self._made_at >= self._seconds:
+                self._document = await self._make()
+                self._made_at = time.monotonic()
+            return self._document
+
+
+class OverviewCalls:
+    """Handlers of the calls about how things go."""
+
+    def __init__(
+        self, store: Datastore, producer: Producer, types: Types, stopping: asyncio.Event
+    ) -> None:
+        self._store = store
+        self._producer = producer
+        self._types = types
+        self._stopping = stopping
+        self._rates = Rates()
+        self._look = Shared(self._make_look, LOOK_SECONDS)
+        self._history = Shared(lambda: self._make_history(DEFAULT_MINUTES), HISTORY_SECONDS)
+
+    async def queues(self, request: Request, query: dict[str, Any]) -> Answer:
+        """Tell of every queue how long it is, how fast it moves and how long jobs wait."""
+        return json_response({"queues": await self._queues()})
+
+    async def workers(self, request: Request, query: dict[str, Any]) -> Answer:
+        """List the workers that live, and what each runs."""
+        return json_response({"workers": await self._all("workers")})
+
+    async def pools(self, request: Request, query: dict[str, Any]) -> Answer:
+        """List the pools of workers that the operator looks after."""
+        return json_response({"pools": await self._all("pools")})
+
+    async def stats(self, request: Request, query: dict[str, Any]) -> Answer:
+        """Tell minute by minute what happened in every queue."""
+        minutes = query.get("minutes", DEFAULT_MINUTES)
+        return json_response(await self._make_history(minutes))
+
+    async def stream(self, request: Request, query: dict[str, Any]) -> Answer:
+        """Send the overview whenever it has changed, and the history every few seconds."""
+        return StreamResponse(
+            self._events(request), "text/event-stream", {"Cache-Control": "no-store"}
+        )
+
+    async def _events(self, request: Request) -> AsyncIterator[bytes]:
+        last: dict[str, dict[str, Any]] = {}
+        told = time.monotonic()
+        while not (request.closed.is_set() or self._stopping.is_set()):
+            for kind, document in await self._now():
+                if last.get(kind) != document:
+                    if kind == "away" or "away" in last:
+                        last.clear()  # what comes next says that it is back
+                    last[kind] = document
+                    told = time.monotonic()
+                    yield f"event: {kind}\ndata: {jsontext.dumps(document).decode()}\n\n".encode()
+            if time.monotonic() - told >= STREAM_HEARTBEAT_SECONDS:
+                told = time.monotonic()
+                yield b": still here\n\n"
+            await wait_any(request.closed, self._stopping, seconds=LOOK_SECONDS)
+
+    async def _now(self) -> list[tuple[str, dict[str, Any]]]:
+        try:
+            return [("overview", await self._look.get()), ("stats", await self._history.get())]
+        except ZeroGError as error:
+            return [("away", problems.problem_of(error).to_document())]
+
+    async def _make_look(self) -> dict[str, Any]:
+        workers = [
+            {name: value for name, value in worker.items() if name not in _WORKER_NOISE}
+            for worker in await self._all("workers")
+        ]
+        return {
+            "queues": await self._queues(),
+            "workers": workers,
+            "pools": await self._all("pools"),
+        }
+
+    async def _make_history(self, minutes: int) -> dict[str, Any]:
+        times, queues = await read_history(self._store, time.time(), minutes)
+        return {
+            "bucketSeconds": BUCKET_SECONDS,
+            "times": [format_time(datetime.fromisoformat(minute)) for minute in times],
+            "queues": [
+                {
+                    "name": name,
+                    **history.counts,
+                    "waitMeanSeconds": history.wait_mean_seconds,
+                    "wait95Seconds": history.wait_95_seconds,
+                    "runMeanSeconds": history.run_mean_seconds,
+                }
+                for name, history in queues.items()
+            ],
+        }
+
+    async def _all(self, collection: Any) -> list[dict[str, Any]]:
+        stored = await self._store.scan(collection)
+        return [stored[name].document for name in sorted(stored)]
+
+    async def _queues(self) -> list[dict[str, Any]]:
+        names = {str(document["queue"]) for document in await self._types.all()}
+        names |= {name for tube in await self._producer.tubes() if (name := queue_of_tube(tube))}
+        return [await self._queue(name) for name in sorted(names)]
+
+    async def _queue(self, name: str) -> dict[str, Any]:
+        stats = await self._producer.tube_stats(tube_name(name))
+        arrival, departure = self._rates.add(stats, time.monotonic())
+        return {
+            "name": name,
+            "ready": stats.ready,
+            "reserved": stats.reserved,
+            "delayed": stats.delayed,
+            "buried": stats.buried,
+            "arrivalPerMinute": arrival,
+            "departurePerMinute": departure,
+            "waitingSeconds": _waiting_seconds(stats.ready, departure),
+        }
+
+
+def _waiting_seconds(ready: int, departures_per_minute: float | None) -> float | None:
+    """How long a job that arrives now would wait; None while the rate is unknown or
+    nothing moves."""
+    if ready == 0:
+        return 0.0
+    return round(ready * 60 / departures_per_minute, 1) if departures_per_minute else None
