@@ -9,6 +9,8 @@ SOURCES := jobrunner/src api/src operator/src
 PURE := --cov=zerog.jobs.life --cov=zerog.jobs.record --cov=zerog.jobs.explain
 # Tests that need a Kubernetes.
 ON_CLUSTER := tests/integration/operator tests/chart/cluster
+# Tests that need a browser. Its driver keeps an event loop: they run in processes of their own.
+IN_BROWSER := tests/integration/web
 PORT ?=
 
 ##@ General
@@ -21,12 +23,16 @@ run: setup ## Start everything, run a job through it, stay up (^C stops)
 	@bash hack/run.sh
 
 .PHONY: test
-test: setup lint typecheck verify test-unit test-integration test-chart test-cluster test-images ## Install what the tests need and pass them all
+test: setup lint typecheck verify test-unit test-integration test-web test-chart test-cluster test-images ## Install what the tests need and pass them all
 
 ##@ Development
 .PHONY: setup
 setup: ## Install what is missing: beanstalkd, Python packages from the lock
 	@bash hack/bootstrap.sh
+
+.PHONY: browser
+browser: setup
+	@bash hack/browser.sh
 
 .PHONY: format
 format: ## Format the code
@@ -47,6 +53,14 @@ typecheck: ## Check types, strictly
 reference: ## Write the reference of the command line and the SDK anew
 	@$(PY) hack/reference.py
 
+.PHONY: web
+web: ## Build the web page into the API's package (needs node 20)
+	@bash hack/web.sh build
+
+.PHONY: web-check
+web-check: ## Build the web page beside, and compare with what is committed (needs node 20)
+	@bash hack/web.sh check
+
 .PHONY: lock
 lock: ## Resolve dependencies anew into the lock files
 	@bash hack/lock.sh
@@ -60,7 +74,15 @@ test-unit: ## Tests that need nothing but Python
 
 .PHONY: test-integration
 test-integration: ## Tests with real servers and processes
-	@$(PY) -m pytest -q tests/integration --ignore tests/integration/operator -n 4
+	@$(PY) -m pytest -q tests/integration --ignore tests/integration/operator --ignore $(IN_BROWSER) -n 4
+
+.PHONY: test-web
+test-web: browser ## Tests of the web page in a headless Chromium
+	@$(PY) -m pytest -q $(IN_BROWSER) -n 2 --dist loadfile
+
+.PHONY: screenshots
+screenshots: browser ## Take the docs' pictures of the web page anew
+	@$(PY) -m tests.integration.web.screenshots docs/images
 
 .PHONY: test-chart
 test-chart: cluster-binaries ## Tests of what the Helm chart renders

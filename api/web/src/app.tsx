@@ -1,0 +1,162 @@
+// The page: header, the view that the address names, the live connection, the question for a token.
+
+import { render } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { forgetToken, hasToken, onUnauthorized, setToken } from "./api";
+import { LiveContext, type Live, type Route, useLiveSource, useRoute } from "./hooks";
+import { JobView } from "./job";
+import { Jobs } from "./jobs";
+import { Overview } from "./overview";
+import { Run } from "./run";
+import { applyTheme, nextTheme, readTheme } from "./theme";
+import { noteMove, sentence, Title, TokenDialog } from "./ui";
+
+applyTheme(readTheme());
+
+const NAV: [string, string, string][] = [
+  ["", "#/", "Overview"],
+  ["jobs", "#/jobs", "Jobs"],
+  ["run", "#/run", "Run a job"],
+];
+
+function App() {
+  const route = useRoute();
+  const live = useLiveSource();
+  const [asked, setAsked] = useState<((given: boolean) => void) | null>(null);
+  useEffect(() => onUnauthorized(() => new Promise<boolean>((answer) => setAsked(() => answer))), []);
+  useFocusOnView(route);
+  return (
+    <LiveContext.Provider value={live}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById("main")!.focus();
+        }}
+      >
+        Skip to the content
+      </a>
+      <header class="bar">
+        <div class="bar-in">
+          <a class="brand" href="#/">
+            ZeroG
+          </a>
+          <nav aria-label="Main">
+            {NAV.map(([name, link, title]) => (
+              <a key={name} href={link} aria-current={(route.path[0] ?? "") === name ? "page" : undefined}>
+                {title}
+              </a>
+            ))}
+            <a href="/docs">REST API</a>
+          </nav>
+          <div class="bar-end">
+            <Connection live={live} />
+            {hasToken() && (
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => {
+                  forgetToken();
+                  location.reload();
+                }}
+              >
+                Forget token
+              </button>
+            )}
+            <ThemeSwitch />
+          </div>
+        </div>
+      </header>
+      <main id="main" class="page" tabIndex={-1}>
+        {live.trouble && (
+          <p class="banner" role="alert">
+            {sentence(live.trouble)} What you see may be old.
+          </p>
+        )}
+        <View route={route} />
+      </main>
+      {asked && (
+        <TokenDialog
+          done={(token) => {
+            if (token !== null) setToken(token);
+            setAsked(null);
+            asked(token !== null);
+          }}
+        />
+      )}
+    </LiveContext.Provider>
+  );
+}
+
+function View({ route }: { route: Route }) {
+  switch (route.path[0]) {
+    case undefined:
+      return <Overview />;
+    case "jobs":
+      return route.path[1] ? <JobView key={route.path[1]} uuid={route.path[1]} /> : <Jobs route={route} />;
+    case "run":
+      return <Run route={route} />;
+    default:
+      return (
+        <div class="view">
+          <Title>There is no such page</Title>
+          <p>
+            <a href="#/">To the overview</a>
+          </p>
+        </div>
+      );
+  }
+}
+
+/** Another view begins at its heading: for the keyboard, and so that a screen reader says it. */
+function useFocusOnView(route: Route) {
+  const path = route.path.join("/");
+  const first = useRef(true);
+  useEffect(() => {
+    if (first.current) {
+      first.current = false;
+      return;
+    }
+    noteMove();
+    scrollTo(0, 0);
+    document.querySelector<HTMLElement>("main h1")?.focus({ preventScroll: true });
+  }, [path]);
+}
+
+function Connection({ live }: { live: Live }) {
+  const away = live.connection === "live" && live.trouble !== null;
+  const [kind, text] = away ? ["away", "Store away"] : CONNECTION[live.connection];
+  return (
+    <span class={`connection connection-${kind}`} role="status">
+      <span class="dot" aria-hidden="true" />
+      {text}
+    </span>
+  );
+}
+
+const CONNECTION: Record<Live["connection"], [string, string]> = {
+  connecting: ["connecting", "Connecting"],
+  live: ["live", "Live"],
+  lost: ["lost", "Reconnecting"],
+};
+
+function ThemeSwitch() {
+  const [theme, setTheme] = useState(readTheme);
+  return (
+    <button
+      type="button"
+      class="quiet"
+      aria-label={`Colours: ${theme}. Change`}
+      onClick={() => {
+        const next = nextTheme(theme);
+        applyTheme(next);
+        setTheme(next);
+      }}
+    >
+      {theme === "auto" ? "Auto" : theme === "light" ? "Light" : "Dark"}
+    </button>
+  );
+}
+
+render(<App />, document.getElementById("app")!);

@@ -1,0 +1,66 @@
+// Numbers and times for people. Unknown is a dash, never a zero.
+
+export const DASH = "–";
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const one = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+
+export function count(value: number | null | undefined): string {
+  if (value == null) return DASH;
+  return value !== 0 && Math.abs(value) < 10 ? one.format(value) : whole.format(value);
+}
+
+/** A duration in the two units that matter: `0.42 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`. */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds == null) return DASH;
+  if (seconds === 0) return "0 s";
+  if (seconds < 1) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
+  if (seconds < 10) return `${one.format(seconds)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const total = Math.round(seconds);
+  const parts: [number, string][] = [
+    [Math.floor(total / 86400), "d"],
+    [Math.floor(total / 3600) % 24, "h"],
+    [Math.floor(total / 60) % 60, "min"],
+    [total % 60, "s"],
+  ];
+  const first = parts.findIndex(([number]) => number > 0);
+  return parts
+    .slice(first, first + 2)
+    .filter(([number]) => number > 0)
+    .map(([number, unit]) => `${number} ${unit}`)
+    .join(" ");
+}
+
+export function secondsBetween(from: string, to: string | number): number {
+  const end = typeof to === "number" ? to : Date.parse(to);
+  return Math.max(0, (end - Date.parse(from)) / 1000);
+}
+
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const short = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
+
+/** `14:03:22` today, `3 Mar 14:03:22` on another day. */
+export function time(text: string): string {
+  const date = new Date(text);
+  const today = new Date().toDateString() === date.toDateString();
+  return today ? clock.format(date) : `${day.format(date)} ${clock.format(date)}`;
+}
+
+export const minute = (text: string): string => short.format(new Date(text));
+export const fullTime = (text: string): string => full.format(new Date(text));
+
+/** How long ago, coarsely. */
+export function ago(text: string, now: number): string {
+  const seconds = secondsBetween(text, now);
+  if (seconds < 5) return "now";
+  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+export const plural = (number: number, word: string): string =>
+  `${count(number)} ${word}${number === 1 ? "" : "s"}`;

@@ -1,0 +1,145 @@
+// What several views share: the route, the clock, the live overview, a loaded document.
+
+import { createContext } from "preact";
+import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
+import { ApiError, type Connection, follow, get } from "./api";
+import type { Overview, Stats } from "./types";
+
+export interface Route {
+  path: string[];
+  query: URLSearchParams;
+}
+
+/** The route is the part behind `#`: the server needs to know one page only. */
+export function readRoute(): Route {
+  const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  return { path: path.split("/").filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query) };
+}
+
+export function useRoute(): Route {
+  const [route, setRoute] = useState(readRoute);
+  useEffect(() => {
+    const changed = () => setRoute(readRoute());
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  return route;
+}
+
+export function go(path: string, options: { replace?: boolean } = {}): void {
+  if (options.replace) {
+    history.replaceState(null, "", `#${path}`);
+    dispatchEvent(new Event("hashchange"));
+  } else location.hash = path;
+}
+
+export function jobsLink(query: Record<string, string>): string {
+  return `#/jobs?${new URLSearchParams(query)}`;
+}
+
+/** The time, so often. */
+export function useNow(milliseconds = 1000): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), milliseconds);
+    return () => clearInterval(timer);
+  }, [milliseconds]);
+  return now;
+}
+
+/** Whether somebody can see the page: a hidden one listens to nothing. */
+export function useVisible(): boolean {
+  const [visible, setVisible] = useState(!document.hidden);
+  useEffect(() => {
+    const changed = () => setVisible(!document.hidden);
+    document.addEventListener("visibilitychange", changed);
+    return () => document.removeEventListener("visibilitychange", changed);
+  }, []);
+  return visible;
+}
+
+export interface Live {
+  overview: Overview | null;
+  stats: Stats | null;
+  connection: Connection;
+  /** What is away, or why there is no connection. */
+  trouble: string | null;
+}
+
+export const LiveContext = createContext<Live>({
+  overview: null,
+  stats: null,
+  connection: "connecting",
+  trouble: null,
+});
+export const useLive = () => useContext(LiveContext);
+
+export function useLiveSource(): Live {
+  const [live, setLive] = useState<Live>(() => ({
+    overview: null,
+    stats: null,
+    connection: "connecting",
+    trouble: null,
+  }));
+  const visible = useVisible();
+  useEffect(() => {
+    if (!visible) return;
+    const ended = new AbortController();
+    const change = (part: Partial<Live>) => setLive((before) => ({ ...before, ...part }));
+    void follow(
+      "/v1/overview/stream",
+      ended.signal,
+      ({ event, data }) => {
+        if (event === "overview") change({ overview: data as Overview, trouble: null });
+        if (event === "stats") change({ stats: data as Stats });
+        if (event === "away") change({ trouble: (data as { detail: string }).detail });
+        return true;
+      },
+      (connection, error) => change({ connection, trouble: error?.message ?? null }),
+    );
+    return () => ended.abort();
+  }, [visible]);
+  return live;
+}
+
+export interface Loaded<T> {
+  value: T | null;
+  error: ApiError | null;
+  loading: boolean;
+  reload: () => void;
+}
+
+/** Load a document, and again when asked. What was loaded stays while it is loaded again. */
+export function useLoaded<T>(path: string | null): Loaded<T> {
+  const [state, setState] = useState<{ path: string | null; value: T | null; error: ApiError | null; loading: boolean }>(
+    { path, value: null, error: null, loading: true },
+  );
+  const running = useRef<AbortController | null>(null);
+  const reload = useCallback(() => {
+    running.current?.abort();
+    if (path === null) return;
+    const mine = new AbortController();
+    running.current = mine;
+    setState((before) =>
+      before.path === path ? { ...before, loading: true } : { path, value: null, error: null, loading: true },
+    );
+    get<T>(path, mine.signal).then(
+      (value) => setState({ path, value, error: null, loading: false }),
+      (error) => {
+        if (!mine.signal.aborted) setState((before) => ({ ...before, error, loading: false }));
+      },
+    );
+  }, [path]);
+  useEffect(() => {
+    reload();
+    return () => running.current?.abort();
+  }, [reload]);
+  const current = state.path === path;
+  return { value: current ? state.value : null, error: current ? state.error : null, loading: state.loading, reload };
+}
+
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · ZeroG`;
+  }, [title]);
+}

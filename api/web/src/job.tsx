@@ -1,0 +1,399 @@
+// One job: where it stands, live; its attempts, log, parameters and output; what can be done with it.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ApiError, call, follow } from "./api";
+import { count, DASH, duration, fullTime, secondsBetween, time } from "./format";
+import { go, jobsLink, useLoaded, useNow, useTitle, useVisible } from "./hooks";
+import { type Attempt, isFinished, type Job, type Line, type Progress } from "./types";
+import { Announce, Badge, Confirm, Empty, Json, type Question, Time, Title, Trouble } from "./ui";
+
+/** Lines in the document; older ones are shown on demand. */
+const SHOWN_LINES = 300;
+/** Lines that are kept at all: what an attempt may write at most. */
+const KEPT_LINES = 10_000;
+const SHOWN_ATTEMPTS = 8;
+const LEVELS = ["info", "warning", "error"];
+
+export function JobView({ uuid }: { uuid: string }) {
+  const job = useLoaded<Job>(`/v1/jobs/${encodeURIComponent(uuid)}`);
+  const live = useFollowed(uuid, job.value, job.reload);
+  const [question, ask] = useState<Question | null>(null);
+  useTitle(job.value ? `${job.value.type} ${uuid.slice(-6)}` : "Job");
+  if (job.value === null)
+    return (
+      <div class="view">
+        <Title>Job</Title>
+        {job.error ? <Trouble error={job.error} retry={job.reload} /> : <Empty>Looking…</Empty>}
+        {job.error?.status === 404 && <a href="#/jobs">All jobs</a>}
+      </div>
+    );
+  const now: Job = { ...job.value, ...live.progress };
+  return (
+    <div class="view job">
+      <Head job={now} ask={ask} again={live.again} />
+      {live.trouble && !isFinished(now.state) && <Trouble error={live.trouble} />}
+      <div class="job-grid">
+        <div class="job-main">
+          <Timeline job={now} />
+          <Log lines={live.lines} attempts={now.attempt} finished={isFinished(now.state)} />
+        </div>
+        <div class="job-side">
+          <Facts job={now} />
+          <section aria-labelledby="parameters">
+            <h2 id="parameters">Parameters</h2>
+            {isEmpty(now.parameters) ? <Empty>None.</Empty> : <Json value={now.parameters} label="Parameters" />}
+          </section>
+          <section aria-labelledby="output">
+            <h2 id="output">Output</h2>
+            {!isFinished(now.state) ? (
+              <Empty>Not there yet.</Empty>
+            ) : now.data == null ? (
+              <Empty>None.</Empty>
+            ) : (
+              <Json value={now.data} label="Output" />
+            )}
+          </section>
+          {now.jobState != null && (
+            <section aria-labelledby="saved">
+              <h2 id="saved">State kept between attempts</h2>
+              <Json value={now.jobState} label="State" />
+            </section>
+          )}
+        </div>
+      </div>
+      {question && <Confirm question={question} close={() => ask(null)} />}
+    </div>
+  );
+}
+
+const isEmpty = (value: unknown) => value == null || (typeof value === "object" && Object.keys(value).length === 0);
+
+interface Followed {
+  progress: Partial<Progress>;
+  lines: Line[];
+  trouble: ApiError | null;
+  again: () => void;
+}
+
+/** Follow a job to its end; the document is read again whenever its state has moved. */
+function useFollowed(uuid: string, known: Job | null, reload: () => void): Followed {
+  const [progress, setProgress] = useState<Partial<Progress>>({});
+  const [lines, setLines] = useState<Line[]>([]);
+  const [trouble, setTrouble] = useState<ApiError | null>(null);
+  const [round, setRound] = useState(0);
+  const visible = useVisible();
+  const seen = useRef("");
+  useEffect(() => {
+    if (!visible) return;
+    const ended = new AbortController();
+    let waiting: Line[] = [];
+    let timer = 0;
+    let first = true;
+    const show = () => {
+      timer = 0;
+      const fresh = waiting;
+      const start = first;
+      waiting = [];
+      first = false;
+      setLines((before) => [...(start ? [] : before), ...fresh].slice(-KEPT_LINES));
+    };
+    void follow(
+      `/v1/jobs/${encodeURIComponent(uuid)}/stream`,
+      ended.signal,
+      ({ event, data }) => {
+        if (event === "log") {
+          // A job may write thousands of lines: they are shown together, not one by one.
+          waiting.push(data as Line);
+          timer ||= window.setTimeout(show, 100);
+          return true;
+        }
+        const told = data as Progress;
+        setProgress(told);
+        setTrouble(null);
+        const mark = `${told.state} ${told.attempt} ${told.resultCode}`;
+        if (mark !== seen.current) {
+          seen.current = mark;
+          reload();
+        }
+        return event !== "end";
+      },
+      (connection, error) => connection === "lost" && setTrouble(error ?? null),
+    );
+    return () => {
+      ended.abort();
+      clearTimeout(timer);
+    };
+  }, [uuid, visible, round, reload]);
+  useEffect(() => {
+    setProgress({});
+    setLines([]);
+    seen.current = "";
+  }, [uuid]);
+  const same = known !== null && progress.state !== undefined;
+  return { progress: same ? progress : {}, lines, trouble, again: () => setRound((before) => before + 1) };
+}
+
+function Head({ job, ask, again }: { job: Job; ask: (question: Question) => void; again: () => void }) {
+  const done = isFinished(job.state);
+  const percent = Math.floor(job.completeness * 100);
+  const change = async (path: string) => {
+    await call("POST", `/v1/jobs/${job.uuid}/${path}`);
+    again();
+  };
+  return (
+    <header class="job-head">
+      <p class="crumbs">
+        <a href="#/jobs">Jobs</a> / <a href={jobsLink({ type: job.type })}>{job.type}</a>
+      </p>
+      <div class="job-title">
+        <Title>{job.type}</Title>
+        <Badge state={job.state} note={done ? String(job.resultCode) : ""} />
+        <div class="actions">
+          {!done && (
+            <button
+              type="button"
+              disabled={job.cancelRequestedTime !== undefined}
+              onClick={() =>
+                ask({
+                  title: "Cancel this job?",
+                  text: <p>A running job gets a moment to clean up, then its process is ended.</p>,
+                  action: "Cancel the job",
+                  danger: true,
+                  run: () => change("cancel"),
+                })
+              }
+            >
+              {job.cancelRequestedTime ? "Cancelling…" : "Cancel…"}
+            </button>
+          )}
+          {done && (
+            <button
+              type="button"
+              onClick={() =>
+                ask({
+                  title: "Run this job again?",
+                  text: <p>It keeps its UUID and parameters and gets fresh budgets. Its output is written anew.</p>,
+                  action: "Run again",
+                  run: () => change("retry"),
+                })
+              }
+            >
+              Retry…
+            </button>
+          )}
+          <a class="button" href={`#/run/${encodeURIComponent(job.type)}?like=${job.uuid}`}>
+            Run one like it
+          </a>
+          {done && (
+            <button
+              type="button"
+              onClick={() =>
+                ask({
+                  title: "Forget this job?",
+                  text: <p>Its record, log, parameters and output are removed. Nothing brings them back.</p>,
+                  action: "Forget it",
+                  danger: true,
+                  run: async () => {
+                    await call("DELETE", `/v1/jobs/${job.uuid}`);
+                    go("/jobs");
+                  },
+                })
+              }
+            >
+              Forget…
+            </button>
+          )}
+        </div>
+      </div>
+      <p class="mono uuid">{job.uuid}</p>
+      {job.message && <p class={`job-message ${job.state}`}>{job.message}</p>}
+      {(job.state === "running" || job.state === "waiting" || (done && job.completeness > 0)) && (
+        <div class="progress-row">
+          <progress class={`bar-${job.state}`} value={job.completeness} max={1} aria-label="Progress" />
+          <span class="num">{percent} %</span>
+        </div>
+      )}
+      <Announce text={`${job.type} is ${job.state}${job.state === "running" ? `, ${Math.floor(percent / 25) * 25} %` : ""}`} />
+    </header>
+  );
+}
+
+function Facts({ job }: { job: Job }) {
+  const now = useNow();
+  const end = job.finishedTime ?? now;
+  const limits = job.limits;
+  const facts: [string, ComponentChildren][] = [
+    ["Queue", <a href={jobsLink({ queue: job.queue })}>{job.queue}</a>],
+    ["Priority", `${job.priority} (0 first, 9 last)`],
+    ["Created", <Time value={job.createdTime} />],
+    ["Started", <Time value={job.startedTime} />],
+    ["Finished", <Time value={job.finishedTime} />],
+    ["Waited", job.startedTime ? duration(secondsBetween(job.createdTime, job.startedTime)) : DASH],
+    ["Took", job.startedTime ? duration(secondsBetween(job.startedTime, end)) : DASH],
+    ["Errors", `${count(job.errors)} of ${count(limits.maxErrors)}`],
+    ["Crashes", `${count(job.crashes)} of ${count(limits.maxCrashes)}`],
+  ];
+  if (job.notBeforeTime && !isFinished(job.state)) facts.splice(3, 0, ["Not before", <Time value={job.notBeforeTime} />]);
+  if (limits.timeoutSeconds) facts.push(["Timeout", duration(limits.timeoutSeconds)]);
+  if (job.continuations) facts.push(["Continued", count(job.continuations)]);
+  if (job.replays) facts.push(["Replayed", count(job.replays)]);
+  return (
+    <section aria-labelledby="facts">
+      <h2 id="facts" class="hidden-text">
+        Facts
+      </h2>
+      <dl class="facts">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+const CAUSE_STATE: Record<string, string> = {
+  succeeded: "succeeded",
+  finished: "succeeded",
+  continued: "waiting",
+  interrupted: "waiting",
+  cancelled: "cancelled",
+};
+
+function Timeline({ job }: { job: Job }) {
+  const now = useNow();
+  const [all, setAll] = useState(false);
+  const shown = all ? job.attempts : job.attempts.slice(-SHOWN_ATTEMPTS);
+  const hidden = job.attempts.length - shown.length;
+  const begin = Date.parse(hidden > 0 ? shown[0]!.startedTime : job.createdTime);
+  const end = job.finishedTime ? Date.parse(job.finishedTime) : now;
+  const span = Math.max(1, end - begin);
+  const place = (text: string | undefined) => (100 * ((text ? Date.parse(text) : now) - begin)) / span;
+  return (
+    <section aria-labelledby="attempts">
+      <h2 id="attempts">Attempts</h2>
+      {job.attempts.length === 0 && <Empty>None yet: the job waits for a worker.</Empty>}
+      {hidden > 0 && (
+        <button type="button" class="link" onClick={() => setAll(true)}>
+          Show {hidden} earlier
+        </button>
+      )}
+      <ol class="timeline">
+        {shown.map((attempt) => (
+          <AttemptRow
+            key={attempt.number}
+            attempt={attempt}
+            from={place(attempt.startedTime)}
+            to={place(attempt.endedTime)}
+            now={now}
+          />
+        ))}
+      </ol>
+      {shown.length > 0 && (
+        <p class="timeline-scale">
+          <span>{hidden > 0 ? time(shown[0]!.startedTime) : `created ${time(job.createdTime)}`}</span>
+          <span>{duration(span / 1000)}</span>
+          <span>{job.finishedTime ? `finished ${time(job.finishedTime)}` : "now"}</span>
+        </p>
+      )}
+    </section>
+  );
+}
+
+function AttemptRow({ attempt, from, to, now }: { attempt: Attempt; from: number; to: number; now: number }) {
+  const kind = attempt.cause === undefined ? "running" : (CAUSE_STATE[attempt.cause] ?? "failed");
+  const took = secondsBetween(attempt.startedTime, attempt.endedTime ?? now);
+  const { worker } = attempt;
+  return (
+    <li>
+      <p class="attempt-line">
+        <b>#{attempt.number}</b>
+        <Badge state={kind === "running" ? "running" : kind} note="" />
+        {attempt.cause && attempt.cause !== kind && <span>{words(attempt.cause)}</span>}
+        <span class="muted">
+          {time(attempt.startedTime)} · {duration(took)} · <span title={worker.image}>{worker.pod ?? worker.name}</span>
+          {worker.node && ` on ${worker.node}`}
+        </span>
+      </p>
+      <svg class="attempt-bar" width="100%" height="8" aria-hidden="true">
+        <rect class="track" width="100%" height="8" rx="2" />
+        <rect class={`fill-${kind}`} x={`${from}%`} width={`${Math.max(0.6, to - from)}%`} height="8" rx="2" />
+      </svg>
+      {attempt.message && <p class="attempt-message">{attempt.message}</p>}
+    </li>
+  );
+}
+
+/** `outOfMemory` → `out of memory` */
+const words = (text: string) => text.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+function Log({ lines, attempts, finished }: { lines: Line[]; attempts: number; finished: boolean }) {
+  const [level, setLevel] = useState("info");
+  const [shown, setShown] = useState(SHOWN_LINES);
+  const wanted = lines.filter((line) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(level));
+  const part = wanted.slice(-shown);
+  const box = useRef<HTMLDivElement>(null);
+  const follows = useRef(true);
+  useEffect(() => {
+    if (box.current && follows.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [lines, level]);
+  return (
+    <section aria-labelledby="log">
+      <div class="h-row">
+        <h2 id="log">
+          Log <span class="h-note">{lines.length > 0 && count(lines.length)}</span>
+        </h2>
+        {lines.length > 0 && (
+          <label class="inline-field">
+            From{" "}
+            <select value={level} onChange={(event) => setLevel(event.currentTarget.value)}>
+              {LEVELS.map((item) => (
+                <option key={item}>{item}</option>
+              ))}
+            </select>
+          </label>
+        )}
+      </div>
+      {wanted.length === 0 && (
+        <Empty>{lines.length > 0 ? "No line of this level." : finished ? "It wrote nothing." : "Nothing yet."}</Empty>
+      )}
+      {wanted.length > part.length && (
+        <button type="button" class="link" onClick={() => setShown(shown + 1000)}>
+          Show earlier ({count(wanted.length - part.length)})
+        </button>
+      )}
+      {part.length > 0 && (
+        <div
+          ref={box}
+          class="log"
+          tabIndex={0}
+          role="log"
+          aria-labelledby="log"
+          aria-live="off"
+          onScroll={(event) => {
+            const list = event.currentTarget;
+            follows.current = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
+          }}
+        >
+          <ol>
+            {part.map((line) => (
+              <li key={`${line.attempt}-${line.seq}`} class={`log-${line.level}`}>
+              <time dateTime={line.time} title={fullTime(line.time)}>
+                {time(line.time)}
+              </time>
+              <span class="log-level">{attempts > 1 ? `#${line.attempt} ${line.level}` : line.level}</span>
+              <span class="log-text">
+                {line.message}
+                {line.data !== undefined && <code> {JSON.stringify(line.data)}</code>}
+              </span>
+              </li>
+            ))}
+          </ol>
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,18 @@
+// Dark and light: the system's, or what a person chose. Kept in this browser.
+
+export type Theme = "auto" | "light" | "dark";
+const KEY = "zerog-theme";
+const ORDER: Theme[] = ["auto", "light", "dark"];
+
+export function readTheme(): Theme {
+  const stored = localStorage.getItem(KEY) as Theme | null;
+  return stored !== null && ORDER.includes(stored) ? stored : "auto";
+}
+
+export function applyTheme(theme: Theme): void {
+  localStorage.setItem(KEY, theme);
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+export const nextTheme = (theme: Theme): Theme => ORDER[(ORDER.indexOf(theme) + 1) % ORDER.length]!;

@@ -1,0 +1,191 @@
+// Small parts that every view uses.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { ApiError } from "./api";
+import { DASH, fullTime, time } from "./format";
+import type { State } from "./types";
+
+let moved = false;
+
+/** Say that a person went to another view: from now on its heading gets the focus. */
+export function noteMove(): void {
+  moved = true;
+}
+
+/** A view's heading. It takes over the focus of one that it replaces while the view is loaded. */
+export function Title({ children }: { children: ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (moved && document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <h1 ref={heading} tabIndex={-1}>
+      {children}
+    </h1>
+  );
+}
+
+export function Badge({ state, note }: { state: State | string; note?: string }) {
+  return (
+    <span class={`badge badge-${state}`}>
+      <span class="dot" aria-hidden="true" />
+      {state}
+      {note && <span class="badge-note"> {note}</span>}
+    </span>
+  );
+}
+
+export function Time({ value }: { value: string | undefined }) {
+  if (value === undefined) return <>{DASH}</>;
+  return (
+    <time dateTime={value} title={fullTime(value)}>
+      {time(value)}
+    </time>
+  );
+}
+
+export function Trouble({ error, retry }: { error: ApiError | Error; retry?: () => void }) {
+  return (
+    <div class="trouble" role="alert">
+      <p>{sentence(error.message)}</p>
+      {retry && (
+        <button type="button" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+export const sentence = (text: string): string => {
+  const trimmed = text.trim();
+  return trimmed.charAt(0).toUpperCase() + trimmed.slice(1) + (/[.!?]$/.test(trimmed) ? "" : ".");
+};
+
+export function Empty({ children }: { children: ComponentChildren }) {
+  return <p class="empty">{children}</p>;
+}
+
+/** Says something to screen readers once it changes. */
+export function Announce({ text }: { text: string }) {
+  return (
+    <p class="hidden-text" role="status" aria-live="polite">
+      {text}
+    </p>
+  );
+}
+
+export interface Question {
+  title: string;
+  text: ComponentChildren;
+  action: string;
+  danger?: boolean;
+  /** Does it; what it returns is shown instead of the question, and the dialog stays open. */
+  run: () => Promise<ComponentChildren | void>;
+}
+
+/** A question before something is changed. The browser keeps the focus inside and gives it back. */
+export function Confirm({ question, close }: { question: Question; close: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const title = useId();
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<Error | null>(null);
+  const [answer, setAnswer] = useState<ComponentChildren>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const run = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      const told = await question.run();
+      if (told === undefined) dialog.current?.close();
+      else setAnswer(told);
+    } catch (caught) {
+      setError(caught as Error);
+    }
+    setBusy(false);
+  };
+  return (
+    <dialog ref={dialog} aria-labelledby={title} onClose={close}>
+      <h2 id={title}>{question.title}</h2>
+      <div role="status">{answer ?? question.text}</div>
+      {error && <Trouble error={error} />}
+      <div class="dialog-actions">
+        <button type="button" onClick={() => dialog.current?.close()} autoFocus>
+          {answer === null ? "Keep as it is" : "Close"}
+        </button>
+        {answer === null && (
+          <button type="button" class={question.danger ? "danger" : "primary"} disabled={busy} onClick={run}>
+            {question.action}
+          </button>
+        )}
+      </div>
+    </dialog>
+  );
+}
+
+export function TokenDialog({ done }: { done: (token: string | null) => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const given = useRef<string | null>(null);
+  return (
+    <dialog ref={dialog} aria-labelledby="token-title" onClose={() => done(given.current)}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          given.current = input.current!.value.trim() || null;
+          dialog.current!.close();
+        }}
+      >
+        <h2 id="token-title">This API asks for a token</h2>
+        <p>It is kept until this tab is closed, and sent to this server only.</p>
+        <label class="field">
+          <span class="field-name">Bearer token</span>
+          <input ref={input} type="password" autocomplete="off" autoFocus required />
+        </label>
+        <div class="dialog-actions">
+          <button type="button" onClick={() => dialog.current!.close()}>
+            Not now
+          </button>
+          <button type="submit" class="primary">
+            Use it
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
+
+const SHOWN_CHARS = 20_000;
+
+/** JSON for reading: bounded until somebody asks for all of it. */
+export function Json({ value, label }: { value: unknown; label: string }) {
+  const [all, setAll] = useState(false);
+  const [copied, setCopied] = useState(false);
+  const text = JSON.stringify(value, null, 2) ?? "";
+  const cut = !all && text.length > SHOWN_CHARS;
+  const copy = async () => {
+    await navigator.clipboard?.writeText(text);
+    setCopied(true);
+  };
+  return (
+    <div class="json">
+      <pre tabIndex={0} role="group" aria-label={label}>
+        {cut ? text.slice(0, SHOWN_CHARS) : text}
+      </pre>
+      <p class="json-actions">
+        {cut && (
+          <button type="button" class="link" onClick={() => setAll(true)}>
+            Show all {text.length.toLocaleString("en")} characters
+          </button>
+        )}
+        {navigator.clipboard && (
+          <button type="button" class="link" onClick={copy} aria-label={`Copy ${label.toLowerCase()}`}>
+            {copied ? "Copied" : "Copy"}
+          </button>
+        )}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,86 @@
+"""Job types that the tests of the web page run."""
+
+import time
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+import zerog
+
+
+class Author(BaseModel):
+    """Who made it."""
+
+    name: str
+    born: int | None = None
+
+
+class Everything(zerog.Job):
+    """Take a parameter of every kind and return them."""
+
+    title: str = Field(min_length=2, description="What it is called")
+    copies: int = Field(1, ge=1, le=9)
+    scale: float | None = None
+    sizes: list[int] = [64, 256]
+    colour: Literal["red", "green"] = "green"
+    urgent: bool = False
+    author: Author | None = None
+    extra: dict[str, int] = {}
+
+    def run(self, ctx: zerog.Context) -> object:
+        return self.model_dump(mode="json")
+
+
+class Slow(zerog.Job):
+    """Work for a while, step by step, and tell of each."""
+
+    seconds: float = 60
+    steps: int = 20
+
+    class Options:
+        queue = "slow"
+
+    def run(self, ctx: zerog.Context) -> object:
+        for step in ctx.track(range(self.steps)):
+            ctx.info(f"step {step + 1}", of=self.steps)
+            if step == 1:
+                ctx.warning("this one took its time")
+            time.sleep(self.seconds / self.steps)
+        return {"steps": self.steps}
+
+
+class Flaky(zerog.Job):
+    """Fail at first, then work."""
+
+    failures: int = 2
+
+    class Options:
+        queue = "flaky"
+        max_errors = 5
+        backoff_seconds = 0.1
+
+    def run(self, ctx: zerog.Context) -> object:
+        if ctx.attempt <= self.failures:
+            raise RuntimeError("the ledger answered 502 Bad Gateway")
+        return {"attempts": ctx.attempt}
+
+
+class Broken(zerog.Job):
+    """Never work."""
+
+    class Options:
+        queue = "broken"
+        max_errors = 1
+
+    def run(self, ctx: zerog.Context) -> None:
+        raise ValueError("broken by design")
+
+
+class Quick(zerog.Job):
+    """Do nothing, quickly."""
+
+    class Options:
+        queue = "quick"
+
+    def run(self, ctx: zerog.Context) -> None:
+        pass

@@ -1,0 +1,104 @@
+"""For everybody: accessibility of every view in both themes, on a phone, without colour."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .conftest import Web
+
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
+VIEWS = ["overview", "jobs", "running", "failed", "types", "form", "docs"]
+
+
+def open_view(web: Web, view: str, **options: Any) -> Page:
+    """Open a view with something in it."""
+    match view:
+        case "overview":
+            web.finished(*web.submit("Quick", 2))
+            page = web.open("/", **options)
+            expect(page.get_by_role("region", name="Workers")).to_be_visible()
+        case "jobs":
+            web.finished(*web.submit("Broken"), *web.submit("Quick"))
+            page = web.open("/jobs", **options)
+            expect(page.get_by_role("link", name=re.compile("^Broken")).first).to_be_visible()
+        case "running":
+            (uuid,) = web.submit("Slow")
+            page = web.open(f"/jobs/{uuid}", **options)
+            expect(page.get_by_role("log", name="Log")).to_contain_text("step 1")
+        case "failed":
+            (uuid,) = web.submit("Broken")
+            web.finished(uuid)
+            page = web.open(f"/jobs/{uuid}", **options)
+            expect(page.locator(".job-title")).to_contain_text("failed 500")
+        case "types":
+            page = web.open("/run", **options)
+            expect(page.get_by_role("link", name=re.compile("^Everything"))).to_be_visible()
+        case "form":
+            page = web.open("/run/Everything", **options)
+            page.get_by_role("button", name="Run Everything").click()
+            expect(page.get_by_role("alert")).to_be_visible()
+        case _:
+            page = web.open("/", **options)
+            page.goto(f"{web.url}/docs")
+            expect(page.get_by_text("/v1/jobs:batch")).to_be_visible()
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_shuts_nobody_out(
+    web: Web, axe: Callable[[Page], list[str]], view: str, scheme: Literal["light", "dark"]
+) -> None:
+    page = open_view(web, view, color_scheme=scheme)
+
+    assert axe(page) == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_fits_a_phone(web: Web, axe: Callable[[Page], list[str]], view: str) -> None:
+    page = open_view(web, view, **PHONE)
+
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0
+    assert axe(page) == []
+
+
+def test_the_question_before_a_change_shuts_nobody_out(
+    web: Web, axe: Callable[[Page], list[str]]
+) -> None:
+    page = open_view(web, "running")
+
+    page.get_by_role("button", name="Cancel…").click()
+
+    assert axe(page) == []
+
+
+def test_the_theme_is_the_systems_until_somebody_chooses(web: Web) -> None:
+    page = web.open("/", color_scheme="dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    switch = page.get_by_role("button", name=re.compile("^Colours"))
+    dark = page.evaluate(background)
+
+    switch.click()
+    expect(switch).to_have_text("Light")
+    light = page.evaluate(background)
+    page.reload()
+    expect(switch).to_have_text("Light")
+
+    assert dark != light
+    assert page.evaluate(background) == light
+
+
+def test_a_call_is_made_from_the_page_of_the_calls(web: Web) -> None:
+    page = open_view(web, "docs")
+
+    call = page.locator("details", has_text="/v1/jobs/{type}").first
+    call.locator("summary").click()
+    call.get_by_label("type (path, required)").fill("Quick")
+    call.get_by_role("button", name="Send").click()
+
+    expect(call.locator("pre")).to_contain_text("201")
+    expect(call.locator("pre")).to_contain_text("uuid")

@@ -1,0 +1,151 @@
+"""The overview: queues, workers, charts, all live; and what every page is sent with."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+from tests.integration.path.conftest import DEADLINE_SECONDS, until
+
+from .conftest import Web, start_worker
+
+
+def test_queues_and_workers_are_shown_and_lead_to_their_jobs(web: Web) -> None:
+    page = web.open()
+
+    queues = page.get_by_role("region", name="Queues")
+    for name in ("broken", "default", "flaky", "quick", "slow"):
+        expect(queues.get_by_role("row", name=name)).to_be_visible()
+    expect(page.get_by_role("region", name="Workers").get_by_text("idle")).to_be_visible()
+    queues.get_by_role("link", name="quick").click()
+
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Queue")).to_have_value("quick")
+
+
+def test_a_job_that_starts_appears_without_a_reload(web: Web) -> None:
+    page = web.open()
+    workers = page.get_by_role("region", name="Workers")
+    expect(workers.get_by_text("nothing")).to_be_visible()
+
+    (uuid,) = web.submit("Slow")
+
+    expect(workers.get_by_text("busy")).to_be_visible()
+    expect(workers.get_by_text("1/2")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Queues").get_by_role("row", name="slow")
+    ).to_contain_text("1")
+    workers.get_by_role("link", name="Slow").click()
+    expect(page.get_by_text(uuid)).to_be_visible()
+
+
+def test_the_last_hour_is_drawn_from_the_datastore(web: Web) -> None:
+    uuids = [*web.submit("Quick", 5), *web.submit("Broken", 2)]
+    web.finished(*uuids)
+    page = web.open()
+
+    def tile(name: str) -> int:
+        link = page.get_by_role("link", name=re.compile(f"^{name}"))
+        return int(link.locator(".tile-value").inner_text().replace(",", "").replace("–", "0"))
+
+    until(lambda: tile("Succeeded") >= 5 and tile("Failed") >= 2, what="the counts are there")
+    chart = page.get_by_role("img", name=re.compile(r"^Finished per minute\. In the last hour"))
+    expect(chart).to_be_visible()
+    expect(chart.locator("rect.fill-failed").first).to_be_attached()
+    page.get_by_text("Numbers").first.click()
+    numbers = page.get_by_role("region", name="Finished per minute: numbers")
+    expect(numbers.get_by_role("row")).to_have_count(61)
+
+
+def test_history_survives_restarts_of_api_and_worker(web: Web) -> None:
+    web.finished(*web.submit("Quick", 3))
+
+    def counted() -> int:
+        stats = httpx.get(f"{web.url}/v1/stats", timeout=DEADLINE_SECONDS).json()
+        return sum(sum(queue["succeeded"]) for queue in stats["queues"] if queue["name"] == "quick")
+
+    until(lambda: counted() >= 3, what="the counts are written")
+    before = counted()
+    for process in [item for item in web.system.processes if item.poll() is None]:
+        web.system.stop(process)
+    web.system.start_api()
+
+    assert counted() >= before
+    start_worker(web.system)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_is_sent_with_a_strict_policy_and_nothing_inline(web: Web, path: str) -> None:
+    answer = httpx.get(web.url + path)
+
+    policy = dict(
+        part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == "'none'"
+    for kind in ("script-src", "style-src", "connect-src"):
+        assert policy[kind] == "'self'"
+    assert "unsafe" not in str(policy)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", answer.text)
+
+
+def test_an_api_that_goes_and_comes_back_is_noticed(web: Web) -> None:
+    page = web.open()
+    status = page.get_by_role("banner").get_by_role("status")
+    expect(status).to_have_text("Live")
+    web.complaints.provoked += ["ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_INCOMPLETE"]
+
+    api = web.api()
+    web.system.stop(api)
+    expect(status).to_have_text("Reconnecting")
+    expect(page.get_by_role("alert")).to_contain_text("What you see may be old")
+    web.system.start_api()
+
+    expect(status).to_have_text("Live")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_queue_that_is_away_is_told(web: Web) -> None:
+    page = web.open()
+    expect(page.get_by_role("banner").get_by_role("status")).to_have_text("Live")
+
+    web.system.beanstalkd.kill()
+    try:
+        expect(page.get_by_role("alert")).to_contain_text("The queue is away")
+    finally:
+        web.system.beanstalkd.start()
+
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_token_is_asked_for_once_and_sent_with_everything(web: Web) -> None:
+    sent: list[str | None] = []
+
+    def guard(route: Any) -> None:
+        token = route.request.headers.get("authorization")
+        sent.append(token)
+        if token == "Bearer letmein":
+            route.continue_()
+        else:
+            route.fulfill(status=401, json={"status": 401, "detail": "a token is needed"})
+
+    web.complaints.provoked += ["status of 401"]
+    page = web.open("/nowhere")
+    page.route("**/v1/**", guard)
+    page.goto(f"{web.url}/#/jobs")
+    page.reload()
+
+    dialog = page.get_by_role("dialog", name="This API asks for a token")
+    dialog.get_by_label("Bearer token").fill("letmein")
+    dialog.get_by_role("button", name="Use it").click()
+
+    expect(page.get_by_role("banner").get_by_role("status")).to_have_text("Live")
+    expect(dialog).to_have_count(0)
+    sent.clear()
+    page.reload()
+    expect(page.get_by_role("banner").get_by_role("status")).to_have_text("Live")
+    assert set(sent) == {"Bearer letmein"}

@@ -1,0 +1,171 @@
+"""Running a job from the form that is made from its JSON Schema."""
+
+import json
+from typing import Any
+
+from playwright.sync_api import Page, expect
+from tests.integration.path.conftest import until
+
+from .conftest import Web
+
+
+def output(web: Web, page: Page) -> Any:
+    """Wait until the job that the page shows has succeeded; return its output."""
+    expect(page.locator(".job-title")).to_contain_text("succeeded 200")
+    return web.system.client.data(page.url.rsplit("/", 1)[-1])
+
+
+def test_a_form_has_a_field_for_every_parameter_and_runs_the_job(web: Web) -> None:
+    page = web.open("/run")
+
+    page.get_by_role("link", name="Everything").click()
+    page.get_by_label("Title").fill("Ada's notes")
+    page.get_by_label("Copies").fill("3")
+    page.get_by_label("Sizes").fill("1\n2\n3")
+    page.get_by_role("combobox", name="Colour").select_option("red")
+    page.get_by_label("Urgent").check()
+    page.get_by_role("group", name="Author").get_by_label("Name").fill("Ada")
+    page.get_by_label("Extra").fill('{"a": 1}')
+    page.get_by_role("button", name="Run Everything").click()
+
+    assert output(web, page) == {
+        "title": "Ada's notes",
+        "copies": 3,
+        "scale": None,
+        "sizes": [1, 2, 3],
+        "colour": "red",
+        "urgent": True,
+        "author": {"name": "Ada", "born": None},
+        "extra": {"a": 1},
+    }
+
+
+def test_what_is_left_empty_keeps_its_default(web: Web) -> None:
+    page = web.open("/run/Everything")
+
+    page.get_by_label("Title").fill("plain")
+    page.get_by_role("button", name="Run Everything").click()
+
+    result = output(web, page)
+    assert (result["copies"], result["sizes"], result["author"]) == (1, [64, 256], None)
+
+
+def test_what_does_not_fit_is_said_at_its_field(web: Web) -> None:
+    web.complaints.provoked += ["status of 422"]
+    page = web.open("/run/Everything")
+
+    page.get_by_label("Title").fill("x")
+    page.get_by_label("Copies").fill("12")
+    page.get_by_role("button", name="Run Everything").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("2 fields do not fit")
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_label("Title")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Copies")).to_have_accessible_description(
+        "1 to 9 12 is greater than the maximum of 9."
+    )
+    page.get_by_label("Title").fill("xy")
+    page.get_by_label("Copies").fill("2")
+    page.get_by_role("button", name="Run Everything").click()
+    assert output(web, page)["copies"] == 2
+
+
+def test_what_is_missing_is_said_before_anything_is_sent(web: Web) -> None:
+    page = web.open("/run/Everything")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+
+    page.get_by_label("Title").fill("xy")
+    page.get_by_role("group", name="Author").get_by_label("Born").fill("1815")
+    page.get_by_label("Sizes").fill("1\nlarge")
+    page.get_by_role("button", name="Run Everything").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("2 fields do not fit")
+    expect(page.get_by_text("Has to be a whole number.")).to_be_visible()
+    expect(page.get_by_text("Is needed.")).to_be_visible()
+    assert "POST" not in sent
+
+
+def test_parameters_may_be_written_as_json(web: Web) -> None:
+    page = web.open("/run/Everything")
+
+    page.get_by_label("Title").fill("as json")
+    page.get_by_role("button", name="Edit as JSON").click()
+    box = page.get_by_label("Parameters as JSON")
+    shown = json.loads(box.input_value())
+    box.fill(json.dumps({**shown, "copies": 4}))
+    page.get_by_role("button", name="Back to the form").click()
+    expect(page.get_by_label("Copies")).to_have_value("4")
+    page.get_by_role("button", name="Run Everything").click()
+
+    result = output(web, page)
+    assert (result["title"], result["copies"]) == ("as json", 4)
+
+
+def test_one_like_another_begins_with_its_parameters(web: Web) -> None:
+    uuid = web.system.client.submit("Everything", {"title": "first", "sizes": [7]})
+    page = web.open(f"/jobs/{uuid}")
+
+    page.get_by_role("link", name="Run one like it").click()
+    expect(page.get_by_label("Title")).to_have_value("first")
+    page.get_by_label("Title").fill("second")
+    page.get_by_role("button", name="Run Everything").click()
+
+    result = output(web, page)
+    assert (result["title"], result["sizes"]) == ("second", [7])
+
+
+def test_options_reach_the_job(web: Web) -> None:
+    page = web.open("/run/Quick")
+
+    page.get_by_label("Priority").fill("2")
+    page.get_by_label("Delay").fill("3600")
+    page.get_by_role("button", name="Run Quick").click()
+
+    expect(page.locator(".job-title")).to_contain_text("queued")
+    expect(page.locator(".facts")).to_contain_text("Not before")
+    uuid = page.url.rsplit("/", 1)[-1]
+    assert web.system.client.get(uuid)["priority"] == 2
+
+
+def test_the_keyboard_alone_runs_a_job_and_cancels_it(web: Web) -> None:
+    page = web.open()
+    expect(page.get_by_role("banner").get_by_role("status")).to_have_text("Live")
+    press = page.keyboard.press
+
+    press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    tab_to(page, "Run a job")
+    press("Enter")
+    expect(page.get_by_role("heading", name="Run a job")).to_be_focused()
+    tab_to(page, "Slow")
+    press("Enter")
+    expect(page.get_by_role("heading", name="Slow")).to_be_focused()
+    tab_to(page, "Run Slow")
+    press("Enter")
+    expect(page.get_by_role("heading", name="Slow")).to_be_focused()
+    expect(page.locator(".job-title")).to_contain_text("running")
+    uuid = page.url.rsplit("/", 1)[-1]
+    tab_to(page, "Cancel…")
+    press("Enter")
+    expect(page.get_by_role("button", name="Keep as it is")).to_be_focused()
+    press("Escape")
+    expect(page.get_by_role("button", name="Cancel…")).to_be_focused()
+    press("Enter")
+    tab_to(page, "Cancel the job")
+    press("Enter")
+
+    until(lambda: web.state(uuid) == "cancelled", what="the job is cancelled")
+    expect(page.locator(".job-title")).to_contain_text("cancelled 410")
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until what has this name has the focus."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        text = page.evaluate(
+            "document.activeElement.getAttribute('aria-label') || document.activeElement.innerText"
+        )
+        if text.split("\n")[0].strip() == name:
+            return
+    raise AssertionError(f"Tab does not reach {name!r}")

@@ -1,0 +1,63 @@
+"""The built web page: of the present sources, whole, with notices, and nothing from elsewhere."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from zerog_api import system
+
+
+@pytest.fixture
+def web(root: Path) -> Path:
+    return root / "api" / "web"
+
+
+@pytest.fixture
+def static(root: Path) -> Path:
+    return root / "api" / "src" / "zerog_api" / "static"
+
+
+def test_the_built_files_are_of_the_present_sources(web: Path, static: Path) -> None:
+    names = ["package-lock.json", "build.mjs"]
+    names += [f"src/{path.name}" for path in sorted((web / "src").iterdir())]
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode() + b"\0" + (web / name).read_bytes() + b"\0")
+
+    built_from = (static / "sources.sha256").read_text().strip()
+
+    assert digest.hexdigest() == built_from, "run make web"
+
+
+def test_every_built_file_is_served(static: Path) -> None:
+    built = {path.name for path in static.iterdir()} - {"sources.sha256"}
+
+    assert built == set(system.PAGES)
+
+
+def test_the_notices_name_what_is_bundled(web: Path, static: Path) -> None:
+    bundled = json.loads((web / "package.json").read_text())["dependencies"]
+
+    notices = (static / "licenses.txt").read_text()
+
+    for name in bundled:
+        assert re.search(rf"^{name} \d", notices, re.MULTILINE)
+    assert "Permission is hereby granted" in notices
+
+
+def test_the_page_has_nothing_inline(static: Path) -> None:
+    for path in static.glob("*.html"):
+        text = path.read_text()
+        assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", text), path.name
+
+
+def test_the_lock_of_the_page_has_hashes_and_no_address(web: Path) -> None:
+    lock = json.loads((web / "package-lock.json").read_text())
+    packages = {name: item for name, item in lock["packages"].items() if name}
+
+    assert packages
+    assert all(item["integrity"].startswith("sha512-") for item in packages.values())
+    assert not [name for name, item in packages.items() if "resolved" in item]
