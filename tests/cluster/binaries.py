@@ -65,7 +65,7 @@ class Tool:
         """The binary's folder: one for each state of the pins and flags."""
         module = TOOLS / self.folder
         key = hashlib.sha256(f"{self.linker_flags} {platform.machine()}".encode())
-        for file in sorted([*module.glob("go.*"), *module.glob("*.go")]):
+        for file in sorted([*module.glob("go.*"), *module.rglob("*.go")]):
             key.update(file.read_bytes())
         return cache_folder() / f"{module.name}-{key.hexdigest()[:16]}"
 

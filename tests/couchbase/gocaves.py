@@ -1,0 +1,64 @@
+"""gocaves, Couchbase's own mock of a server, as a process: a second opinion on KV semantics.
+
+It is built once from its pinned Go module and kept outside the repository. It knows no
+queries, and some of what it does differs from the real server: the tests have the table.
+"""
+
+import json
+import os
+import secrets
+import urllib.request
+from pathlib import Path
+from typing import Self
+
+from tests.cluster.binaries import Tool, ensure_built
+from tests.cluster.process import ServerProcess, wait_until
+
+_START_SECONDS = 20.0
+_CONTROL_SECONDS = 10.0
+TOOL = Tool("gocaves", str(Path(__file__).with_name("tools") / "gocaves"), ".")
+
+
+class Gocaves:
+    """The mock; use it as a context manager."""
+
+    bucket = "zerog"
+
+    def __init__(self, folder: Path) -> None:
+        ensure_built([TOOL])
+        # Its ports are open to all interfaces: nobody else shall know the login.
+        self.user, self.password = secrets.token_hex(8), secrets.token_hex(16)
+        self._ready_file = folder / "gocaves.ready"
+        command = [str(TOOL.path), "-ready-file", str(self._ready_file), "-bucket", self.bucket]
+        env = {**os.environ, "GOCAVES_USER": self.user, "GOCAVES_PASSWORD": self.password}
+        self._process = ServerProcess("gocaves", command, folder / "gocaves.log", env)
+        self._addresses: dict[str, str] = {}
+
+    @property
+    def connection(self) -> str:
+        """The connection string for the SDK."""
+        return self._addresses["connection"]
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        try:
+            wait_until(self._is_ready, _START_SECONDS, "gocaves serves")
+        except BaseException:
+            self._process.kill()
+            raise
+        self._addresses = json.loads(self._ready_file.read_text())
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.stop()
+
+    def _is_ready(self) -> bool:
+        self._process.check()
+        return self._ready_file.exists()
+
+    def advance_clock(self, seconds: float) -> None:
+        """Let time pass for the server."""
+        url = f"http://{self._addresses['control']}/clock?advance={seconds}"
+        request = urllib.request.Request(url, method="POST")
+        with urllib.request.urlopen(request, timeout=_CONTROL_SECONDS):
+            pass
