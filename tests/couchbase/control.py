@@ -16,6 +16,7 @@ from dataclasses import asdict
 from tests.couchbase.commands import Durability
 from tests.couchbase.faults import FaultError, parse_fault
 from tests.couchbase.http import HttpRequest, HttpResponse, json_response
+from tests.couchbase.query import QueryService
 from tests.couchbase.session import Bucket
 
 
@@ -42,12 +43,12 @@ class Control:
         self,
         bucket: Bucket,
         clock: Clock,
-        set_stale: Callable[[bool], None],
+        queries: QueryService,
         cut_connections: Callable[[], int],
     ) -> None:
         self._bucket = bucket
         self._clock = clock
-        self._set_stale = set_stale
+        self._queries = queries
         self._cut_connections = cut_connections
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
@@ -78,7 +79,9 @@ class Control:
             case "DELETE /counters":
                 self._bucket.counters.clear()
             case "POST /index":
-                self._set_stale(bool(body["stale"]))
+                self._queries.set_stale(bool(body["stale"]))
+            case "DELETE /prepared":
+                self._queries.prepared.clear()
             case "POST /bucket":
                 self._bucket.durability = Durability(bool(body["durabilityPossible"]))
             case "DELETE /connections":

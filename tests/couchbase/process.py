@@ -126,6 +126,10 @@ class CouchbaseServer:
         """Let queries that do not ask for consistency see the documents as they are now."""
         self._ask("POST", "/index", {"stale": stale})
 
+    def forget_prepared(self) -> None:
+        """Let the query service forget what clients have prepared, as a restart does."""
+        self._ask("DELETE", "/prepared")
+
     def make_durability_possible(self, possible: bool) -> None:
         """Let durable writes be possible or not, as with replicas that are there or gone."""
         self._ask("POST", "/bucket", {"durabilityPossible": possible})

@@ -50,7 +50,8 @@ class QueryService:
         self._bucket = bucket
         self._indexes = indexes
         self._changed = changed
-        self._prepared: dict[str, str] = {}
+        #: Statements by the name that clients have been given.
+        self.prepared: dict[str, str] = {}
         #: Documents and seqnos as the index has them while it is held back.
         self._late: tuple[dict[Address, Document], list[int]] | None = None
 
@@ -94,9 +95,9 @@ class QueryService:
     def _find_text(self, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if "prepared" in body:
             name = str(body["prepared"])
-            if name not in self._prepared:
+            if name not in self.prepared:
                 raise QueryError(UNKNOWN_PREPARED, f"No such prepared statement: {name}")
-            return self._prepared[name], {}
+            return self.prepared[name], {}
         text = str(body.get("statement", ""))
         prepared = _PREPARE.sub("", text, count=1)
         if prepared == text:
@@ -104,7 +105,7 @@ class QueryService:
         if body.get("auto_execute") is not True:
             raise QueryError(3000, "PREPARE without auto_execute is not known here")
         name = hashlib.sha256(prepared.encode()).hexdigest()[:36]
-        self._prepared[name] = prepared
+        self.prepared[name] = prepared
         return prepared, {"prepared": name}
 
     def _run(self, statement: Statement, body: dict[str, Any]) -> list[Any]:

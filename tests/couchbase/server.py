@@ -75,7 +75,7 @@ async def serve(arguments: argparse.Namespace) -> None:
 
     management = HttpService(Management(bucket, indexes, note_definitions).handle)
     queries = HttpService(query.handle)
-    control = HttpService(Control(bucket, clock, query.set_stale, cut_connections).handle)
+    control = HttpService(Control(bucket, clock, query, cut_connections).handle)
     loop = asyncio.get_running_loop()
     kv = await loop.create_server(
         lambda: Connection(bucket, connections), "127.0.0.1", arguments.port

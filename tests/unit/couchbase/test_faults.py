@@ -13,7 +13,9 @@ from tests.couchbase.engine import Address, Write, vbucket_of
 from tests.couchbase.faults import Fault, FaultError, Faults, parse_fault
 from tests.couchbase.frames import HEADER, Request, Response
 from tests.couchbase.http import HttpRequest
+from tests.couchbase.indexes import Indexes
 from tests.couchbase.protocol import Opcode, Status
+from tests.couchbase.query import QueryService
 from tests.couchbase.session import Bucket, Connection
 from tests.unit.couchbase.conftest import decode_response
 
@@ -182,7 +184,8 @@ def test_what_is_no_fault_is_refused(given: dict[str, object]) -> None:
 
 async def test_the_control_channel_sets_shows_and_ends_faults(bucket: Bucket) -> None:
     clock = Clock(lambda: 100.0)
-    control = Control(bucket, clock, lambda stale: None, lambda: 3)
+    queries = QueryService(bucket, Indexes(clock), lambda: None)
+    control = Control(bucket, clock, queries, lambda: 3)
 
     async def ask(method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         response = await control.handle(HttpRequest(method, path, body, "", ""))
