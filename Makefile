@@ -90,7 +90,7 @@ test-chart: cluster-binaries ## Tests of what the Helm chart renders
 
 .PHONY: test-cluster
 test-cluster: cluster-binaries ## Tests on a real Kubernetes control plane
-	@$(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER)) -n 2
+	@$(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER)) -n 3 --dist loadfile
 
 .PHONY: test-e2e
 test-e2e: setup ## End to end on nodes with real containers (root)

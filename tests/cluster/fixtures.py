@@ -73,14 +73,14 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def fake_cluster(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
-    """A running cluster with a scheduler and a fake node that takes thousands of pods."""
+    """A running cluster with a scheduler and two fake nodes that take thousands of pods."""
     if os.environ.get(CHOICE) == "kind":
         pytest.skip("fake nodes are no part of kind")
     made = ControlPlane(f"fake-{_worker()}", scheduler=True)
     start_or_skip(made, request)
     failed_before = request.session.testsfailed
     try:
-        FakeNodes(made).start()
+        FakeNodes(made, count=2).start()
         yield made
     finally:
         made.delete(keep_logs=request.session.testsfailed > failed_before)

@@ -7,6 +7,8 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_stages import PREFIX, Fate
 from tests.cluster.process import wait_until
 
+from zerog.names import retire_worker_tube_name
+
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 
 MANY = 50
@@ -144,3 +146,25 @@ def test_pods_that_no_node_takes_are_told_and_heal(stage: Stage) -> None:
     wait_until(lambda: count_ready(stage) == 3, DEADLINE_SECONDS, "all are ready")
     wait_until(lambda: stage.condition("Ready")["status"] == "True", DEADLINE_SECONDS, "it is fine")
     stage.cluster.kubectl("label", "nodes", "--all", f"{label}-")
+
+
+def test_workers_of_a_node_that_is_about_to_go_are_replaced_and_told_by_name(stage: Stage) -> None:
+    stage.start_operator()
+    stage.apply(build_fated_pool(Fate.RUN, minReplicas=1))
+    wait_until(lambda: count_ready(stage) == 1, DEADLINE_SECONDS, "one is ready")
+    (old,) = stage.pods()
+    node = old["spec"]["nodeName"]
+    tube = retire_worker_tube_name(old["metadata"]["name"])
+
+    def is_told() -> bool:
+        return bool(stage.queue(lambda connection: connection.tube_stats(tube)).entries)
+
+    stage.cluster.kubectl("cordon", node)
+    try:
+        wait_until(is_told, DEADLINE_SECONDS, "it is told by name")
+        uids = {pod["metadata"]["uid"] for pod in stage.pods()}
+        assert old["metadata"]["uid"] in uids
+        (new,) = [pod for pod in stage.pods() if pod["metadata"]["uid"] != old["metadata"]["uid"]]
+        assert new["spec"]["nodeName"] != node
+    finally:
+        stage.cluster.kubectl("uncordon", node)

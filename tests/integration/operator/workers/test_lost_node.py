@@ -18,7 +18,7 @@ from .conftest import IMAGE, Works
 #: A lost node shows in a cluster after 50 s, and its pods are given up after 300 s more. Here:
 GRACE = "--node-monitor-grace-period=6s"
 TOLERATION_SECONDS = 1
-JOB_SECONDS = 25.0
+JOB_SECONDS = 20.0
 
 
 def tolerate(key: str) -> dict[str, Any]:
