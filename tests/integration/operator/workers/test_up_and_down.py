@@ -16,6 +16,8 @@ from .conftest import POOL, Works
 CYCLES = int(os.environ.get("ZEROG_TEST_CYCLES", "5"))
 #: Between two kills of the operator, on average.
 CYCLES_PER_KILL = 3
+#: How long jobs take, in seconds, and how often.
+LENGTHS, HOW_OFTEN = (0.05, 0.25, 1.0, 5.0), (4, 4, 3, 1)
 #: Longer than a rollout takes.
 JOB_SECONDS = 12.0
 
@@ -27,7 +29,8 @@ def test_no_job_is_lost_interrupted_or_run_twice_while_pools_go_up_and_down(work
     works.wait_for_types()
 
     for cycle in range(CYCLES):
-        works.submit(chance.randint(1, 8), chance.choice([0.05, 0.25, 1.0]))
+        (seconds,) = chance.choices(LENGTHS, weights=HOW_OFTEN)
+        works.submit(chance.randint(1, 8), seconds)
         if chance.random() < 1 / CYCLES_PER_KILL:
             works.kill_operator()
             works.start_operator()
