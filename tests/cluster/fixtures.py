@@ -7,8 +7,8 @@ test. Pods stay pending in it. Tests whose pods shall get on override the fixtur
     def cluster(fake_cluster: ControlPlane) -> ControlPlane:
         return fake_cluster
 
-A test that stops servers or changes what is cluster-wide makes a cluster of its own:
-`with ControlPlane("mine") as cluster`.
+A test that stops servers or changes what is cluster-wide makes a cluster of its own, `with
+ControlPlane("mine") as cluster`, and says so by the fixture `own_clusters`.
 
 Where nothing can be built a test is skipped, and in CI it fails: a missing part must not
 look like a passed test.
@@ -115,6 +115,13 @@ def real_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
     failed_before = request.session.testsfailed
     yield made
     made.delete(keep_logs=request.session.testsfailed > failed_before)
+
+
+@pytest.fixture(scope="session")
+def own_clusters() -> None:
+    """For tests that start control planes of their own: they are no part of a run on kind."""
+    if os.environ.get(CHOICE) == "kind":
+        pytest.skip("clusters of the harness's own are no part of kind")
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,7 @@ def test_pods_are_admitted_into_a_new_namespace(cluster: Cluster, namespace: str
     assert pod["spec"]["serviceAccountName"] == "default"
 
 
+@pytest.mark.usefixtures("own_clusters")
 def test_two_clusters_side_by_side_and_a_crash_of_one(
     control_plane: ControlPlane, namespace: str
 ) -> None:
@@ -102,6 +103,7 @@ def test_two_clusters_side_by_side_and_a_crash_of_one(
     assert not [pid for pid in pids if pid and os.path.exists(f"/proc/{pid}")]
 
 
+@pytest.mark.usefixtures("own_clusters")
 def test_a_server_that_does_not_start_is_told_with_its_log(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

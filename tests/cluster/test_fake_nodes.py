@@ -150,6 +150,7 @@ def test_what_no_node_takes_stays_unscheduled_and_says_why(
     assert "didn't match Pod's node affinity/selector" in message
 
 
+@pytest.mark.usefixtures("own_clusters")
 def test_a_node_that_falls_silent_is_lost_and_its_pods_are_not_ready() -> None:
     grace = "--node-monitor-grace-period=6s"
     with ControlPlane("lost", scheduler=True, controller_arguments=[grace]) as cluster:

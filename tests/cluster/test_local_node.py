@@ -314,6 +314,7 @@ def test_what_the_agent_does_not_do_is_refused_and_said(pods: Pods) -> None:
     assert "lifecycle hooks" in pods.wait_for(phase="Failed", reason="Unsupported")["message"]
 
 
+@pytest.mark.usefixtures("own_clusters")
 def test_a_silent_node_is_lost_while_its_pods_run_on_and_a_dead_one_takes_them_along() -> None:
     grace = "--node-monitor-grace-period=6s"
     with ControlPlane("lost", scheduler=True, controller_arguments=[grace]) as cluster:

@@ -21,6 +21,7 @@ import httpx
 import pytest
 import yaml
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.interface import Cluster
 from tests.cluster.process import find_free_port, wait_until
 
 from zerog.names import retire_tube_name, tube_name
@@ -55,6 +56,13 @@ def build_pool(name: str = "media", **spec: Any) -> dict[str, Any]:
     }
 
 
+def apply_crd(cluster: Cluster) -> None:
+    """Let a cluster know pools."""
+    cluster.kubectl("apply", "--server-side", "-f", str(CRD))
+    crd = f"crd/{names.PLURAL}.{names.GROUP}"
+    cluster.kubectl("wait", "--for=condition=Established", crd, "--timeout=30s")
+
+
 class Stage:
     """A namespace with an operator of its own that looks at it only."""
 
@@ -69,9 +77,7 @@ class Stage:
 
     def prepare(self) -> None:
         """Bring the CRD and the operator's rights."""
-        self.cluster.kubectl("apply", "--server-side", "-f", str(CRD))
-        crd = f"crd/{names.PLURAL}.{names.GROUP}"
-        self.cluster.kubectl("wait", "--for=condition=Established", crd, "--timeout=30s")
+        apply_crd(self.cluster)
         self.cluster.kubectl("apply", "-n", self.namespace, "-f", str(RBAC))
         account = f"--serviceaccount={self.namespace}:zerog-operator"
         self.cluster.kubectl(

@@ -1,12 +1,13 @@
-"""What the API server makes of pools, good and bad ones."""
+"""What the API server makes of pools, good and bad ones: on whatever cluster there is."""
 
+import json
 from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.interface import KubectlError
+from tests.cluster.interface import Cluster, KubectlError
 
-from .conftest import Stage, build_pool
+from .conftest import apply_crd, build_pool
 
 BY_DEPTH = {"jobsPerWorker": 1}
 BY_TARGET = {"targetStartSeconds": 10}
@@ -45,33 +46,52 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def apply(stage: Stage, pool: dict[str, Any]) -> str:
-    text = yaml.safe_dump(pool)
-    return stage.cluster.kubectl(
-        "apply", "--validate=strict", "-n", stage.namespace, "-f", "-", stdin=text
-    )
+class Pools:
+    """The pools of a namespace."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl in the namespace."""
+        return self._cluster.kubectl(*arguments, "-n", self._namespace, stdin=stdin)
+
+    def apply(self, pool: dict[str, Any]) -> None:
+        """Apply a pool; nothing in it may be unknown."""
+        self.kubectl("apply", "--validate=strict", "-f", "-", stdin=yaml.safe_dump(pool))
+
+    def spec(self) -> dict[str, Any]:
+        """Return the spec of the pool, as it is kept."""
+        return dict(json.loads(self.kubectl("get", "zwp", "media", "-o", "json"))["spec"])
 
 
-def test_good_pools_are_accepted_and_bad_ones_refused_with_the_fields_name(stage: Stage) -> None:
+@pytest.fixture
+def pools(cluster: Cluster, namespace: str) -> Pools:
+    """A namespace in a cluster that knows pools."""
+    apply_crd(cluster)
+    return Pools(cluster, namespace)
+
+
+def test_good_pools_are_accepted_and_bad_ones_refused_with_the_fields_name(pools: Pools) -> None:
     for number, spec in enumerate(GOOD):
-        apply(stage, build_pool(f"good-{number}", **spec))
+        pools.apply(build_pool(f"good-{number}", **spec))
     for spec, complaint in BAD:
         with pytest.raises(KubectlError) as refused:
-            apply(stage, build_pool("bad", **spec))
+            pools.apply(build_pool("bad", **spec))
         assert complaint in str(refused.value), spec
 
 
-def test_a_name_that_could_be_no_label_is_refused(stage: Stage) -> None:
-    apply(stage, build_pool("a" * 63))
+def test_a_name_that_could_be_no_label_is_refused(pools: Pools) -> None:
+    pools.apply(build_pool("a" * 63))
 
     with pytest.raises(KubectlError, match=r"metadata\.name must not be longer than 63"):
-        apply(stage, build_pool("a" * 64))
+        pools.apply(build_pool("a" * 64))
 
 
-def test_what_is_left_out_is_filled_in(stage: Stage) -> None:
-    stage.apply(build_pool())
+def test_what_is_left_out_is_filled_in(pools: Pools) -> None:
+    pools.apply(build_pool())
 
-    spec = stage.pool()["spec"]
+    spec = pools.spec()
 
     assert spec["minReplicas"] == 0
     assert spec["maxReplicas"] == 10
@@ -81,16 +101,16 @@ def test_what_is_left_out_is_filled_in(stage: Stage) -> None:
     assert spec["scaling"]["expectedJobSeconds"] == 30
 
 
-def test_the_queue_cannot_be_changed(stage: Stage) -> None:
-    apply(stage, build_pool())
+def test_the_queue_cannot_be_changed(pools: Pools) -> None:
+    pools.apply(build_pool())
 
     with pytest.raises(KubectlError, match="immutable"):
-        apply(stage, build_pool(queue="other"))
+        pools.apply(build_pool(queue="other"))
 
 
-def test_kubectl_scale_raises_the_floor(stage: Stage) -> None:
-    apply(stage, build_pool())
+def test_kubectl_scale_raises_the_floor(pools: Pools) -> None:
+    pools.apply(build_pool())
 
-    stage.cluster.kubectl("scale", "zwp/media", "--replicas=2", "-n", stage.namespace)
+    pools.kubectl("scale", "zwp/media", "--replicas=2")
 
-    assert stage.pool()["spec"]["minReplicas"] == 2
+    assert pools.spec()["minReplicas"] == 2

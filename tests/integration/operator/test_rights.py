@@ -24,7 +24,7 @@ Right = tuple[str, str, str]
 
 
 @pytest.fixture
-def audited(tmp_path: Path) -> Iterator[tuple[Stage, Path]]:
+def audited(own_clusters: None, tmp_path: Path) -> Iterator[tuple[Stage, Path]]:
     """A stage on a cluster of its own whose API server writes down every call."""
     policy, log = tmp_path / "audit.yaml", tmp_path / "audit.jsonl"
     policy.write_text(yaml.safe_dump(AUDIT))

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import yaml
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
@@ -286,6 +287,7 @@ def test_the_standby_acts_at_once_after_a_clean_end(stage: Stage) -> None:
     wait_until(lambda: "zerog_operator_active 1.0" in stage.metrics(1), 8, "taken over")
 
 
+@pytest.mark.usefixtures("own_clusters")
 def test_an_api_server_that_comes_back_is_followed_again(tmp_path: Path) -> None:
     with ControlPlane("restarted") as cluster:
         cluster.kubectl("create", "namespace", "stage")

@@ -27,7 +27,7 @@ def tolerate(key: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[tuple[Works, dict[str, LocalNode]]]:
+def nodes(own_clusters: None, tmp_path: Path) -> Iterator[tuple[Works, dict[str, LocalNode]]]:
     """A ZeroG on a cluster of its own with two nodes."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     with ControlPlane("lost", scheduler=True, controller_arguments=[GRACE]) as cluster:
