@@ -5,6 +5,7 @@ last completeness and every log line are written before the attempt's end is (`f
 A store that is away delays the writing, never the job.
 """
 
+import asyncio
 import logging
 from typing import Any
 
@@ -25,6 +26,8 @@ class Reports:
         self._completeness: float | None = None
         self._time = ""
         self._events: list[dict[str, Any]] = []
+        #: The attempt's end and the worker's clock may want to write at the same time.
+        self._flushing = asyncio.Lock()
         #: Whether this attempt wrote a document beside the control document.
         self.wrote = False
         #: Keys of the log chunks it wrote to.
@@ -46,6 +49,10 @@ class Reports:
 
     async def flush(self, store: Datastore) -> None:
         """Write everything that waits. Raises what the store raises; nothing is lost by that."""
+        async with self._flushing:
+            await self._flush(store)
+
+    async def _flush(self, store: Datastore) -> None:
         if (completeness := self._completeness) is not None:
             document = {
                 "attempt": self._attempt,
