@@ -248,7 +248,7 @@ class JobCalls:
                 try:
                     document = (await self._jobs.read(uuid)).document
                     progress = await self._progress_of(document)
-                    lines = await self._jobs.lines(document)
+                    lines = await self._jobs.lines(document, seen)
                 except (Problem, DatastoreError):
                     return  # gone, or the store is away: the client comes back
                 for line in lines:

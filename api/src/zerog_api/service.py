@@ -27,7 +27,7 @@ from zerog.errors import (
     RevisionConflictError,
 )
 from zerog.jobs import life
-from zerog.jobs.documents import INLINE_BYTES, events_key, input_key, output_key
+from zerog.jobs.documents import EVENTS_PER_CHUNK, INLINE_BYTES, events_key, input_key, output_key
 from zerog.jobs.record import JobId, JobRecord, State, from_document, is_job_id, to_document
 from zerog.names import tube_name
 from zerog.queues.base import Producer
@@ -291,11 +291,18 @@ class Jobs:
         blob = await self.store.get("blobs", output_key(document["uuid"], attempt))
         return blob.document["data"] if blob else None
 
-    async def lines(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return a job's log: attempt by attempt, in the order of writing."""
+    async def lines(
+        self, document: Mapping[str, Any], after: tuple[int, int] = (0, -1)
+    ) -> list[dict[str, Any]]:
+        """Return a job's log: attempt by attempt, in the order of writing.
+
+        With `after`, an attempt and a line's number in it, chunks before it are not read.
+        """
         uuid, lines = document["uuid"], []
         for attempt in [item["number"] for item in document["attempts"]]:
-            chunk = 0
+            if attempt < after[0]:
+                continue
+            chunk = max(after[1], 0) // EVENTS_PER_CHUNK if attempt == after[0] else 0
             while stored := await self.store.get("events", events_key(uuid, attempt, chunk)):
                 events = stored.document["e"]
                 lines += [

@@ -1,8 +1,9 @@
 """Wait for jobs to change: one loop for everybody who waits.
 
 While somebody waits, the datastore's version is polled, which costs next to nothing;
-documents are read again only when it has moved. A store that has no version is asked
-for the documents less often.
+documents are read again only when it has moved. A store that has no version is asked for
+the documents themselves: so many looks a second in all, however many wait, so that a
+thousand who wait cost no more than ten, and only learn of changes later.
 """
 
 import asyncio
@@ -14,8 +15,10 @@ from zerog.errors import DatastoreError
 
 #: How often the version is looked at: the latency that waiting adds, twice over.
 VERSION_SECONDS = 0.002
-#: The same for a store without one.
-POLL_SECONDS = 0.1
+#: The same for a store without one, while few wait.
+POLL_SECONDS = 0.025
+#: At most so many of those who wait look for themselves in a second.
+MAX_LOOKS_PER_SECOND = 400
 
 
 class Watch:
@@ -49,7 +52,10 @@ class Watch:
                 version = seen
                 for event in self._waiting:
                     event.set()
-            await asyncio.sleep(POLL_SECONDS if seen is None else VERSION_SECONDS)
+            looks_seconds = len(self._waiting) / MAX_LOOKS_PER_SECOND
+            await asyncio.sleep(
+                max(POLL_SECONDS, looks_seconds) if seen is None else VERSION_SECONDS
+            )
 
 
 async def wait_any(*events: asyncio.Event, seconds: float) -> None:
