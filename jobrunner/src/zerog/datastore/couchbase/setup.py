@@ -71,7 +71,8 @@ class Setup:
         self._queries = queries
         address = connection.address
         self.keyspace = Keyspace(address.bucket, address.scope)
-        bucket = connection.cluster.bucket(address.bucket)
+        self.cluster = connection.cluster
+        bucket = self.cluster.bucket(address.bucket)
         self._collections = bucket.collections()
         self._timeout = timedelta(seconds=connection.deadline_seconds)
 
@@ -127,14 +128,15 @@ class Setup:
                     statements.create_index(self.keyspace, index, replicas), deadline
                 )
                 yield f"defined the index {index.name}"
+        await self._build(await self._unbuilt(), deadline)
         while waiting := await self._unbuilt():
             if time.monotonic() >= deadline:
                 names = ", ".join(f"{index.name} ({state})" for index, state in waiting)
                 raise DatastoreUnavailableError(
                     f"not built in time: {names}; they go on, look with `zerog datastore check`"
                 )
-            await self._build([index for index, state in waiting if state == "deferred"], deadline)
             await asyncio.sleep(_LOOK_SECONDS)
+            await self._build(waiting, deadline)
         yield "all indexes are online"
 
     async def _unbuilt(self) -> list[tuple[Index, str]]:
@@ -142,7 +144,8 @@ class Setup:
         states = [(index, found.get(index.name, "missing")) for index in statements.indexes()]
         return [(index, state) for index, state in states if state != ONLINE]
 
-    async def _build(self, indexes: list[Index], deadline: float) -> None:
+    async def _build(self, waiting: list[tuple[Index, str]], deadline: float) -> None:
+        indexes = [index for index, state in waiting if state == "deferred"]
         for collection in dict.fromkeys(index.collection for index in indexes):
             names = [index.name for index in indexes if index.collection == collection]
             await self._define(statements.build_indexes(self.keyspace, collection, names), deadline)
@@ -153,7 +156,7 @@ class Setup:
         while True:
             try:
                 options = QueryOptions(timeout=self._timeout)
-                result = self._connection.cluster.query(statement, options)
+                result = self.cluster.query(statement, options)
                 async for _ in result.rows():
                     pass
                 return

@@ -16,6 +16,7 @@ from zerog.datastore.base import COLLECTIONS, JobFilter
 #: Greater than every key.
 LAST = "\uffff"
 JOBS = "jobs"
+_ALL = 2**31 - 1
 #: Field by which an index begins: the index's name. None is the index of all jobs.
 _LEADS = {
     None: "zerog_jobs_by_key",
@@ -24,8 +25,10 @@ _LEADS = {
     "queue": "zerog_jobs_by_queue",
 }
 _LARGE = ("jobs", "progress", "events", "blobs", "idempotency")
-#: Collections that are small and read whole, and their indexes.
-SMALL = {name: f"zerog_{name}" for name in COLLECTIONS if name not in _LARGE}
+#: Collections that are small and read whole.
+SMALL = tuple(name for name in COLLECTIONS if name not in _LARGE)
+#: Those, and what a copy of the datastore reads whole, have a primary index.
+_PRIMARY = {name: f"zerog_{name}" for name in (*SMALL, "idempotency")}
 INDEX_STATES = (
     "SELECT i.name, i.state FROM system:indexes AS i "
     "WHERE i.bucket_id = $bucket AND i.scope_id = $scope"
@@ -71,7 +74,7 @@ def indexes() -> list[Index]:
         first = [f"`{lead}`"] if lead is not None else []
         keys = (*first, "META().id DESC", *rest, "META().expiration")
         made.append(Index(name, JOBS, keys))
-    return made + [Index(name, collection, None) for collection, name in SMALL.items()]
+    return made + [Index(name, collection, None) for collection, name in _PRIMARY.items()]
 
 
 def create_index(keyspace: Keyspace, index: Index, replicas: int = 0) -> str:
@@ -101,6 +104,8 @@ def create_scope(keyspace: Keyspace) -> str:
 
 def scan(keyspace: Keyspace, collection: str) -> Query:
     """Return the query of all keys of a collection."""
+    if collection == JOBS:
+        return list_keys(keyspace, JobFilter(), before=LAST, limit=_ALL)[0]
     return Query(f"SELECT RAW META(d).id FROM {keyspace.of(collection)} AS d", {})
 
 
