@@ -1,20 +1,66 @@
-"""A datastore of each kind, new for every test: what the contract suite runs over."""
+"""A datastore of each kind, new for every test: what the contract suite runs over.
 
-from collections.abc import AsyncIterator
+Couchbase is the real SDK against the tests' own protocol server (`tests.couchbase`), one
+process for all tests and a scope for each; with `ZEROG_TEST_COUCHBASE_URL` it is also a
+real server, whose scope is made anew for each test.
+"""
+
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.couchbase.process import CouchbaseServer
+from tests.couchbase.scopes import REAL_URL, configure, new_scope, real_scope
 
 from zerog.datastore import open_datastore
 from zerog.datastore.base import Datastore
 
-STORES = ("memory", "sqlite")
+STORES = ["memory", "sqlite", "couchbase", *(["couchbase-real"] if REAL_URL else [])]
+#: Listings have a second implementation, for clusters without a query service.
+LISTING_STORES = [*STORES, "couchbase-kv"]
 
 
-@pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Datastore]:
-    url = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/store.db"}[request.param]
-    opened = await open_datastore(url)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of the contract over each store."""
+    if "store_url" in metafunc.fixturenames:
+        listings = metafunc.module.__name__.endswith("test_contract_listings")
+        metafunc.parametrize("store_kind", LISTING_STORES if listings else STORES)
+
+
+@pytest.fixture(scope="session")
+def couchbase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseServer]:
+    """The tests' Couchbase."""
+    with CouchbaseServer(tmp_path_factory.mktemp("couchbase")) as server:
+        yield server
+
+
+@pytest.fixture
+async def store_url(
+    store_kind: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[str]:
+    """Where an empty store of the kind is."""
+    match store_kind:
+        case "memory":
+            yield "memory:"
+        case "sqlite":
+            yield f"sqlite:///{tmp_path}/store.db"
+        case "couchbase-real":
+            async with real_scope(monkeypatch) as url:
+                yield url
+        case _:
+            listing = "kv" if store_kind == "couchbase-kv" else "query"
+            server = request.getfixturevalue("couchbase")
+            configure(monkeypatch, server, listing=listing)
+            yield server.url(new_scope(server, queries=listing == "query"))
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Datastore]:
+    # Couchbase imitated on a busy machine takes its time over the largest documents.
+    opened = await open_datastore(store_url, deadline_seconds=30.0)
     yield opened
     await opened.close()
 

@@ -328,13 +328,13 @@ async def test_expire_of_what_is_not_there_is_false(store: Datastore) -> None:
 async def test_scan_reads_one_collection_and_no_other(store: Datastore) -> None:
     revision = await store.insert("types", "a", {"n": 1})
     await store.insert("types", "b", {"n": 2})
-    await store.insert("workers", "c", {"n": 3})
+    await store.insert("blobs", "c", {"n": 3})
 
     found = await store.scan("types")
 
     assert {key: stored.document for key, stored in found.items()} == {"a": {"n": 1}, "b": {"n": 2}}
     assert found["a"].revision == revision
-    assert await store.scan("events") == {}
+    assert await store.scan("workers") == {}
 
 
 @pytest.mark.parametrize("key", ["k" * MAX_KEY_BYTES, "ä" * (MAX_KEY_BYTES // 2), "a b/c::%_'\""])
@@ -347,11 +347,11 @@ async def test_a_key_within_the_limit_is_taken(store: Datastore, key: str) -> No
 @pytest.mark.parametrize("key", ["", "k" * (MAX_KEY_BYTES + 1), "ä" * (MAX_KEY_BYTES // 2 + 1)])
 async def test_a_key_beyond_the_limit_is_refused(store: Datastore, key: str) -> None:
     with pytest.raises(DatastoreError):
-        await store.insert("blobs", key, {})
+        await store.insert("types", key, {})
     with pytest.raises(DatastoreError):
-        await store.upsert("blobs", key, {})
+        await store.upsert("types", key, {})
 
-    assert await store.scan("blobs") == {}
+    assert await store.scan("types") == {}
 
 
 async def test_a_document_beyond_the_limit_is_refused(store: Datastore) -> None:

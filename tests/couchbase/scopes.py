@@ -1,0 +1,69 @@
+"""A new, empty scope for a test, on the tests' Couchbase or on a real one."""
+
+import contextlib
+import json
+import os
+import secrets
+import urllib.request
+from base64 import b64encode
+from collections.abc import AsyncIterator
+
+import pytest
+from couchbase.n1ql import QueryScanConsistency
+from couchbase.options import QueryOptions
+from tests.couchbase.process import CouchbaseServer
+
+from zerog.datastore.couchbase.connection import ALL_COLLECTIONS
+from zerog.datastore.couchbase.setup import open_setup, plan
+from zerog.datastore.couchbase.statements import Keyspace
+
+#: A real server: couchbase://user@host/bucket, with ZEROG_TEST_COUCHBASE_PASSWORD.
+REAL_URL = os.environ.get("ZEROG_TEST_COUCHBASE_URL", "")
+_SECONDS = 60.0
+
+
+def new_scope(server: CouchbaseServer, *, queries: bool = True) -> str:
+    """Make a scope with all that a store needs, and return its name."""
+    scope = f"t{secrets.token_hex(6)}"
+    server.create_collections(scope, *ALL_COLLECTIONS)
+    if queries:
+        for statement in plan(Keyspace(server.bucket, scope), replicas=0, queries=True):
+            if "INDEX" in statement:
+                query(server, statement)
+    return scope
+
+
+def query(server: CouchbaseServer, statement: str) -> None:
+    """Run a statement as an administrator's tool would."""
+    login = b64encode(f"{server.user}:{server.password}".encode()).decode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.query}/query/service",
+        json.dumps({"statement": statement}).encode(),
+        {"Authorization": f"Basic {login}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+        assert json.load(answer)["status"] == "success"
+
+
+def configure(
+    monkeypatch: pytest.MonkeyPatch, server: CouchbaseServer, *, listing: str = "query"
+) -> None:
+    """Put what the URL does not say into the environment."""
+    monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", server.password)
+    monkeypatch.setenv("ZEROG_COUCHBASE_LISTING", listing)
+
+
+@contextlib.asynccontextmanager
+async def real_scope(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """Return the URL of the real server's scope for tests, made if needed, and emptied."""
+    monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", os.environ["ZEROG_TEST_COUCHBASE_PASSWORD"])
+    url = f"{REAL_URL.rstrip('/')}/zerog-tests"
+    async with open_setup(url, _SECONDS, queries=True) as setup:
+        async for _ in setup.initialise(replicas=0, wait_seconds=_SECONDS):
+            pass
+        for collection in ALL_COLLECTIONS:
+            statement = f"DELETE FROM {setup.keyspace.of(collection)}"
+            options = QueryOptions(scan_consistency=QueryScanConsistency.REQUEST_PLUS)
+            async for _ in setup.cluster.query(statement, options).rows():
+                pass
+    yield url
