@@ -1,5 +1,5 @@
 """A whole ZeroG made of real processes: beanstalkd, `zerog api`, `zerog worker`, over
-one SQLite file."""
+one SQLite file or over the tests' Couchbase."""
 
 import contextlib
 import os
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.couchbase.process import CouchbaseServer
+from tests.couchbase.scopes import new_scope
 
 from zerog.client import Client
 from zerog.queues.local import LocalBeanstalkd, free_port
@@ -36,10 +38,14 @@ def until(look: Callable[[], T | None], seconds: float = DEADLINE_SECONDS, what:
 class System:
     """A ZeroG whose parts a test may kill, freeze and start again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, couchbase: CouchbaseServer | None = None) -> None:
         self.folder = folder
         self.store_path = folder / "zerog.db"
         self.store = f"sqlite:///{self.store_path}"
+        self.store_env: dict[str, str] = {}
+        if couchbase is not None:
+            self.store = couchbase.url(new_scope(couchbase))
+            self.store_env = {"ZEROG_COUCHBASE_PASSWORD": couchbase.password}
         self.beanstalkd = LocalBeanstalkd(binlog=folder / "binlog", fsync_milliseconds=0)
         self.port = free_port()
         self.client = Client(f"http://127.0.0.1:{self.port}", retry_seconds=DEADLINE_SECONDS)
@@ -56,6 +62,7 @@ class System:
                 [sys.executable, "-m", "zerog", *arguments],
                 env={
                     **clean,
+                    **self.store_env,
                     "ZEROG_STORE": self.store,
                     "ZEROG_QUEUE": self.beanstalkd.address,
                     "ZEROG_URL": f"http://127.0.0.1:{self.port}",
@@ -120,29 +127,49 @@ class System:
         self.beanstalkd.kill()
 
 
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
-    """Beanstalkd and API; the test starts its workers."""
-    made = System(tmp_path)
-    try:
-        made.beanstalkd.start()
-        made.start_api()
-        yield made
-    finally:
-        made.close()
-        for log in sorted(tmp_path.glob("*.log")):
-            print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+@pytest.fixture(scope="session")
+def couchbase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseServer]:
+    """One Couchbase for the tests that break nothing in it; each system has its scope."""
+    with CouchbaseServer(tmp_path_factory.mktemp("couchbase")) as server:
+        yield server
+
+
+#: For tests whose sentence has to hold on both stores.
+on_both_stores = pytest.mark.parametrize("store_kind", ["sqlite", "couchbase"], scope="module")
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def store_kind() -> str:
+    """The store of a test that does not say; see `on_both_stores`."""
+    return "sqlite"
+
+
+@pytest.fixture
+def system(tmp_path: Path, store_kind: str, request: pytest.FixtureRequest) -> Iterator[System]:
+    """Beanstalkd and API; the test starts its workers."""
+    server = request.getfixturevalue("couchbase") if store_kind == "couchbase" else None
+    with running_system(System(tmp_path, server)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, store_kind: str, request: pytest.FixtureRequest
+) -> Iterator[System]:
     """A whole system with one worker, for tests that break nothing."""
-    made = System(tmp_path_factory.mktemp("shared"))
+    server = request.getfixturevalue("couchbase") if store_kind == "couchbase" else None
+    with running_system(System(tmp_path_factory.mktemp("shared"), server)) as made:
+        made.start_worker("--slots", "2", ZEROG_CANCEL_GRACE_SECONDS="0.5",
+                          ZEROG_KILL_GRACE_SECONDS="0.5")  # fmt: skip
+        yield made
+
+
+@contextlib.contextmanager
+def running_system(made: System) -> Iterator[System]:
+    """Start beanstalkd and API, and end everything; print what the processes said."""
     try:
         made.beanstalkd.start()
         made.start_api()
-        made.start_worker("--slots", "2", ZEROG_CANCEL_GRACE_SECONDS="0.5",
-                          ZEROG_KILL_GRACE_SECONDS="0.5")  # fmt: skip
         yield made
     finally:
         made.close()

@@ -5,7 +5,9 @@ from typing import Any
 
 from zerog.runner.slot import NOT_BEGUN
 
-from .conftest import System
+from .conftest import System, on_both_stores
+
+pytestmark = on_both_stores
 
 SHORT = 300
 

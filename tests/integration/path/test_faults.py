@@ -14,7 +14,7 @@ import pytest
 
 from zerog.client import ApiError, Client
 
-from .conftest import System, until
+from .conftest import System, on_both_stores, until
 
 
 def runs(path: Path) -> list[str]:
@@ -22,6 +22,7 @@ def runs(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
+@on_both_stores
 def test_a_killed_child_is_a_crash_and_the_job_runs_again(system: System) -> None:
     system.start_worker()
     uuid = system.client.submit("Steps", {"steps": 10, "seconds": 0.2})
@@ -38,6 +39,7 @@ def test_a_killed_child_is_a_crash_and_the_job_runs_again(system: System) -> Non
     assert info["attempts"][0]["endedTime"] <= info["attempts"][1]["startedTime"]
 
 
+@on_both_stores
 def test_a_killed_workers_job_runs_elsewhere_within_two_seconds(
     system: System, tmp_path: Path
 ) -> None:
@@ -74,6 +76,7 @@ def test_no_process_of_a_killed_worker_stays(system: System) -> None:
     assert not alive
 
 
+@on_both_stores
 def test_a_stopped_worker_finishes_what_it_runs(system: System, tmp_path: Path) -> None:
     worker = system.start_worker()
     uuid = system.client.submit("Steps", {"seconds": 0.1, "path": str(tmp_path / "runs")})
@@ -87,6 +90,7 @@ def test_a_stopped_worker_finishes_what_it_runs(system: System, tmp_path: Path) 
     assert system.client.workers() == []
 
 
+@on_both_stores
 def test_what_cannot_finish_in_time_is_interrupted_and_that_costs_nothing(system: System) -> None:
     worker = system.start_worker("--grace-seconds", "0.3", ZEROG_KILL_GRACE_SECONDS="0.3")
     uuid = system.client.submit("Stubborn")
@@ -137,6 +141,7 @@ def stored_jobs(system: System) -> list[str]:
         return [key for (key,) in file.execute("SELECT key FROM document WHERE collection='jobs'")]
 
 
+@on_both_stores
 @pytest.mark.parametrize("keep_binlog", [True, False])
 def test_a_restarted_queue_loses_no_job(system: System, tmp_path: Path, keep_binlog: bool) -> None:
     system.start_worker()
@@ -196,6 +201,7 @@ def test_a_queue_that_is_away_is_answered_with_503_and_the_job_is_not_left_alive
     assert stored_jobs(system) == []
 
 
+@on_both_stores
 def test_a_frozen_worker_is_fenced_when_it_wakes(system: System, tmp_path: Path) -> None:
     """It loses its reservation (the queue is restarted) and its heartbeat stands still."""
     first = system.start_worker()
@@ -217,6 +223,7 @@ def test_a_frozen_worker_is_fenced_when_it_wakes(system: System, tmp_path: Path)
     assert system.client.progress(uuid)["state"] == "succeeded"
 
 
+@on_both_stores
 def test_a_stopped_api_answers_what_it_has_begun(system: System) -> None:
     system.start_worker()
     api = system.processes[0]

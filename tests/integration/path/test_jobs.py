@@ -8,7 +8,9 @@ import pytest
 
 from zerog.client import ApiError, JobFailedError
 
-from .conftest import System, until
+from .conftest import System, on_both_stores, until
+
+pytestmark = on_both_stores
 
 
 @pytest.mark.parametrize("value", [None, 0, "text", [1, 2.5, None], {"a": {"b": "ü"}}])
