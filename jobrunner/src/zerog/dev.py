@@ -71,6 +71,11 @@ class Part:
                 self.signal(signal.SIGKILL)
                 await asyncio.wait([self._task], timeout=STOP_SECONDS)
 
+    def kill(self) -> None:
+        """SIGKILL at once, for good."""
+        self._stopping = True
+        self.signal(signal.SIGKILL)
+
     async def restart(self) -> None:
         """Stop it and start it again."""
         await self.stop()
@@ -141,14 +146,18 @@ class Dev:
         stop = asyncio.Event()
         parts: list[Part] = []
 
-        def signalled() -> None:
-            if stop.is_set():
+        seen: set[int] = set()
+
+        def signalled(signum: int) -> None:
+            # One ^C under a script is a SIGINT from the terminal and a SIGTERM from the script.
+            if signum in seen:
                 for part in parts:
-                    part.signal(signal.SIGKILL)
+                    part.kill()
+            seen.add(signum)
             stop.set()
 
         for signum in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(signum, signalled)
+            asyncio.get_running_loop().add_signal_handler(signum, signalled, signum)
         beanstalkd = LocalBeanstalkd(
             port=self._settings.queue_port,
             binlog=self._data / "beanstalkd",

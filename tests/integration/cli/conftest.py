@@ -93,6 +93,11 @@ class Dev:
         """Call it with --json and read the answer."""
         return json.loads(self.run(*arguments, "--json"))
 
+    def state(self, uuid: str) -> str:
+        """Return a job's state, without the time a command takes to start."""
+        url = f"http://127.0.0.1:{self.port}/v1/jobs/{uuid}/progress"
+        return str(httpx.get(url, timeout=20).json()["state"])
+
     def answers(self) -> bool:
         """Whether the API is there."""
         try:

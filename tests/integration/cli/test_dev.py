@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from .conftest import JOBS
+from .conftest import DEADLINE_SECONDS, JOBS
 
 
 def test_one_interrupt_ends_everything_cleanly(own: Any) -> None:
@@ -24,7 +24,7 @@ def test_one_interrupt_ends_everything_cleanly(own: Any) -> None:
 def test_a_job_that_runs_is_finished_or_given_back_and_runs_after_a_restart(own: Any) -> None:
     dev = own()
     uuid = dev.run("submit", "Hello", "name=Ada", "seconds=60").strip()
-    dev.wait_until(lambda: dev.json("info", uuid)["state"] == "running")
+    dev.wait_until(lambda: dev.state(uuid) == "running")
 
     dev.stop()
     again = own()
@@ -60,10 +60,24 @@ def test_a_folder_that_another_one_uses_is_said(own: Any) -> None:
     assert "in use by another one" in output
 
 
+def test_an_interrupt_from_the_terminal_and_one_from_a_script_are_one(own: Any) -> None:
+    dev = own()
+    uuid = dev.run("submit", "Hello", "name=Ada", "seconds=6").strip()
+    dev.wait_until(lambda: dev.state(uuid) == "running")
+
+    # What ^C under `make run` does.
+    os.killpg(dev.process.pid, signal.SIGINT)
+    dev.process.send_signal(signal.SIGTERM)
+
+    assert dev.process.wait(DEADLINE_SECONDS) == 0
+    assert "starts again" not in dev.log.read_text()
+    assert own().json("info", uuid)["attempts"][0]["cause"] == "succeeded"
+
+
 def test_a_second_interrupt_ends_at_once_what_will_not_end(own: Any) -> None:
     dev = own()
     uuid = dev.run("submit", "Stubborn").strip()
-    dev.wait_until(lambda: dev.json("info", uuid)["state"] == "running")
+    dev.wait_until(lambda: dev.state(uuid) == "running")
     family = psutil.Process(dev.process.pid).children(recursive=True)
 
     os.killpg(dev.process.pid, signal.SIGINT)
@@ -74,6 +88,7 @@ def test_a_second_interrupt_ends_at_once_what_will_not_end(own: Any) -> None:
     dev.process.wait(12)
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
+    assert "starts again" not in dev.log.read_text()
     again = own()
     dev.wait_until(lambda: len(again.json("info", uuid)["attempts"]) >= 2)
     again.run("cancel", uuid)
