@@ -206,7 +206,8 @@ def _declared_length(headers: HTTPHeaders) -> int:
 
 def _write(connection: httputil.HTTPConnection, answer: Response, *, head: bool) -> None:
     headers = HTTPHeaders()
-    headers["Content-Length"] = str(len(answer.body))
+    if answer.status != HTTPStatus.NO_CONTENT:  # which has no body by definition
+        headers["Content-Length"] = str(len(answer.body))
     if answer.body:
         headers["Content-Type"] = answer.content_type
     _common(headers, answer.headers)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from zerog.client import ApiError, JobFailedError
@@ -195,8 +196,10 @@ def test_a_finished_job_is_forgotten(shared: System) -> None:
     uuid = shared.client.submit("Echo", {"value": 1})
     shared.client.wait(uuid, 30)
 
-    shared.client.delete(uuid)
+    answer = httpx.delete(f"http://127.0.0.1:{shared.port}/v1/jobs/{uuid}")
 
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "Content-Length" not in answer.headers
     with pytest.raises(ApiError) as refusal:
         shared.client.progress(uuid)
     assert refusal.value.status == 404
