@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -36,14 +37,18 @@ class Chaos:
     def __init__(self, system: System, dice: random.Random) -> None:
         self.system, self.dice = system, dice
         self.api = system.processes[0]
+        self.ready: dict[int, Path] = {}
         self.workers = [self._start_worker() for _ in range(WORKERS)]
         self.done: Counter[str] = Counter()
 
     def _start_worker(self) -> subprocess.Popen[bytes]:
-        return self.system.start(
+        ready = self.system.folder / f"ready-{len(self.ready)}"
+        worker = self.system.start(
             "worker", str(JOBS), "--slots", "2", "--grace-seconds", "1",
-            ZEROG_KILL_GRACE_SECONDS="0.5",
+            ZEROG_KILL_GRACE_SECONDS="0.5", ZEROG_READY_FILE=str(ready),
         )  # fmt: skip
+        self.ready[worker.pid] = ready
+        return worker
 
     def step(self) -> None:
         """Break something."""
@@ -65,6 +70,8 @@ class Chaos:
 
     def _kill_below(self, choose: Callable[[list[psutil.Process]], psutil.Process]) -> None:
         worker = self.dice.choice(self.workers)
+        if not self.ready[worker.pid].exists():
+            return  # jobs that cannot be imported at all end a worker, and shall
         with contextlib.suppress(psutil.NoSuchProcess):
             if family := psutil.Process(worker.pid).children(recursive=True):
                 choose(family).kill()
