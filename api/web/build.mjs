@@ -22,7 +22,7 @@ const { metafile } = await build({
   charset: "utf8",
   metafile: true,
 });
-for (const name of ["index.html", "docs.html"]) cpSync(join(here, "src", name), join(out, name));
+for (const name of ["index.html", "docs.html", "icon.svg"]) cpSync(join(here, "src", name), join(out, name));
 
 const packages = new Set();
 for (const input of Object.keys(metafile.inputs)) {

@@ -15,7 +15,7 @@ from zerog_api.types import Types
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": _CSP,
@@ -32,6 +32,7 @@ PAGES = {
     "app.js": _SCRIPT,
     "docs.js": _SCRIPT,
     "style.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
     "licenses.txt": "text/plain; charset=utf-8",
 }
 

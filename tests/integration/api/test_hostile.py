@@ -296,7 +296,7 @@ def test_the_specification_is_complete_and_its_page_needs_nothing_else(api: http
     assert "/v1/jobs/{type}" in document["paths"]
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     assert "//" not in page.text.replace("</", "").replace("<!--", "").replace("/>", "")
-    for name in ("docs.js", "index.js", "style.css"):
+    for name in ("docs.js", "app.js", "style.css", "icon.svg"):
         assert api.get(f"/static/{name}").status_code == 200
 
 
