@@ -92,13 +92,13 @@ class QueryListing:
         """The indexes take note by themselves."""
 
 
-async def ask(
-    connection: Connection, query: Query, *, consistent: bool = True, adhoc: bool = False
-) -> list[Any]:
+async def ask(connection: Connection, query: Query, *, consistent: bool = True) -> list[Any]:
     """Return a query's rows. Raises our errors."""
+    # Never prepared: when the query service has forgotten a prepared statement, as after a
+    # restart, SDK 4.6.3 asks again but hears no answer and no timeout either.
     options = QueryOptions(
         named_parameters=dict(query.parameters),
-        adhoc=adhoc,
+        adhoc=True,
         read_only=True,
         timeout=timedelta(seconds=connection.deadline_seconds),
         scan_consistency=(

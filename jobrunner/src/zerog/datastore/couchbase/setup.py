@@ -171,9 +171,7 @@ class Setup:
 
     async def _index_states(self) -> dict[str, str]:
         parameters = {"bucket": self.keyspace.bucket, "scope": self.keyspace.scope}
-        rows = await ask(
-            self._connection, Query(INDEX_STATES, parameters), consistent=False, adhoc=True
-        )
+        rows = await ask(self._connection, Query(INDEX_STATES, parameters), consistent=False)
         return {row["name"]: row["state"] for row in rows}
 
     async def _there(self) -> set[str] | None:
