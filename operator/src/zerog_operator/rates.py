@@ -20,6 +20,8 @@ ARRIVAL_SECONDS = 30.0
 #: The mean of so many finished jobs, and of at least so long a time, is taken for the job time.
 ENOUGH_JOBS = 20
 ENOUGH_SECONDS = 20.0
+#: Jobs that ran already when the window began do no harm if they are no more than this part.
+FEW_SHARE = 0.1
 #: What is believed beforehand weighs as many jobs, fading out over the first ENOUGH_JOBS.
 PRIOR_JOBS = 2.0
 #: So short a job costs its slot this much all the same.
@@ -72,10 +74,19 @@ def measure_job_time(history: QueueHistory, believed_seconds: float | None) -> J
 
 
 def _reference(samples: Sequence[Sample], newest: Sample) -> Sample:
-    """Return the latest sample that enough jobs and enough time have passed since."""
+    """Return the latest sample that enough jobs and enough time have passed since.
+
+    A window that began while many jobs ran, and ends with few, would count the ends of those
+    many and not the time that they had taken before it: it begins earlier then.
+    """
     enough = bisect_right(samples, newest.departed - ENOUGH_JOBS, key=lambda it: it.departed)
     old = bisect_right(samples, newest.time - ENOUGH_SECONDS, key=lambda it: it.time)
-    return samples[max(0, min(enough, old) - 1)]
+    index = max(0, min(enough, old) - 1)
+    while index and samples[index].busy > max(
+        newest.busy, FEW_SHARE * (newest.departed - samples[index].departed)
+    ):
+        index -= 1
+    return samples[index]
 
 
 def _flow(history: QueueHistory, now: float) -> tuple[float | None, float | None]:
