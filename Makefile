@@ -73,8 +73,12 @@ test-unit: ## Tests that need nothing but Python
 		--cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 .PHONY: test-integration
-test-integration: ## Tests with real servers and processes
+test-integration: gocaves ## Tests with real servers and processes
 	@$(PY) -m pytest -q tests/integration --ignore tests/integration/operator --ignore $(IN_BROWSER) -n 4
+
+.PHONY: gocaves
+gocaves: setup ## Build Couchbase's own mock, for tests (a minute, once)
+	@bash hack/gocaves.sh
 
 .PHONY: test-web
 test-web: browser ## Tests of the web page in a headless Chromium

@@ -4,14 +4,17 @@ It is built once from its pinned Go module and kept outside the repository. It k
 queries, and some of what it does differs from the real server: the tests have the table.
 """
 
+import argparse
 import json
 import os
 import secrets
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Self
 
-from tests.cluster.binaries import Tool, ensure_built
+from tests.cluster.binaries import BuildError, Tool, ensure_built
+from tests.cluster.go import GoMissingError
 from tests.cluster.process import ServerProcess, wait_until
 
 _START_SECONDS = 20.0
@@ -62,3 +65,21 @@ class Gocaves:
         request = urllib.request.Request(url, method="POST")
         with urllib.request.urlopen(request, timeout=_CONTROL_SECONDS):
             pass
+
+
+def main() -> int:
+    """Build gocaves if it is not there."""
+    parser = argparse.ArgumentParser(prog="tests.couchbase.gocaves", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="only fail if it is missing")
+    if parser.parse_args().check:
+        return int(not TOOL.path.exists())
+    try:
+        ensure_built([TOOL])
+    except (BuildError, GoMissingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
