@@ -1,0 +1,64 @@
+"""Waiting for changes: nobody misses one, and many who wait cost little."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from zerog.datastore.memory import MemoryDatastore
+from zerog_api.watch import Watch
+
+DEADLINE_SECONDS = 20.0
+MANY = 2000
+
+
+class BusyStore(MemoryDatastore):
+    """A store in which something changes all the time, with or without a version."""
+
+    def __init__(self, *, versioned: bool) -> None:
+        super().__init__()
+        self.versioned, self.asked = versioned, 0
+
+    async def version(self) -> str | None:
+        self.asked += 1
+        return str(self.asked) if self.versioned else None
+
+
+async def test_a_change_before_the_first_look_is_seen() -> None:
+    store = MemoryDatastore()
+    watch = Watch(store)
+    async with watch.changes() as other, watch.changes() as changed:
+        await asyncio.wait_for(other.wait(), DEADLINE_SECONDS)
+        changed.clear()
+
+        await store.upsert("progress", "u", {"completeness": 1})
+
+        await asyncio.wait_for(changed.wait(), DEADLINE_SECONDS)
+
+
+async def test_nothing_is_told_while_nothing_changes() -> None:
+    watch = Watch(MemoryDatastore())
+    async with watch.changes() as changed:
+        await asyncio.wait_for(changed.wait(), DEADLINE_SECONDS)
+        changed.clear()
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(changed.wait(), 0.1)
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+async def test_many_who_wait_are_woken_less_often(versioned: bool) -> None:
+    async def looks(count: int) -> int:
+        store = BusyStore(versioned=versioned)
+        watch: Any = Watch(store)
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(count):
+                await stack.enter_async_context(watch.changes())
+            await asyncio.sleep(0.5)
+            return store.asked
+
+    few, many = await looks(1), await looks(MANY)
+
+    assert many <= 2
+    assert few > many
