@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import time
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -36,7 +37,9 @@ def test_a_killed_child_is_a_crash_and_the_job_runs_again(system: System) -> Non
     info = system.client.info(uuid)
     assert system.causes(uuid) == ["crash", "succeeded"]
     assert "SIGKILL" in info["attempts"][0]["message"]
-    assert info["attempts"][0]["endedTime"] <= info["attempts"][1]["startedTime"]
+    ended = datetime.fromisoformat(info["attempts"][0]["endedTime"])
+    started = datetime.fromisoformat(info["attempts"][1]["startedTime"])
+    assert 0 <= (started - ended).total_seconds() <= 2
 
 
 @on_both_stores
@@ -57,8 +60,6 @@ def test_a_killed_workers_job_runs_elsewhere_within_two_seconds(
     attempts = system.client.info(uuid)["attempts"]
     assert [attempt["cause"] for attempt in attempts] == ["crash", "succeeded"]
     assert attempts[0]["worker"] != attempts[1]["worker"]
-    from datetime import datetime
-
     restarted = datetime.fromisoformat(attempts[1]["startedTime"]).timestamp() - killed_at
     assert restarted <= 2.0
     assert runs(tmp_path / "runs") == [f"{uuid} 2"]
