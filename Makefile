@@ -67,7 +67,7 @@ lock: ## Resolve dependencies anew into the lock files
 
 ##@ Test
 .PHONY: test-unit
-test-unit: ## Tests that need nothing but Python
+test-unit: setup ## Tests that need nothing but Python
 	@$(PY) -m pytest -q tests/unit -n 2
 	@$(PY) -m pytest -q tests/unit/jobrunner/life tests/unit/jobrunner/jobs/test_explain.py $(PURE) \
 		--cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
