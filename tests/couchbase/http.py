@@ -66,12 +66,14 @@ class HttpService:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, EOFError, ValueError, CloseConnection):
-            while (request := await _read(reader)) is not None:
-                response = await self._handler(request)
-                writer.write(_format(response))
-                await writer.drain()
-        writer.close()
+        try:
+            with contextlib.suppress(OSError, EOFError, ValueError, CloseConnection):
+                while (request := await _read(reader)) is not None:
+                    response = await self._handler(request)
+                    writer.write(_format(response))
+                    await writer.drain()
+        finally:
+            writer.close()
 
 
 async def _read(reader: asyncio.StreamReader) -> HttpRequest | None:

@@ -70,7 +70,11 @@ class Management:
         return self._done(self._bucket.engine.manifest.create_scope(form.get("name", "")))
 
     def _create_collection(self, names: list[str], form: dict[str, str]) -> HttpResponse:
-        max_ttl = int(form.get("maxTTL", "0"))
+        given = form.get("maxTTL", "0")
+        # -1 is never, even where the bucket has a longest TTL; this one has none.
+        if given != "-1" and not given.isdigit():
+            raise ManifestError("maxTTL must be a number of seconds")
+        max_ttl = max(0, int(given))
         manifest = self._bucket.engine.manifest
         return self._done(manifest.create_collection(names[0], form.get("name", ""), max_ttl))
 

@@ -22,12 +22,14 @@ from couchbase.exceptions import (
     TemporaryFailException,
     UnAmbiguousTimeoutException,
 )
-from couchbase.options import GetOptions, InsertOptions, UpsertOptions
+from couchbase.options import GetOptions, InsertOptions
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.protocol import Status
 from tests.integration.couchbase.conftest import AnyCollection
 
 SHORT = timedelta(seconds=0.5)
+#: How late a reply is that nobody awaits any more.
+LATE_SECONDS = 1.0
 MAJORITY = ServerDurability(DurabilityLevel.MAJORITY)
 
 
@@ -187,17 +189,19 @@ async def test_a_write_that_is_no_longer_awaited_happens_all_the_same(
 ) -> None:
     seen: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: seen.append(context))
-    couchbase_server.add_fault("delay", applied=True, seconds=0.3, opcode="UPSERT")
-    task = asyncio.ensure_future(jobs.upsert(key, {}, UpsertOptions()))
+    couchbase_server.add_fault("delay", applied=True, seconds=LATE_SECONDS, opcode="UPSERT")
+    task = asyncio.ensure_future(jobs.upsert(key, {"n": 1}))
     while couchbase_server.count_faults() == 0:
         await asyncio.sleep(0.01)
+    met = time.monotonic()
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    couchbase_server.add_fault("delay", seconds=0.6, opcode="GET")
-    await jobs.get(key)
+    while time.monotonic() < met + LATE_SECONDS + 0.2 and not seen:
+        await asyncio.sleep(0.01)
 
+    assert (await jobs.get(key)).content_as[dict] == {"n": 1}
     # The SDK answers a future that is done: that must be all that comes of it.
     kinds = {type(context.get("exception")).__name__ for context in seen}
     assert kinds <= {"InvalidStateError"}

@@ -99,8 +99,8 @@ from couchbase.options import ClusterOptions, QueryOptions
 
 CONNECTION, USER, PASSWORD = sys.argv[1:]
 
-async def ask(cluster):
-    options = QueryOptions(adhoc=False, timeout=timedelta(seconds=1), read_only=True)
+async def ask(cluster, seconds=30):
+    options = QueryOptions(adhoc=False, timeout=timedelta(seconds=seconds), read_only=True)
     rows = cluster.query("SELECT i.name FROM system:indexes AS i", options).rows()
     return [row async for row in rows]
 
@@ -112,7 +112,7 @@ async def main():
     print("prepared", flush=True)
     sys.stdin.readline()
     try:
-        await asyncio.wait_for(ask(cluster), 3)
+        await asyncio.wait_for(ask(cluster, 1), 3)
         print("answered", flush=True)
     except TimeoutError:
         print("never ends", flush=True)
