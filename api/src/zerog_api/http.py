@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from tornado import httputil
@@ -22,6 +22,7 @@ from tornado.iostream import StreamClosedError
 from zerog import jsontext
 from zerog.errors import ZeroGError
 from zerog_api import problems
+from zerog_api.auth.access import OPEN, Access
 from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,11 @@ class Request:
     path: str
     query: str
     headers: HTTPHeaders
+    #: Where the connection comes from.
+    address: str = ""
     body: bytes = b""
+    #: What the caller may do: handlers ask it.
+    access: Access = OPEN
     #: Set when the client has gone: whoever waits may stop.
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -59,10 +64,22 @@ class StreamResponse:
     chunks: AsyncIterator[bytes]
     content_type: str
     headers: dict[str, str] = field(default_factory=dict)
+    #: Called when the answer has ended, however it did.
+    ended: Callable[[], None] | None = None
 
 
 Answer = Response | StreamResponse
 Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class Origins(Protocol):
+    """Lets pages of other origins in (`zerog_api.auth.cors`)."""
+
+    def preflight(self, request: Request) -> Response | None:
+        """Return the answer to a browser's question beforehand; None if it is none."""
+
+    def headers(self, request: Request) -> dict[str, str]:
+        """Return what an answer has to say besides."""
 
 
 def json_response(document: Any, status: int = 200, **headers: str) -> Response:
@@ -93,10 +110,12 @@ class Application(httputil.HTTPServerConnectionDelegate):
         *,
         max_body_bytes: int,
         observe: Callable[[str, str, int, float], None] | None = None,
+        origins: Origins | None = None,
     ) -> None:
         self.find = find
         self.max_body_bytes = max_body_bytes
         self._observe = observe
+        self._origins = origins
         self._open: set[asyncio.Task[None]] = set()
         #: Set at shutdown: streams and waiting requests end.
         self.stopping = asyncio.Event()
@@ -105,7 +124,9 @@ class Application(httputil.HTTPServerConnectionDelegate):
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
         """Called by Tornado for every request."""
-        return _Message(self, request_conn)
+        # Never what a header says: who is not known yet is told apart by it.
+        address = getattr(getattr(request_conn, "context", None), "remote_ip", "")
+        return _Message(self, request_conn, str(address))
 
     def handle(self, request: Request, connection: httputil.HTTPConnection) -> None:
         """Answer a request in a task of its own."""
@@ -121,7 +142,10 @@ class Application(httputil.HTTPServerConnectionDelegate):
 
     async def _handle(self, request: Request, connection: httputil.HTTPConnection) -> None:
         started = time.perf_counter()
-        answer, name = await self._answer(request)
+        if self._origins is None:
+            answer, name = await self._answer(request)
+        else:
+            answer, name = await self._answer_origin(request, self._origins)
         status = answer.status if isinstance(answer, Response) else 200
         try:
             if isinstance(answer, Response):
@@ -130,8 +154,18 @@ class Application(httputil.HTTPServerConnectionDelegate):
                 await _write_stream(connection, answer, request)
         except (StreamClosedError, OSError):
             pass  # the client has gone
+        finally:
+            if isinstance(answer, StreamResponse) and answer.ended is not None:
+                answer.ended()
         if self._observe is not None:
             self._observe(request.method, name, status, time.perf_counter() - started)
+
+    async def _answer_origin(self, request: Request, origins: Origins) -> tuple[Answer, str]:
+        if (preflight := origins.preflight(request)) is not None:
+            return preflight, "preflight"
+        answer, name = await self._answer(request)
+        answer.headers.update(origins.headers(request))
+        return answer, name
 
     async def _answer(self, request: Request) -> tuple[Answer, str]:
         name = "none"
@@ -153,9 +187,10 @@ class Application(httputil.HTTPServerConnectionDelegate):
 class _Message(httputil.HTTPMessageDelegate):
     """Collects one request."""
 
-    def __init__(self, app: Application, connection: httputil.HTTPConnection) -> None:
+    def __init__(self, app: Application, connection: httputil.HTTPConnection, address: str) -> None:
         self._app = app
         self._connection = connection
+        self._address = address
         self._request: Request | None = None
         self._chunks: list[bytes] = []
         self._size = 0
@@ -166,7 +201,7 @@ class _Message(httputil.HTTPMessageDelegate):
     ) -> None:
         assert isinstance(start_line, RequestStartLine)
         path, _, query = start_line.path.partition("?")
-        self._request = Request(start_line.method, path, query, headers)
+        self._request = Request(start_line.method, path, query, headers, self._address)
         if _declared_length(headers) > self._app.max_body_bytes:
             self._refuse()
 

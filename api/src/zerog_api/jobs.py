@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from zerog import jsontext
-from zerog.datastore.base import Datastore, JobFilter
+from zerog.datastore.base import Datastore, JobFilter, Stored
 from zerog.errors import DatastoreError, DocumentExistsError, JobStateError
 from zerog.jobs.documents import idempotency_key
 from zerog.jobs.record import (
@@ -16,9 +16,11 @@ from zerog.jobs.record import (
     JobId,
     JobRecord,
     State,
+    is_job_id,
     new_job_id,
     to_document,
 )
+from zerog_api.auth.access import OPEN, restrict
 from zerog_api.bodies import (
     Selection,
     asked_of,
@@ -29,7 +31,7 @@ from zerog_api.bodies import (
 )
 from zerog_api.http import Answer, Request, Response, StreamResponse, json_response
 from zerog_api.problems import Fault, Problem, unavailable, unprocessable
-from zerog_api.service import Asked, Jobs
+from zerog_api.service import Asked, Jobs, unknown_job
 from zerog_api.types import RegisteredType, Types
 from zerog_api.watch import Watch, wait_any
 
@@ -67,12 +69,14 @@ class JobCalls:
     async def submit(self, request: Request, query: dict[str, Any], name: str) -> Answer:
         """Accept a job."""
         job_type = await self._types.get(name)
+        await request.access.require(job_type.queue)
         parameters = read_object(request)
         if faults := job_type.faults(parameters):
             raise unprocessable(faults, f"the parameters do not fit the job type {name}")
         asked = asked_of(query, datetime.now(UTC))
         mark = fingerprint(name, parameters, query)
         (uuid,), repeated = await self._uuids(request, mark, [new_job_id()])
+        request.access.note(uuid)
         await self._accept(uuid, job_type, parameters, asked, repeated=repeated)
         return json_response({"uuid": uuid}, 201, Location=f"/v1/jobs/{uuid}")
 
@@ -90,7 +94,9 @@ class JobCalls:
         if not 0 < len(key) <= MAX_KEY_CHARS:
             fault = Fault("Idempotency-Key", f"has to have 1 to {MAX_KEY_CHARS} characters")
             raise unprocessable([fault], "the Idempotency-Key does not fit")
-        place = idempotency_key(key)
+        # One caller's keys say nothing to another.
+        owner = request.access.owner
+        place = idempotency_key(f"{owner}\0{key}" if owner else key)
         document = {"uuids": fresh, "fingerprint": mark}
         try:
             await self._store.insert(
@@ -132,12 +138,14 @@ class JobCalls:
         types = []
         for number, item in enumerate(items):
             types.append(await self._types.get(item.type))
+            await request.access.require(types[-1].queue)
             faults += types[-1].faults(item.parameters, f"$.jobs[{number}].parameters")
         if faults:
             raise unprocessable(faults, "some jobs of the batch do not fit; none is taken")
         fresh = [new_job_id() for _ in items]
         mark = fingerprint("jobs:batch", body, {})
         uuids, repeated = await self._uuids(request, mark, fresh)
+        request.access.note(*uuids)
         results = await asyncio.gather(
             *[
                 self._accept(uuid, job_type, item.parameters, item.asked, repeated=repeated)
@@ -156,11 +164,11 @@ class JobCalls:
         """Tell a job's progress, at once or when it changes."""
         seconds = query.get("wait")
         if not seconds:
-            return json_response(await self._progress(uuid))
+            return json_response(await self._progress(request, uuid))
         deadline = time.monotonic() + seconds
         # Watched before it is read, so that no change falls in between.
         async with self._watch.changes() as changed:
-            first = now = await self._progress(uuid)
+            first = now = await self._progress(request, uuid)
             if first["resultCode"] != UNFINISHED:
                 return json_response(first)
             while now == first and (left := deadline - time.monotonic()) > 0:
@@ -168,11 +176,28 @@ class JobCalls:
                 if request.closed.is_set() or self._stopping.is_set():
                     break
                 changed.clear()
-                now = await self._progress(uuid)
+                now = await self._progress(request, uuid)
         return json_response(now)
 
-    async def _progress(self, uuid: str) -> dict[str, Any]:
-        return await self._progress_of((await self._jobs.read(uuid)).document)
+    async def _progress(self, request: Request, uuid: str) -> dict[str, Any]:
+        return await self._progress_of((await self._read(request, uuid)).document)
+
+    async def _read(self, request: Request, uuid: str) -> Stored:
+        """Return the document of a job that the caller may do this to."""
+        stored = await self._jobs.read(uuid)
+        await request.access.require(stored.document["queue"])
+        return stored
+
+    async def _may_change(self, request: Request, *uuids: str) -> None:
+        """Return if the caller may do this to the jobs. A 404 `Problem` if there are none."""
+        if request.access is OPEN:
+            return
+        request.access.note(*uuids)
+        found = await self._store.get_many("jobs", [uuid for uuid in uuids if is_job_id(uuid)])
+        if not found:
+            raise unknown_job(uuids[0])
+        for stored in found.values():
+            await request.access.require(stored.document["queue"])
 
     async def _progress_of(self, document: Mapping[str, Any]) -> dict[str, Any]:
         progress = {
@@ -188,7 +213,7 @@ class JobCalls:
 
     async def info(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Tell a job's progress, log and attempts."""
-        document = (await self._jobs.read(uuid)).document
+        document = (await self._read(request, uuid)).document
         lines = await self._jobs.lines(document)
         kinds = {"events": "info", "warnings": "warning", "errors": "error"}
         return json_response(
@@ -206,7 +231,7 @@ class JobCalls:
 
     async def data(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Return a finished job's output data."""
-        document = (await self._jobs.read(uuid)).document
+        document = (await self._read(request, uuid)).document
         if document["resultCode"] == UNFINISHED:
             raise JobStateError(f"job {uuid} is {document['state']}: its data is not there yet")
         return json_response(
@@ -219,7 +244,7 @@ class JobCalls:
 
     async def document(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Return everything that is known of a job but its log."""
-        stored = await self._jobs.read(uuid)
+        stored = await self._read(request, uuid)
         document = {
             **stored.document,
             "parameters": await self._jobs.parameters(stored.document),
@@ -232,7 +257,7 @@ class JobCalls:
 
     async def stream(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Send progress and log lines as they happen."""
-        await self._jobs.read(uuid)
+        await self._read(request, uuid)
         return StreamResponse(
             self._events(request, uuid), "text/event-stream", {"Cache-Control": "no-store"}
         )
@@ -267,15 +292,19 @@ class JobCalls:
                 )
                 if request.closed.is_set() or self._stopping.is_set():
                     return
+                if not await request.access.still(document["queue"]):
+                    return  # the token has ended: the client comes back with another
                 if not changed.is_set():
                     yield b": still here\n\n"
 
     async def cancel(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Ask for a job's end."""
+        await self._may_change(request, uuid)
         return await self._changed(await self._jobs.cancel(uuid))
 
     async def retry(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Let a finished job run again."""
+        await self._may_change(request, uuid)
         return await self._changed(await self._jobs.retry(uuid))
 
     async def _changed(self, record: JobRecord) -> Answer:
@@ -283,14 +312,14 @@ class JobCalls:
 
     async def delete(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Forget a finished job."""
+        await self._may_change(request, uuid)
         await self._jobs.delete(uuid)
         return Response(204)
 
     async def list(self, request: Request, query: dict[str, Any]) -> Answer:
         """List jobs, newest first."""
-        job_filter = JobFilter(
-            query.get("type", ()), query.get("state", ()), query.get("queue", ())
-        )
+        queues = await self._queues(request, query.get("queue", ()))
+        job_filter = JobFilter(query.get("type", ()), query.get("state", ()), queues)
         try:
             page = await self._store.list_jobs(
                 job_filter, limit=query.get("limit", DEFAULT_PAGE), cursor=query.get("cursor")
@@ -306,22 +335,34 @@ class JobCalls:
         """Ask for the end of all jobs that a filter selects."""
         chosen = read_selection(read_object(request))
         states = [state for state in State if state not in FINISHED_STATES]
-        return await self._change_many(chosen, states, self._jobs.cancel)
+        return await self._change_many(request, chosen, states, self._jobs.cancel)
 
     async def retry_many(self, request: Request, query: dict[str, Any]) -> Answer:
         """Let all finished jobs that a filter selects run again; failed ones unless it
         says else."""
         chosen = read_selection(read_object(request))
-        return await self._change_many(chosen, [State.FAILED], self._jobs.retry)
+        return await self._change_many(request, chosen, [State.FAILED], self._jobs.retry)
 
-    async def _change_many(self, chosen: Selection, states: Any, change: Any) -> Answer:
+    async def _queues(self, request: Request, asked: Sequence[str]) -> Sequence[str]:
+        """Return the queues that a listing is narrowed to; none: all."""
+        if request.access is OPEN:
+            return asked
+        return await restrict(request.access, asked, await self._types.queues())
+
+    async def _change_many(
+        self, request: Request, chosen: Selection, states: Any, change: Any
+    ) -> Answer:
         uuids = chosen.uuids[: chosen.limit]
         more = len(chosen.uuids) > chosen.limit
-        if not uuids:
-            job_filter = JobFilter(chosen.types, chosen.states or states, chosen.queues)
+        if uuids:
+            await self._may_change(request, *uuids)
+        else:
+            queues = await self._queues(request, chosen.queues)
+            job_filter = JobFilter(chosen.types, chosen.states or states, queues)
             page = await self._store.list_jobs(job_filter, limit=chosen.limit)
             uuids = [item.document["uuid"] for item in page.jobs]
             more = page.cursor is not None
+            request.access.note(*uuids)
         changed = 0
         for uuid in uuids:
             try:

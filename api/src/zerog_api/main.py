@@ -20,6 +20,9 @@ from zerog.queues import connect_producer
 from zerog.queues.base import Producer
 from zerog.settings import ApiSettings
 from zerog.stats import Stats
+from zerog_api.auth.choice import open_gate
+from zerog_api.auth.cors import Cors
+from zerog_api.auth.gate import Gate
 from zerog_api.http import NO_HTTP, Application
 from zerog_api.jobs import JobCalls
 from zerog_api.overview import OverviewCalls
@@ -47,9 +50,9 @@ def run_api(settings: ApiSettings) -> int:
 
 
 def make_app(
-    store: Datastore, producer: Producer, settings: ApiSettings
+    store: Datastore, producer: Producer, settings: ApiSettings, gate: Gate | None = None
 ) -> tuple[Application, Jobs]:
-    """Put the parts together."""
+    """Put the parts together. Without a gate there is no authentication."""
     types = Types(store)
     stats = Stats(store)
     jobs = Jobs(store, producer, stats)
@@ -58,10 +61,15 @@ def make_app(
     stopping = asyncio.Event()
     calls = JobCalls(store, jobs, types, Watch(store), stopping, settings.idempotency_seconds)
     overview = OverviewCalls(store, producer, types, stopping)
-    routes = build_routes(calls, overview, system)
-    system.openapi_document = build_openapi(routes)
+    routes = build_routes(
+        calls, overview, system, anonymous_metrics=bool(settings.anonymous_metrics)
+    )
+    system.openapi_document = build_openapi(routes, guarded=gate is not None)
     app = Application(
-        Router(routes).find, max_body_bytes=settings.max_body_bytes, observe=metrics.observe
+        Router(routes, gate).find,
+        max_body_bytes=settings.max_body_bytes,
+        observe=metrics.observe,
+        origins=Cors(settings.cors_origins) if settings.cors_origins else None,
     )
     app.stopping = stopping
     return app, jobs
@@ -74,13 +82,14 @@ async def serve(
     on_ready: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`. `on_ready` gets the port."""
+    gate = open_gate(settings)
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     store = await open_datastore(settings.store, deadline_seconds=settings.deadline_seconds)
     producer = await connect_producer(settings.queue)
-    app, jobs = make_app(store, producer, settings)
+    app, jobs = make_app(store, producer, settings, gate)
     server = _Server(
         app,
         max_body_size=_SERVER_BODY_BYTES,
@@ -117,6 +126,8 @@ async def serve(
         counting.cancel()
         await jobs.stats.flush()
         await server.close_all_connections()
+        if gate is not None:
+            await gate.close()
         await producer.close()
         await store.close()
 

@@ -20,7 +20,9 @@ from zerog.names import queue_of_tube, tube_name
 from zerog.queues.base import Producer, TubeStats
 from zerog.stats import BUCKET_SECONDS, read_history
 from zerog_api import problems
+from zerog_api.auth.access import OPEN, Access
 from zerog_api.http import Answer, Request, StreamResponse, json_response
+from zerog_api.problems import Problem
 from zerog_api.types import Types
 from zerog_api.watch import wait_any
 
@@ -94,23 +96,24 @@ class OverviewCalls:
 
     async def queues(self, request: Request, query: dict[str, Any]) -> Answer:
         """Tell of every queue how long it is, how fast it moves and how long jobs wait."""
-        return json_response({"queues": await self._queues()})
+        return await _narrowed(request, {"queues": await self._queues()})
 
     async def workers(self, request: Request, query: dict[str, Any]) -> Answer:
         """List the workers that live, and what each runs."""
-        return json_response({"workers": await self._all("workers")})
+        return await _narrowed(request, {"workers": await self._all("workers")})
 
     async def pools(self, request: Request, query: dict[str, Any]) -> Answer:
         """List the pools of workers that the operator looks after."""
-        return json_response({"pools": await self._all("pools")})
+        return await _narrowed(request, {"pools": await self._all("pools")})
 
     async def stats(self, request: Request, query: dict[str, Any]) -> Answer:
         """Tell minute by minute what happened in every queue."""
         minutes = query.get("minutes", DEFAULT_MINUTES)
-        return json_response(await self._make_history(minutes))
+        return await _narrowed(request, await self._make_history(minutes))
 
     async def stream(self, request: Request, query: dict[str, Any]) -> Answer:
         """Send the overview whenever it has changed, and the history every few seconds."""
+        await request.access.among(())  # each look is narrowed by itself
         return StreamResponse(
             self._events(request), "text/event-stream", {"Cache-Control": "no-store"}
         )
@@ -119,7 +122,13 @@ class OverviewCalls:
         last: dict[str, dict[str, Any]] = {}
         told = time.monotonic()
         while not (request.closed.is_set() or self._stopping.is_set()):
-            for kind, document in await self._now():
+            try:
+                if not await request.access.still():
+                    return  # the token has ended: the client comes back with another
+                looks = [(kind, await narrow(request.access, it)) for kind, it in await self._now()]
+            except Problem:
+                return
+            for kind, document in looks:
                 if last.get(kind) != document:
                     if kind == "away" or "away" in last:
                         last.clear()  # what comes next says that it is back
@@ -187,6 +196,38 @@ class OverviewCalls:
             "departurePerMinute": departure,
             "waitingSeconds": _waiting_seconds(stats.ready, departure),
         }
+
+
+async def _narrowed(request: Request, document: dict[str, Any]) -> Answer:
+    return json_response(await narrow(request.access, document))
+
+
+async def narrow(access: Access, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of an overview that the caller may see.
+
+    A worker that serves several queues is shown to those who may see them all, since it tells
+    what it runs.
+    """
+    if access is OPEN:
+        return document
+    parts = {name: value for name, value in document.items() if name in _QUEUES_OF}
+    queues = {
+        queue for name, items in parts.items() for item in items for queue in _QUEUES_OF[name](item)
+    }
+    seen = set(await access.among(sorted(queues)))
+    shown = {
+        name: [item for item in items if set(_QUEUES_OF[name](item)) <= seen]
+        for name, items in parts.items()
+    }
+    return {**document, **shown}
+
+
+#: The queues that an item of an overview tells something of.
+_QUEUES_OF: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "queues": lambda item: [item["name"]],
+    "workers": lambda item: item["queues"],
+    "pools": lambda item: [item["queue"]],
+}
 
 
 def _waiting_seconds(ready: int, departures_per_minute: float | None) -> float | None:

@@ -8,6 +8,8 @@ import zerog
 from zerog.jobs.record import State
 from zerog.stats import KEEP_SECONDS
 from zerog_api import schemas
+from zerog_api.auth.access import Verb
+from zerog_api.auth.gate import Gate
 from zerog_api.bodies import MAX_DELAY_SECONDS, MAX_TIMEOUT_SECONDS
 from zerog_api.http import Answer, Handler, Request, decode_path
 from zerog_api.jobs import JobCalls
@@ -28,6 +30,8 @@ class Route:
 
     method: str
     path: str
+    #: What the caller has to be allowed to do; None: anybody may call it.
+    verb: Verb | None
     call: Call
     summary: str
     #: Status of success, and the schema of its body (a name in `schemas`, None: no JSON).
@@ -65,65 +69,84 @@ _WAIT = (
 )
 
 
-def build_routes(jobs: JobCalls, overview: OverviewCalls, system: SystemCalls) -> list[Route]:
-    """Return the table."""
+def _job_routes(jobs: JobCalls) -> list[Route]:
     job = "/v1/jobs/{uuid}"
     return [
-        Route("POST", "/v1/jobs/{type}", jobs.submit, "Run a job", 201, "Accepted", "Parameters",
-              _SUBMIT, (400, 404, 409, 413, 415, 422), idempotency_key=True),
-        Route("POST", "/v1/jobs:batch", jobs.submit_batch, "Run up to 1,000 jobs, or none", 201,
-              "BatchAccepted", "Batch", (), (400, 404, 409, 413, 415, 422), idempotency_key=True),
-        Route("GET", "/v1/jobs", jobs.list, "List jobs, newest first", 200, "Page", None, _LIST,
-              (422,)),
-        Route("GET", job, jobs.document, "The whole document", 200, "Job", problems=(404, 422)),
-        Route("GET", f"{job}/progress", jobs.progress, "State, completeness and result code", 200,
-              "Progress", None, _WAIT, (404, 422)),
-        Route("GET", f"{job}/info", jobs.info, "Progress, log and attempts", 200, "Info",
+        Route("POST", "/v1/jobs/{type}", Verb.CREATE, jobs.submit, "Run a job", 201, "Accepted",
+              "Parameters", _SUBMIT, (400, 404, 409, 413, 415, 422), idempotency_key=True),
+        Route("POST", "/v1/jobs:batch", Verb.CREATE, jobs.submit_batch,
+              "Run up to 1,000 jobs, or none", 201, "BatchAccepted", "Batch", (),
+              (400, 404, 409, 413, 415, 422), idempotency_key=True),
+        Route("GET", "/v1/jobs", Verb.LIST, jobs.list, "List jobs, newest first", 200, "Page", None,
+              _LIST, (422,)),
+        Route("GET", job, Verb.GET, jobs.document, "The whole document", 200, "Job",
               problems=(404, 422)),
-        Route("GET", f"{job}/data", jobs.data, "Output data of a finished job", 200, "Data",
-              problems=(404, 409, 422)),
-        Route("GET", f"{job}/stream", jobs.stream, "Server-sent events: progress, log, end",
+        Route("GET", f"{job}/progress", Verb.GET, jobs.progress,
+              "State, completeness and result code", 200, "Progress", None, _WAIT, (404, 422)),
+        Route("GET", f"{job}/info", Verb.GET, jobs.info, "Progress, log and attempts", 200, "Info",
               problems=(404, 422)),
-        Route("POST", f"{job}/cancel", jobs.cancel, "Cancel", 202, "Progress",
+        Route("GET", f"{job}/data", Verb.GET, jobs.data, "Output data of a finished job", 200,
+              "Data", problems=(404, 409, 422)),
+        Route("GET", f"{job}/stream", Verb.GET, jobs.stream,
+              "Server-sent events: progress, log, end", problems=(404, 422)),
+        Route("POST", f"{job}/cancel", Verb.UPDATE, jobs.cancel, "Cancel", 202, "Progress",
               problems=(404, 409, 422)),
-        Route("POST", f"{job}/retry", jobs.retry, "Replay a finished job", 202, "Progress",
+        Route("POST", f"{job}/retry", Verb.UPDATE, jobs.retry, "Replay a finished job", 202,
+              "Progress", problems=(404, 409, 422)),
+        Route("DELETE", job, Verb.DELETE, jobs.delete, "Forget a finished job", 204,
               problems=(404, 409, 422)),
-        Route("DELETE", job, jobs.delete, "Forget a finished job", 204, problems=(404, 409, 422)),
-        Route("POST", "/v1/jobs:retry", jobs.retry_many, "Replay jobs by filter", 200, "Changed",
-              "Selection", (), (400, 413, 415, 422)),
-        Route("POST", "/v1/jobs:cancel", jobs.cancel_many, "Cancel jobs by filter", 200, "Changed",
-              "Selection", (), (400, 413, 415, 422)),
-        Route("GET", "/v1/types", system.types, "Registered job types", 200, "Types",
+        Route("POST", "/v1/jobs:retry", Verb.UPDATE, jobs.retry_many, "Replay jobs by filter", 200,
+              "Changed", "Selection", (), (400, 413, 415, 422)),
+        Route("POST", "/v1/jobs:cancel", Verb.UPDATE, jobs.cancel_many, "Cancel jobs by filter",
+              200, "Changed", "Selection", (), (400, 413, 415, 422)),
+    ]  # fmt: skip
+
+
+def build_routes(
+    jobs: JobCalls,
+    overview: OverviewCalls,
+    system: SystemCalls,
+    *,
+    anonymous_metrics: bool = True,
+) -> list[Route]:
+    """Return the table."""
+    metrics = None if anonymous_metrics else Verb.METRICS
+    return [
+        *_job_routes(jobs),
+        Route("GET", "/v1/types", Verb.LIST, system.types, "Registered job types", 200, "Types",
               problems=(422,)),
-        Route("GET", "/v1/types/{type}", system.type, "One job type", 200, "Type",
+        Route("GET", "/v1/types/{type}", Verb.GET, system.type, "One job type", 200, "Type",
               problems=(404, 422)),
-        Route("GET", "/v1/queues", overview.queues, "Depth, rates and waiting time", 200, "Queues",
-              problems=(422,)),
-        Route("GET", "/v1/workers", overview.workers, "Who is alive and what it runs", 200,
-              "Workers", problems=(422,)),
-        Route("GET", "/v1/pools", overview.pools, "Pools of workers on Kubernetes", 200, "Pools",
-              problems=(422,)),
-        Route("GET", "/v1/stats", overview.stats, "What happened, minute by minute", 200, "Stats",
-              None, _MINUTES, (422,)),
-        Route("GET", "/v1/overview/stream", overview.stream,
+        Route("GET", "/v1/queues", Verb.LIST, overview.queues, "Depth, rates and waiting time",
+              200, "Queues", problems=(422,)),
+        Route("GET", "/v1/workers", Verb.LIST, overview.workers, "Who is alive and what it runs",
+              200, "Workers", problems=(422,)),
+        Route("GET", "/v1/pools", Verb.LIST, overview.pools, "Pools of workers on Kubernetes", 200,
+              "Pools", problems=(422,)),
+        Route("GET", "/v1/stats", Verb.LIST, overview.stats, "What happened, minute by minute", 200,
+              "Stats", None, _MINUTES, (422,)),
+        Route("GET", "/v1/overview/stream", Verb.LIST, overview.stream,
               "Server-sent events: overview, stats, away", problems=(422,)),
-        Route("GET", "/openapi.json", system.openapi, "This specification", 200, "Any",
+        Route("GET", "/openapi.json", None, system.openapi, "This specification", 200, "Any",
               problems=(422,)),
-        Route("GET", "/docs", system.docs, "This specification as a page", problems=(422,)),
-        Route("GET", "/healthz", system.healthz, "Whether the process answers", 200, "Status",
+        Route("GET", "/docs", None, system.docs, "This specification as a page", problems=(422,)),
+        Route("GET", "/healthz", None, system.healthz, "Whether the process answers", 200, "Status",
               problems=(422,)),
-        Route("GET", "/readyz", system.readyz, "Whether jobs can be accepted", 200, "Status",
+        Route("GET", "/readyz", None, system.readyz, "Whether jobs can be accepted", 200, "Status",
               problems=(422,)),
-        Route("GET", "/metrics", system.metrics, "Prometheus metrics", problems=(422,)),
-        Route("GET", "/", system.index, "The page", problems=(422,)),
-        Route("GET", "/static/{name}", system.asset, "Parts of the pages", problems=(404, 422)),
+        Route("GET", "/metrics", metrics, system.metrics, "Prometheus metrics", problems=(422,)),
+        Route("GET", "/", None, system.index, "The page", problems=(422,)),
+        Route("GET", "/static/{name}", None, system.asset, "Parts of the pages",
+              problems=(404, 422)),
     ]  # fmt: skip
 
 
 class Router:
     """Finds the route of a method and path in a tree of the paths' segments."""
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[Route], gate: Gate | None = None) -> None:
+        """Without a gate there is no authentication."""
+        self._gate = gate
         self._tree: dict[str, Any] = {}
         for route in routes:
             node = self._tree
@@ -158,14 +181,25 @@ class Router:
             answer: Answer = await route.call(request, query, *values)
             return answer
 
-        return handle, route.path
+        gate, verb = self._gate, route.verb
+        if gate is None or verb is None:
+            return handle, route.path
+
+        async def guarded(request: Request) -> Answer:
+            return await gate.guard(request, verb, route.path, lambda: handle(request))
+
+        return guarded, route.path
 
 
-def build_openapi(routes: Sequence[Route]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the table."""
+def build_openapi(routes: Sequence[Route], *, guarded: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the table. `guarded`: callers need a token."""
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        operation = _operation(route, guarded and route.verb is not None)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    components: dict[str, Any] = {"schemas": schemas.SCHEMAS}
+    if guarded:
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -175,11 +209,11 @@ def build_openapi(routes: Sequence[Route]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": schemas.SCHEMAS},
+        "components": components,
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, guarded: bool) -> dict[str, Any]:
     parameters = [parameter.to_openapi() for parameter in route.query]
     parameters += [
         _path_parameter(segment.strip("{}"))
@@ -192,7 +226,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.answer is not None:
         answer["content"] = _json(route.answer)
     responses = {str(route.status): answer}
-    for status in (*route.problems, 500, 503):
+    for status in (*route.problems, *((401, 403, 429) if guarded else ()), 500, 503):
         responses[str(status)] = {
             "description": "Problem",
             "content": {
@@ -205,6 +239,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": parameters,
         "responses": responses,
     }
+    if guarded:
+        operation["security"] = [{"bearer": []}]
     if route.body is not None:
         operation["requestBody"] = {
             "required": route.body != "Parameters",

@@ -85,11 +85,15 @@ class SystemCalls:
 
     async def types(self, request: Request, query: dict[str, Any]) -> Answer:
         """List the job types."""
-        return json_response({"types": await self._types.all()})
+        documents = await self._types.all()
+        seen = set(await request.access.among({str(item["queue"]) for item in documents}))
+        return json_response({"types": [item for item in documents if item["queue"] in seen]})
 
     async def type(self, request: Request, query: dict[str, Any], name: str) -> Answer:
         """Describe a job type."""
-        return json_response((await self._types.get(name)).document)
+        found = await self._types.get(name)
+        await request.access.require(found.queue)
+        return json_response(found.document)
 
     async def healthz(self, request: Request, query: dict[str, Any]) -> Answer:
         """The loop turns: otherwise nobody would answer."""
@@ -115,6 +119,7 @@ class SystemCalls:
 
     async def metrics(self, request: Request, query: dict[str, Any]) -> Answer:
         """Return metrics in Prometheus' text format."""
+        await request.access.require_metrics()
         return Response(
             body=generate_latest(self._metrics.registry),
             content_type="text/plain; version=0.0.4; charset=utf-8",

@@ -28,6 +28,11 @@ class RegisteredType:
     revision: str
     validator: Any
 
+    @property
+    def queue(self) -> str:
+        """The queue that the type's jobs go to."""
+        return str(self.document["queue"])
+
     def faults(self, parameters: dict[str, Any], root: str = "$") -> list[Fault]:
         """Return what is wrong with parameters, one entry per fault."""
         if self.validator.is_valid(parameters):
@@ -76,6 +81,11 @@ class Types:
         """Return all types' documents, by name."""
         await self._refresh(MISS_SECONDS)
         return [self._types[name].document for name in sorted(self._types)]
+
+    async def queues(self) -> list[str]:
+        """Return the queues of all types."""
+        await self._refresh(REFRESH_SECONDS)
+        return sorted({item.queue for item in self._types.values()})
 
     async def _refresh(self, max_age_seconds: float) -> None:
         if time.monotonic() - self._read_at < max_age_seconds:

@@ -189,6 +189,8 @@ class Dev:
             **{name: value for name, value in os.environ.items() if name != "ZEROG_JOBS"},
             "ZEROG_STORE": f"sqlite:///{self._data / 'zerog.db'}",
             "ZEROG_QUEUE": queue,
+            # It listens on loopback, for whoever works on this machine.
+            "ZEROG_AUTH": "off",
             "PYTHONUNBUFFERED": "1",
         }
         slots = str(self._settings.slots or os.cpu_count() or 1)

@@ -14,6 +14,8 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        # Parts that are fields of their own, e.g. of the audit log.
+        document.update(getattr(record, "fields", {}))
         if record.exc_info:
             document["trace"] = self.formatException(record.exc_info)
         return json.dumps(document)

@@ -8,7 +8,7 @@ because it is a misspelt one.
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -78,6 +78,29 @@ class ApiSettings:
     idempotency_seconds: float = 86400.0
     #: How long one write to datastore or queue may take before the answer is 503.
     deadline_seconds: float = 5.0
+    #: Who may call: `off` everybody, `tokens` those in a file, `kubernetes` service accounts.
+    auth: str = "off"
+    #: 1: everybody may call although others than this machine can reach the API.
+    allow_open: int = 0
+    #: Path of the file of tokens (`auth` is `tokens`).
+    tokens: str | None = None
+    #: The API server that is asked about tokens and rights (`auth` is `kubernetes`).
+    kubernetes_url: str = "https://kubernetes.default.svc"
+    #: The namespace whose roles count; by default the pod's own.
+    kubernetes_namespace: str | None = None
+    #: Where Kubernetes puts the pod's own credentials.
+    service_account_path: str = "/var/run/secrets/kubernetes.io/serviceaccount"
+    #: Audiences that tokens have to be for; by default the API server's own.
+    token_audiences: tuple[str, ...] = ()
+    #: 1: /metrics needs no token.
+    anonymous_metrics: int = 1
+    #: Origins whose pages may call, e.g. https://jobs.example.
+    cors_origins: tuple[str, ...] = ()
+    #: Requests a second, and at once, of one client where callers are known; 0: without limit.
+    rate_per_second: float = 500.0
+    rate_burst: float = 1000.0
+    #: Requests of one client at the same time, waiting ones included; 0: without limit.
+    max_in_flight: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +110,9 @@ class ClientSettings:
     #: Where the API is; `zerog dev` leaves a note that is found without this.
     url: str | None = None
     #: Bearer token, where the API asks for one.
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    #: The file it was read from, which is read again when it changes (ZEROG_TOKEN_FILE).
+    token_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ STATE_STYLES = {
 def connect(options: argparse.Namespace, **more: Any) -> Client:
     """Return a client for the API that the options, the environment or `zerog dev` name."""
     settings = load(ClientSettings, environment(), url=options.url)
-    return Client(settings.url or _dev_url() or DEFAULT_URL, token=settings.token, **more)
+    url = settings.url or _dev_url() or DEFAULT_URL
+    return Client(url, token=settings.token, token_file=settings.token_file, **more)
 
 
 def _dev_url() -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from zerog.client import calls
+from zerog.client.bearer import Bearer
 from zerog.client.calls import ApiError, Call, JobFailedError, StreamEvent, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class AsyncClient:
     """Submits and follows jobs. Use it as an async context manager, or `close` it.
 
-    A call is repeated while the API is away, for up to `retry_seconds`.
+    A call is repeated while the API is away, for up to `retry_seconds`. A `token_file` is
+    read again when it changes, as a service account's token does.
     """
 
     def __init__(
@@ -26,11 +28,11 @@ class AsyncClient:
         url: str = calls.DEFAULT_URL,
         *,
         token: str | None = None,
+        token_file: str | None = None,
         retry_seconds: float = calls.RETRY_SECONDS,
     ) -> None:
         self._retry_seconds = retry_seconds
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers)
+        self._http = httpx.AsyncClient(base_url=url, auth=Bearer(token, token_file))
 
     async def __aenter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from zerog.client import calls
+from zerog.client.bearer import Bearer
 from zerog.client.calls import ApiError, Call, JobFailedError, StreamEvent, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class Client:
     """Submits and follows jobs. Use it as a context manager, or `close` it.
 
-    A call is repeated while the API is away, for up to `retry_seconds`.
+    A call is repeated while the API is away, for up to `retry_seconds`. A `token_file` is
+    read again when it changes, as a service account's token does.
     """
 
     def __init__(
@@ -25,11 +27,11 @@ class Client:
         url: str = calls.DEFAULT_URL,
         *,
         token: str | None = None,
+        token_file: str | None = None,
         retry_seconds: float = calls.RETRY_SECONDS,
     ) -> None:
         self._retry_seconds = retry_seconds
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=url, headers=headers)
+        self._http = httpx.Client(base_url=url, auth=Bearer(token, token_file))
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,61 @@
+"""From settings to the gate: which authority, and whether it is safe to have none."""
+
+import ipaddress
+from pathlib import Path
+
+from zerog.errors import ConfigError
+from zerog.settings import ApiSettings
+from zerog_api.auth.authority import Authority
+from zerog_api.auth.gate import Gate
+from zerog_api.auth.kubernetes import Kubernetes, ServiceAccount
+from zerog_api.auth.limits import Buckets, InFlight
+from zerog_api.auth.tokens import TokenFile
+
+MODES = ("off", "tokens", "kubernetes")
+
+
+def open_gate(settings: ApiSettings) -> Gate | None:
+    """Return the gate; None where everybody may call.
+
+    Raises:
+        ConfigError: The settings do not fit together, or would let strangers in unasked.
+    """
+    authority = _open_authority(settings)
+    if authority is None:
+        return None
+    buckets = Buckets(settings.rate_per_second, settings.rate_burst)
+    return Gate(authority, buckets, InFlight(settings.max_in_flight))
+
+
+def _open_authority(settings: ApiSettings) -> Authority | None:
+    match settings.auth:
+        case "off":
+            if not is_loopback(settings.host) and not settings.allow_open:
+                raise ConfigError(
+                    f"the API would listen on {settings.host} and let everybody in: set ZEROG_AUTH "
+                    "to kubernetes or tokens (docs/howto/secure-the-api.md), listen on 127.0.0.1, "
+                    "or set ZEROG_ALLOW_OPEN=1 if the network keeps strangers out"
+                )
+            return None
+        case "tokens":
+            if settings.tokens is None:
+                raise ConfigError("ZEROG_AUTH=tokens needs ZEROG_TOKENS, the path of the file")
+            return TokenFile(settings.tokens)
+        case "kubernetes":
+            return Kubernetes(
+                settings.kubernetes_url,
+                ServiceAccount(Path(settings.service_account_path)),
+                namespace=settings.kubernetes_namespace,
+                audiences=settings.token_audiences,
+                deadline_seconds=settings.deadline_seconds,
+            )
+        case other:
+            raise ConfigError(f"ZEROG_AUTH is {other!r}: it has to be {', '.join(MODES)}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,154 @@
+"""The gate in front of the calls: who is it, how much have they asked already, what was changed.
+
+Anonymous calls do not pass here. For all others: without a good token 401, with too many calls
+429, with an authority that is away 503, and with an answer that no handler has asked for 500,
+because a call that checks nothing must not answer.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+from zerog.errors import ZeroGError
+from zerog_api import problems
+from zerog_api.auth import audit
+from zerog_api.auth.access import CHANGES, CheckedAccess, Verb
+from zerog_api.auth.authority import Authority, AuthorityAwayError, Caller
+from zerog_api.auth.limits import Buckets, InFlight
+from zerog_api.http import Answer, Request, StreamResponse
+from zerog_api.problems import Problem
+
+log = logging.getLogger(__name__)
+
+#: Longer than any token of Kubernetes; the header's own limit is the server's.
+MAX_TOKEN_CHARS = 16_384
+_BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
+RETRY_AFTER_SECONDS = 2
+
+
+def bearer_of(header: str | None) -> str:
+    """Return the token of an `Authorization` header. A 401 `Problem` if there is none."""
+    if header is None:
+        raise unauthorized("a bearer token is needed: send `Authorization: Bearer …`", "")
+    found = _BEARER.fullmatch(header.strip()) if len(header) <= MAX_TOKEN_CHARS else None
+    if found is None:
+        raise unauthorized("the Authorization header holds no bearer token", "invalid_request")
+    return found[1]
+
+
+def unauthorized(detail: str, error: str) -> Problem:
+    """Return the problem of a caller that nobody knows."""
+    challenge = 'Bearer realm="zerog"' + (f', error="{error}"' if error else "")
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": challenge})
+
+
+def too_many(detail: str, seconds: float) -> Problem:
+    """Return the problem of a client that asks too much."""
+    wait = str(max(1, int(seconds + 0.999)))
+    return Problem(429, "too-many-requests", detail, headers={"Retry-After": wait})
+
+
+class Gate:
+    """Lets the calls of known clients in, so many of them."""
+
+    def __init__(self, authority: Authority, buckets: Buckets, in_flight: InFlight) -> None:
+        self._authority = authority
+        self._buckets = buckets
+        self._in_flight = in_flight
+
+    async def close(self) -> None:
+        """Close the authority's connections."""
+        await self._authority.close()
+
+    async def guard(
+        self, request: Request, verb: Verb, path: str, call: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        """Answer a call of whoever sent it, if they may."""
+        access: CheckedAccess | None = None
+        caller, status, held = "", 500, False
+        try:
+            known, token = await self._admit(request)
+            caller = known.name
+            held = self._enter(caller)
+            access = self._access(known, token, verb)
+            request.access = access
+            answer = await call()
+            if not access.asked:
+                log.error("%s %s asked for no right: its answer is kept", request.method, path)
+                raise problems.internal()
+            status = 200 if isinstance(answer, StreamResponse) else answer.status
+            if isinstance(answer, StreamResponse):
+                answer.ended = lambda: self._in_flight.leave(caller)
+                held = False
+            return answer
+        except Problem as problem:
+            status = problem.status
+            raise
+        except ZeroGError as error:
+            status = problems.problem_of(error).status
+            raise
+        finally:
+            if held:
+                self._in_flight.leave(caller)
+            if verb in CHANGES:
+                audit.write(
+                    audit.Change(
+                        caller=caller,
+                        address=request.address,
+                        verb=verb,
+                        call=f"{request.method} {path}",
+                        queues=access.queues if access else (),
+                        jobs=access.jobs if access else (),
+                        status=status,
+                    )
+                )
+
+    async def _admit(self, request: Request) -> tuple[Caller, str]:
+        """Return who it is. An unknown token costs its address, a known caller pays itself."""
+        token = bearer_of(request.headers.get("Authorization"))
+        known = self._authority.recall(token)
+        if known is None or known.caller is None:
+            self._pay(f"address {request.address}")
+        caller = known.caller if known else await self._identify(token)
+        if caller is None:
+            raise unauthorized("the token is not known here, or has ended", "invalid_token")
+        self._pay(caller.name)
+        return caller, token
+
+    async def _identify(self, token: str) -> Caller | None:
+        try:
+            return await self._authority.identify(token)
+        except AuthorityAwayError as error:
+            raise _away(error) from error
+
+    def _access(self, caller: Caller, token: str, verb: Verb) -> CheckedAccess:
+        async def may(queue: str | None) -> bool:
+            try:
+                return await self._authority.may(caller, verb, queue)
+            except AuthorityAwayError as error:
+                raise _away(error) from error
+
+        async def valid() -> bool:
+            return await self._identify(token) == caller
+
+        return CheckedAccess(caller.name, verb, may, valid)
+
+    def _pay(self, client: str) -> None:
+        if seconds := self._buckets.take(client, time.monotonic()):
+            raise too_many("too many requests: slow down", seconds)
+
+    def _enter(self, client: str) -> bool:
+        if not self._in_flight.enter(client):
+            raise too_many("too many requests at the same time", RETRY_AFTER_SECONDS)
+        return True
+
+
+def _away(error: AuthorityAwayError) -> Problem:
+    log.warning("nobody can be checked: %s", error)
+    return Problem(
+        503,
+        "authentication-unavailable",
+        "callers cannot be checked now; nothing was changed; try again",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )

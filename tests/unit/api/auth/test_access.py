@@ -1,0 +1,86 @@
+"""Rights on queues: what is asked, what a listing is narrowed to, what a refusal says."""
+
+import pytest
+
+from zerog_api.auth.access import OPEN, CheckedAccess, Verb, restrict
+from zerog_api.problems import Problem
+
+
+def access_to(*queues: str | None, verb: Verb = Verb.LIST) -> CheckedAccess:
+    """Return the rights of somebody who may in these queues; None stands for all."""
+
+    async def may(queue: str | None) -> bool:
+        return queue in queues or None in queues
+
+    async def valid() -> bool:
+        return True
+
+    return CheckedAccess("shop", verb, may, valid)
+
+
+async def test_a_refusal_names_caller_verb_and_queue() -> None:
+    with pytest.raises(Problem) as caught:
+        await access_to("mail", verb=Verb.CREATE).require("media")
+
+    assert (caught.value.status, caught.value.code) == (403, "forbidden")
+    assert caught.value.detail == "shop may not create jobs in the queue media"
+
+
+async def test_what_was_asked_is_remembered_for_the_audit_log() -> None:
+    access = access_to("mail")
+
+    await access.require("mail")
+    await access.require("mail")
+    access.note("one", "two")
+
+    assert access.asked
+    assert (access.queues, access.jobs) == (["mail"], ["one", "two"])
+
+
+async def test_a_listing_of_a_queue_needs_the_right_to_that_queue() -> None:
+    assert await restrict(access_to("mail"), ["mail"], ["mail", "media"]) == ["mail"]
+
+    with pytest.raises(Problem) as caught:
+        await restrict(access_to("mail"), ["mail", "media"], ["mail", "media"])
+
+    assert caught.value.status == 403
+
+
+async def test_a_listing_without_a_queue_shows_what_is_allowed() -> None:
+    assert await restrict(access_to("mail", "old"), [], ["mail", "media"]) == ["mail"]
+
+
+async def test_whoever_may_see_all_queues_gets_those_that_nobody_knows_too() -> None:
+    assert await restrict(access_to(None), [], ["mail"]) == []
+
+
+async def test_whoever_may_see_nothing_is_refused_instead_of_shown_everything() -> None:
+    with pytest.raises(Problem) as caught:
+        await restrict(access_to(), [], ["mail"])
+
+    assert caught.value.status == 403
+
+
+async def test_a_long_call_ends_with_the_token_or_the_right() -> None:
+    async def allowed(queue: str | None) -> bool:
+        return True
+
+    async def ended() -> bool:
+        return False
+
+    async def unknown() -> bool:
+        raise Problem(503, "authentication-unavailable", "away")
+
+    assert await access_to("mail").still("mail")
+    assert not await access_to("mail").still("media")
+    assert not await CheckedAccess("shop", Verb.GET, allowed, ended).still("mail")
+    assert not await CheckedAccess("shop", Verb.GET, allowed, unknown).still("mail")
+
+
+async def test_without_authentication_everything_is_allowed() -> None:
+    await OPEN.require("any")
+    await OPEN.require_metrics()
+
+    assert await OPEN.everywhere()
+    assert await OPEN.among(["a", "b"]) == ["a", "b"]
+    assert await OPEN.still("any")
