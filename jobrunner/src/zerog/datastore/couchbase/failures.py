@@ -38,6 +38,8 @@ NOT_DONE = (
     sdk.DurabilityImpossibleException,
     sdk.AuthenticationException,
     sdk.BucketNotFoundException,
+    sdk.ScopeNotFoundException,
+    sdk.CollectionNotFoundException,
     sdk.RateLimitedException,
     sdk.QuotaLimitedException,
 )
@@ -61,8 +63,11 @@ _DEFINITE: tuple[tuple[type[Exception], type[DatastoreError], str], ...] = (
     (sdk.PathExistsException, PathExistsError, "a path is there already in {}"),
 )
 _TOO_LARGE_CODE = 104
+_RUN_INIT = "a scope or collection is missing: run `zerog datastore init`"
 _HINTS = {
     sdk.AuthenticationException: "the login or one of the user's roles is refused",
+    sdk.ScopeNotFoundException: _RUN_INIT,
+    sdk.CollectionNotFoundException: _RUN_INIT,
     sdk.BucketNotFoundException: "there is no such bucket, or not yet",
     sdk.DurabilityImpossibleException: (
         "the bucket has too few replicas alive for ZEROG_COUCHBASE_DURABILITY"
@@ -107,7 +112,7 @@ def _reason(error: Exception) -> str:
         if isinstance(error, kind):
             return hint
     if _NO_COLLECTION in str(getattr(error, "error_context", "")):
-        return "a collection is missing: run `zerog datastore init`"
+        return _RUN_INIT
     return f"no answer in time ({type(error).__name__})"
 
 
