@@ -9,8 +9,6 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 
 import pytest
-from couchbase.n1ql import QueryScanConsistency
-from couchbase.options import QueryOptions
 from tests.couchbase.process import CouchbaseServer
 
 from zerog.datastore.couchbase.connection import ALL_COLLECTIONS
@@ -55,15 +53,12 @@ def configure(
 
 @contextlib.asynccontextmanager
 async def real_scope(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """Return the URL of the real server's scope for tests, made if needed, and emptied."""
+    """Make a scope on the real server as `zerog datastore init` does; drop it in the end."""
     monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", os.environ["ZEROG_TEST_COUCHBASE_PASSWORD"])
-    url = f"{REAL_URL.rstrip('/')}/zerog-tests"
+    monkeypatch.setenv("ZEROG_COUCHBASE_LISTING", "query")
+    url = f"{REAL_URL.rstrip('/')}/t{secrets.token_hex(6)}"
     async with open_setup(url, _SECONDS, queries=True) as setup:
         async for _ in setup.initialise(replicas=0, wait_seconds=_SECONDS):
             pass
-        for collection in ALL_COLLECTIONS:
-            statement = f"DELETE FROM {setup.keyspace.of(collection)}"
-            options = QueryOptions(scan_consistency=QueryScanConsistency.REQUEST_PLUS)
-            async for _ in setup.cluster.query(statement, options).rows():
-                pass
-    yield url
+        yield url
+        await setup.drop()

@@ -284,7 +284,7 @@ async def test_a_store_that_was_opened_before_a_fork_is_refused_at_once(
 
 async def test_a_store_is_refused_to_another_loop(store: Datastore) -> None:
     def elsewhere() -> None:
-        asyncio.run(store.get("jobs", "key"))  # type: ignore[arg-type]
+        asyncio.run(store.get("jobs", "key"))
 
     with pytest.raises(DatastoreError, match="loop"):
         await asyncio.to_thread(elsewhere)

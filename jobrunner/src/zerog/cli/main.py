@@ -128,6 +128,10 @@ def _datastore(parser: argparse.ArgumentParser) -> None:
     copy = actions.add_parser("copy", help="copy all jobs to another datastore; may be repeated")
     copy.add_argument("source", metavar="FROM", help="datastore URL")
     copy.add_argument("target", metavar="TO", help="datastore URL")
+    for action in (check, copy):
+        action.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
+        )
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:

@@ -120,6 +120,10 @@ class Setup:
             async for line in self._make_indexes(replicas, time.monotonic() + wait_seconds):
                 yield line
 
+    async def drop(self) -> None:
+        """Remove the scope with everything in it."""
+        await self._make(self._collections.drop_scope(self.keyspace.scope, timeout=self._timeout))
+
     async def _make_indexes(self, replicas: int, deadline: float) -> AsyncIterator[str]:
         found = await self._index_states()
         for index in statements.indexes():
@@ -191,7 +195,7 @@ class Setup:
         except (sdk.ScopeAlreadyExistsException, sdk.CollectionAlreadyExistsException):
             pass  # another process was faster
         except sdk.CouchbaseException as error:
-            raise translate(error, "making a scope or collection") from error
+            raise translate(error, "scope and collections") from error
 
 
 def fixes(state: State, keyspace: Keyspace) -> list[tuple[str, str]]:
