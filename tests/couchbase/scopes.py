@@ -53,12 +53,18 @@ def configure(
 
 @contextlib.asynccontextmanager
 async def real_scope(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """Make a scope on the real server as `zerog datastore init` does; drop it in the end."""
+    """Make the scope for tests on the real server as `zerog datastore init` does, and empty it
+    in the end."""
     monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", os.environ["ZEROG_TEST_COUCHBASE_PASSWORD"])
     monkeypatch.setenv("ZEROG_COUCHBASE_LISTING", "query")
-    url = f"{REAL_URL.rstrip('/')}/t{secrets.token_hex(6)}"
+    scope = f"zerog-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    url = f"{REAL_URL.rstrip('/')}/{scope}"
     async with open_setup(url, _SECONDS, queries=True) as setup:
+        manager = setup.cluster.bucket(setup.keyspace.bucket).collections()
         async for _ in setup.initialise(replicas=0, wait_seconds=_SECONDS):
             pass
-        yield url
-        await setup.drop()
+        try:
+            yield url
+        finally:
+            for name in ALL_COLLECTIONS:
+                await manager.drop_collection(scope, name)

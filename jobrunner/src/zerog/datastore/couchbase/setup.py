@@ -120,10 +120,6 @@ class Setup:
             async for line in self._make_indexes(replicas, time.monotonic() + wait_seconds):
                 yield line
 
-    async def drop(self) -> None:
-        """Remove the scope with everything in it."""
-        await self._make(self._collections.drop_scope(self.keyspace.scope, timeout=self._timeout))
-
     async def _make_indexes(self, replicas: int, deadline: float) -> AsyncIterator[str]:
         found = await self._index_states()
         for index in statements.indexes():
