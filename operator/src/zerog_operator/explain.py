@@ -27,6 +27,8 @@ def explain(
     because = ", ".join(_load(spec, queue, rates))
     sentence = f"{because}: {_workers(needed)}"
     reason = _limit(spec, limit, wanted, plan)
+    if limit is None and wanted > needed:
+        reason = f"{wanted} stay, so small a difference is not worth a change"
     return f"{sentence}; {reason}" if reason else sentence
 
 

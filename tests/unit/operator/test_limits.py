@@ -102,6 +102,7 @@ def test_small_changes_downwards_are_not_followed(running: int, wanted: int) -> 
     decision = pool.look(reserved=running)
 
     assert decision.replicas == wanted
+    assert ("20 stay, so small a difference" in decision.reason) is (running == 19)
 
 
 def test_small_changes_upwards_are_followed() -> None:
