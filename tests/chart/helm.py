@@ -33,7 +33,7 @@ class Rendered:
     @property
     def objects(self) -> list[Object]:
         """All objects."""
-        return [item for item in yaml.safe_load_all(self.text) if item]
+        return [item for item in yaml.load_all(self.text, yaml.CSafeLoader) if item]
 
     def of_kind(self, kind: str) -> list[Object]:
         """All objects of a kind."""

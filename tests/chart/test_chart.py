@@ -1,12 +1,14 @@
 """What holds whatever the values are."""
 
+import base64
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.chart.helm import CHART, HelmError, Object, Rendered, render, run_helm
-from tests.chart.variants import VARIANTS
+from tests.chart.helm import CHART, HelmError, Object, Rendered, join, render, run_helm
+from tests.chart.variants import COUCHBASE, DEVELOPMENT, VARIANTS
 
 #: Labels that every object carries.
 LABELS = {f"app.kubernetes.io/{name}" for name in
@@ -16,6 +18,22 @@ CONTRADICTIONS: list[tuple[Object, str]] = [
     ({"api": {"autoscaling": {"enabled": True}}}, "api.autoscaling.enabled=false"),
     ({"beanstalkd": {"address": "q:1"}}, "beanstalkd.enabled=false"),
     ({"beanstalkd": {"enabled": False}}, "beanstalkd.address=host:port"),
+    ({"datastore": "couchbase"}, "couchbase.connectionString=couchbases://host"),
+    (join(COUCHBASE, {"couchbase": {"password": "x"}}), "keep one"),
+    (join(COUCHBASE, {"couchbase": {"existingSecret": ""}}), "couchbase.existingSecret"),
+    (join(COUCHBASE, {"couchbase": {"development": {"enabled": True}}}), "leave it empty"),
+    (join(DEVELOPMENT, {"couchbase": {"objects": {"enabled": True}}}), "the Couchbase operator"),
+    ({"couchbase": {"connectionString": "couchbase://h"}}, "set datastore=couchbase"),
+    ({"auth": {"mode": "tokens"}}, "auth.existingSecret"),
+    ({"auth": {"existingSecret": "x"}}, "auth.mode=tokens"),
+    ({"auth": {"mode": "off", "audiences": ["x"]}}, "auth.mode=kubernetes"),
+    (
+        {
+            "auth": {"anonymousMetrics": False},
+            "metrics": {"serviceMonitor": {"enabled": True}},
+        },
+        "metrics.serviceMonitor.authorization",
+    ),
     ({"api": {"ingress": {"enabled": True}}}, "api.ingress.host"),
     ({"api": {"httpRoute": {"enabled": True}}}, "api.httpRoute.parentRefs"),
     ({"api": {"serviceAccount": {"create": False}}}, "api.serviceAccount.name"),
@@ -63,7 +81,8 @@ def test_every_container_is_restricted_and_asks_for_resources(rendered: Rendered
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert security["allowPrivilegeEscalation"] is False, name
-        assert security["readOnlyRootFilesystem"] is True, name
+        # Nobody here could see which places Couchbase's image writes to.
+        assert security["readOnlyRootFilesystem"] is ("couchbase" not in name), name
         assert security["capabilities"] == {"drop": ["ALL"]}, name
         assert container["resources"]["requests"], name
         assert container["resources"]["limits"]["memory"], name
@@ -75,14 +94,19 @@ def test_services_of_the_namespace_do_not_look_like_settings(rendered: Rendered)
 
 def test_no_image_is_one_that_moves(rendered: Rendered) -> None:
     for name, _, container in containers(rendered):
-        assert re.search(r"(:[0-9][^:]*|@sha256:[0-9a-f]{64})$", container["image"]), name
+        assert re.search(r"(:(community-)?[0-9][^:]*|@sha256:[0-9a-f]{64})$", container["image"]), (
+            name
+        )
 
 
 def test_only_those_who_ask_the_api_server_get_a_token(rendered: Rendered) -> None:
     given = {name for name, spec in rendered.pod_specs()
              if spec.get("automountServiceAccountToken", True)}  # fmt: skip
+    asks = {"name": "ZEROG_AUTH", "value": "kubernetes"}
+    api = rendered.find("Deployment", "zerog-api")["spec"]["template"]["spec"]["containers"][0]
 
-    assert given == {"Deployment/zerog-operator"}
+    wanted = {"Deployment/zerog-api"} if asks in api["env"] else set()
+    assert given == {"Deployment/zerog-operator"} | wanted
 
 
 def test_no_role_has_a_wildcard(rendered: Rendered) -> None:
@@ -114,8 +138,23 @@ def test_what_contradicts_itself_fails_with_what_to_do(values: Object, advice: s
         {"api": {"image": {"pullPolicy": "Sometimes"}}},
         {"api": {"image": {"digest": "abc"}}},
         {"datastore": "postgres"},
+        {"auth": {"mode": "none"}},
+        {"couchbase": {"connectionString": "couchbase://user:word@host"}},
+        {"couchbase": {"development": {"enable": True}}},
     ],
 )
 def test_what_is_misspelt_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(HelmError, match="values don't meet the specifications of the schema"):
         render(values)
+
+
+def test_no_password_is_anywhere_but_in_a_secret() -> None:
+    word = "pa55w0rd-of-the-test"
+
+    rendered = render(join(DEVELOPMENT, {"couchbase": {"password": word}}))
+
+    encoded = base64.b64encode(word.encode()).decode()
+    found = [item["kind"] for item in rendered.objects
+             if word in json.dumps(item) or encoded in json.dumps(item)]  # fmt: skip
+    assert found == ["Secret"]
+    assert "ZEROG_COUCHBASE_PASSWORD_FILE" in rendered.text

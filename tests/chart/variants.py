@@ -1,8 +1,8 @@
 """The installations that the tests look at, by rendering them and on an API server."""
 
-from tests.chart.helm import Object
+from tests.chart.helm import Object, join
 
-#: Everything that can be on beside SQLite.
+#: Everything that can be on whatever the datastore is.
 EXTRAS: Object = {
     "imagePullSecrets": [{"name": "pull"}],
     "api": {
@@ -11,19 +11,48 @@ EXTRAS: Object = {
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]},
     },
     "operator": {"podDisruptionBudget": {"enabled": True}},
+    "metrics": {
+        "serviceMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True},
+        "dashboard": {"enabled": True},
+    },
+}
+COUCHBASE: Object = {
+    "datastore": "couchbase",
+    "couchbase": {
+        "connectionString": "couchbases://cb.example?network=default",
+        "existingSecret": "cb",
+        "caSecret": "cb-ca",
+        "objects": {"enabled": True},
+    },
+    "api": {"replicas": 3},
+}
+DEVELOPMENT: Object = {
+    "datastore": "couchbase",
+    "couchbase": {"development": {"enabled": True}, "password": "not-a-secret"},
+}
+TOKENS: Object = {
+    "auth": {"mode": "tokens", "existingSecret": "tokens"},
+    "selfTest": {"existingSecret": "token"},
+}
+BARE: Object = {
+    "beanstalkd": {"persistence": {"enabled": False}},
+    "sqlite": {"existingClaim": "mine"},
+    "networkPolicy": {"enabled": False},
+    "rbac": {"create": False},
+    "crds": {"install": False},
+    "api": {"serviceAccount": {"create": False, "name": "api"}},
+    "operator": {"serviceAccount": {"create": False, "name": "operator"}},
 }
 VARIANTS: dict[str, Object] = {
     "default": {},
     "extras": EXTRAS,
+    "couchbase": COUCHBASE,
+    "couchbase-all": join(COUCHBASE, EXTRAS, {"api": {"autoscaling": {"enabled": True}}}),
+    "couchbase-development": DEVELOPMENT,
     "own-queue": {"beanstalkd": {"enabled": False, "address": "queue.example:11300"}},
     "some-namespaces": {"operator": {"namespaces": ["team-a", "team-b"], "watchNodes": False}},
-    "bare": {
-        "beanstalkd": {"persistence": {"enabled": False}},
-        "sqlite": {"existingClaim": "mine"},
-        "networkPolicy": {"enabled": False},
-        "rbac": {"create": False},
-        "crds": {"install": False},
-        "api": {"serviceAccount": {"create": False, "name": "api"}},
-        "operator": {"serviceAccount": {"create": False, "name": "operator"}},
-    },
+    "tokens": TOKENS,
+    "open": {"auth": {"mode": "off"}},
+    "bare": BARE,
 }

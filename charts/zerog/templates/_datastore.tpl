@@ -1,40 +1,97 @@
-{{/* How the datastore is reached: environment, volumes and mounts, in lists that API, operator and
-     workers share. */}}
+{{/* How the datastore is reached: environment, volumes and mounts, in lists that API, operator,
+     workers and the init Job share. Passwords are files of Secrets, so that they can be changed. */}}
 
 {{- define "zerog.claimName" -}}
 {{- default (include "zerog.componentName" (dict "root" . "component" "data")) .Values.sqlite.existingClaim }}
 {{- end }}
 
+{{- define "zerog.couchbaseSecret" -}}
+{{- default (include "zerog.componentName" (dict "root" . "component" "couchbase")) .Values.couchbase.existingSecret }}
+{{- end }}
+
+{{- define "zerog.couchbaseHost" -}}
+{{- printf "%s.%s.svc" (include "zerog.componentName" (dict "root" . "component" "couchbase")) .Release.Namespace }}
+{{- end }}
+
+{{/* couchbase://user@hosts/bucket/scope?options */}}
+{{- define "zerog.couchbaseUrl" -}}
+{{- $couchbase := .Values.couchbase }}
+{{- $address := $couchbase.connectionString }}
+{{- if $couchbase.development.enabled }}
+{{- $address = printf "couchbase://%s?network=default" (include "zerog.couchbaseHost" .) }}
+{{- end }}
+{{- $parts := splitn "?" 2 $address }}
+{{- $place := splitn "://" 2 $parts._0 }}
+{{- printf "%s://%s@%s/%s/%s" $place._0 $couchbase.username $place._1 $couchbase.bucket $couchbase.scope }}
+{{- with $parts._1 }}?{{ . }}{{ end }}
+{{- end }}
+
 {{- define "zerog.storeEnv" -}}
+{{- if eq .Values.datastore "sqlite" -}}
 - name: ZEROG_STORE
   value: sqlite:////var/lib/zerog/zerog.db
+{{- else -}}
+- name: ZEROG_STORE
+  value: {{ include "zerog.couchbaseUrl" . }}
+- name: ZEROG_COUCHBASE_PASSWORD_FILE
+  value: /etc/zerog-couchbase/password
+{{- if .Values.couchbase.caSecret }}
+- name: ZEROG_COUCHBASE_CA_PATH
+  value: /etc/zerog-couchbase/ca.crt
+{{- end }}
+- name: ZEROG_COUCHBASE_DURABILITY
+  value: {{ .Values.couchbase.durability }}
+- name: ZEROG_COUCHBASE_LISTING
+  value: {{ .Values.couchbase.listing }}
+{{- end }}
 {{- end }}
 
 {{- define "zerog.storeVolumes" -}}
+{{- if eq .Values.datastore "sqlite" -}}
 - name: zerog-data
   persistentVolumeClaim:
     claimName: {{ include "zerog.claimName" . }}
+{{- else -}}
+- name: zerog-couchbase
+  projected:
+    sources:
+      - secret:
+          name: {{ include "zerog.couchbaseSecret" . }}
+          items:
+            - {key: {{ .Values.couchbase.existingSecretKey }}, path: password}
+      {{- with .Values.couchbase.caSecret }}
+      - secret:
+          name: {{ . }}
+          items:
+            - {key: {{ $.Values.couchbase.caSecretKey }}, path: ca.crt}
+      {{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "zerog.storeMounts" -}}
+{{- if eq .Values.datastore "sqlite" -}}
 - name: zerog-data
   mountPath: /var/lib/zerog
+{{- else -}}
+- name: zerog-couchbase
+  mountPath: /etc/zerog-couchbase
+  readOnly: true
+{{- end }}
 {{- end }}
 
 {{/* What the operator adds to every worker's pod: its setting ZEROG_WORKER_DEFAULTS. */}}
 {{- define "zerog.workerDefaults" -}}
-{{- $env := concat (include "zerog.storeEnv" . | fromYamlArray) .Values.workers.extraEnv }}
-{{- $worker := dict "name" "worker" "env" $env "securityContext" .Values.workers.securityContext }}
-{{- $spec := dict "securityContext" .Values.workers.podSecurityContext }}
+{{- $worker := dict "name" "worker" "securityContext" .Values.workers.securityContext }}
+{{- $_ := set $worker "env" (concat (include "zerog.storeEnv" . | fromYamlArray) .Values.workers.extraEnv) }}
+{{- $_ := set $worker "volumeMounts" (include "zerog.storeMounts" . | fromYamlArray) }}
+{{- $spec := dict "securityContext" .Values.workers.podSecurityContext "containers" (list $worker) }}
+{{- $_ := set $spec "volumes" (include "zerog.storeVolumes" . | fromYamlArray) }}
 {{- with .Values.imagePullSecrets }}
 {{- $_ := set $spec "imagePullSecrets" . }}
 {{- end }}
-{{- $_ := set $spec "volumes" (include "zerog.storeVolumes" . | fromYamlArray) }}
-{{- $_ := set $worker "volumeMounts" (include "zerog.storeMounts" . | fromYamlArray) }}
 {{- if eq .Values.datastore "sqlite" }}
 {{- $_ := set $spec "affinity" (include "zerog.nextToApi" . | fromYaml) }}
 {{- end }}
-{{- $_ := set $spec "containers" (list $worker) }}
 {{- toPrettyJson $spec }}
 {{- end }}
 
@@ -45,4 +102,12 @@ podAffinity:
     - topologyKey: kubernetes.io/hostname
       labelSelector:
         matchLabels: {{- include "zerog.selectorLabels" (dict "root" . "component" "api") | nindent 10 }}
+{{- end }}
+
+{{/* Metadata of the objects for the Couchbase operator. */}}
+{{- define "zerog.couchbaseMetadata" -}}
+{{ include "zerog.metadata" (dict "root" . "component" "couchbase") }}
+{{- with .Values.couchbase.objects.labels }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}

@@ -5,6 +5,38 @@
 {{- fail "datastore=sqlite is for a trial with one API pod: set api.replicas=1 and api.autoscaling.enabled=false, or datastore=couchbase" }}
 {{- end }}
 {{- end }}
+{{- if eq .Values.datastore "couchbase" }}
+{{- $couchbase := .Values.couchbase }}
+{{- if and $couchbase.development.enabled $couchbase.connectionString }}
+{{- fail "couchbase.connectionString is of a Couchbase of your own: leave it empty with couchbase.development.enabled=true" }}
+{{- end }}
+{{- if not (or $couchbase.development.enabled $couchbase.connectionString) }}
+{{- fail "datastore=couchbase: name yours by couchbase.connectionString=couchbases://host, or set couchbase.development.enabled=true" }}
+{{- end }}
+{{- if and $couchbase.existingSecret $couchbase.password }}
+{{- fail "couchbase.existingSecret and couchbase.password are both set: keep one" }}
+{{- end }}
+{{- if not (or $couchbase.existingSecret $couchbase.password) }}
+{{- fail "datastore=couchbase: name a Secret with the password by couchbase.existingSecret (or, for development, set couchbase.password)" }}
+{{- end }}
+{{- if and $couchbase.development.enabled $couchbase.objects.enabled }}
+{{- fail "couchbase.objects are for the Couchbase operator: they have no use with couchbase.development.enabled=true" }}
+{{- end }}
+{{- else if or .Values.couchbase.connectionString .Values.couchbase.development.enabled .Values.couchbase.objects.enabled }}
+{{- fail "couchbase is set up, but datastore=sqlite: set datastore=couchbase" }}
+{{- end }}
+{{- if and (eq .Values.auth.mode "tokens") (not .Values.auth.existingSecret) }}
+{{- fail "auth.mode=tokens: name a Secret with the tokens by auth.existingSecret" }}
+{{- end }}
+{{- if and .Values.auth.existingSecret (ne .Values.auth.mode "tokens") }}
+{{- fail "auth.existingSecret has the tokens of auth.mode=tokens: set that, or leave it empty" }}
+{{- end }}
+{{- if and .Values.auth.audiences (ne .Values.auth.mode "kubernetes") }}
+{{- fail "auth.audiences are of auth.mode=kubernetes: set that, or leave them empty" }}
+{{- end }}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.auth.anonymousMetrics) (not .Values.metrics.serviceMonitor.authorization) }}
+{{- fail "auth.anonymousMetrics=false: give Prometheus a token by metrics.serviceMonitor.authorization" }}
+{{- end }}
 {{- if and .Values.beanstalkd.enabled .Values.beanstalkd.address }}
 {{- fail "beanstalkd.address is of a beanstalkd of your own: set beanstalkd.enabled=false with it" }}
 {{- end }}
