@@ -2,18 +2,19 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from hack.chart.manifests import build_manifests
 from hack.chart.readme import render_readme
 from hack.chart.schema import build_schema, render_schema
-from hack.chart.values import CHART, read_defaults, read_values
+from hack.chart.values import CHART, ROOT, read_defaults, read_values
 
-ROOT = CHART.parents[1]
 CRD = ROOT / "manifests" / "crds" / "zerogworkerpools.yaml"
 
 
-def build_files() -> dict[Path, str]:
-    """Return everything that is generated: its path and what is to be in it."""
+def build_chart() -> dict[Path, str]:
+    """Return what is generated of the chart itself: paths, and what is to be in them."""
     values = read_values()
     return {
         CHART / "files" / "crds" / CRD.name: CRD.read_text(encoding="utf-8"),
@@ -22,22 +23,29 @@ def build_files() -> dict[Path, str]:
     }
 
 
+def find_stale(files: Mapping[Path, str]) -> list[Path]:
+    """Return the files that are not what they are to be."""
+    return [path for path, text in files.items()
+            if not path.exists() or path.read_text(encoding="utf-8") != text]  # fmt: skip
+
+
 def main() -> int:
     """Write what differs, or only tell."""
     parser = argparse.ArgumentParser(prog="hack.chart", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if any differs")
     check: bool = parser.parse_args().check
     stale = 0
-    for path, text in build_files().items():
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale += 1
-        name = path.relative_to(ROOT)
-        if check:
-            print(f"{name} is out of date: run `make generate`", file=sys.stderr)
-        else:
+    # The manifests are rendered with the schema, so that comes first.
+    for build in (build_chart, build_manifests):
+        files = build()
+        for path in find_stale(files):
+            stale += 1
+            name = path.relative_to(ROOT)
+            if check:
+                print(f"{name} is out of date: run `make generate`", file=sys.stderr)
+                continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(files[path], encoding="utf-8")
             print(f"wrote {name}")
     return int(check and stale > 0)
 

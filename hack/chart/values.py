@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-CHART = Path(__file__).parents[2] / "charts" / "zerog"
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "zerog"
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z][A-Za-z0-9]*):")
 _TEXT = re.compile(r"^ *# -- (?P<text>.*)$")
 _MORE = re.compile(r"^ *# (?P<text>.*)$")

@@ -106,7 +106,10 @@ CASES: dict[str, Case] = {
     "operator.checkImages": Case(TRIAL, False, ""),
     "workers.extraEnv": Case(TRIAL, [{"name": "A_X", "value": "y"}], '"name": "A_X"'),
     "workers.securityContext.capabilities.drop": Case(TRIAL, ["X"], '"X"'),
-    "workers.securityContext.*": Case(TRIAL, True, ""),
+    "workers.securityContext.readOnlyRootFilesystem": Case(
+        TRIAL, False, '"readOnlyRootFilesystem": false'),
+    "workers.securityContext.allowPrivilegeEscalation": Case(
+        TRIAL, True, '"allowPrivilegeEscalation": true'),
     "workers.podSecurityContext.seccompProfile.type": Case(TRIAL, "Unconfined", '"Unconfined"'),
     "workers.podSecurityContext.runAsNonRoot": Case(TRIAL, False, '"runAsNonRoot": false'),
     "workers.podSecurityContext.*": Case(TRIAL, 4711, ": 4711"),

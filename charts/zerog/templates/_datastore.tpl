@@ -83,9 +83,11 @@
 {{- define "zerog.workerDefaults" -}}
 {{- $worker := dict "name" "worker" "securityContext" .Values.workers.securityContext }}
 {{- $_ := set $worker "env" (concat (include "zerog.storeEnv" . | fromYamlArray) .Values.workers.extraEnv) }}
-{{- $_ := set $worker "volumeMounts" (include "zerog.storeMounts" . | fromYamlArray) }}
+{{- $tmp := dict "name" "zerog-tmp" "mountPath" "/tmp" }}
+{{- $_ := set $worker "volumeMounts" (prepend (include "zerog.storeMounts" . | fromYamlArray) $tmp) }}
 {{- $spec := dict "securityContext" .Values.workers.podSecurityContext "containers" (list $worker) }}
-{{- $_ := set $spec "volumes" (include "zerog.storeVolumes" . | fromYamlArray) }}
+{{- $tmp = dict "name" "zerog-tmp" "emptyDir" dict }}
+{{- $_ := set $spec "volumes" (prepend (include "zerog.storeVolumes" . | fromYamlArray) $tmp) }}
 {{- with .Values.imagePullSecrets }}
 {{- $_ := set $spec "imagePullSecrets" . }}
 {{- end }}

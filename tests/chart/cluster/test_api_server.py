@@ -1,5 +1,7 @@
 """What a real API server says of everything that the chart renders."""
 
+import json
+
 import pytest
 import yaml
 from tests.chart.helm import CHART, Object, Rendered, render, run_helm
@@ -7,17 +9,8 @@ from tests.chart.variants import VARIANTS
 from tests.cluster.interface import Cluster
 from tests.cluster.process import wait_until
 
-#: The namespace refuses pods that are not restricted, and warns of workloads that make such.
-RESTRICTED = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn")]
-
-
-@pytest.fixture
-def restricted(cluster: Cluster, namespace: str) -> str:
-    cluster.kubectl("label", "namespace", namespace, *RESTRICTED)
-    crd = CHART / "files/crds/zerogworkerpools.yaml"
-    cluster.kubectl("apply", "--server-side", "-f", str(crd))
-    cluster.kubectl("wait", "--for=condition=Established", "-f", str(crd), "--timeout=30s")
-    return namespace
+#: Everything of a release but what is cluster-wide.
+KINDS = "all,configmap,secret,serviceaccount,role,rolebinding,networkpolicy,pvc,lease,pdb,zwp"
 
 
 def move(item: Object, namespace: str) -> Object:
@@ -25,17 +18,6 @@ def move(item: Object, namespace: str) -> Object:
     if "namespace" in item["metadata"]:
         item["metadata"]["namespace"] = namespace
     return item
-
-
-def known(cluster: Cluster, rendered: Rendered) -> list[Object]:
-    """Return the objects whose kinds the API server knows."""
-    groups = {line.split("/")[0] for line in cluster.kubectl("api-versions").split()}
-
-    def is_known(item: Object) -> bool:
-        group, slash, _ = item["apiVersion"].partition("/")
-        return not slash or group in groups
-
-    return [item for item in rendered.objects if is_known(item)]
 
 
 def pods_of(rendered: Rendered, namespace: str) -> list[Object]:
@@ -56,13 +38,32 @@ def test_everything_is_accepted_without_a_warning(
     cluster: Cluster, restricted: str, variant: str
 ) -> None:
     rendered = render(VARIANTS[variant], namespace=restricted)
-    objects = [move(item, restricted) for item in known(cluster, rendered)]
+    objects = [move(item, restricted) for item in rendered.objects if item["kind"] != "Pod"]
 
     for items in (objects, pods_of(rendered, restricted)):
         cluster.kubectl(
             "apply", "--dry-run=server", "--server-side", "--validate=strict",
             "--warnings-as-errors", "-f", "-", stdin=yaml.safe_dump_all(items),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_the_notes_name_what_there_is(cluster: Cluster, restricted: str, variant: str) -> None:
+    values = json.dumps({**VARIANTS[variant], "crds": {"install": False}})
+    said = run_helm(
+        "install", "zerog", str(CHART), "--dry-run=client", "--namespace", restricted,
+        "--kubeconfig", str(cluster.kubeconfig_path), "--values", "-", stdin=values,
+    )  # fmt: skip
+
+    notes = said.partition("NOTES:")[2]
+    assert f"http://zerog-api.{restricted}.svc:80" in notes
+    warned = [line for line in notes.splitlines() if line.startswith("WARNING: ")]
+    assert any("trial" in line for line in warned) == (
+        VARIANTS[variant].get("datastore", "sqlite") == "sqlite"
+    )
+    assert any("auth.mode=off" in line for line in warned) == (variant == "open")
+    testable = "# no `helm test`" not in notes
+    assert ("kind: ZeroGWorkerPool" in said.partition("NOTES:")[0]) == testable
 
 
 def test_an_installation_comes_and_goes_and_leaves_nothing(
@@ -72,10 +73,9 @@ def test_an_installation_comes_and_goes_and_leaves_nothing(
     kubeconfig = ["--kubeconfig", str(cluster.kubeconfig_path)]
     # Where several tests share a cluster the kind belongs to none of them.
     values = ["--set", "crds.install=false"]
-    kinds = "all,configmap,secret,serviceaccount,role,rolebinding,networkpolicy,pvc,lease,pdb"
 
     def names() -> set[str]:
-        here = cluster.kubectl("get", kinds, "-n", restricted, "-o", "name").split()
+        here = cluster.kubectl("get", KINDS, "-n", restricted, "-o", "name").split()
         wide = cluster.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name").split()
         return {*here, *(name for name in wide if restricted in name)}
 
@@ -87,3 +87,13 @@ def test_an_installation_comes_and_goes_and_leaves_nothing(
 
     assert any(name.endswith("-api") for name in installed - before)
     wait_until(lambda: names() == before, 60, "all that was installed is gone")
+
+
+def test_the_kind_stays_unless_told_otherwise() -> None:
+    (kept,) = render().of_kind("CustomResourceDefinition")
+    (gone,) = render({"crds": {"keep": False}}).of_kind("CustomResourceDefinition")
+
+    assert kept["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert "annotations" not in gone["metadata"]
+    original = yaml.safe_load((CHART / "files/crds/zerogworkerpools.yaml").read_text())
+    assert kept["spec"] == original["spec"] == gone["spec"]

@@ -83,6 +83,10 @@ class Stage:
         self.cluster.kubectl(
             "create", "clusterrolebinding", self.namespace, "--clusterrole=zerog-operator", account
         )
+        self.cluster.kubectl(
+            "create", "rolebinding", "zerog-operator", "--role=zerog-operator", account,
+            "-n", self.namespace,
+        )  # fmt: skip
         self.beanstalkd.start()
 
     def start_operator(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:

@@ -1,0 +1,77 @@
+"""The samples and the manifests for those without Helm, on a real API server."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import yaml
+from tests.chart.helm import ROOT, render
+from tests.cluster.interface import Cluster
+
+from zerog_operator.defaults import join_defaults, parse_defaults
+from zerog_operator.pool import PoolSpec
+from zerog_operator.resources import PoolIdentity, build_describe_pod, build_worker_pod
+from zerog_operator.settings import OperatorSettings
+
+SAMPLES = sorted((ROOT / "manifests/samples").glob("*.yaml"), key=lambda path: path.name)
+INSTALLATIONS = sorted((ROOT / "manifests/install").glob("*.yaml"), key=lambda path: path.name)
+
+
+def read(path: Any) -> list[dict[str, Any]]:
+    return [item for item in yaml.safe_load_all(path.read_text()) if item]
+
+
+def try_out(cluster: Cluster, items: Sequence[dict[str, Any]], *arguments: str) -> None:
+    cluster.kubectl(
+        "apply", "--dry-run=server", "--server-side", "--validate=strict",
+        "--warnings-as-errors", *arguments, "-f", "-", stdin=yaml.safe_dump_all(items),
+    )  # fmt: skip
+
+
+def pods_of(pool: dict[str, Any], namespace: str) -> list[dict[str, Any]]:
+    """The pods that the operator of the default installation makes for a pool."""
+    config = render().find("ConfigMap", "zerog-operator")
+    defaults = parse_defaults(config["data"]["worker-defaults.json"])
+    name = pool["metadata"]["name"]
+    given = {**pool["spec"], "template": join_defaults(pool["spec"]["template"], defaults)}
+    spec = PoolSpec.parse(name, given)
+    of = PoolIdentity(namespace, name, "00000000-0000-0000-0000-000000000000")
+    settings = OperatorSettings()
+    worker = build_worker_pod(of, spec, settings, f"{name}-abcdef")
+    made = [worker, build_describe_pod(of, spec, settings)]
+    for pod in made:
+        # Accounts and Secrets are the reader's.
+        pod["spec"].pop("serviceAccountName", None)
+    return made
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_a_sample_is_accepted_and_its_workers_are_restricted(
+    cluster: Cluster, restricted: str, path: Any
+) -> None:
+    items = read(path)
+
+    try_out(cluster, items, "-n", restricted)
+    for item in items:
+        if item["kind"] == "ZeroGWorkerPool":
+            try_out(cluster, pods_of(item, restricted))
+
+
+@pytest.mark.parametrize("path", INSTALLATIONS, ids=lambda path: path.name)
+def test_an_installation_without_helm_is_accepted(
+    cluster: Cluster, restricted: str, path: Any
+) -> None:
+    items = read(path)
+    for item in items:
+        metadata = item["metadata"]
+        assert not [key for key in metadata.get("labels", {}) if "helm" in key], metadata
+        if "namespace" in metadata:
+            metadata["namespace"] = restricted
+
+    try_out(cluster, items)
+
+
+def test_every_sample_is_in_the_list_of_samples() -> None:
+    text = (ROOT / "manifests/samples/README.md").read_text()
+
+    assert all(f"]({path.name})" in text for path in SAMPLES)

@@ -1,0 +1,128 @@
+"""What the chart says to ZeroG's own programs is what they understand."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from tests.chart.helm import CHART, Object, render
+from tests.chart.variants import DEVELOPMENT, EXTRAS, VARIANTS
+
+from zerog.cli.main import build_parser
+from zerog.settings import ApiSettings, ClientSettings, WorkerSettings, load
+from zerog_api.system import Metrics as ApiMetrics
+from zerog_operator.defaults import join_defaults, parse_defaults
+from zerog_operator.metrics import Metrics as OperatorMetrics
+from zerog_operator.pool import PoolSpec
+from zerog_operator.resources import PoolIdentity, build_worker_pod
+from zerog_operator.settings import OperatorSettings
+
+#: Variables that name files of Secrets and ConfigMaps.
+MOUNTED = {"ZEROG_WORKER_DEFAULTS_FILE", "ZEROG_COUCHBASE_PASSWORD_FILE", "ZEROG_TOKEN_FILE"}
+_METRIC = re.compile(r"\bzerog_[a-z_]+")
+SETTINGS: dict[str, type] = {
+    "zerog-api": ApiSettings,
+    "zerog-operator": OperatorSettings,
+    "zerog-init-1": ApiSettings,
+    "zerog-selftest": ClientSettings,
+}
+
+
+def environment(container: Object) -> dict[str, str]:
+    """The variables of a container; mounted files are not here, so what they may hold is."""
+    given = {item["name"]: item["value"] for item in container.get("env", []) if "value" in item}
+    for name in MOUNTED & given.keys():
+        given[name.removesuffix("_FILE")] = "{}"
+        del given[name]
+    return given
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_every_program_understands_its_settings(variant: str) -> None:
+    for name, spec in render(VARIANTS[variant]).pod_specs():
+        if settings := SETTINGS.get(name.partition("/")[2]):
+            for container in spec["containers"]:
+                load(settings, environment(container))
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_every_command_is_one_that_there_is(variant: str) -> None:
+    for _, spec in render(VARIANTS[variant]).pod_specs():
+        for container in spec["containers"]:
+            program, *arguments = container.get("command", [""])
+            if program == "zerog":
+                build_parser().parse_args(arguments)
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_a_worker_understands_what_the_installation_gives_it(variant: str) -> None:
+    settings = render(VARIANTS[variant]).find("ConfigMap", "zerog-operator")
+    defaults = parse_defaults(settings["data"]["worker-defaults.json"])
+    template = join_defaults(
+        {"spec": {"containers": [{"name": "worker", "image": "acme:1"}]}}, defaults
+    )
+    pool = PoolSpec.parse("media", {"jobs": ["acme.jobs"], "template": template})
+
+    pod = build_worker_pod(PoolIdentity("zerog", "media", "uid"), pool, OperatorSettings(), "w")
+
+    (worker,) = pod["spec"]["containers"]
+    load(WorkerSettings, environment(worker))
+    assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert worker["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    mounted = {mount["name"] for mount in worker["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
+
+
+def test_the_pool_of_the_self_test_is_a_pool() -> None:
+    pool = render().find("ZeroGWorkerPool", "zerog-selftest")
+
+    spec = PoolSpec.parse("zerog-selftest", pool["spec"])
+
+    assert spec.queue == "selftest"
+    assert spec.jobs == ("zerog.selftest",)
+
+
+def known_metrics() -> set[str]:
+    names = set()
+    for registry in (OperatorMetrics().registry, ApiMetrics().registry):
+        for family in registry.collect():
+            names |= {family.name, *(f"{family.name}_{end}" for end in ("total", "bucket"))}
+    return names
+
+
+def expressions() -> Iterator[str]:
+    alerts = yaml.safe_load((CHART / "files/alerts.yaml").read_text())
+    for group in alerts["groups"]:
+        for rule in group["rules"]:
+            yield rule["expr"]
+    dashboard = json.loads((CHART / "files/dashboard.json").read_text())
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"]
+    for variable in dashboard["templating"]["list"]:
+        yield variable["query"]
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_there_are() -> None:
+    asked = {name for text in expressions() for name in _METRIC.findall(text)}
+
+    assert asked
+    assert asked <= known_metrics()
+
+
+def test_alerts_and_dashboard_are_rendered_whole() -> None:
+    rendered = render(EXTRAS)
+
+    rule = rendered.find("PrometheusRule", "zerog-alerts")
+    board = rendered.find("ConfigMap", "zerog-dashboard")
+
+    assert rule["spec"] == yaml.safe_load((CHART / "files/alerts.yaml").read_text())
+    assert json.loads(board["data"]["zerog.json"])["uid"] == "zerog"
+
+
+def test_the_script_of_the_development_couchbase_arrives_as_it_is() -> None:
+    config = render(DEVELOPMENT).find("ConfigMap", "zerog-couchbase")
+
+    script = (CHART / "files/couchbase_development.py").read_text()
+    assert config["data"]["couchbase_development.py"].strip() == script.strip()
