@@ -16,6 +16,7 @@ LABELS = {f"app.kubernetes.io/{name}" for name in
 CONTRADICTIONS: list[tuple[Object, str]] = [
     ({"api": {"replicas": 2}}, "set api.replicas=1"),
     ({"api": {"autoscaling": {"enabled": True}}}, "api.autoscaling.enabled=false"),
+    ({"operator": {"namespaces": ["other"]}}, "add zerog to operator.namespaces"),
     ({"beanstalkd": {"address": "q:1"}}, "beanstalkd.enabled=false"),
     ({"beanstalkd": {"enabled": False}}, "beanstalkd.address=host:port"),
     ({"datastore": "couchbase"}, "couchbase.connectionString=couchbases://host"),

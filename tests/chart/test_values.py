@@ -101,7 +101,7 @@ CASES: dict[str, Case] = {
     "api.httpRoute.parentRefs": Case(EXTRAS, [{"name": "gateway-x"}], "name: gateway-x"),
     "api.httpRoute.hostnames": Case(EXTRAS, ["x.example"], "- x.example"),
     "operator.replicas": Case(TRIAL, 3, "replicas: 3"),
-    "operator.namespaces": Case(TRIAL, ["team-x"], "namespace: team-x"),
+    "operator.namespaces": Case(COUCHBASE, ["team-x"], "namespace: team-x"),
     "operator.watchNodes": Case(TRIAL, False, ""),
     "operator.checkImages": Case(TRIAL, False, ""),
     "workers.extraEnv": Case(TRIAL, [{"name": "A_X", "value": "y"}], '"name": "A_X"'),

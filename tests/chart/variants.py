@@ -1,6 +1,7 @@
 """The installations that the tests look at, by rendering them and on an API server."""
 
-from tests.chart.helm import Object, join
+import yaml
+from tests.chart.helm import CHART, Object, join
 
 #: Everything that can be on whatever the datastore is.
 EXTRAS: Object = {
@@ -49,10 +50,15 @@ VARIANTS: dict[str, Object] = {
     "extras": EXTRAS,
     "couchbase": COUCHBASE,
     "couchbase-all": join(COUCHBASE, EXTRAS, {"api": {"autoscaling": {"enabled": True}}}),
-    "couchbase-development": DEVELOPMENT,
     "own-queue": {"beanstalkd": {"enabled": False, "address": "queue.example:11300"}},
-    "some-namespaces": {"operator": {"namespaces": ["team-a", "team-b"], "watchNodes": False}},
+    "some-namespaces": join(
+        COUCHBASE, {"operator": {"namespaces": ["team-a", "team-b"], "watchNodes": False}}
+    ),
     "tokens": TOKENS,
     "open": {"auth": {"mode": "off"}},
     "bare": BARE,
+}
+VARIANTS |= {
+    f"example-{path.stem}": yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((CHART / "examples").glob("*.yaml"))
 }

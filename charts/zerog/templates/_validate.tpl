@@ -4,6 +4,9 @@
 {{- if or (gt (int .Values.api.replicas) 1) .Values.api.autoscaling.enabled }}
 {{- fail "datastore=sqlite is for a trial with one API pod: set api.replicas=1 and api.autoscaling.enabled=false, or datastore=couchbase" }}
 {{- end }}
+{{- if and .Values.operator.namespaces (not (has .Release.Namespace .Values.operator.namespaces)) }}
+{{- fail (printf "datastore=sqlite: workers share a volume of this namespace: add %s to operator.namespaces, or set datastore=couchbase" .Release.Namespace) }}
+{{- end }}
 {{- end }}
 {{- if eq .Values.datastore "couchbase" }}
 {{- $couchbase := .Values.couchbase }}
