@@ -34,13 +34,11 @@ def pods_of(rendered: Rendered, namespace: str) -> list[Object]:
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
-def test_everything_is_accepted_without_a_warning(
-    cluster: Cluster, restricted: str, variant: str
-) -> None:
-    rendered = render(VARIANTS[variant], namespace=restricted)
-    objects = [move(item, restricted) for item in rendered.objects if item["kind"] != "Pod"]
+def test_everything_is_accepted_without_a_warning(cluster: Cluster, dry: str, variant: str) -> None:
+    rendered = render(VARIANTS[variant], namespace=dry)
+    objects = [move(item, dry) for item in rendered.objects if item["kind"] != "Pod"]
 
-    for items in (objects, pods_of(rendered, restricted)):
+    for items in (objects, pods_of(rendered, dry)):
         cluster.kubectl(
             "apply", "--dry-run=server", "--server-side", "--validate=strict",
             "--warnings-as-errors", "-f", "-", stdin=yaml.safe_dump_all(items),
@@ -48,15 +46,15 @@ def test_everything_is_accepted_without_a_warning(
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
-def test_the_notes_name_what_there_is(cluster: Cluster, restricted: str, variant: str) -> None:
+def test_the_notes_name_what_there_is(cluster: Cluster, dry: str, variant: str) -> None:
     values = json.dumps({**VARIANTS[variant], "crds": {"install": False}})
     said = run_helm(
-        "install", "zerog", str(CHART), "--dry-run=client", "--namespace", restricted,
+        "install", "zerog", str(CHART), "--dry-run=client", "--namespace", dry,
         "--kubeconfig", str(cluster.kubeconfig_path), "--values", "-", stdin=values,
     )  # fmt: skip
 
     notes = said.partition("NOTES:")[2]
-    assert f"http://zerog-api.{restricted}.svc:80" in notes
+    assert f"http://zerog-api.{dry}.svc:80" in notes
     warned = [line for line in notes.splitlines() if line.startswith("WARNING: ")]
     assert any("trial" in line for line in warned) == (
         VARIANTS[variant].get("datastore", "sqlite") == "sqlite"

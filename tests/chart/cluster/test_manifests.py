@@ -47,26 +47,24 @@ def pods_of(pool: dict[str, Any], namespace: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
 def test_a_sample_is_accepted_and_its_workers_are_restricted(
-    cluster: Cluster, restricted: str, path: Any
+    cluster: Cluster, dry: str, path: Any
 ) -> None:
     items = read(path)
 
-    try_out(cluster, items, "-n", restricted)
+    try_out(cluster, items, "-n", dry)
     for item in items:
         if item["kind"] == "ZeroGWorkerPool":
-            try_out(cluster, pods_of(item, restricted))
+            try_out(cluster, pods_of(item, dry))
 
 
 @pytest.mark.parametrize("path", INSTALLATIONS, ids=lambda path: path.name)
-def test_an_installation_without_helm_is_accepted(
-    cluster: Cluster, restricted: str, path: Any
-) -> None:
+def test_an_installation_without_helm_is_accepted(cluster: Cluster, dry: str, path: Any) -> None:
     items = read(path)
     for item in items:
         metadata = item["metadata"]
         assert not [key for key in metadata.get("labels", {}) if "helm" in key], metadata
         if "namespace" in metadata:
-            metadata["namespace"] = restricted
+            metadata["namespace"] = dry
 
     try_out(cluster, items)
 
