@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import jsonschema_rs
 from zerog.datastore.base import Datastore
 from zerog_api.problems import Fault, Problem
 
+log = logging.getLogger(__name__)
+
 #: How old the known types may be. A new type is looked up at once all the same.
 REFRESH_SECONDS = 1.0
 #: Unknown names are looked up in the datastore at most this often.
@@ -22,7 +25,7 @@ MAX_FAULTS = 50
 
 @dataclass(frozen=True, slots=True)
 class RegisteredType:
-    """A type's document with its compiled schema."""
+    """A type's document with its compiled schema; None if it cannot be compiled here."""
 
     document: Mapping[str, Any]
     revision: str
@@ -35,7 +38,7 @@ class RegisteredType:
 
     def faults(self, parameters: dict[str, Any], root: str = "$") -> list[Fault]:
         """Return what is wrong with parameters, one entry per fault."""
-        if self.validator.is_valid(parameters):
+        if self.validator is None or self.validator.is_valid(parameters):
             return []
         found = []
         for error in self.validator.iter_errors(parameters):
@@ -105,4 +108,8 @@ class Types:
 
 
 def _compile(document: Mapping[str, Any]) -> Any:
-    return jsonschema_rs.validator_for(json.dumps(document["schema"]), validate_formats=True)
+    try:
+        return jsonschema_rs.validator_for(json.dumps(document["schema"]), validate_formats=True)
+    except (KeyError, TypeError, ValueError) as error:  # a pattern of another dialect, say
+        log.warning("parameters of %s are left to its worker: %s", document.get("name"), error)
+        return None
