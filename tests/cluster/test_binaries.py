@@ -101,7 +101,8 @@ def test_every_module_is_pinned_with_its_sums(folder: str) -> None:
     sums = (TOOLS / folder / "go.sum").read_text()
     pinned = (TOOLS / folder / "go.mod").read_text()
 
-    assert "tool " in pinned
+    # A program of somebody else's, or a small one of ours around their packages.
+    assert "tool " in pinned or (TOOLS / folder / "main.go").exists()
     assert " h1:" in sums
     # A folder of this machine in place of a module would be verified by nobody.
     assert "=> ." not in pinned
