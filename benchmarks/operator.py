@@ -51,7 +51,7 @@ def empty(stage: Stage, queue: str) -> None:
 
 def measure(stage: Stage) -> None:
     """Measure and print."""
-    stage.start_operator("--standalone")
+    stage.start_operator()
     stage.apply(build_pool("bench", maxReplicas=MANY))
     while not stage.status("bench"):
         time.sleep(0.1)
@@ -108,7 +108,7 @@ def print_reconciles(stage: Stage, what: str, do: Callable[[], None]) -> None:
 
 def measure_many(stage: Stage) -> None:
     """Measure with nodes: how soon pods are ready, and how long a look at very many takes."""
-    stage.start_operator("--standalone")
+    stage.start_operator()
     stage.apply(build_pool("bench", maxReplicas=MANY))
     while not stage.status("bench"):
         time.sleep(0.1)

@@ -84,20 +84,26 @@ async def _act(world: World, stop: asyncio.Event) -> None:
         asyncio.create_task(world.heartbeat(pools.forget_gone), name="heartbeat"),
         asyncio.create_task(world.records.run(), name="records"),
     ]
-    try:
-        await kopf.operator(
+    watching = asyncio.create_task(
+        kopf.operator(
             registry=registry,
             settings=settings,
             standalone=True,
             clusterwide=not world.settings.namespaces,
             namespaces=world.settings.namespaces,
             stop_flag=stop,
-        )
+        ),
+        name="watching",
+    )
+    try:
+        await asyncio.wait({watching})
+        await watching
     finally:
+        # Who has lost the Lease stops acting at once; kopf may take seconds to end.
         await pools.stop()
-        for task in background:
+        for task in (watching, *background):
             task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await asyncio.gather(watching, *background, return_exceptions=True)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ Only `on.event` handlers and indices are used: they put no finalizer on pools an
 so a pool can be deleted while no operator runs.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -52,6 +53,7 @@ class Pools:
     def __init__(self, world: World) -> None:
         self.world = world
         self.loops: dict[tuple[str, str], PoolLoop] = {}
+        self._stopped = False
 
     async def changed(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """Take note of an event of a pool; `kind` is None for those that were there."""
@@ -63,7 +65,7 @@ class Pools:
         if loop is not None and (gone or loop.identity.uid != metadata["uid"]):
             await self.loops.pop(key).stop()
             loop = None
-        if gone:
+        if gone or self._stopped:
             return
         if loop is None:
             self.loops[key] = PoolLoop(self.world, body)
@@ -89,9 +91,9 @@ class Pools:
             loop.wake()
 
     async def stop(self) -> None:
-        """End all loops."""
-        for loop in self.loops.values():
-            await loop.stop()
+        """End all loops; none is begun any more."""
+        self._stopped = True
+        await asyncio.gather(*[loop.stop() for loop in self.loops.values()])
 
 
 def register(registry: kopf.OperatorRegistry, pools: Pools, *, watch_nodes: bool) -> None:

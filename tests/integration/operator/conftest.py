@@ -89,8 +89,13 @@ class Stage:
         )  # fmt: skip
         self.beanstalkd.start()
 
-    def start_operator(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
-        """Start an operator under the rights of its service account."""
+    def start_operator(self, *, lease: bool = False, **env: str) -> subprocess.Popen[bytes]:
+        """Start an operator under the rights of its service account.
+
+        Without a Lease unless the test is about it: on a machine that is busy with other tests
+        one may well be lost, and nobody starts the operator again.
+        """
+        arguments = [] if lease else ["--standalone"]
         port = find_free_port()
         kubeconfig = self.cluster.kubeconfig_of("zerog-operator", self.namespace)
         clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}

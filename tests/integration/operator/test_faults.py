@@ -20,7 +20,7 @@ def api(stage: Stage) -> Iterator[ApiProxy]:
     """The way to the API server, which a test may spoil; an operator already uses it."""
     proxy = ApiProxy(stage.cluster)
     kubeconfig = stage.cluster.kubeconfig_of("zerog-operator", stage.namespace)
-    stage.start_operator("--standalone", KUBECONFIG=str(proxy.kubeconfig(kubeconfig)))
+    stage.start_operator(KUBECONFIG=str(proxy.kubeconfig(kubeconfig)))
     try:
         yield proxy
     finally:
@@ -134,7 +134,7 @@ def test_an_operator_that_cannot_list_at_its_start_creates_nothing(
     seen = len(api.calls)
 
     kubeconfig = stage.cluster.kubeconfig_of("zerog-operator", stage.namespace)
-    stage.start_operator("--standalone", KUBECONFIG=str(api.kubeconfig(kubeconfig)))
+    stage.start_operator(KUBECONFIG=str(api.kubeconfig(kubeconfig)))
 
     wait_until(lambda: len(api.calls) >= seen + SOME_CALLS, DEADLINE_SECONDS, f"{SOME_CALLS} calls")
     assert not any(map(creates_pod, api.calls[seen:]))

@@ -67,7 +67,7 @@ def granted() -> set[Right]:
 
 def work_through(stage: Stage) -> None:
     """Let an operator do everything that it ever does."""
-    stage.start_operator(ZEROG_CHECK_IMAGES="1", ZEROG_NAMESPACES="")
+    stage.start_operator(lease=True, ZEROG_CHECK_IMAGES="1", ZEROG_NAMESPACES="")
     stage.apply(build_pool())
     (describer,) = stage.wait_for_pods(1, "describe")
     stage.play(describer, {"phase": "Succeeded"})

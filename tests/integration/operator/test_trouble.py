@@ -244,13 +244,14 @@ def test_an_image_that_cannot_be_described_gets_no_workers(stage: Stage) -> None
 def test_the_standby_acts_soon_after_the_active_one_was_killed_and_not_before(
     stage: Stage,
 ) -> None:
-    first = stage.start_operator()
+    first = stage.start_operator(lease=True)
     stage.apply(build_pool(minReplicas=1))
     stage.wait_for_pods(1)
     api, queue = ApiProxy(stage.cluster), QueueProxy(stage.beanstalkd.port)
     account = stage.cluster.kubeconfig_of("zerog-operator", stage.namespace)
     try:
-        stage.start_operator(KUBECONFIG=str(api.kubeconfig(account)), ZEROG_QUEUE=queue.address)
+        kubeconfig = str(api.kubeconfig(account))
+        stage.start_operator(lease=True, KUBECONFIG=kubeconfig, ZEROG_QUEUE=queue.address)
         wait_until(lambda: "zerog_operator_active 0.0" in stage.metrics(1), 30, "a standby")
         stage.put(2)
         stage.wait_for_pods(2)
@@ -276,15 +277,36 @@ def test_the_standby_acts_soon_after_the_active_one_was_killed_and_not_before(
 
 
 def test_the_standby_acts_at_once_after_a_clean_end(stage: Stage) -> None:
-    first = stage.start_operator()
+    first = stage.start_operator(lease=True)
     stage.apply(build_pool(minReplicas=1))
     stage.wait_for_pods(1)
-    stage.start_operator()
+    stage.start_operator(lease=True)
     wait_until(lambda: "zerog_operator_active 0.0" in stage.metrics(1), 30, "a standby")
 
     assert stage.stop(first) == 0
 
     wait_until(lambda: "zerog_operator_active 1.0" in stage.metrics(1), 8, "taken over")
+
+
+def test_who_cannot_renew_the_lease_stops_acting_and_ends(stage: Stage) -> None:
+    api = ApiProxy(stage.cluster)
+    account = stage.cluster.kubeconfig_of("zerog-operator", stage.namespace)
+    try:
+        operator = stage.start_operator(lease=True, KUBECONFIG=str(api.kubeconfig(account)))
+        stage.apply(build_pool(minReplicas=1))
+        stage.wait_for_pods(1)
+        api.fail(lambda call: call.on("PUT", "leases"), 500, "InternalError")
+        log = stage.folder / "operator-0.log"
+        wait_until(lambda: "the Lease is lost" in log.read_text(), DEADLINE_SECONDS, "it is lost")
+        seen = len(api.calls)
+
+        stage.put(3)
+
+        assert operator.wait(DEADLINE_SECONDS) == 1
+        assert {call.method for call in api.calls[seen:]} <= {"GET"}
+        assert len(stage.pods()) == 1
+    finally:
+        api.close()
 
 
 @pytest.mark.usefixtures("own_clusters")
@@ -294,7 +316,7 @@ def test_an_api_server_that_comes_back_is_followed_again(tmp_path: Path) -> None
         stage = Stage(cluster, "stage", tmp_path)
         stage.prepare()
         try:
-            stage.start_operator("--standalone")
+            stage.start_operator()
             stage.apply(build_pool(minReplicas=1))
             stage.wait_for_pods(1)
             cluster.processes["kube-apiserver"].kill()

@@ -64,8 +64,8 @@ class Works:
     def start_operator(self, **env: str) -> None:
         """Start an operator, which also lets the image be described."""
         queue = self.stage.beanstalkd.address
-        values = {"ZEROG_CHECK_IMAGES": "1", "ZEROG_WORKER_QUEUE": queue, **env}
-        self.stage.start_operator("--standalone", **values)
+        values: dict[str, Any] = {"ZEROG_CHECK_IMAGES": "1", "ZEROG_WORKER_QUEUE": queue, **env}
+        self.stage.start_operator(**values)
 
     def kill_operator(self) -> None:
         """Let it be gone between two of its instructions."""
