@@ -14,6 +14,7 @@ import kopf
 from zerog.errors import ConfigError
 from zerog.settings import load
 from zerog_operator.apply import Applier
+from zerog_operator.board import Board
 from zerog_operator.causes import CauseRecorder
 from zerog_operator.cluster import Cluster, load_client
 from zerog_operator.defaults import parse_defaults
@@ -43,7 +44,10 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
     sightings = Sightings()
     applier = Applier(cluster, tubes, settings, sightings)
     records = Records(settings.store)
-    world = World(settings, cluster, tubes, applier, CauseRecorder(), metrics, records, sightings)
+    board = Board(settings.store)
+    world = World(
+        settings, cluster, tubes, applier, CauseRecorder(), metrics, records, board, sightings
+    )
     probes = await serve_probes(world, settings.host, settings.port)
     try:
         if standalone:
@@ -83,6 +87,7 @@ async def _act(world: World, stop: asyncio.Event) -> None:
     background = [
         asyncio.create_task(world.heartbeat(pools.forget_gone), name="heartbeat"),
         asyncio.create_task(world.records.run(), name="records"),
+        asyncio.create_task(world.board.run(), name="board"),
     ]
     watching = asyncio.create_task(
         kopf.operator(

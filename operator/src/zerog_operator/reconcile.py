@@ -80,6 +80,7 @@ class PoolLoop:
             await self._task
         self._world.turns.pop(self._labels, None)
         self._world.metrics.forget(*self._labels)
+        self._world.board.forget(self._labels)
 
     async def _run(self) -> None:
         while True:
@@ -222,6 +223,7 @@ class PoolLoop:
             identity=(self.identity.name, generation),
             now=now,
         )
+        self._world.board.show(self._labels, spec, status)
         if status == before:
             return
         # A merge patch keeps what it does not name: what is gone is named as null.

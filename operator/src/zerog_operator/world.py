@@ -15,6 +15,7 @@ from typing import Any
 
 from zerog_operator import names
 from zerog_operator.apply import Applier
+from zerog_operator.board import Board
 from zerog_operator.causes import CauseRecorder
 from zerog_operator.cluster import CallError, Cluster
 from zerog_operator.metrics import Metrics
@@ -45,6 +46,7 @@ class World:
     causes: CauseRecorder
     metrics: Metrics
     records: Records
+    board: Board
     sightings: Sightings
     #: Workers' pods that are gone, each until its pool's loop has asked why.
     departed: dict[PoolKey, list[PodFacts]] = field(default_factory=dict)

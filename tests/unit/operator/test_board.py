@@ -1,0 +1,104 @@
+"""What the operator tells the web page of its pools."""
+
+from typing import Any
+
+import pytest
+
+from zerog.datastore.memory import MemoryDatastore
+from zerog_operator.board import AGAIN_SECONDS, EXPIRE_SECONDS, Board
+from zerog_operator.pool import PoolSpec
+
+KEY = ("team", "media")
+SPEC = PoolSpec(queue="pictures", min_replicas=1, max_replicas=9)
+
+
+class Counting(MemoryDatastore):
+    """Counts what is written."""
+
+    writes = 0
+
+    async def upsert(self, *arguments: Any, **options: Any) -> str:
+        self.writes += 1
+        return await super().upsert(*arguments, **options)
+
+
+def status(**changes: Any) -> dict[str, Any]:
+    return {
+        "conditions": [{"type": "Ready", "status": "True", "message": "2 workers are ready"}],
+        "desiredReplicas": 2,
+        "readyReplicas": 2,
+        "busy": 1,
+        "lastDecision": {"replicas": 2, "reason": "two jobs are there"},
+        **changes,
+    }
+
+
+@pytest.fixture
+def now() -> list[float]:
+    return [1000.0]
+
+
+@pytest.fixture
+def store(now: list[float]) -> Counting:
+    return Counting(lambda: now[0])
+
+
+async def test_a_pool_is_told_with_its_last_decision(store: Counting) -> None:
+    board = Board(None)
+
+    board.show(KEY, SPEC, status())
+    await board.write(store, 1000.0)
+
+    assert {name: item.document for name, item in (await store.scan("pools")).items()} == {
+        "team::media": {
+            "namespace": "team",
+            "name": "media",
+            "queue": "pictures",
+            "minReplicas": 1,
+            "maxReplicas": 9,
+            "desiredReplicas": 2,
+            "readyReplicas": 2,
+            "busy": 1,
+            "decision": "two jobs are there",
+            "ready": "True",
+            "message": "2 workers are ready",
+        }
+    }
+
+
+async def test_what_has_not_changed_is_written_again_only_before_it_expires(
+    store: Counting,
+) -> None:
+    board = Board(None)
+    for second in range(int(AGAIN_SECONDS)):
+        board.show(KEY, SPEC, status())
+        await board.write(store, 1000.0 + second)
+    assert store.writes == 1
+
+    await board.write(store, 1000.0 + AGAIN_SECONDS)
+
+    assert store.writes == 2
+    assert AGAIN_SECONDS < EXPIRE_SECONDS
+
+
+async def test_a_pool_that_is_gone_is_told_no_more(store: Counting) -> None:
+    board = Board(None)
+    board.show(KEY, SPEC, status())
+    await board.write(store, 1000.0)
+
+    board.forget(KEY)
+    await board.write(store, 1001.0)
+
+    assert await store.scan("pools") == {}
+
+
+async def test_of_an_operator_that_died_nothing_is_told_for_long(
+    store: Counting, now: list[float]
+) -> None:
+    board = Board(None)
+    board.show(KEY, SPEC, status())
+    await board.write(store, 1000.0)
+
+    now[0] += EXPIRE_SECONDS + 1
+
+    assert await store.scan("pools") == {}
