@@ -24,11 +24,14 @@ interface Props {
 const HEIGHT = 150;
 const PAD = { left: 54, right: 6, top: 8, bottom: 20 };
 
-/** The next round number of the series 1, 2, 5. */
+/** Round numbers whose half is round, too. */
+const STEPS = [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10];
+
+/** The next round number. */
 export function niceCeiling(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * [1, 2, 5, 10].find((step) => step * power >= value * 0.999999)!;
+  return power * STEPS.find((step) => step * power >= value * 0.999999)!;
 }
 
 function useWidth() {
@@ -42,7 +45,9 @@ function useWidth() {
   return [element, width] as const;
 }
 
-export function Chart({ title, times, bars = [], lines = [], summary, format }: Props) {
+export function Chart({ title, times, bars = [], lines: given = [], summary, format }: Props) {
+  // The minute that is not over yet would look like a fall.
+  const lines = given.map((line) => ({ ...line, values: [...line.values.slice(0, -1), null] }));
   const [element, width] = useWidth();
   const [at, setAt] = useState<number | null>(null);
   const inner = { width: width - PAD.left - PAD.right, height: HEIGHT - PAD.top - PAD.bottom };
@@ -52,7 +57,7 @@ export function Chart({ title, times, bars = [], lines = [], summary, format }: 
   const step = inner.width / Math.max(1, times.length);
   const x = (index: number) => PAD.left + index * step;
   const y = (value: number) => PAD.top + inner.height * (1 - value / top);
-  const all = [...bars, ...lines];
+  const all = [...bars, ...given];
   const read = (event: PointerEvent) => {
     const box = (event.currentTarget as SVGElement).getBoundingClientRect();
     const index = Math.floor((event.clientX - box.left - PAD.left) / step);
@@ -112,7 +117,7 @@ export function Chart({ title, times, bars = [], lines = [], summary, format }: 
               return (
                 <rect
                   key={text + bar.name}
-                  class={`fill-${bar.kind}`}
+                  class={`fill-${bar.kind}${index === times.length - 1 ? " unfinished" : ""}`}
                   x={x(index) + 0.5}
                   width={Math.max(1, step - 1)}
                   y={y(below)}

@@ -327,6 +327,28 @@ function AttemptRow({ attempt, from, to, now }: { attempt: Attempt; from: number
   );
 }
 
+/** Short values beside the line; a text of several lines, e.g. a traceback, is opened when wanted. */
+function LineData({ data }: { data: unknown }) {
+  const items: [string, unknown][] = typeof data === "object" && data !== null ? Object.entries(data) : [["data", data]];
+  return (
+    <>
+      {items.map(([name, value]) =>
+        typeof value === "string" && value.includes("\n") ? (
+          <details key={name}>
+            <summary>{name}</summary>
+            <pre tabIndex={0}>{value}</pre>
+          </details>
+        ) : (
+          <code key={name}>
+            {" "}
+            {name}={typeof value === "string" ? value : JSON.stringify(value)}
+          </code>
+        ),
+      )}
+    </>
+  );
+}
+
 /** `outOfMemory` → `out of memory` */
 const words = (text: string) => text.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
@@ -387,7 +409,7 @@ function Log({ lines, attempts, finished }: { lines: Line[]; attempts: number; f
               <span class="log-level">{attempts > 1 ? `#${line.attempt} ${line.level}` : line.level}</span>
               <span class="log-text">
                 {line.message}
-                {line.data !== undefined && <code> {JSON.stringify(line.data)}</code>}
+                {line.data !== undefined && <LineData data={line.data} />}
               </span>
               </li>
             ))}

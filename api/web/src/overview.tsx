@@ -317,12 +317,13 @@ function Pools({ pools }: { pools: Pool[] }) {
           <thead>
             <tr>
               <th scope="col">Pool</th>
-              <th scope="col">Queue</th>
+              <th scope="col">State</th>
+              <th scope="col" class="wide">Queue</th>
               <th scope="col" class="num">Ready</th>
               <th scope="col" class="num">Wanted</th>
               <th scope="col" class="num">Busy</th>
               <th scope="col" class="num wide">From – to</th>
-              <th scope="col">Last decision</th>
+              <th scope="col" class="wide">Last decision</th>
             </tr>
           </thead>
           <tbody>
@@ -332,14 +333,20 @@ function Pools({ pools }: { pools: Pool[] }) {
                   {pool.name}
                   <span class="sub">{pool.namespace}</span>
                 </th>
-                <td>{pool.queue}</td>
+                <td>
+                  <Badge state={pool.ready === "True" ? "ready" : pool.ready === "False" ? "trouble" : "unknown"} />
+                  {pool.ready !== "True" && <span class="sub">{pool.message}</span>}
+                </td>
+                <td class="wide">
+                  <a href={jobsLink({ queue: pool.queue })}>{pool.queue}</a>
+                </td>
                 <td class="num">{count(pool.readyReplicas)}</td>
                 <td class="num">{count(pool.desiredReplicas)}</td>
                 <td class="num">{count(pool.busy)}</td>
                 <td class="num wide">
                   {pool.minReplicas} – {pool.maxReplicas}
                 </td>
-                <td>{pool.reason}</td>
+                <td class="wide">{pool.decision}</td>
               </tr>
             ))}
           </tbody>

@@ -89,11 +89,16 @@ export interface Pool {
   queue: string;
   minReplicas: number;
   maxReplicas: number;
-  desiredReplicas: number;
-  readyReplicas: number;
-  busy: number;
+  desiredReplicas?: number;
+  readyReplicas?: number;
+  starting?: number;
+  retiring?: number;
+  busy?: number;
+  /** What the last decision about the number of workers says of itself. */
+  decision: string;
+  /** The condition Ready: "True", "False" or "Unknown", and what it says. */
   ready: string;
-  reason: string;
+  message: string;
 }
 
 export interface Overview {

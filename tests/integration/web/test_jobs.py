@@ -130,6 +130,10 @@ def test_attempts_are_a_timeline_with_their_causes(web: Web) -> None:
     expect(timeline.get_by_role("listitem")).to_have_count(3)
     expect(timeline.get_by_role("listitem").first).to_contain_text("502 Bad Gateway")
     expect(timeline.get_by_role("listitem").last).to_contain_text("succeeded")
+    log = page.get_by_role("log", name="Log")
+    expect(log.locator("summary")).to_have_text(["traceback", "traceback"])
+    log.locator("summary").first.click()
+    expect(log.locator("pre").first).to_contain_text("in run")
 
 
 def test_a_job_is_cancelled_retried_and_forgotten(web: Web) -> None:

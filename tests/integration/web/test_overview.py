@@ -1,12 +1,16 @@
 """The overview: queues, workers, charts, all live; and what every page is sent with."""
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 from tests.integration.path.conftest import DEADLINE_SECONDS, until
+
+from zerog.datastore import open_datastore
 
 from .conftest import Web, start_worker
 
@@ -56,6 +60,29 @@ def test_the_last_hour_is_drawn_from_the_datastore(web: Web) -> None:
     page.get_by_text("Numbers").first.click()
     numbers = page.get_by_role("region", name="Finished per minute: numbers")
     expect(numbers.get_by_role("row")).to_have_count(61)
+
+
+def test_pools_are_shown_as_the_operator_tells_them(web: Web) -> None:
+    pool = {
+        "namespace": "team", "name": "pictures", "queue": "slow", "minReplicas": 1,
+        "maxReplicas": 9, "readyReplicas": 3, "desiredReplicas": 4, "busy": 2, "ready": "False",
+        "message": "the image cannot be pulled", "decision": "four jobs are there",
+    }  # fmt: skip
+
+    async def write() -> None:
+        store = await open_datastore(web.system.store)
+        await store.upsert("pools", "team::pictures", pool, expire_seconds=60)
+        await store.close()
+
+    with ThreadPoolExecutor() as pool_of_threads:  # the browser's driver keeps a loop in this one
+        pool_of_threads.submit(asyncio.run, write()).result(DEADLINE_SECONDS)
+    row = web.open().get_by_role("region", name="Pools").get_by_role("row", name="pictures")
+
+    expect(row).to_contain_text("trouble")
+    expect(row).to_contain_text("the image cannot be pulled")
+    expect(row).to_contain_text("four jobs are there")
+    for number in ("3", "4", "2"):
+        expect(row.get_by_role("cell", name=number, exact=True)).to_be_visible()
 
 
 def test_history_survives_restarts_of_api_and_worker(web: Web) -> None:
