@@ -15,6 +15,7 @@ from tests.couchbase.protocol import Status
 MAX_PATH_BYTES = 1024
 MAX_DEPTH = 32
 _INT64 = 1 << 63
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 Json = object
 Step = str | int
@@ -97,7 +98,13 @@ def _parse_step(text: str, at: int) -> tuple[Step, int]:
 
 def encode(value: Json) -> bytes:
     """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(value).encode()
+
+
+def is_too_deep(text: bytes, value: Json) -> bool:
+    """Return whether a document, as text and parsed, has more than MAX_DEPTH levels."""
+    # With few brackets it cannot be, and to count them is much cheaper than to go down.
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH
 
 
 def depth(value: Json) -> int:

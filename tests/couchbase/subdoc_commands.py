@@ -98,7 +98,7 @@ def _look_at(document: Document, root: Json, spec: Spec) -> bytes:
         return document.value
     if isinstance(root, _NotJson):
         raise KvError(Status.DOC_NOT_JSON)
-    if subdoc.depth(root) > subdoc.MAX_DEPTH:
+    if subdoc.is_too_deep(document.value, root):
         raise KvError(Status.DOC_TOO_DEEP)
     return subdoc.look(root, spec.op, spec.path)
 
@@ -165,12 +165,15 @@ def mutate(engine: Engine, address: Address, mutation: Mutation) -> Mutated:
     engine.check_address(address)
     found = _find_target(engine, address, mutation)
     root: Json = {} if found is None else _parse(found.value)
+    deep = found is not None and subdoc.is_too_deep(found.value, root)
     body, removed = bytearray(), False
     for index, spec in enumerate(mutation.specs):
         try:
             if spec.op is Op.REMOVE_DOC:
                 removed = True
                 continue
+            if deep and spec.op is not Op.SET_DOC:
+                raise KvError(Status.DOC_TOO_DEEP)
             root, counted = _apply(root, spec)
         except KvError as error:
             failure = _MUTATION_FAILURE.pack(index, error.status)
@@ -216,7 +219,5 @@ def _apply(root: Json, spec: Spec) -> tuple[Json, bytes | None]:
             raise KvError(Status.VALUE_CANNOT_INSERT) from error
     if isinstance(root, _NotJson):
         raise KvError(Status.DOC_NOT_JSON)
-    if subdoc.depth(root) > subdoc.MAX_DEPTH:
-        raise KvError(Status.DOC_TOO_DEEP)
     create = bool(spec.flags & _CREATE_PARENTS)
     return root, subdoc.change(root, spec.op, spec.path, spec.value, create_parents=create)

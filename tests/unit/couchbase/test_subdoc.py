@@ -261,6 +261,14 @@ def test_a_document_that_is_too_deep_has_no_paths(client: Client, engine: Engine
     engine.upsert(A, Write(b"[" * 33 + b"]" * 33))
 
     assert look(client, (Op.GET, 0, b"[0]")) == [(Status.DOC_TOO_DEEP, b"")]
+    answer = mutate(client, (Op.ARRAY_PUSH_LAST, 0, b"", b"1"))
+    assert answer.value == struct.pack(">BH", 0, Status.DOC_TOO_DEEP)
+
+
+def test_many_brackets_beside_each_other_are_not_deep(client: Client, engine: Engine) -> None:
+    engine.upsert(A, Write(b"[" + b",".join([b"[]"] * 40) + b"]"))
+
+    assert look(client, (Op.GET_COUNT, 0, b"")) == [(0, b"40")]
 
 
 @pytest.mark.parametrize("count", [0, 17])
