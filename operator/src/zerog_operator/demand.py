@@ -49,6 +49,8 @@ class Load:
     coming: tuple[float, ...] = ()
     groups: tuple[Group, ...] = ()
     arrivals_per_second: float = 0.0
+    #: Jobs that were finished lately; None: not measured yet.
+    departures_per_second: float | None = None
     job_seconds: float = 30.0
     #: From creating a pod to its first job.
     pod_start_seconds: float = 5.0
@@ -95,21 +97,35 @@ def _starts_in_time(load: Load, slots: int) -> bool:
     margin = MARGIN_SHARE * load.target_seconds
     times = [max(group.due_seconds - margin, latest_help) for group in load.groups]
     return all(
-        _starts_by(load, slots, time) >= group.count
+        _starts_by(load, slots, time, pressing=group.due_seconds < load.pod_start_seconds)
+        >= group.count
         for group, time in zip(load.groups, times, strict=True)
     )
 
 
-def _starts_by(load: Load, slots: int, time: float) -> float:
+def _starts_by(load: Load, slots: int, time: float, *, pressing: bool) -> float:
     """Return how many entries so many slots have started by then."""
     busy = min(load.busy, load.slots, slots)
     idle = min(load.slots, slots) - busy
-    started = busy * time / load.job_seconds + idle * _turns(time, load.job_seconds)
+    started = busy * time * _turnover(load, pressing) + idle * _turns(time, load.job_seconds)
     left = slots - busy - idle
     for delay in _first(load.coming, left):
         started += _turns(time - delay, load.job_seconds)
     made = max(0, left - len(load.coming))
     return started + made * _turns(time - load.pod_start_seconds, load.job_seconds)
+
+
+def _turnover(load: Load, pressing: bool) -> float:
+    """Return how often in a second a busy slot takes the next entry.
+
+    An entry that a pod made later could not help in time has waited for these slots in vain so
+    far: they run longer jobs than usual, or all began at once. Then only what was seen to end
+    counts, for expecting the same again at every look would make it wait for a whole job.
+    """
+    expected = 1 / load.job_seconds
+    if not pressing or load.departures_per_second is None:
+        return expected
+    return min(expected, load.departures_per_second / max(1, load.busy))
 
 
 def _first(values: Sequence[float], count: int) -> Sequence[float]:

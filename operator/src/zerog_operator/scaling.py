@@ -208,6 +208,7 @@ def _load(
         coming=tuple(seconds for seconds in coming for _ in range(spec.slots)),
         groups=group_deadlines(waiting_ages(history.queue, now), target),
         arrivals_per_second=rates.arrivals_per_second or 0.0,
+        departures_per_second=rates.departures_per_second,
         job_seconds=rates.job_seconds,
         pod_start_seconds=rates.pod_start_seconds,
         target_seconds=target,
