@@ -65,3 +65,15 @@ async def test_settings_that_make_no_sense_are_refused(
 
     with pytest.raises(ConfigError):
         await open_datastore("couchbases://zerog@127.0.0.1/zerog")
+
+
+async def test_telemetry_that_is_not_installed_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("couchbase.observability.otel_tracing.HAS_OTEL", False)
+    monkeypatch.setattr("couchbase.observability.otel_metrics.HAS_OTEL", False)
+    monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", "x")
+    monkeypatch.setenv("ZEROG_COUCHBASE_TELEMETRY", "opentelemetry")
+
+    with pytest.raises(ConfigError, match=r"zerog\[otel\]"):
+        await open_datastore("couchbase://zerog@127.0.0.1/zerog")

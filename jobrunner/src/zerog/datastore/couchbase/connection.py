@@ -212,11 +212,12 @@ def _telemetry(kind: str) -> dict[str, Any]:
     try:
         from couchbase.observability.otel_metrics import get_otel_meter
         from couchbase.observability.otel_tracing import get_otel_tracer
+
+        return {"tracer": get_otel_tracer(), "meter": get_otel_meter()}
     except ImportError as error:
         raise ConfigError(
             "ZEROG_COUCHBASE_TELEMETRY=opentelemetry needs `pip install zerog[otel]`"
         ) from error
-    return {"tracer": get_otel_tracer(), "meter": get_otel_meter()}
 
 
 def _authenticator(address: Address, settings: CouchbaseSettings) -> Any:
