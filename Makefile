@@ -124,6 +124,12 @@ verify: cluster-binaries ## Check that what is made of other files is up to date
 	@$(PY) -m hack.chart --check
 	@if command -v npm >/dev/null; then bash hack/web.sh check; fi
 
+##@ Release
+.PHONY: package
+package: setup ## Build wheels and chart into dist/ (TAG: refuse another version)
+	@bash hack/cluster-go.sh
+	@TAG=$(TAG) bash hack/package.sh
+
 ##@ Images
 .PHONY: images
 images: setup ## Build the container images, print where they are

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ FOLDERS = {
     "worker": "jobrunner",
     "example": "examples/image",
 }
+PREFIX = "localhost/zerog"
 LOCKED = ("api", "operator", "worker")
 PYTHON = (3, 11)
 SUITE = "bookworm"
@@ -88,21 +89,31 @@ def find_builder() -> str:
     raise ImageError("images need docker, podman or buildah: e.g. `apt-get install buildah`")
 
 
-def ensure_images(wanted: Iterable[str] = tuple(FOLDERS)) -> Images:
+def image_names() -> list[str]:
+    """Return the images that are built here. The example stands on the default names."""
+    names = list(FOLDERS)
+    if os.environ.get("IMAGE_BASE"):
+        names.remove("base")
+    if os.environ.get("IMAGE_PREFIX", PREFIX) != PREFIX:
+        names.remove("example")
+    return names
+
+
+def ensure_images() -> Images:
     """Return the images, building what is missing: minutes the first time.
 
     Raises:
         ImageError: Something they need is missing, or a build failed.
     """
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    prefix = os.environ.get("IMAGE_PREFIX", "localhost/zerog")
+    prefix = os.environ.get("IMAGE_PREFIX", PREFIX)
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     images = Images(cache / f"build-{_content_key(prefix)}", prefix, version)
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        missing = [name for name in FOLDERS if not images.archive(name).exists()]
-        if set(missing) & set(wanted):
+        missing = [name for name in image_names() if not images.archive(name).exists()]
+        if missing:
             builder = find_builder()
             images.folder.mkdir(exist_ok=True)
             context = _make_context(cache, images.folder)
@@ -193,8 +204,6 @@ def _build(builder: str, cache: Path, context: Path, images: Images, name: str) 
     started = time.monotonic()
     base = os.environ.get("IMAGE_BASE") or images.name("base")
     tag, dockerfile = images.name(name), ROOT / FOLDERS[name] / "Dockerfile"
-    if name == "base" and os.environ.get("IMAGE_BASE"):
-        return
     arguments = {"BASE": base, "VERSION": images.version, "REVISION": _revision()}
     what = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     what += ["-q", "-t", tag, "-f", str(dockerfile), str(context)]
@@ -256,9 +265,8 @@ def main() -> int:
     except ImageError as error:
         say(f"no images: {error}")
         return 1
-    for name in FOLDERS:
-        if images.archive(name).exists():
-            print(f"{images.name(name):36} {images.archive(name)}")
+    for name in image_names():
+        print(f"{images.name(name):36} {images.archive(name)}")
     return 0
 
 

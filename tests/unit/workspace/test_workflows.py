@@ -1,0 +1,65 @@
+"""The public CI runs what the Makefile has, with pinned actions, little rights and an end."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+#: Hosted runners end a job by themselves after six hours, which is too late to be told.
+MOST_MINUTES = 60
+
+
+def read(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(path.read_text()))
+
+
+def jobs() -> list[Any]:
+    return [
+        pytest.param(job, id=f"{path.stem}-{name}")
+        for path in WORKFLOWS
+        for name, job in read(path)["jobs"].items()
+    ]
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_there_are_workflows_for_each_change_and_for_releases() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["ci", "release"]
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_each_make_target_that_a_job_runs_exists(job: dict[str, Any]) -> None:
+    scripts = "\n".join(step["run"] for step in job["steps"] if "run" in step)
+    used = set(re.findall(r"\bmake ([a-z-]+)", scripts))
+
+    assert used <= targets()
+
+
+def test_everything_that_make_test_does_is_done_by_a_job() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    found = re.search(r"^test: ([a-z -]+?) ##", makefile, re.MULTILINE)
+    assert found is not None
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+
+    assert not [name for name in found[1].split() if f"make {name}\n" not in text]
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_each_job_has_an_end(job: dict[str, Any]) -> None:
+    assert 0 < job["timeout-minutes"] <= MOST_MINUTES
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_and_rights_are_asked_for_one_by_one(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if "uses:" in line]
+
+    assert lines
+    assert not [line for line in lines if not PINNED.search(line)]
+    assert read(path)["permissions"] == {"contents": "read"}
