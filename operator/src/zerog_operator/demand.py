@@ -49,7 +49,7 @@ class Load:
     coming: tuple[float, ...] = ()
     groups: tuple[Group, ...] = ()
     arrivals_per_second: float = 0.0
-    #: Jobs that were finished lately; None: not measured yet.
+    #: Jobs that were lately seen to end; None: not measured yet.
     departures_per_second: float | None = None
     job_seconds: float = 30.0
     #: From creating a pod to its first job.

@@ -17,6 +17,8 @@ from zerog_operator.model import Rates
 
 #: Arrivals are counted over this long: short enough to follow a step, long enough for a mean.
 ARRIVAL_SECONDS = 30.0
+#: Ends of jobs are counted over these, and the higher rate is believed.
+ENDS_SECONDS = (5.0, 30.0)
 #: The mean of so many finished jobs, and of at least so long a time, is taken for the job time.
 ENOUGH_JOBS = 20
 ENOUGH_SECONDS = 20.0
@@ -87,6 +89,23 @@ def _reference(samples: Sequence[Sample], newest: Sample) -> Sample:
     ):
         index -= 1
     return samples[index]
+
+
+def seen_to_end(history: QueueHistory, now: float) -> float | None:
+    """Return how many jobs a second were lately seen to end, at the best; None: not measured.
+
+    Over a long while, and over a short one: work that has just begun has no long while yet.
+    """
+    newest = history.newest
+    if newest is None or len(history.fine) < 2:
+        return None
+    rates = []
+    for seconds in ENDS_SECONDS:
+        index = bisect_right(history.fine, now - seconds, key=lambda it: it.time)
+        since = history.fine[max(0, index - 1)]
+        passed = max(seconds, newest.time - since.time)
+        rates.append((newest.departed - since.departed) / passed)
+    return max(rates)
 
 
 def _flow(history: QueueHistory, now: float) -> tuple[float | None, float | None]:

@@ -30,7 +30,7 @@ from zerog_operator.model import (
 )
 from zerog_operator.plan import Plan, make_plan
 from zerog_operator.pool import PoolSpec, StopPolicy, template_hash
-from zerog_operator.rates import ENOUGH_JOBS, measure, measure_job_time, waiting_ages
+from zerog_operator.rates import ENOUGH_JOBS, measure, measure_job_time, seen_to_end, waiting_ages
 from zerog_operator.retirement import Retirement, follow_retirement
 from zerog_operator.situation import Situation, situate
 
@@ -208,7 +208,7 @@ def _load(
         coming=tuple(seconds for seconds in coming for _ in range(spec.slots)),
         groups=group_deadlines(waiting_ages(history.queue, now), target),
         arrivals_per_second=rates.arrivals_per_second or 0.0,
-        departures_per_second=rates.departures_per_second,
+        departures_per_second=seen_to_end(history.queue, now),
         job_seconds=rates.job_seconds,
         pod_start_seconds=rates.pod_start_seconds,
         target_seconds=target,

@@ -4,7 +4,7 @@ import pytest
 
 from zerog_operator.history import QueueHistory, follow
 from zerog_operator.model import QueueReading
-from zerog_operator.rates import measure_job_time
+from zerog_operator.rates import measure_job_time, seen_to_end
 
 
 def watch(starts: list[float], job_seconds: float, until: float, slots: int = 100) -> QueueHistory:
@@ -55,3 +55,14 @@ def test_nothing_is_believed_where_that_is_asked_for() -> None:
 
     assert measure_job_time(history, None).seconds == pytest.approx(8.0, rel=0.15)
     assert measure_job_time(QueueHistory(), None).jobs == 0
+
+
+def test_ends_are_counted_over_the_time_that_shows_more_of_them() -> None:
+    # Two jobs a second end, since three seconds; a while ago none did.
+    begun = watch([10.0 + number / 2 for number in range(40)], 10.0, until=23)
+    # One job a second ended until three seconds ago.
+    ended = watch([float(start) for start in range(40)], 10.0, until=53)
+
+    assert seen_to_end(begun, 23.0) == pytest.approx(7 / 5)
+    assert seen_to_end(ended, 53.0) == pytest.approx(26 / 30)
+    assert seen_to_end(QueueHistory(), 0.0) is None
