@@ -101,7 +101,8 @@ export interface ServerEvent {
   data: unknown;
 }
 
-export type Connection = "connecting" | "live" | "lost";
+/** `stopped`: trying again would not help. */
+export type Connection = "connecting" | "live" | "lost" | "stopped";
 
 /**
  * Read server-sent events, and again when the connection ends, until aborted or until `take`
@@ -129,8 +130,9 @@ export async function follow(
     } catch (error) {
       if (signal.aborted) return;
       const told = error instanceof ApiError ? error : new ApiError(0, "the connection was lost");
-      tell("lost", told);
-      if (told.status === 404 || told.status === 401 || told.status === 403) return;
+      const stopped = [401, 403, 404].includes(told.status);
+      tell(stopped ? "stopped" : "lost", told);
+      if (stopped) return;
     }
     const pause = RECONNECT_MS[Math.min(failures++, RECONNECT_MS.length - 1)];
     await new Promise((done) => setTimeout(done, pause));

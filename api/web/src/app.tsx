@@ -139,6 +139,7 @@ const CONNECTION: Record<Live["connection"], [string, string]> = {
   connecting: ["connecting", "Connecting"],
   live: ["live", "Live"],
   lost: ["lost", "Reconnecting"],
+  stopped: ["lost", "Not connected"],
 };
 
 function ThemeSwitch() {

@@ -118,7 +118,7 @@ function useFollowed(uuid: string, known: Job | null, reload: () => void): Follo
         }
         return event !== "end";
       },
-      (connection, error) => connection === "lost" && setTrouble(error ?? null),
+      (connection, error) => connection !== "live" && setTrouble(error ?? null),
     );
     return () => {
       ended.abort();

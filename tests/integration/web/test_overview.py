@@ -3,7 +3,6 @@
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
@@ -147,32 +146,3 @@ def test_a_queue_that_is_away_is_told(web: Web) -> None:
         web.system.beanstalkd.start()
 
     expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def test_a_token_is_asked_for_once_and_sent_with_everything(web: Web) -> None:
-    sent: list[str | None] = []
-
-    def guard(route: Any) -> None:
-        token = route.request.headers.get("authorization")
-        sent.append(token)
-        if token == "Bearer letmein":
-            route.continue_()
-        else:
-            route.fulfill(status=401, json={"status": 401, "detail": "a token is needed"})
-
-    web.complaints.provoked += ["status of 401"]
-    page = web.open("/nowhere")
-    page.route("**/v1/**", guard)
-    page.goto(f"{web.url}/#/jobs")
-    page.reload()
-
-    dialog = page.get_by_role("dialog", name="This API asks for a token")
-    dialog.get_by_label("Bearer token").fill("letmein")
-    dialog.get_by_role("button", name="Use it").click()
-
-    expect(page.get_by_role("banner").get_by_role("status")).to_have_text("Live")
-    expect(dialog).to_have_count(0)
-    sent.clear()
-    page.reload()
-    expect(page.get_by_role("banner").get_by_role("status")).to_have_text("Live")
-    assert set(sent) == {"Bearer letmein"}
