@@ -15,7 +15,7 @@ import pytest
 
 from zerog.queues.local import free_port
 
-DEADLINE_SECONDS = 40.0
+DEADLINE_SECONDS = 80.0
 JOBS = '''
 import time
 import zerog
