@@ -2,8 +2,9 @@
 
 A job's control document is copied last, after its progress, log lines and blobs: so a job
 that the target has is there whole, and a copy that was broken off is resumed by running
-it again. What the target has newer is left alone. Workers and leases are not copied: they
-say who lives now. Neither are queue entries: the reconciler puts back what has none.
+it again. What the target has newer is left alone. Workers, pools, statistics and leases
+are not copied: they say what is now. Neither are queue entries: the reconciler puts back
+what has none.
 """
 
 import asyncio
