@@ -25,6 +25,7 @@ from zerog.errors import (
     AmbiguousWriteError,
     DatastoreError,
     DocumentExistsError,
+    DocumentNotFoundError,
 )
 from zerog.jobs.record import JobRecord
 
@@ -94,10 +95,15 @@ class Stats:
                 await self._add(minute, queue, counts)
             except AmbiguousWriteError:
                 continue
-            except DatastoreError as error:
-                log.debug("counts wait for the store: %s", error)
-                self._made = ""  # it may have been the minute's document that is not there
+            except DocumentNotFoundError:
+                self._made = ""  # somebody removed the minute: it is made anew next time
                 self._of(queue, minute).update(counts)
+            except DatastoreError as error:
+                if not error.transient:
+                    log.warning("counts of queue %s cannot be kept: %s", queue, error)
+                    continue
+                self._of(queue, minute).update(counts)
+                break  # the others would wait as long, and a worker that stops cannot
         while len(minutes := {minute for minute, _ in self._held}) > MAX_MINUTES_HELD:
             oldest = min(minutes)
             self._held = {key: value for key, value in self._held.items() if key[0] != oldest}

@@ -39,10 +39,12 @@ class BadStore(MemoryDatastore):
     """Fails patches with the given error, after writing if the error is ambiguous."""
 
     error: Exception | None = None
+    tries = 0
 
     async def patch(
         self, collection: Collection, key: str, ops: Sequence[PatchOp], **options: Any
     ) -> str:
+        self.tries += 1
         if isinstance(self.error, AmbiguousWriteError):
             await super().patch(collection, key, ops, **options)
         if self.error is not None:
@@ -140,6 +142,46 @@ async def test_counts_wait_for_a_store_that_is_away(
     await stats.flush()
 
     assert (await history(store, clock))["media"]["accepted"] == [0, 1, 1]
+
+
+async def test_a_minute_that_somebody_removed_is_made_anew(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    stats.accepted("media")
+    await stats.flush()
+    await store.remove("stats", minute_key(clock.now))
+
+    stats.accepted("media")
+    await stats.flush()
+    await stats.flush()
+
+    assert (await history(store, clock))["media"]["accepted"] == [0, 0, 1]
+
+
+async def test_a_store_that_is_away_is_asked_once_a_flush(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    store.error = DatastoreUnavailableError("away")
+    for queue in ("a", "b", "c"):
+        stats.accepted(queue)
+
+    await stats.flush()
+
+    assert store.tries == 1
+
+
+async def test_counts_that_cannot_be_kept_do_not_stop_the_others(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    await store.insert("stats", minute_key(clock.now), {"a": {"accepted": "many"}})
+    stats.accepted("a")
+    stats.accepted("b")
+
+    await stats.flush()
+    stored = await store.get("stats", minute_key(clock.now))
+
+    assert stored is not None
+    assert stored.document["b"] == {"accepted": 1}
 
 
 async def test_a_write_that_may_have_happened_is_not_repeated(
