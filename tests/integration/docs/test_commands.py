@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.cli.conftest import Dev
+from tests.integration.docs.reader import DEADLINE_SECONDS, ROOT, Reader, blocks, typed
 
-ROOT = Path(__file__).parents[3]
 PAGES = [
     "README.md",
     "docs/quickstart.md",
@@ -24,53 +23,14 @@ PAGES = [
     "docs/howto/test-a-job.md",
     "docs/howto/cancel-and-retry.md",
 ]
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DOCUMENTED = "127.0.0.1:8080"
-DEADLINE_SECONDS = 120.0
-#: What a reader types once a system runs.
-TYPED = ("zerog ", "curl ")
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """Return a page's blocks in a language."""
-    return [text for kind, text in BLOCK.findall((ROOT / page).read_text()) if kind == language]
-
-
-class Reader:
-    """Somebody who types what the docs say, in a folder with the examples."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("examples", "README.md", "LICENSE", "docs"):
-            (folder / name).symlink_to(ROOT / name)
-        jobs = sorted(str(path) for path in (ROOT / "examples/jobs").glob("*.py"))
-        self.dev = Dev(folder, *jobs)
-        self.env = {**self.dev.env, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-    def type(self, command: str) -> str:
-        """Run a line, return what it printed, results and remarks."""
-        command = command.replace(DOCUMENTED, f"127.0.0.1:{self.dev.port}")
-        result = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command], cwd=self.folder, env=self.env,
-            capture_output=True, text=True, timeout=DEADLINE_SECONDS,
-        )  # fmt: skip
-        assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
-        return result.stdout + result.stderr
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader who has already started `zerog dev`."""
-    made = Reader(tmp_path_factory.mktemp("reader"))
+    made = Reader(tmp_path_factory.mktemp("reader"), "examples/jobs/*.py")
     yield made
     made.dev.close()
-
-
-def typed(page: str) -> list[str]:
-    """Return the commands of a page that its reader types."""
-    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
-    commands = [line.partition(" #")[0].strip() for line in lines]
-    return [c for c in commands if c.startswith(TYPED) and not c.startswith("zerog dev")]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -99,7 +59,7 @@ def test_make_run_shows_a_job_and_ends_with_what_to_try_next(reader: Reader) -> 
 def test_the_python_of_the_quickstart_runs(reader: Reader) -> None:
     for block in blocks("docs/quickstart.md", "python"):
         script = reader.folder / "caller.py"
-        script.write_text(block.replace(DOCUMENTED, f"127.0.0.1:{reader.dev.port}"))
+        script.write_text(reader.local(block))
 
         assert "'words': 2" in reader.type(f"python {script}")
 
