@@ -137,8 +137,8 @@ images: setup ## Build the container images, print where they are
 
 .PHONY: test-images
 test-images: setup ## Tests of the images (minutes the first time)
-	@bash hack/images.sh >/dev/null
-	@$(PY) -m pytest -q tests/images
+	@bash hack/images.sh >/dev/null || echo "no images were built: the tests fail, or skip where a machine cannot"
+	@$(PY) -m pytest -q -rs tests/images
 
 ##@ Cluster
 .PHONY: cluster-binaries

@@ -59,7 +59,11 @@ STEP_SECONDS = 1800.0
 
 
 class ImageError(Exception):
-    """The images cannot be built here; the message says what is missing."""
+    """The images were not built; the message says why."""
+
+
+class CannotBuildError(ImageError):
+    """This machine cannot build images; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,16 @@ def find_builder() -> str:
     for name in BUILDERS:
         if shutil.which(name) and _works([name, "info"]):
             return name
-    raise ImageError("images need docker, podman or buildah: e.g. `apt-get install buildah`")
+    raise CannotBuildError("images need docker, buildah or podman: e.g. `apt-get install buildah`")
+
+
+def check_rights(builder: str) -> None:
+    """Raise a CannotBuildError where nobody may mount: a base and builds without docker do."""
+    needed = builder != "docker" or not os.environ.get("IMAGE_BASE")
+    if needed and not _works(["unshare", "--mount", "true"]):
+        raise CannotBuildError(
+            "images need the right to mount: run as root, outside of a container"
+        )
 
 
 def image_names() -> list[str]:
@@ -103,7 +116,8 @@ def ensure_images() -> Images:
     """Return the images, building what is missing: minutes the first time.
 
     Raises:
-        ImageError: Something they need is missing, or a build failed.
+        CannotBuildError: This machine cannot.
+        ImageError: A build failed.
     """
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     prefix = os.environ.get("IMAGE_PREFIX", PREFIX)
@@ -115,6 +129,7 @@ def ensure_images() -> Images:
         missing = [name for name in image_names() if not images.archive(name).exists()]
         if missing:
             builder = find_builder()
+            check_rights(builder)
             images.folder.mkdir(exist_ok=True)
             context = _make_context(cache, images.folder)
             for name in missing:
@@ -192,7 +207,7 @@ def _debian(cache: Path) -> Path:
     path = cache / f"base-{key}.tar"
     if not path.exists():
         if shutil.which("mmdebstrap") is None:
-            raise ImageError("the base needs mmdebstrap: `apt-get install mmdebstrap`")
+            raise CannotBuildError("the base needs mmdebstrap: `apt-get install mmdebstrap`")
         new = cache / f".base-{key}.tar"
         _run(["mmdebstrap", "--quiet", *BASE_OPTIONS, SUITE, str(new)])
         new.rename(path)
