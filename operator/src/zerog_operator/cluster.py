@@ -129,6 +129,13 @@ class Cluster:
             raise
         return True
 
+    async def delete_lease(self, namespace: str, lease: dict[str, Any]) -> None:
+        """Delete a Lease that is still as it was read; a `CallError` if it is not."""
+        metadata = lease["metadata"]
+        same = {"resourceVersion": metadata["resourceVersion"]}
+        path = _lease_path(namespace, metadata["name"])
+        await self._call("DELETE", path, {"preconditions": same})
+
     async def ping(self) -> None:
         """Return if the API server answers."""
         await self._call("GET", "/version")

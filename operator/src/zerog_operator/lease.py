@@ -90,12 +90,12 @@ class Lease:
         left = max(0.0, renewed + RENEW_SECONDS - _now())
         try:
             async with asyncio.timeout(min(RENEW_SECONDS / 2, left)):
-                return await self._take(self.identity)
+                return await self._take()
         except (CallError, TimeoutError) as error:
             log.warning("the Lease cannot be renewed: %s", error)
             return False
 
-    async def _take(self, holder: str | None) -> bool:
+    async def _take(self) -> bool:
         lease = await self._cluster.read_lease(self._namespace, self._name)
         if lease is not None:
             version = lease["metadata"]["resourceVersion"]
@@ -104,25 +104,28 @@ class Lease:
                 self._seen = Seen(version, holding, _now())
             if not may_take(self._seen, self.identity, _now()):
                 return False
-        document = self._document(lease, holder)
+        document = self._document(lease)
         if not await self._cluster.write_lease(self._namespace, document, new=lease is None):
             return False
         self._seen = Seen("", self.identity, _now())
         return True
 
     async def _give_up(self) -> None:
+        """Remove the Lease, so that the next one waits for nothing and the last leaves nothing."""
         with contextlib.suppress(CallError, TimeoutError):
             async with asyncio.timeout(RENEW_SECONDS / 2):
-                await self._take(None)
+                lease = await self._cluster.read_lease(self._namespace, self._name)
+                if lease is not None and lease["spec"].get("holderIdentity") == self.identity:
+                    await self._cluster.delete_lease(self._namespace, lease)
 
-    def _document(self, before: dict[str, Any] | None, holder: str | None) -> dict[str, Any]:
+    def _document(self, before: dict[str, Any] | None) -> dict[str, Any]:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         spec = dict((before or {}).get("spec", {}))
-        if spec.get("holderIdentity") != holder:
+        if spec.get("holderIdentity") != self.identity:
             spec["acquireTime"] = now
             spec["leaseTransitions"] = int(spec.get("leaseTransitions", 0)) + 1
         spec |= {"renewTime": now, "leaseDurationSeconds": int(LEASE_SECONDS)}
-        spec["holderIdentity"] = holder
+        spec["holderIdentity"] = self.identity
         metadata = (before or {}).get("metadata") or {"name": self._name}
         return {
             "apiVersion": "coordination.k8s.io/v1",

@@ -64,6 +64,12 @@ class _Calls:
         self._leases.written = asyncio.get_running_loop().time()
         return True
 
+    async def delete_lease(self, namespace: str, lease: dict[str, Any]) -> None:
+        await self._wait()
+        if self._leases.lease is not lease:
+            raise CallError(409, "Conflict", "it has changed")
+        self._leases.lease = None
+
     async def _wait(self) -> None:
         if self._identity in self._leases.silent:
             await asyncio.sleep(1000)
@@ -126,6 +132,21 @@ def test_a_standby_begins_at_once_when_the_holder_ends_in_good_order() -> None:
         assert first.ended is not None
         assert first.ended < second.began
         second.task.cancel()
+
+    run_virtually(play())
+
+
+def test_the_last_one_that_ends_leaves_no_lease_behind() -> None:
+    async def play() -> None:
+        leases = Leases()
+        only = Candidate(leases, "only")
+        await asyncio.sleep(30)
+        assert leases.lease is not None
+
+        only.done.set()
+        await only.task
+
+        assert leases.lease is None
 
     run_virtually(play())
 
