@@ -83,6 +83,11 @@ class RealCluster:
         return self._plane
 
     @property
+    def address(self) -> str:
+        """The address at which this machine is reached from nodes and pods."""
+        return self.control_plane.layout.address
+
+    @property
     def kubeconfig_path(self) -> Path:
         """A kubeconfig with all rights."""
         return self.control_plane.kubeconfig_path

@@ -23,13 +23,18 @@ _BUCKET_CAPABILITIES = (
 )
 
 
+#: Nobody but a test on this machine has business with it, unless the test has a network.
+LOOPBACK = "127.0.0.1"
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the services listen, all on 127.0.0.1."""
+    """Where the services listen."""
 
     kv: int
     management: int
     query: int
+    host: str = LOOPBACK
 
 
 def build_cluster_map(bucket: str | None, ports: Ports, replicas: int, manifest_uid: int) -> bytes:
@@ -38,7 +43,7 @@ def build_cluster_map(bucket: str | None, ports: Ports, replicas: int, manifest_
     found: dict[str, object] = {
         "rev": 1,
         "revEpoch": 1,
-        "nodesExt": [{"services": services, "thisNode": True, "hostname": "127.0.0.1"}],
+        "nodesExt": [{"services": services, "thisNode": True, "hostname": ports.host}],
         "clusterCapabilitiesVer": [1, 0],
         "clusterCapabilities": {"n1ql": ["enhancedPreparedStatements"]},
         "clusterName": "zerog-tests",
@@ -53,7 +58,7 @@ def build_cluster_map(bucket: str | None, ports: Ports, replicas: int, manifest_
             "bucketCapabilities": _BUCKET_CAPABILITIES,
             "nodes": [
                 {
-                    "hostname": f"127.0.0.1:{ports.management}",
+                    "hostname": f"{ports.host}:{ports.management}",
                     "ports": {"direct": ports.kv},
                     "thisNode": True,
                 }
@@ -61,7 +66,7 @@ def build_cluster_map(bucket: str | None, ports: Ports, replicas: int, manifest_
             "vBucketServerMap": {
                 "hashAlgorithm": "CRC",
                 "numReplicas": replicas,
-                "serverList": [f"127.0.0.1:{ports.kv}"],
+                "serverList": [f"{ports.host}:{ports.kv}"],
                 # One node: its replicas are nowhere.
                 "vBucketMap": [[0, *[-1] * replicas] for _ in range(VBUCKETS)],
             },

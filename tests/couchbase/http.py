@@ -55,9 +55,9 @@ class HttpService:
         self._handler = handler
         self._server: asyncio.Server | None = None
 
-    async def start(self, port: int) -> int:
-        """Listen on 127.0.0.1 and return the port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+    async def start(self, host: str, port: int) -> int:
+        """Listen and return the port."""
+        self._server = await asyncio.start_server(self._serve, host, port)
         return int(self._server.sockets[0].getsockname()[1])
 
     def stop(self) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.cluster.process import ServerProcess, find_free_port, wait_until
+from tests.couchbase.cluster_map import LOOPBACK
 
 _START_SECONDS = 20.0
 _CONTROL_SECONDS = 10.0
@@ -29,11 +30,12 @@ class CouchbaseServer:
     user = "zerog"
     password = "secret"
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, host: str = LOOPBACK) -> None:
+        self.host = host
         folder.mkdir(parents=True, exist_ok=True)
         self.kv, self.management, self.query, self.control = (find_free_port() for _ in range(4))
         self._ready_file = folder / "couchbase.ready"
-        command = [sys.executable, "-m", "tests.couchbase.server", *options]
+        command = [sys.executable, "-m", "tests.couchbase.server", *options, "--host", host]
         command += ["--port", str(self.kv), "--management-port", str(self.management)]
         command += ["--query-port", str(self.query), "--control-port", str(self.control)]
         command += ["--journal", str(folder / "couchbase.journal")]
@@ -43,11 +45,11 @@ class CouchbaseServer:
     @property
     def connection(self) -> str:
         """The connection string for the SDK."""
-        return f"couchbase://127.0.0.1:{self.kv}"
+        return f"couchbase://{self.host}:{self.kv}"
 
     def url(self, scope: str = "zerog") -> str:
         """Return the datastore's URL; the password goes by itself."""
-        return f"couchbase://{self.user}@127.0.0.1:{self.kv}/{self.bucket}/{scope}"
+        return f"couchbase://{self.user}@{self.host}:{self.kv}/{self.bucket}/{scope}"
 
     @property
     def pid(self) -> int | None:
@@ -150,22 +152,22 @@ class CouchbaseServer:
     def _manage(self, path: str, form: str) -> None:
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {login}"}
-        status, body = _send(self.management, "POST", path, form, headers)
+        status, body = _send(self.host, self.management, "POST", path, form, headers)
         if status != 200:
             raise AssertionError(f"{path} answered {status}: {body!r}")
 
     def _ask(self, method: str, path: str, body: object = None) -> object:
         text = None if body is None else json.dumps(body)
-        status, answer = _send(self.control, method, path, text, {})
+        status, answer = _send(LOOPBACK, self.control, method, path, text, {})
         if status != 200:
             raise ValueError(f"the test Couchbase refused {method} {path}: {answer!r}")
         return json.loads(answer)
 
 
 def _send(
-    port: int, method: str, path: str, body: str | None, headers: dict[str, str]
+    host: str, port: int, method: str, path: str, body: str | None, headers: dict[str, str]
 ) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_CONTROL_SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=_CONTROL_SECONDS)
     with contextlib.closing(connection):
         connection.request(method, path, body, headers)
         response = connection.getresponse()

@@ -1,6 +1,6 @@
 """`python -m tests.couchbase.server`: an imitation of a Couchbase server with one bucket and node.
 
-It listens on 127.0.0.1 only and writes one line of JSON, also to `--ready-file`, when it serves:
+It listens on 127.0.0.1, unless a test has a network of its own, and writes one line of JSON, also to `--ready-file`, when it serves:
 `{"connection": …, "kv": …, "management": …, "query": …, "control": …}`. With `--journal` its
 documents outlive it. It ends on SIGTERM.
 """
@@ -15,7 +15,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.couchbase.cluster_map import Ports
+from tests.couchbase.cluster_map import LOOPBACK, Ports
 from tests.couchbase.commands import Durability
 from tests.couchbase.control import Clock, Control
 from tests.couchbase.engine import Engine
@@ -31,6 +31,7 @@ from tests.couchbase.session import Bucket, Connection
 def parse_arguments() -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(prog="tests.couchbase.server", description=__doc__)
+    parser.add_argument("--host", default=LOOPBACK, help="where all but the control listens")
     parser.add_argument("--port", type=int, default=0, help="of the data service; 0: any")
     for name in ("management", "query", "control"):
         parser.add_argument(f"--{name}-port", type=int, default=0)
@@ -78,14 +79,15 @@ async def serve(arguments: argparse.Namespace) -> None:
     control = HttpService(Control(bucket, clock, query, cut_connections).handle)
     loop = asyncio.get_running_loop()
     kv = await loop.create_server(
-        lambda: Connection(bucket, connections), "127.0.0.1", arguments.port
+        lambda: Connection(bucket, connections), arguments.host, arguments.port
     )
     bucket.ports = Ports(
         int(kv.sockets[0].getsockname()[1]),
-        await management.start(arguments.management_port),
-        await queries.start(arguments.query_port),
+        await management.start(arguments.host, arguments.management_port),
+        await queries.start(arguments.host, arguments.query_port),
+        arguments.host,
     )
-    control_port = await control.start(arguments.control_port)
+    control_port = await control.start(LOOPBACK, arguments.control_port)
     announce(bucket.ports, control_port, arguments.ready_file)
     await _wait_for_signal()
     kv.close()
@@ -105,7 +107,7 @@ def announce(ports: Ports, control: int, ready_file: Path | None) -> None:
     """Say where the server is."""
     line = json.dumps(
         {
-            "connection": f"couchbase://127.0.0.1:{ports.kv}",
+            "connection": f"couchbase://{ports.host}:{ports.kv}",
             "kv": ports.kv,
             "management": ports.management,
             "query": ports.query,
