@@ -104,7 +104,7 @@ test-e2e: setup ## End to end on nodes with real containers (root)
 .PHONY: test-kind
 test-kind: setup ## The same tests on kind, where docker can start one
 	@$(PY) -m tests.cluster.kind_cluster
-	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER))
+	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster tests/e2e $(wildcard $(ON_CLUSTER))
 
 .PHONY: bench
 bench: ## Measure ZeroG and its peers side by side

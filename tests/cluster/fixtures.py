@@ -106,6 +106,19 @@ def local_node(request: pytest.FixtureRequest) -> Iterator[LocalNode]:
 
 
 @pytest.fixture(scope="session")
+def cluster_of_images(request: pytest.FixtureRequest) -> Iterator[RealCluster | KindCluster]:
+    """A running cluster with two nodes for pods that are real containers, here or on kind."""
+    if os.environ.get(CHOICE) != "kind":
+        yield request.getfixturevalue("real_cluster")
+        return
+    made = KindCluster(f"{_worker()}-images", workers=2)
+    start_or_skip(made, request)
+    failed_before = request.session.testsfailed
+    yield made
+    made.delete(keep_logs=request.session.testsfailed > failed_before)
+
+
+@pytest.fixture(scope="session")
 def real_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
     """A running cluster of two nodes whose pods are real containers."""
     if os.environ.get(CHOICE) == "kind":

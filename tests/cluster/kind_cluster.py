@@ -5,6 +5,7 @@ kubeconfig are its own, so it never touches the user's clusters or context.
 """
 
 import contextlib
+import json
 import shutil
 import subprocess
 import sys
@@ -27,11 +28,12 @@ class KindMissingError(Exception):
 
 
 class KindCluster:
-    """A cluster of one node in docker."""
+    """A cluster in docker: of one node, or of a control plane and workers."""
 
-    def __init__(self, name: str = "zerog", *, image: str = NODE_IMAGE) -> None:
+    def __init__(self, name: str = "zerog", *, image: str = NODE_IMAGE, workers: int = 0) -> None:
         self.name = f"zerog-{name}"
         self._image = image
+        self._workers = workers
         self._folder: Path | None = None
 
     @property
@@ -55,7 +57,7 @@ class KindCluster:
         try:
             self._kind(
                 "create", "cluster", "--image", self._image, "--wait", "120s",
-                "--kubeconfig", str(self.kubeconfig_path),
+                "--kubeconfig", str(self.kubeconfig_path), "--config", str(self._write_config()),
             )  # fmt: skip
             wait_until(self._has_service_account, KUBECTL_SECONDS, "service accounts are made")
         except BaseException:
@@ -89,6 +91,10 @@ class KindCluster:
         """Copy an image of the local docker to the node."""
         self._kind("load", "docker-image", image)
 
+    def load_image_archive(self, path: Path) -> None:
+        """Copy the images of an archive to the nodes."""
+        self._kind("load", "image-archive", str(path))
+
     @contextlib.contextmanager
     def port_forward(
         self, target: str, remote_port: int, *arguments: str, local_port: int | None = None
@@ -102,6 +108,14 @@ class KindCluster:
             local_port=local_port,
         ) as port:  # fmt: skip
             yield port
+
+    def _write_config(self) -> Path:
+        nodes = [{"role": "control-plane"}, *[{"role": "worker"}] * self._workers]
+        config = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": nodes}
+        path = self.kubeconfig_path.with_name("kind.json")
+        # JSON is YAML, and needs no library.
+        path.write_text(json.dumps(config))
+        return path
 
     def _has_service_account(self) -> bool:
         return "default" in self.kubectl("get", "serviceaccounts", "-o", "name")

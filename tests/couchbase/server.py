@@ -1,8 +1,8 @@
 """`python -m tests.couchbase.server`: an imitation of a Couchbase server with one bucket and node.
 
-It listens on 127.0.0.1, unless a test has a network of its own, and writes one line of JSON, also to `--ready-file`, when it serves:
-`{"connection": …, "kv": …, "management": …, "query": …, "control": …}`. With `--journal` its
-documents outlive it. It ends on SIGTERM.
+It listens on 127.0.0.1, unless a test has a network of its own, and writes one line of JSON, also
+to `--ready-file`, when it serves: `{"connection": …, "kv": …, "management": …, "query": …,
+"control": …}`. With `--journal` its documents outlive it. It ends on SIGTERM.
 """
 
 import argparse

@@ -1,0 +1,92 @@
+"""One production-like installation for all behaviours: two API pods, two operators, two nodes.
+
+On our own nodes the datastore is the tests' imitation of Couchbase, beside the cluster; on kind
+it is a real Couchbase of one node, by the chart.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from hack.images import FOLDERS, ImageError, ensure_images
+from tests.cluster.fixtures import skip_or_fail
+from tests.cluster.interface import Cluster
+from tests.cluster.kind_cluster import KindCluster
+from tests.cluster.real_cluster import RealCluster
+from tests.couchbase.process import CouchbaseServer
+from tests.e2e.installation import Installation
+
+NAMESPACE = "zerog"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests on nodes the time that pods take."""
+    for item in items:
+        if "/e2e/" in str(item.path) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.fixture(scope="session")
+def cluster(cluster_of_images: RealCluster | KindCluster) -> RealCluster | KindCluster:
+    """The cluster with nodes."""
+    return cluster_of_images
+
+
+@pytest.fixture(scope="session")
+def images(cluster: RealCluster | KindCluster, request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """The names of ZeroG's images, which all nodes have."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():
+            built = ensure_images()
+    except ImageError as error:
+        skip_or_fail(str(error))
+    names = [name for name in FOLDERS if name != "base"]
+    for name in names:
+        cluster.load_image_archive(built.archive(name))
+    return {name: built.name(name) for name in names}
+
+
+@pytest.fixture(scope="session")
+def datastore(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """The chart's values for a datastore that all nodes reach."""
+    if not isinstance(cluster, RealCluster):
+        yield {"datastore": "couchbase", "couchbase": {"development": {"enabled": True}}}
+        return
+    with CouchbaseServer(tmp_path_factory.mktemp("couchbase"), host=cluster.address) as server:
+        yield {
+            "datastore": "couchbase",
+            "couchbase": {
+                "connectionString": server.connection,
+                "username": server.user,
+                "password": server.password,
+            },
+        }
+
+
+@pytest.fixture(scope="session")
+def values(datastore: dict[str, Any]) -> dict[str, Any]:
+    """The chart's values of the installation."""
+    return {**datastore, "api": {"replicas": 2, "podDisruptionBudget": {"enabled": True}}}
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster, images: Mapping[str, str], values: dict[str, Any]) -> Installation:
+    """The installation that all tests share, with a caller and no pool."""
+    made = Installation(cluster, NAMESPACE, images)
+    made.make_namespace()
+    made.install(values)
+    made.add_caller()
+    return made
+
+
+@pytest.fixture
+def zerog(installed: Installation) -> Iterator[Installation]:
+    """The installation, with a pool of the tests' jobs that has nothing to do, and no worker."""
+    installed.add_pool()
+    installed.wait_for_workers(0)
+    yield installed
+    installed.add_pool()
+    installed.wait_for_workers(0)

@@ -1,0 +1,32 @@
+"""The rendered chart: a service in the cluster POSTs a job, workers come from nothing and go."""
+
+from tests.e2e.installation import Installation
+
+
+def test_a_job_posted_from_a_pod_runs_on_a_pod_made_for_it_which_goes_again(
+    zerog: Installation,
+) -> None:
+    answer = zerog.call("post", "/v1/jobs/Nap", '{"seconds": 1}')
+
+    assert answer["resultCode"] == 200
+    assert answer["data"]["pod"].startswith("naps-")
+    zerog.wait_for_workers(0)
+
+
+def test_helm_test_passes(installed: Installation) -> None:
+    installed.helm("test", "zerog", "--timeout=180s")
+
+
+def test_who_has_no_role_is_refused(installed: Installation) -> None:
+    token = installed.kubectl("create", "token", "default").strip()
+    script = (
+        "import urllib.request, urllib.error, sys\n"
+        "request = urllib.request.Request('http://zerog-api/v1/jobs',"
+        " headers={'Authorization': 'Bearer ' + sys.argv[1]})\n"
+        "try: print(urllib.request.urlopen(request, timeout=30).status)\n"
+        "except urllib.error.HTTPError as error: print(error.code)\n"
+    )
+
+    status = installed.kubectl("exec", "caller", "--", "python3", "-c", script, token)
+
+    assert status.strip() == "403"

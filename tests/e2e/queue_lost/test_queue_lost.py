@@ -1,0 +1,19 @@
+"""beanstalkd is lost together with its volume, while jobs run and wait: none is lost."""
+
+from tests.e2e.installation import Installation
+
+JOBS = 8
+QUEUE = "zerog-beanstalkd"
+
+
+def test_a_lost_queue_with_its_volume_loses_no_job(zerog: Installation) -> None:
+    uuids = zerog.submit(JOBS, 4)
+    zerog.wait_for_running(2)
+
+    zerog.kubectl("scale", "statefulset", QUEUE, "--replicas=0")
+    zerog.kubectl("wait", "--for=delete", f"pod/{QUEUE}-0", "--timeout=60s", timeout=90)
+    zerog.kubectl("delete", "pvc", f"binlog-{QUEUE}-0", timeout=90)
+    zerog.kubectl("scale", "statefulset", QUEUE, "--replicas=1")
+
+    infos = zerog.wait_for_jobs(uuids, 170)
+    assert [info["resultCode"] for info in infos] == [200] * JOBS
