@@ -9,6 +9,8 @@ from tests.chart.variants import VARIANTS
 from tests.cluster.interface import Cluster
 from tests.cluster.process import wait_until
 
+#: Several programs, one after the other: more than the usual limit on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 #: Everything of a release but what is cluster-wide.
 KINDS = "all,configmap,secret,serviceaccount,role,rolebinding,networkpolicy,pvc,lease,pdb,zwp"
 

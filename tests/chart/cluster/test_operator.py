@@ -20,6 +20,8 @@ from zerog.names import tube_name
 from zerog.queues import connect_queue
 from zerog.queues.local import LocalBeanstalkd
 
+#: Several programs, one after the other: more than the usual limit on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 DEADLINE_SECONDS = 60.0
 
 

@@ -19,6 +19,8 @@ from tests.cluster.process import find_free_port
 
 from zerog.queues.local import LocalBeanstalkd
 
+#: Several programs, one after the other: more than the usual limit on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 SECONDS = 80.0
 ACCOUNTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 
