@@ -8,9 +8,13 @@ import contextlib
 import os
 from pathlib import Path
 
+from tests.cluster.process import wait_until
+
 ROOT = Path("/sys/fs/cgroup")
 #: Files that a new group of the `cpuset` hierarchy must take over before a process can join.
 CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
+#: Processes that were killed take so long to be gone, on a busy machine.
+REMOVE_SECONDS = 30.0
 
 
 def hierarchies() -> list[Path]:
@@ -32,9 +36,19 @@ def create(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove the groups of this name and all below; those that are in use stay. Idempotent."""
-    for root in hierarchies():
-        for folder, _, _ in os.walk(root / name, topdown=False):
-            # A process that is just ending keeps its group for a moment.
+    """Remove the groups of this name and all below, once their processes have ended. Idempotent.
+
+    Raises:
+        ClusterError: Some are still in use after a while.
+    """
+    wait_until(lambda: not _remove(name), REMOVE_SECONDS, f"the control groups {name} are free")
+
+
+def _remove(name: str) -> bool:
+    """Remove what can be; whether something is left."""
+    groups = [root / name for root in hierarchies()]
+    for group in groups:
+        for folder, _, _ in os.walk(group, topdown=False):
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
+    return any(group.exists() for group in groups)
