@@ -28,7 +28,7 @@ def test_an_async_job_returns_its_data(shared: System) -> None:
 
 
 def test_the_result_code_is_minus_one_while_a_job_runs(shared: System) -> None:
-    uuid = shared.client.submit("Steps", {"steps": 8})
+    uuid = shared.client.submit("Steps", {"steps": 40})
 
     info = shared.running(uuid)
 
@@ -40,7 +40,7 @@ def test_the_result_code_is_minus_one_while_a_job_runs(shared: System) -> None:
 
 
 def test_progress_moves_while_a_job_runs_and_ends_at_one(shared: System) -> None:
-    uuid = shared.client.submit("Steps", {"steps": 20})
+    uuid = shared.client.submit("Steps", {"steps": 40})
 
     events = list(shared.client.stream(uuid))
 
@@ -49,7 +49,7 @@ def test_progress_moves_while_a_job_runs_and_ends_at_one(shared: System) -> None
     assert len(set(seen)) > 3
     assert seen[-1] == 1.0
     assert [e.data["message"] for e in events if e.kind == "log"] == [
-        f"step {n}" for n in range(20)
+        f"step {n}" for n in range(40)
     ]
 
 
