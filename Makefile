@@ -50,7 +50,7 @@ typecheck: ## Check types, strictly
 	@$(PY) -m mypy $(SOURCES) tests hack examples
 
 .PHONY: reference
-reference: ## Write the reference of the command line and the SDK anew
+reference: ## Write the reference that is made from code anew
 	@$(PY) hack/reference.py
 
 .PHONY: web
