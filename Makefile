@@ -53,6 +53,10 @@ typecheck: ## Check types, strictly
 reference: ## Write the reference that is made from code anew
 	@$(PY) hack/reference.py
 
+.PHONY: docs
+docs: setup ## Build the documentation's site into .site/, check its links
+	@.venv/bin/zensical build --clean --strict
+
 .PHONY: web
 web: ## Build the web page into the API's package (needs node 20)
 	@bash hack/web.sh build
@@ -112,7 +116,7 @@ bench: ## Measure ZeroG and its peers side by side
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
-	@rm -rf .venv .tools .zerog .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .tools .zerog .site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 ##@ Generate
 .PHONY: generate

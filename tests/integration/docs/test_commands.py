@@ -2,11 +2,12 @@
 
 The commands of the pages below run, in the page's order, in a folder like a clone, with the
 ports and folders of a test in place of the documented ones. What starts or ends a whole system is
-what the reader of this test already has; clusters and images have tests of their own.
+what the reader of this test already has. A page with commands has to be in one of the lists.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -14,23 +15,94 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.docs.reader import DEADLINE_SECONDS, ROOT, Reader, blocks, typed
+from tests.integration.docs.reader import (
+    DEADLINE_SECONDS,
+    ROOT,
+    TYPED,
+    Reader,
+    blocks,
+    lines,
+    typed,
+)
 
+#: Pages whose every command is typed here.
 PAGES = [
     "README.md",
     "docs/quickstart.md",
-    "docs/howto/write-a-job.md",
-    "docs/howto/test-a-job.md",
+    "docs/howto/call-from-a-service.md",
     "docs/howto/cancel-and-retry.md",
+    "docs/howto/retry-and-continue.md",
 ]
+#: Pages whose commands need what is not here: why, and the tests of the same.
+ELSEWHERE = {
+    "docs/howto/couchbase.md": ("a Couchbase server", "tests/integration/couchbase"),
+    "docs/howto/install.md": ("a cluster and helm", "tests/chart/cluster/test_api_server.py"),
+    "docs/howto/pools.md": ("a cluster", "tests/integration/operator"),
+    "docs/howto/secure-the-api.md": ("typed by a test below", "tests/integration/docs"),
+    "docs/howto/simulate.md": ("an hour of a live queue", "tests/integration/simulation"),
+}
+#: Lines that start a whole system: the reader has one.
+STARTS = ("make run", "make test", "zerog dev ")
+#: Pages with Python, each with a test below.
+PYTHON = {
+    "README.md",
+    "docs/quickstart.md",
+    "docs/howto/call-from-a-service.md",
+    "docs/howto/retry-and-continue.md",
+    "docs/howto/secure-the-api.md",
+    "docs/howto/test-a-job.md",
+    "docs/howto/write-a-job.md",
+}
+#: Printed by the Python of a page.
+SCRIPTS = {
+    "docs/quickstart.md": "'words': 2",
+    "docs/howto/call-from-a-service.md": "\n3\n",
+}
+LOADED = re.compile(r"<(?:script|img|link)[^>]* (?:src|href)=\"?(?:https?:)?//[^ >]*")
+TREES = "api|benchmarks|charts|docs|examples|hack|images|jobrunner|manifests|operator|tests"
+
+
+def documents() -> list[Path]:
+    """Return every page that somebody who uses ZeroG reads."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+
+
+def name(page: Path) -> str:
+    """Return a page's path in the repository."""
+    return str(page.relative_to(ROOT))
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader who has already started `zerog dev`."""
-    made = Reader(tmp_path_factory.mktemp("reader"), "examples/jobs/*.py")
+    folder = tmp_path_factory.mktemp("reader")
+    made = Reader(folder, "examples/jobs/*.py", "examples/continue/*.py")
     yield made
     made.dev.close()
+
+
+def test_no_page_with_commands_is_forgotten() -> None:
+    pages = {name(page) for page in documents() if blocks(name(page), "sh")}
+
+    assert pages == {*PAGES, *ELSEWHERE}
+    for _, tests in ELSEWHERE.values():
+        assert (ROOT / tests).exists(), tests
+
+
+def test_no_page_with_python_is_forgotten() -> None:
+    assert {name(page) for page in documents() if blocks(name(page), "python")} == PYTHON
+
+
+def test_every_block_says_what_it_is() -> None:
+    for page in documents():
+        fences = re.findall(r"^ *```(.*)$", page.read_text(), re.MULTILINE)
+        assert all(fences[::2]), f"a block of {name(page)} has no language"
+
+
+def test_every_line_of_a_page_is_typed() -> None:
+    for page in PAGES:
+        for line in lines(page):
+            assert line.startswith((*TYPED, *STARTS)), f"{page}: {line} would not be tried"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -39,34 +111,29 @@ def test_every_command_of_a_page_works(page: str, reader: Reader) -> None:
         assert reader.type(command).strip(), f"{command} said nothing"
 
 
-def test_the_pages_have_commands() -> None:
-    assert sum(len(typed(page)) for page in PAGES) >= 5
-    assert "make run" in "".join(blocks("README.md", "sh"))
-
-
 def test_make_run_shows_a_job_and_ends_with_what_to_try_next(reader: Reader) -> None:
     data = reader.folder / "make-run"
-    env = {**reader.env, "DATA": str(data), "RUN_ONCE": "1"}
+    env = {key: value for key, value in reader.env.items() if key != "ZEROG_URL"}
     result = subprocess.run(
-        ["bash", "hack/run.sh"], cwd=ROOT, env=env, capture_output=True, text=True,
-        timeout=DEADLINE_SECONDS,
+        ["bash", "hack/run.sh"], cwd=ROOT, env={**env, "DATA": str(data), "RUN_ONCE": "1"},
+        capture_output=True, text=True, timeout=DEADLINE_SECONDS,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     assert (data / "mandelbrot.json").stat().st_size > 0
     assert "Three things to try next" in result.stdout
 
 
-def test_the_python_of_the_quickstart_runs(reader: Reader) -> None:
-    for block in blocks("docs/quickstart.md", "python"):
+@pytest.mark.parametrize("page", sorted(SCRIPTS))
+def test_the_python_of_a_page_prints_what_it_should(page: str, reader: Reader) -> None:
+    for block in blocks(page, "python"):
         script = reader.folder / "caller.py"
         script.write_text(reader.local(block))
 
-        assert "'words': 2" in reader.type(f"python {script}")
+        assert SCRIPTS[page] in reader.type(f"python {script}")
 
 
-@pytest.mark.parametrize("page", ["README.md"])
-def test_the_jobs_of_a_page_are_jobs_that_run(page: str, tmp_path: Path, reader: Reader) -> None:
-    for number, block in enumerate(blocks(page, "python")):
+def test_the_jobs_of_the_readme_are_jobs(tmp_path: Path, reader: Reader) -> None:
+    for number, block in enumerate(blocks("README.md", "python")):
         path = tmp_path / f"job_{number}.py"
         path.write_text(block)
 
@@ -82,6 +149,19 @@ def test_the_options_of_the_how_to_are_options(tmp_path: Path, reader: Reader) -
     assert "Thumbnails" in reader.type(f"zerog describe {path}")
 
 
+def test_the_run_of_the_how_to_retries_and_finishes(tmp_path: Path, reader: Reader) -> None:
+    (block,) = blocks("docs/howto/retry-and-continue.md", "python")
+    head = "import httpx\nimport zerog\nimport zerog.testing\n\nclass Size(zerog.Job):\n"
+    url = f"http://127.0.0.1:{reader.dev.port}"
+    asks = "".join(
+        f"print(zerog.testing.run(Size(url='{url}/{path}')).kind)\n" for path in ("healthz", "none")
+    )
+    path = tmp_path / "size.py"
+    path.write_text(head + textwrap.indent(f"url: str\n{block}", "    ") + asks)
+
+    assert reader.type(f"python {path}").split() == ["returned", "finish"]
+
+
 def test_the_test_of_the_how_to_passes(tmp_path: Path) -> None:
     (block,) = blocks("docs/howto/test-a-job.md", "python")
     (tmp_path / "test_documented.py").write_text(block)
@@ -95,12 +175,60 @@ def test_the_test_of_the_how_to_passes(tmp_path: Path) -> None:
     assert "1 passed" in result.stdout, result.stdout + result.stderr
 
 
+def test_a_token_is_made_and_given_as_the_how_to_says(tmp_path: Path, reader: Reader) -> None:
+    page = "docs/howto/secure-the-api.md"
+    (block,) = blocks(page, "python")
+    path = tmp_path / "client.py"
+    path.write_text(f"import zerog\n{block}")
+
+    assert re.search(r"^[0-9a-f]{64} ", reader.type(blocks(page, "sh")[0]))
+    reader.type(f"python {path}")
+
+
 def test_every_link_of_the_docs_leads_somewhere() -> None:
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
     broken = []
-    for page in pages:
+    for page in [*documents(), ROOT / "CONTRIBUTING.md", *ROOT.glob("examples/**/*.md")]:
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
             if "://" not in target and not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+                broken.append(f"{name(page)}: {target}")
 
     assert broken == []
+
+
+def test_every_file_that_the_docs_name_is_there() -> None:
+    named = re.compile(rf"`((?:{TREES})/[\w./-]+)`")
+    broken = [
+        f"{name(page)}: {path}"
+        for page in documents()
+        for path in named.findall(page.read_text())
+        if not (ROOT / path).exists()
+    ]
+
+    assert broken == []
+
+
+def test_every_test_that_a_promise_names_is_there() -> None:
+    promised = re.findall(r"`(test_\w+)`", (ROOT / "docs/explanation/promises.md").read_text())
+    written = "".join(path.read_text() for path in (ROOT / "tests").glob("**/test_*.py"))
+
+    assert len(promised) > 20
+    assert [test for test in promised if f"def {test}(" not in written] == []
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "zensical.toml", tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_SECONDS,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+
+    pages = {str(page.relative_to(tmp_path / ".site")) for page in tmp_path.glob(".site/**/*.html")}
+    sources = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").glob("**/*.md")}
+    assert {source.removesuffix(".md") + ".html" for source in sources} <= pages
+    for page in tmp_path.glob(".site/**/*.html"):
+        loaded = re.findall(
+            r"<(?:script|img|link)[^>]*(?:src|href)=\"?(?:https?:)?//", page.read_text()
+        )
+        assert loaded == [], page.name

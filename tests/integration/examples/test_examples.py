@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.docs.reader import ROOT, Reader, typed
+from tests.integration.docs.reader import ROOT, Reader, lines, typed
 
 import zerog
 from zerog.queues.local import free_port
@@ -16,7 +16,7 @@ from zerog.queues.local import free_port
 JOBS = ("hello", "progress", "continue", "fanout", "async_job", "jobs")
 DEADLINE_SECONDS = 60.0
 #: A reader of a README types these; what is served for long is started by the test that asks it.
-READ = ("hello", "progress", "continue", "fanout", "async_job")
+READ = ("hello", "progress", "continue", "fanout", "async_job", "jobs")
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +117,13 @@ def test_a_service_answers_at_once_and_has_the_report_later(reader: Reader) -> N
             ]
             where = url + posts[0].headers["Location"]
             reader.dev.wait_until(lambda: httpx.get(where, timeout=30).status_code == 200)
+            (curl,) = [line for line in lines("examples/service/README.md") if "curl" in line]
+            printed = reader.type(curl.replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
             report = httpx.get(where, timeout=30).json()["report"]
         finally:
             service.terminate()
 
+    assert "HTTP/1.1 202" in printed
     assert [post.status_code for post in posts] == [202, 202]
     assert posts[0].json() == posts[1].json()
     assert report["words"] == 3
