@@ -232,7 +232,10 @@ class Dev:
 
     def _say_hello(self, queue: str) -> None:
         show = self._console.print
-        show(f"\n[bold]ZeroG is up[/] at {self.url} (queue {queue}, data {self._data})")
+        show(
+            f"\n[bold]ZeroG is up[/] at {self.url} (queue {queue}, data {self._data})",
+            soft_wrap=True,
+        )
         show("Try, in another terminal:", "  zerog types", f"  open {self.url}/", sep="\n")
         show(f"  curl --json '{{}}' {self.url}/v1/jobs/TYPE\n", markup=False, highlight=False)
 

@@ -59,6 +59,31 @@ def test_each_error_says_what_to_do(dev: Dev) -> None:
     assert "zerog: error" in dev.run("run", "Nope", code=1)
     assert '"name" is a required property' in dev.run("run", "Hello", code=1)
     assert UNKNOWN in dev.run("info", UNKNOWN, code=1)
+    assert "`zerog list` shows the jobs" in dev.run("info", UNKNOWN, code=1)
+    assert "did you mean Hello?" in dev.run("run", "Hallo", code=1)
+    assert "no job to retry is like that" in dev.run("retry", "--type", "Nope", "--state", "failed")
+    assert "No job is like that" in dev.run("list", "--type", "Nope")
+
+
+def test_data_that_cannot_be_written_is_not_lost(dev: Dev) -> None:
+    output = dev.run("run", "Hello", "name=Ada", "-o", "no/such/folder", code=2)
+
+    (uuid,) = re.findall(r"`zerog data ([0-9a-f-]{36})` prints it", output)
+    assert "Hello, Ada." in dev.run("data", uuid)
+
+
+def test_a_failed_job_is_followed_by_what_to_do(dev: Dev) -> None:
+    output = dev.run("run", "Broken", code=1)
+
+    assert re.search(r"zerog info [0-9a-f-]{36} +every attempt", output)
+    assert re.search(r"zerog retry [0-9a-f-]{36} +run it again", output)
+
+
+def test_a_forgotten_job_is_named(dev: Dev) -> None:
+    uuid = submit(dev, "Hello", "name=Max")
+    dev.run("watch", uuid)
+
+    assert dev.run("delete", uuid) == f"{uuid} forgotten\n"
 
 
 def test_every_command_explains_itself(dev: Dev) -> None:

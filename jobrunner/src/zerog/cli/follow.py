@@ -49,14 +49,13 @@ def _show_live(
         for event in client.stream(uuid):
             if event.kind == "log":
                 style = _LEVEL_STYLES.get(event.data["level"], "")
-                bar.console.print(event.data["message"], style=style, markup=False)
+                text = _line(event.data)
+                bar.console.print(text, style=style, markup=False, highlight=False)
             else:
                 last = event.data
                 style = STATE_STYLES.get(last["state"], "white")
                 bar.update(
-                    task,
-                    completed=last["completeness"],
-                    description=f"[{style}]{last['state']}[/]",
+                    task, completed=last["completeness"], description=f"[{style}]{_where(last)}[/]"
                 )
             _check(deadline, last, uuid)
     _print_end(console, last)
@@ -72,10 +71,22 @@ def _show_plain(
             print(f"{event.data['level']}: {event.data['message']}", file=sys.stderr)
         elif event.kind == "progress":
             last = event.data
-            print(f"{last['state']} {last['completeness']:.0%}", file=sys.stderr)
+            print(f"{_where(last)} {last['completeness']:.0%}", file=sys.stderr)
         _check(deadline, last, uuid)
     _print_end(console, last)
     return last
+
+
+def _line(event: dict[str, Any]) -> str:
+    """Return a log line; colour alone does not say that it is a warning."""
+    level, message = event["level"], str(event["message"])
+    return message if level == "info" else f"{level}: {message}"
+
+
+def _where(progress: dict[str, Any]) -> str:
+    """Return a job's state, with the attempt when it is not the first."""
+    attempt = int(progress.get("attempt", 1))
+    return f"{progress['state']}, attempt {attempt}" if attempt > 1 else str(progress["state"])
 
 
 def _check(deadline: float | None, last: dict[str, Any], uuid: str) -> None:
@@ -87,4 +98,8 @@ def _check(deadline: float | None, last: dict[str, Any], uuid: str) -> None:
 
 def _print_end(console: Console, progress: dict[str, Any]) -> None:
     if progress.get("message"):
-        console.print(f"{progress['state']}: {progress['message']}", markup=False)
+        console.print(f"{progress['state']}: {progress['message']}", markup=False, soft_wrap=True)
+    if progress.get("state") == "failed":
+        uuid = progress["uuid"]
+        lines = f"  zerog info {uuid}   every attempt\n  zerog retry {uuid}  run it again"
+        print(lines, file=sys.stderr)

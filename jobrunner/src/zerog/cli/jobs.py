@@ -4,15 +4,18 @@ import argparse
 import base64
 import json
 import sys
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.follow import follow
-from zerog.cli.output import connect, print_json, print_table
+from zerog.cli.output import connect, print_json, print_table, short_time
 from zerog.client import Client
+from zerog.client.calls import UNFINISHED
 from zerog.errors import ConfigError
+from zerog.jobs.record import parse_time
 
 
 def command_submit(options: argparse.Namespace) -> int:
@@ -37,10 +40,20 @@ def command_run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({**progress, "data": data})
     elif options.output and data is not None:
-        Path(options.output).write_text(json.dumps(data), encoding="utf-8")
+        _write(options.output, data, uuid)
     elif data is not None:
         print_json(data)
     return codes.of_progress(progress["state"])
+
+
+def _write(path: str, data: Any, uuid: str) -> None:
+    try:
+        Path(path).write_text(json.dumps(data), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the data cannot be written to {path}: {error.strerror}; "
+            f"the job is done, `zerog data {uuid}` prints it"
+        ) from error
 
 
 def command_watch(options: argparse.Namespace) -> int:
@@ -65,6 +78,13 @@ def command_list(options: argparse.Namespace) -> int:
     if options.json:
         print_json(jobs)
         return codes.OK
+    if options.type or options.state or options.queue:
+        empty = "No job is like that; `zerog list` shows all."
+    else:
+        empty = "There are no jobs yet; `zerog run TYPE` makes one."
+    if sys.stdout.isatty():
+        _print_short(jobs, empty)
+        return codes.OK
     rows = [
         (
             job["uuid"],
@@ -78,8 +98,19 @@ def command_list(options: argparse.Namespace) -> int:
         for job in jobs
     ]
     columns = ("JOB", "TYPE", "STATE", "CODE", "ATTEMPT", "CREATED (UTC)", "MESSAGE")
-    print_table(columns, rows, "There are no such jobs. `zerog run TYPE` makes one.")
+    print_table(columns, rows, empty)
     return codes.OK
+
+
+def _print_short(jobs: list[dict[str, Any]], empty: str) -> None:
+    """Print what fits into 80 columns."""
+    now = datetime.now(UTC)
+    rows = []
+    for job in jobs:
+        code = None if job["resultCode"] == UNFINISHED else job["resultCode"]
+        age = short_time((now - parse_time(job["createdTime"])).total_seconds())
+        rows.append((job["uuid"], job["type"], job["state"], code, age, job.get("message") or ""))
+    print_table(("JOB", "TYPE", "STATE", "CODE", "AGE", "MESSAGE"), rows, empty)
 
 
 def command_info(options: argparse.Namespace) -> int:
@@ -97,20 +128,27 @@ def command_info(options: argparse.Namespace) -> int:
         (
             attempt["number"],
             attempt["worker"]["name"],
-            attempt["startedTime"][:23],
-            attempt.get("endedTime", "")[:23],
+            attempt["startedTime"][:19].replace("T", " "),
+            _seconds(attempt),
             attempt.get("cause", "running"),
             attempt.get("message"),
         )
         for attempt in info["attempts"]
     ]
     print()
-    columns = ("ATTEMPT", "WORKER", "STARTED", "ENDED", "CAUSE", "MESSAGE")
+    columns = ("ATTEMPT", "WORKER", "STARTED (UTC)", "TOOK (s)", "CAUSE", "MESSAGE")
     print_table(columns, rows, "It was not started yet.")
     lines = [*info["events"], *info["warnings"], *info["errors"]]
     for line in sorted(lines, key=lambda item: (item["attempt"], item["seq"])):
         print(f"{line['time'][11:23]} {line['level']:<7} {line['message']}")
     return codes.OK
+
+
+def _seconds(attempt: dict[str, Any]) -> str | None:
+    if "endedTime" not in attempt:
+        return None
+    took = parse_time(attempt["endedTime"]) - parse_time(attempt["startedTime"])
+    return f"{took.total_seconds():.2f}"
 
 
 def command_data(options: argparse.Namespace) -> int:
@@ -134,6 +172,7 @@ def command_delete(options: argparse.Namespace) -> int:
     """Forget a finished job."""
     with connect(options) as client:
         client.delete(options.uuid)
+    print(f"{options.uuid} forgotten")
     return codes.OK
 
 
@@ -141,7 +180,9 @@ def _change(options: argparse.Namespace, what: str) -> int:
     chosen = {"type": options.type, "state": options.state, "queue": options.queue}
     job_filter = {name: values for name, values in chosen.items() if values}
     if bool(options.uuid) == bool(job_filter):
-        raise ConfigError(f"name jobs by UUID, or by --type, --state, --queue: what to {what}?")
+        raise ConfigError(
+            f"which jobs to {what}? Name them by UUID, or choose by --type, --state, --queue"
+        )
     results: Any = []
     with connect(options) as client:
         if job_filter:
@@ -152,11 +193,20 @@ def _change(options: argparse.Namespace, what: str) -> int:
     if options.json:
         print_json(results)
     elif job_filter:
-        print(f"{results['changed']} jobs" + (", and there are more" * results["more"]))
+        print(_told(what, results["changed"], results["more"]))
     else:
         for progress in results:
             print(f"{progress['uuid']} {progress['state']}")
     return codes.OK
+
+
+def _told(what: str, count: int, more: bool) -> str:
+    """Say in a sentence how many jobs a change by filter met."""
+    if count == 0:
+        return f"no job to {what} is like that"
+    done = "cancelled, or asked to end" if what == "cancel" else "run again"
+    told = f"{count} {'job' if count == 1 else 'jobs'} {done}"
+    return f"{told}; there are more: give the command again" if more else told
 
 
 def _submit(client: Client, options: argparse.Namespace) -> str:
@@ -173,27 +223,37 @@ def _submit(client: Client, options: argparse.Namespace) -> str:
 def read_parameters(pairs: list[str], path: str | None) -> dict[str, Any]:
     """Read parameters from a JSON file and from `key=value` arguments. `ConfigError` if wrong."""
     parameters: dict[str, Any] = {}
-    try:
-        if path is not None:
-            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    if path is not None:
+        text = sys.stdin.read() if path == "-" else _read(path).decode("utf-8", "replace")
+        try:
             parameters = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"{path} is not JSON: {error}") from error
         if not isinstance(parameters, dict):
-            raise ConfigError(f"{path} holds no JSON object")
-        for pair in pairs:
-            key, found, value = pair.partition("=")
-            if not found or not key:
-                raise ConfigError(f"{pair!r} is no parameter: write key=value")
-            parameters[key] = _value(value)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"the parameters cannot be read: {error}") from error
+            raise ConfigError(f'{path} holds no JSON object, e.g. {{"name": "Ada"}}')
+    for pair in pairs:
+        key, found, value = pair.partition("=")
+        if not found or not key:
+            raise ConfigError(f"{pair!r} is no parameter: write key=value, e.g. name=Ada")
+        parameters[key] = _value(value)
     return parameters
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the file {path!r} cannot be read: {error.strerror}") from error
 
 
 def _value(text: str) -> Any:
     if text.startswith("@base64:"):
-        return base64.b64encode(Path(text.removeprefix("@base64:")).read_bytes()).decode()
+        return base64.b64encode(_read(text.removeprefix("@base64:"))).decode()
     if text.startswith("@"):
-        return Path(text[1:]).read_text(encoding="utf-8")
+        try:
+            return _read(text[1:]).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ConfigError(f"{text[1:]!r} is no text: write key=@base64:{text[1:]}") from None
     try:
         return json.loads(text)
     except json.JSONDecodeError:

@@ -5,9 +5,11 @@ Commands are imported when they are run, so that `zerog --help` starts fast.
 """
 
 import argparse
+import difflib
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import Any, NoReturn
 
 import zerog
 from zerog.cli import codes, extensions
@@ -25,16 +27,48 @@ first steps:
 """
 
 Add = Callable[[argparse.ArgumentParser], None]
+#: A job's states, as `zerog.jobs.record.State` has them: importing that takes longer than a help.
+STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
+#: Commands that do not ask the API, and those that print nothing for programs.
+_WITHOUT_API = frozenset({"dev", "worker", "api", "describe", "repair", "datastore", "completion"})
+_WITHOUT_JSON = frozenset({"dev", "worker", "api", "delete", "completion"})
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says after a fault where to read on, in place of a usage that fills the screen."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(
+            codes.USAGE, f"{self.prog}: error: {message}\n  `{self.prog} --help` explains it\n"
+        )
 
 
 def _uuid(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uuid", help="the job's UUID")
 
 
+def _state(parser: argparse.ArgumentParser, text: str, **more: Any) -> None:
+    text = f"{text}: {', '.join(STATES)}"
+    parser.add_argument(
+        "--state", action="append", choices=STATES, metavar="STATE", help=text, **more
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+#: What argparse calls it in an error.
+_count.__name__ = "number"
+
+
 def _uuids(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uuid", nargs="*", help="UUIDs of jobs")
     parser.add_argument("--type", action="append", help="all jobs of this type")
-    parser.add_argument("--state", action="append", help="all jobs in this state")
+    _state(parser, "all jobs in this state")
     parser.add_argument("--queue", action="append", help="all jobs of this queue")
 
 
@@ -43,6 +77,7 @@ def _submission(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "parameters",
         nargs="*",
+        default=[],
         metavar="key=value",
         help="parameters: JSON if it parses, else text; key=@file reads a text file, "
         "key=@base64:file any file",
@@ -61,7 +96,8 @@ def _run(parser: argparse.ArgumentParser) -> None:
 
 
 def _limit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--for", dest="limit", type=float, metavar="SECONDS", help="wait so long")
+    text = "follow it for at most so long; the job goes on"
+    parser.add_argument("--for", dest="limit", type=float, metavar="SECONDS", help=text)
 
 
 def _watch(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +107,9 @@ def _watch(parser: argparse.ArgumentParser) -> None:
 
 def _list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--type", action="append", default=[], help="only this type")
-    parser.add_argument("--state", action="append", default=[], help="only this state")
+    _state(parser, "only this state", default=[])
     parser.add_argument("--queue", action="append", default=[], help="only this queue")
-    parser.add_argument("-n", "--limit", type=int, default=20, help="how many (default 20)")
+    parser.add_argument("-n", "--limit", type=_count, default=20, help="how many (default 20)")
 
 
 def _modules(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +118,7 @@ def _modules(parser: argparse.ArgumentParser) -> None:
 
 def _store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", help="datastore URL (ZEROG_STORE)")
-    parser.add_argument("--queue-address", dest="queue", help="beanstalkd (ZEROG_QUEUE)")
+    parser.add_argument("--queue-address", dest="queue", help="beanstalkd's address (ZEROG_QUEUE)")
 
 
 def _worker(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +126,9 @@ def _worker(parser: argparse.ArgumentParser) -> None:
     _store(parser)
     parser.add_argument("--slots", type=int, help="jobs at the same time (ZEROG_SLOTS)")
     parser.add_argument("--queues", nargs="+", help="queues to serve (ZEROG_QUEUES)")
-    parser.add_argument("--grace-seconds", type=float, help="time for running jobs at SIGTERM")
+    parser.add_argument(
+        "--grace-seconds", type=float, help="seconds that jobs may go on after SIGTERM"
+    )
     parser.add_argument("--log-json", action="store_true", help="log as JSON")
 
 
@@ -107,12 +145,16 @@ def _dev(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queue-port", type=int, help="beanstalkd's port (default a free one)")
     parser.add_argument("--data", default=".zerog", help="folder of all data (default .zerog)")
     parser.add_argument("--slots", type=int, help="jobs at the same time (default: processors)")
-    parser.add_argument("--reload", action="store_true", help="new worker when code changes")
+    parser.add_argument(
+        "--reload", action="store_true", help="start the worker anew when code changes"
+    )
 
 
 def _describe(parser: argparse.ArgumentParser) -> None:
     _modules(parser)
-    parser.add_argument("--register", action="store_true", help="write the types to the store")
+    parser.add_argument(
+        "--register", action="store_true", help="write the types into the datastore"
+    )
     parser.add_argument("--store", help="datastore URL (ZEROG_STORE)")
 
 
@@ -168,7 +210,7 @@ COMMANDS: dict[str, tuple[str, str, Add]] = {
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="zerog",
         description="ZeroG runs background jobs.",
         epilog=_EPILOG,
@@ -177,9 +219,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"zerog {zerog.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, text, add) in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-        command.add_argument("--json", action="store_true", help="print JSON")
-        command.add_argument("--url", help="where the API is (ZEROG_URL)")
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name not in _WITHOUT_JSON:
+            command.add_argument("--json", action="store_true", help="print JSON, for programs")
+        if name not in _WITHOUT_API:
+            command.add_argument("--url", help="where the API is (ZEROG_URL)")
         add(command)
     for name, (_, text) in extensions.KNOWN.items():
         commands.add_parser(name, help=text, add_help=False)
@@ -194,8 +238,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             extension = extensions.find_extension(arguments[0])
             if extension is not None:
                 return extension(arguments[1:])
+            raise ConfigError(_unknown(arguments[0]))
         parser = build_parser()
         _complete(parser)
+        if not arguments:
+            parser.print_help(sys.stderr)
+            return codes.USAGE
         options = parser.parse_args(arguments)
         module = import_module(f"zerog.cli.{COMMANDS[options.command][0]}")
         command: Callable[[argparse.Namespace], int] = getattr(module, f"command_{options.command}")
@@ -221,6 +269,14 @@ def _complete(parser: argparse.ArgumentParser) -> None:
         argcomplete.autocomplete(parser)
 
 
-def _fail(error: Exception, code: int) -> int:
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, [*COMMANDS, *extensions.KNOWN], n=1)
+    question = f"; did you mean `zerog {near[0]}`?" if near else ""
+    return f"there is no command {name!r}{question}\n  `zerog --help` lists them"
+
+
+def _fail(error: ZeroGError, code: int) -> int:
     print(f"zerog: error: {error}", file=sys.stderr)
+    if hint := codes.hint_of(error):
+        print(f"  {hint}", file=sys.stderr)
     return code

@@ -197,8 +197,8 @@ def may_repeat(call: Call, response: httpx.Response | None, failure: Exception |
 def unreachable(url: str, error: Exception) -> UnreachableError:
     """Say that the API is away, and what to do."""
     return UnreachableError(
-        f"no answer from {url} ({type(error).__name__}): is the API running there? "
-        "Start one with `zerog dev`, or set ZEROG_URL"
+        f"no answer from {url} ({str(error) or type(error).__name__}): is the API running there? "
+        "Start one with `zerog dev`, or set ZEROG_URL to where it is"
     )
 
 
