@@ -12,7 +12,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,13 @@ def apply_crd(cluster: Cluster) -> None:
     cluster.kubectl("apply", "--server-side", "-f", str(CRD))
     crd = f"crd/{names.PLURAL}.{names.GROUP}"
     cluster.kubectl("wait", "--for=condition=Established", crd, "--timeout=30s")
+
+
+def _kill(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait(DEADLINE_SECONDS)
 
 
 class Stage:
@@ -248,12 +255,13 @@ class Stage:
         before = self.looks()
         wait_until(lambda: self.looks() >= before + count, DEADLINE_SECONDS, f"{count} looks")
 
+    def kill_operators(self) -> None:
+        """End operators at once, e.g. before a proxy that they would connect to while it ends."""
+        _kill(self.operators)
+
     def close(self) -> None:
         """End everything."""
-        for process in [*self.operators, *self.servers]:
-            if process.poll() is None:
-                process.kill()
-                process.wait(DEADLINE_SECONDS)
+        _kill([*self.operators, *self.servers])
         self.beanstalkd.kill()
         self.cluster.kubectl("delete", "clusterrolebinding", self.namespace, "--wait=false")
         self.api.close()

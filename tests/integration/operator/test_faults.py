@@ -13,6 +13,8 @@ from .conftest import DEADLINE_SECONDS, Stage, build_pool
 
 #: Of an operator that cannot look at pools yet.
 SOME_CALLS = 5
+#: In the metrics of a pool that is there.
+GONE = 'pool="gone"'
 
 
 @pytest.fixture
@@ -24,6 +26,7 @@ def api(stage: Stage) -> Iterator[ApiProxy]:
     try:
         yield proxy
     finally:
+        stage.kill_operators()
         proxy.close()
 
 
@@ -92,6 +95,7 @@ def test_what_went_while_nobody_watched_is_missed_after_410_gone(
     api.cut_watches(gone=True)
 
     stage.wait_for_pods(2)
+    wait_until(lambda: GONE not in stage.metrics(), DEADLINE_SECONDS, "the pool is missed")
     stage.put(3, "gone")
     seen = len(api.calls)
     stage.wait_for_looks()

@@ -55,9 +55,10 @@ def right_of(call: dict[str, Any]) -> Right:
 def granted() -> set[Right]:
     """Return what the manifest grants."""
     documents = list(yaml.safe_load_all(RBAC.read_text()))
-    (role,) = [item for item in documents if item["kind"] == "ClusterRole"]
     return {
         (group, resource, verb)
+        for role in documents
+        if role["kind"] in ("ClusterRole", "Role")
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]

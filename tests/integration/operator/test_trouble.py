@@ -272,6 +272,7 @@ def test_the_standby_acts_soon_after_the_active_one_was_killed_and_not_before(
         stage.wait_for_pods(3)
         assert "zerog_operator_active 1.0" in stage.metrics(1)
     finally:
+        stage.kill_operators()
         api.close()
         queue.close()
 
@@ -306,6 +307,7 @@ def test_who_cannot_renew_the_lease_stops_acting_and_ends(stage: Stage) -> None:
         assert {call.method for call in api.calls[seen:]} <= {"GET"}
         assert len(stage.pods()) == 1
     finally:
+        stage.kill_operators()
         api.close()
 
 

@@ -61,7 +61,8 @@ class Killed:
         self.start()
 
     def close(self) -> None:
-        """End the proxies."""
+        """End the proxies, after who uses them."""
+        self.works.stage.kill_operators()
         self._api.close()
         self._queue.close()
 
@@ -187,6 +188,8 @@ def kill_while_it_obeys_its_name(works: Works, node: LocalNode, queue: QueueProx
     stage = works.stage
     works.apply(minReplicas=1, maxReplicas=1)
     (old,) = stage.wait_for_pods(1)
+    # One that is not ready yet is not told by its name: it is deleted.
+    wait_until(lambda: stage.status(POOL).get("readyReplicas") == 1, STEP_SECONDS, "it is ready")
     trap = queue.trap(is_taken_back, after=False)
     works.apply(version=2, minReplicas=1, maxReplicas=1)
     trap.wait(STEP_SECONDS)
