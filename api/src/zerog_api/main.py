@@ -66,7 +66,7 @@ def make_app(
     )
     system.openapi_document = build_openapi(routes, guarded=gate is not None)
     app = Application(
-        Router(routes, gate).find,
+        Router(routes, gate, settings.cors_origins).find,
         max_body_bytes=settings.max_body_bytes,
         observe=metrics.observe,
         origins=Cors(settings.cors_origins) if settings.cors_origins else None,

@@ -1,6 +1,6 @@
 """The one table of calls: it routes, validates, and is the specification."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,8 @@ import zerog
 from zerog.jobs.record import State
 from zerog.stats import KEEP_SECONDS
 from zerog_api import schemas
-from zerog_api.auth.access import Verb
+from zerog_api.auth.access import CHANGES, Verb
+from zerog_api.auth.cors import refuse_foreign_page
 from zerog_api.auth.gate import Gate
 from zerog_api.bodies import MAX_DELAY_SECONDS, MAX_TIMEOUT_SECONDS
 from zerog_api.http import Answer, Handler, Request, decode_path
@@ -144,9 +145,13 @@ def build_routes(
 class Router:
     """Finds the route of a method and path in a tree of the paths' segments."""
 
-    def __init__(self, routes: Sequence[Route], gate: Gate | None = None) -> None:
-        """Without a gate there is no authentication."""
+    def __init__(
+        self, routes: Sequence[Route], gate: Gate | None = None, origins: Collection[str] = ()
+    ) -> None:
+        """Without a gate there is no authentication, and only pages of these origins, besides
+        our own, may change anything."""
         self._gate = gate
+        self._origins = frozenset(origins)
         self._tree: dict[str, Any] = {}
         for route in routes:
             node = self._tree
@@ -159,7 +164,7 @@ class Router:
         node = self._tree
         values = []
         for segment in path.split("/"):
-            inner = node.get(segment) if segment != "methods" else None
+            inner = node.get(segment) if segment not in ("methods", "{}") else None
             if inner is None:
                 inner = node.get("{}")
                 if inner is None or not segment:
@@ -177,6 +182,8 @@ class Router:
             )
 
         async def handle(request: Request) -> Answer:
+            if self._gate is None and route.verb in CHANGES:
+                refuse_foreign_page(request, self._origins)
             query = parse_query(request.query, route.query)
             answer: Answer = await route.call(request, query, *values)
             return answer

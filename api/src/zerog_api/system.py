@@ -59,10 +59,12 @@ class Metrics:
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
+        if route == "none":
+            method = "any"  # whatever a client made up is not remembered
         key = (method, route, status)
         if key not in self._known:
             self._known[key] = (
-                self._requests.labels(method if route != "none" else "any", route, str(status)),
+                self._requests.labels(method, route, str(status)),
                 self._seconds.labels(route),
             )
         counter, histogram = self._known[key]

@@ -6,6 +6,7 @@ Tokens are sent by scripts, never by browsers of themselves, so no credentials a
 from collections.abc import Collection
 
 from zerog_api.http import Request, Response
+from zerog_api.problems import Problem
 
 _METHODS = "GET, POST, DELETE"
 _HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
@@ -45,3 +46,18 @@ class Cors:
             "Access-Control-Expose-Headers": _EXPOSED,
             "Vary": "Origin",
         }
+
+
+def refuse_foreign_page(request: Request, origins: Collection[str]) -> None:
+    """Return unless a browser sends this for a page of another origin: then a 403 `Problem`.
+
+    Without tokens nothing else keeps any page that a person opens from changing jobs here.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None or origin in origins:
+        return
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return
+    if origin.partition("://")[2] != request.headers.get("Host"):
+        detail = "pages of other origins may not change jobs; ZEROG_CORS_ORIGINS lets one in"
+        raise Problem(403, "foreign-origin", detail)
