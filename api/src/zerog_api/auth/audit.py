@@ -38,7 +38,8 @@ def write(change: Change) -> None:
         change.call,
         change.status,
         change.address,
-        " ".join(change.queues) or "-",
+        # As a client sent them: a line break must not begin a line of its own.
+        " ".join(change.queues).encode("unicode_escape").decode() or "-",
         len(change.jobs),
         extra={
             "fields": {
