@@ -34,7 +34,7 @@ $zerog run WordStatistics text=@LICENSE top=3 || code=$?
 cat <<EOF
 
 Three things to try next, in another terminal:
-  $zerog run Thumbnails picture=@base64:FILE.png --url $url
+  $zerog run Thumbnails picture=@base64:docs/images/web-job.png --url $url
   curl --json '{"text": "Hello, world."}' $url/v1/jobs/WordStatistics
   open $url/ and $url/docs in a browser
 EOF

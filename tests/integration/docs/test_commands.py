@@ -121,6 +121,8 @@ def test_make_run_shows_a_job_and_ends_with_what_to_try_next(reader: Reader) -> 
     assert result.returncode == 0, result.stdout + result.stderr
     assert (data / "mandelbrot.json").stat().st_size > 0
     assert "Three things to try next" in result.stdout
+    (picture,) = re.findall(r"@base64:(\S+)", result.stdout)
+    assert (ROOT / picture).is_file()
 
 
 @pytest.mark.parametrize("page", sorted(SCRIPTS))
