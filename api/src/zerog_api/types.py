@@ -77,7 +77,8 @@ class Types:
         raise Problem(
             404,
             "unknown-type",
-            f"no worker has registered the job type {name[:100]!r}{hint} GET /v1/types lists them",
+            f"no worker has registered the job type {name[:100]!r}{hint} "
+            "(GET /v1/types lists them)",
         )
 
     async def all(self) -> list[Mapping[str, Any]]:

@@ -175,7 +175,8 @@ def test_bad_calls_are_refused(api: httpx.Client, method: str, path: str, status
 
 
 def test_a_near_type_name_is_offered(api: httpx.Client) -> None:
-    assert "did you mean Hello" in check(api.post("/v1/jobs/Helo", json={}))["detail"]
+    detail = check(api.post("/v1/jobs/Helo", json={}))["detail"]
+    assert detail.endswith("'Helo'; did you mean Hello? (GET /v1/types lists them)")
 
 
 def test_a_key_that_was_used_for_another_body_is_a_conflict(api: httpx.Client) -> None:
