@@ -69,7 +69,12 @@ def datastore(
 @pytest.fixture(scope="session")
 def values(datastore: dict[str, Any]) -> dict[str, Any]:
     """The chart's values of the installation."""
-    return {**datastore, "api": {"replicas": 2, "podDisruptionBudget": {"enabled": True}}}
+    return {
+        **datastore,
+        "api": {"replicas": 2, "podDisruptionBudget": {"enabled": True}},
+        # The trial of another test looks after a namespace of its own.
+        "operator": {"namespaces": [NAMESPACE]},
+    }
 
 
 @pytest.fixture(scope="session")

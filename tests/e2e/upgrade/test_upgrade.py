@@ -26,7 +26,14 @@ def test_an_upgrade_loses_no_post_and_interrupts_no_job(
 
     service.start()
     changed = {"podAnnotations": {"upgraded": "yes"}}
-    zerog.install({**values, "api": {**values["api"], **changed}, "operator": changed}, chart=newer)
+    zerog.install(
+        {
+            **values,
+            "api": {**values["api"], **changed},
+            "operator": {**values["operator"], **changed},
+        },
+        chart=newer,
+    )
     service.join()
 
     assert "0.1.1" in zerog.helm("list")
