@@ -10,6 +10,7 @@ from tests.couchbase.sqlpp import (
     DropIndex,
     Expression,
     Field,
+    IsMissing,
     Keyspace,
     Meta,
     QueryError,
@@ -33,6 +34,8 @@ class Index:
     keys: tuple[str, ...]
     #: When it is online; None: it has not been built.
     online_at: float | None
+    #: Which documents are in it, as text; a query must say the same. Empty: all.
+    where: str = ""
 
 
 class Indexes:
@@ -62,7 +65,8 @@ class Indexes:
         deferred = statement.options.get("defer_build") is True
         keys = tuple(_text(key) for key in statement.keys)
         online_at = None if deferred else self._clock()
-        self.all.append(Index(statement.name, statement.keyspace, keys, online_at))
+        where = "" if statement.where is None else _text(statement.where)
+        self.all.append(Index(statement.name, statement.keyspace, keys, online_at, where))
 
     def build(self, statement: BuildIndexes) -> None:
         """Start builds; those under way or done go on as they are.
@@ -99,15 +103,18 @@ class Indexes:
         Raises:
             QueryError: None can: 4000, as the planner says it.
         """
+        asked = conditions(select.where)
         sargable = {
             _text(condition.left)
-            for condition in conditions(select.where)
+            for condition in asked
             if isinstance(condition, Comparison) and isinstance(condition.left, Field | Meta)
         }
+        told = {_text(condition) for condition in asked if isinstance(condition, IsMissing)}
         if any(
             index.keyspace == select.keyspace
             and self.state(index) == "online"
             and (not index.keys or index.keys[0] in sargable)
+            and (not index.where or index.where in told)
             for index in self.all
         ):
             return
@@ -133,8 +140,12 @@ class Indexes:
                 "index_key": list(index.keys),
                 "using": "gsi",
             }
-            # Other indexes have no such field.
-            rows.append(row if index.keys else {**row, "is_primary": True})
+            # Other indexes have no such fields.
+            if not index.keys:
+                row["is_primary"] = True
+            if index.where:
+                row["condition"] = index.where
+            rows.append(row)
         return rows
 
     def _find(self, keyspace: Keyspace, name: str) -> Index | None:
@@ -158,4 +169,6 @@ def _text(key: Expression) -> str:
             return f"(meta().`{name}`)"
         case Field(name):
             return f"`{name}`"
-    raise QueryError(3000, "an index key must be a field or META()")
+        case IsMissing(field):
+            return f"({_text(field)} is missing)"
+    raise QueryError(3000, "an index has fields, META() and IS MISSING, here")

@@ -41,7 +41,7 @@ class Journal:
                 "collections": collections,
                 "next": manifest.next_number,
                 "indexes": [
-                    [i.name, astuple(i.keyspace), i.keys, i.online_at] for i in indexes.all
+                    [i.name, astuple(i.keyspace), i.keys, i.online_at, i.where] for i in indexes.all
                 ],
             }
         )
@@ -66,8 +66,8 @@ def replay(path: Path, engine: Engine, indexes: Indexes) -> None:
             manifest.scopes = entry["scopes"]
             manifest.collections = {item[0]: Collection(*item) for item in entry["collections"]}
             indexes.all = [
-                Index(name, Keyspace(*keyspace), tuple(keys), online_at)
-                for name, keyspace, keys, online_at in entry["indexes"]
+                Index(name, Keyspace(*keyspace), tuple(keys), online_at, where)
+                for name, keyspace, keys, online_at, where in entry["indexes"]
             ]
 
 

@@ -160,6 +160,16 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class IsMissing:
+    """`field IS MISSING`."""
+
+    field: Expression
+
+    def value(self, row: Row, parameters: Parameters) -> Any:
+        return self.field.value(row, parameters) is MISSING
+
+
+@dataclass(frozen=True, slots=True)
 class Logic:
     """Conditions joined by AND or by OR."""
 
@@ -200,6 +210,7 @@ class CreateIndex:
     name: str
     keyspace: Keyspace
     keys: tuple[Expression, ...]
+    where: Expression | None
     if_not_exists: bool
     options: Mapping[str, Any]
 

@@ -12,6 +12,7 @@ from tests.couchbase.sqlpp import (
     DropIndex,
     Expression,
     Field,
+    IsMissing,
     Keyspace,
     Literal,
     Logic,
@@ -145,11 +146,12 @@ class _Parser:
         self._expect("ON")
         keyspace = self._keyspace()
         keys = () if primary else self._in_brackets(self._index_key)
+        where = self._condition() if self._accept("WHERE") else None
         options: dict[str, object] = {}
         if self._accept("WITH"):
             options = parse_json(self._text[self._peek().start :].rstrip().rstrip(";"))
             self._at = len(self._tokens)
-        return CreateIndex(name, keyspace, keys, if_not_exists, options)
+        return CreateIndex(name, keyspace, keys, where, if_not_exists, options)
 
     def _index_key(self) -> Expression:
         kind = Meta if self._accept("META", "(", ")", ".") else Field
@@ -195,6 +197,8 @@ class _Parser:
         left = self._operand()
         if self._accept("IN"):
             return Comparison("IN", left, self._operand())
+        if self._accept("IS", "MISSING"):
+            return IsMissing(left)
         if self._peek().text not in _SIGNS:
             self._fail()
         return Comparison(self._take().text, left, self._operand())
@@ -218,6 +222,8 @@ class _Parser:
             self._expect(")")
             self._expect(".")
             return Meta(self._name())
+        if not self._alias:  # an index's fields have none
+            return Field(self._name())
         self._check_alias()
         self._expect(".")
         return Field(self._name())

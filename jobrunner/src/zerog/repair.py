@@ -76,13 +76,18 @@ async def repair_once(
 ) -> RepairReport:
     """Look at every unfinished job and put back those without a live queue entry.
 
-    With `full` false only jobs without a recorded entry are put back, and entries are
-    not looked up. Raises what store and queue raise: a pass that sees only half must
+    With `full` false only queued jobs without a recorded entry are looked at and put back,
+    however many wait. Raises what store and queue raise: a pass that sees only half must
     not decide.
     """
     report = RepairReport()
     before = format_time(datetime.now(UTC) - timedelta(seconds=grace_seconds))
-    async for stored in _unfinished(store, before, only_queued=not full):
+    chosen = (
+        JobFilter(states=UNFINISHED, changed_before=before)
+        if full
+        else JobFilter(states=(State.QUEUED,), changed_before=before, without_entry=True)
+    )
+    async for stored in _jobs(store, chosen):
         report.checked += 1
         try:
             record = from_document(stored.document)
@@ -91,16 +96,14 @@ async def repair_once(
             log.error("a control document is not readable: %r", error)
             report.unreadable.append(str(stored.document.get("uuid")))
             continue
-        if await _is_lost(producer, record, look=full):
+        if await _is_lost(producer, record):
             await _put_back(store, producer, record, stored.revision, report)
     if full:
         await _unbury(store, producer, report)
     return report
 
 
-async def _unfinished(store: Datastore, before: str, *, only_queued: bool) -> AsyncIterator[Stored]:
-    states = (State.QUEUED,) if only_queued else UNFINISHED
-    job_filter = JobFilter(states=states, changed_before=before)
+async def _jobs(store: Datastore, job_filter: JobFilter) -> AsyncIterator[Stored]:
     cursor: str | None = None
     while True:
         page = await store.list_jobs(job_filter, limit=PAGE, cursor=cursor)
@@ -111,10 +114,10 @@ async def _unfinished(store: Datastore, before: str, *, only_queued: bool) -> As
         cursor = page.cursor
 
 
-async def _is_lost(producer: Producer, record: JobRecord, *, look: bool) -> bool:
+async def _is_lost(producer: Producer, record: JobRecord) -> bool:
     if record.entry_id is None:
         return True
-    return look and await producer.peek(record.entry_id) != record.uuid
+    return await producer.peek(record.entry_id) != record.uuid
 
 
 async def _put_back(

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 from uuid_utils import uuid7
 
-from zerog.datastore.base import Datastore, JobFilter, Page
+from zerog.datastore.base import Datastore, Document, JobFilter, Page, PatchOp
 
 STATES = ("queued", "running", "succeeded")
 TYPES = ("Thumbnail", "Report")
@@ -22,12 +22,16 @@ def keys(page: Page) -> list[str]:
     return [stored.document["uuid"] for stored in page.jobs]
 
 
-async def fill(store: Datastore) -> list[dict[str, str]]:
-    """One job of each combination, stored in no order; returned newest first."""
-    jobs = [
+async def fill(store: Datastore) -> list[Document]:
+    """One job of each combination, stored in no order; returned newest first. Every third has
+    no queue entry."""
+    jobs: list[Document] = [
         {"uuid": str(uuid7()), "state": state, "type": kind, "queue": queue, "changedTime": when}
         for state, kind, queue, when in product(STATES, TYPES, QUEUES, TIMES)
     ]
+    for number, job in enumerate(jobs):
+        if number % 3:
+            job["entryId"] = number
     shuffled = random.sample(jobs, len(jobs))
     await asyncio.gather(*(store.insert("jobs", job["uuid"], dict(job)) for job in shuffled))
     return sorted(jobs, key=lambda job: job["uuid"], reverse=True)
@@ -77,6 +81,10 @@ async def test_an_empty_store_lists_and_counts_nothing(store: Datastore) -> None
         JobFilter(changed_before=TIMES[1]),
         JobFilter(changed_before=TIMES[0]),
         JobFilter(changed_before="2026-01-01T00:00:00.000000Z", states=["running"]),
+        JobFilter(without_entry=True),
+        JobFilter(without_entry=True, states=["queued"], changed_before=TIMES[1]),
+        JobFilter(without_entry=True, states=["queued", "running"], types=["Report"]),
+        JobFilter(without_entry=True, queues=["media"]),
     ],
     ids=repr,
 )
@@ -93,6 +101,7 @@ async def test_all_that_is_given_must_hold(
         and (not job_filter.types or job["type"] in job_filter.types)
         and (not job_filter.queues or job["queue"] in job_filter.queues)
         and (before is None or job["changedTime"] < before)
+        and (not job_filter.without_entry or "entryId" not in job)
     ]
 
     assert await walk(store, job_filter, limit) == expected
@@ -148,6 +157,22 @@ async def test_a_replaced_job_is_listed_by_its_new_fields(store: Datastore) -> N
     assert await store.count_jobs(JobFilter(states=["queued"])) == 0
     assert await store.count_jobs(JobFilter(queues=["a"])) == 0
     assert keys(await store.list_jobs(JobFilter(states=["running"], queues=["b"]))) == ["key"]
+
+
+async def test_a_job_whose_entry_is_noted_is_not_listed_as_without(store: Datastore) -> None:
+    wanted = JobFilter(states=["queued"], without_entry=True)
+    job = {"uuid": "a", "state": "queued"}
+    revision = await store.insert("jobs", "a", job)
+    await store.insert("jobs", "b", {"uuid": "b", "state": "queued"})
+    assert keys(await store.list_jobs(wanted)) == ["b", "a"]
+
+    revision = await store.replace("jobs", "a", {**job, "entryId": 1}, revision)
+    await store.patch("jobs", "b", [PatchOp("set", ("entryId",), 2)])
+    assert keys(await store.list_jobs(wanted)) == []
+    await store.replace("jobs", "a", job, revision)
+
+    assert keys(await store.list_jobs(wanted)) == ["a"]
+    assert await store.count_jobs(wanted) == 1
 
 
 async def test_a_removed_job_is_not_listed(store: Datastore) -> None:

@@ -11,11 +11,34 @@ from pathlib import Path
 import pytest
 
 from zerog.datastore import open_datastore
+from zerog.datastore.base import JobFilter
 from zerog.errors import (
     AmbiguousWriteError,
     DatastoreError,
     DatastoreUnavailableError,
 )
+
+#: The tables as the version before made them.
+VERSION_1 = """
+CREATE TABLE document (
+    collection TEXT NOT NULL,
+    key TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    expires REAL,
+    state TEXT, type TEXT, queue TEXT, changed TEXT,
+    PRIMARY KEY (collection, key)
+) WITHOUT ROWID;
+CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
+CREATE INDEX jobs_by_type ON document (type, key) WHERE collection = 'jobs';
+CREATE INDEX jobs_by_queue ON document (queue, state, key) WHERE collection = 'jobs';
+CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
+CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL);
+INSERT INTO counter VALUES (1, 1);
+CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL);
+PRAGMA user_version = 1;
+PRAGMA journal_mode = WAL;
+"""
 
 
 def url(path: Path) -> str:
@@ -126,6 +149,28 @@ async def test_a_file_of_a_newer_schema_is_refused_untouched(path: Path) -> None
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA user_version").fetchone() == (known + 1,)
     connection.close()
+
+
+async def test_a_file_of_the_version_before_is_brought_up_to_date(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_1)
+    for key, entry in (("with", ', "entryId": 7'), ("without", "")):
+        body = f'{{"uuid": "{key}", "state": "queued", "queue": "q"{entry}}}'
+        connection.execute(
+            "INSERT INTO document VALUES ('jobs', ?, 1, ?, NULL, 'queued', NULL, 'q', '2025')",
+            (key, body.encode()),
+        )
+    connection.commit()
+    connection.close()
+
+    for _ in range(2):
+        store = await open_datastore(url(path))
+        everything = await store.list_jobs(JobFilter(queues=["q"], states=["queued"]))
+        missing = await store.list_jobs(JobFilter(states=["queued"], without_entry=True))
+        await store.close()
+
+        assert [job.document["uuid"] for job in everything.jobs] == ["without", "with"]
+        assert [job.document["uuid"] for job in missing.jobs] == ["without"]
 
 
 async def test_what_is_no_sqlite_file_is_refused_with_what_to_do(path: Path) -> None:

@@ -15,7 +15,8 @@ from zerog.datastore.sqlite import SqliteDatastore
 PRIMARY_KEY = "USING PRIMARY KEY (collection=?"
 BY_STATE = "USING INDEX jobs_by_state (state=?"
 BY_TYPE = "USING INDEX jobs_by_type (type=?"
-BY_QUEUE = "USING INDEX jobs_by_queue (queue=? AND state=?"
+BY_QUEUE = "INDEX jobs_by_queue (queue=? AND state=?"
+NO_ENTRY = "USING INDEX jobs_without_entry (state=?"
 UNFINISHED = ["queued", "running", "waiting"]
 
 
@@ -56,7 +57,6 @@ async def a_cursor(store: SqliteDatastore) -> str:
     ("job_filter", "index"),
     [
         (JobFilter(), PRIMARY_KEY),
-        (JobFilter(queues=["q"]), PRIMARY_KEY),
         (JobFilter(states=["queued"]), BY_STATE),
         (JobFilter(states=UNFINISHED), BY_STATE),
         (JobFilter(states=UNFINISHED, changed_before="2025"), BY_STATE),
@@ -64,6 +64,7 @@ async def a_cursor(store: SqliteDatastore) -> str:
         (JobFilter(types=["T", "U"]), BY_TYPE),
         (JobFilter(queues=["q"], types=["T"]), BY_TYPE),
         (JobFilter(queues=["q"], states=["queued"]), BY_QUEUE),
+        (JobFilter(states=["queued"], without_entry=True, changed_before="2025"), NO_ENTRY),
         (JobFilter(queues=["q"], states=UNFINISHED, changed_before="2025"), BY_QUEUE),
     ],
     ids=repr,
@@ -85,6 +86,7 @@ async def test_a_listing_uses_its_index(
         JobFilter(types=["T"]),
         JobFilter(types=["T"], states=["queued"]),
         JobFilter(queues=["q"], states=["queued"]),
+        JobFilter(states=["queued"], without_entry=True),
     ],
     ids=repr,
 )
@@ -101,6 +103,22 @@ async def test_a_later_page_starts_at_its_cursor(store: SqliteDatastore) -> None
         found = await plans(store, job_filter)
 
         assert "key<?" in found["later"], found
+
+
+async def test_a_queue_in_any_state_is_walked_in_order_and_counted_by_its_index(
+    store: SqliteDatastore,
+) -> None:
+    found = await plans(store, JobFilter(queues=["q"]))
+
+    assert PRIMARY_KEY in found["first"]
+    assert PRIMARY_KEY in found["later"]
+    assert "USING COVERING INDEX jobs_by_queue" in found["count"]
+
+
+async def test_repair_counts_a_queue_without_reading_its_jobs(store: SqliteDatastore) -> None:
+    found = await plans(store, JobFilter(queues=["q"], states=UNFINISHED, changed_before="2025"))
+
+    assert "USING COVERING INDEX jobs_by_queue" in found["count"]
 
 
 async def test_the_sweep_finds_what_has_expired_by_index(store: SqliteDatastore) -> None:

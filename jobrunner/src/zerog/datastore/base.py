@@ -70,6 +70,9 @@ class JobFilter:
     queues: Sequence[str] = ()
     #: Only jobs whose `changedTime` (RFC 3339, UTC, fixed width) is strictly before this.
     changed_before: str | None = None
+    #: Only jobs that have no `entryId`, which names the queue entry. With a state such a listing
+    #: reads nothing else, however many jobs wait.
+    without_entry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ def matches(document: Document, job_filter: JobFilter) -> bool:
     )
     if any(values and document.get(name) not in values for name, values in wanted):
         return False
+    if job_filter.without_entry and document.get("entryId") is not None:
+        return False
     before = job_filter.changed_before
     return before is None or str(document.get("changedTime")) < before
 

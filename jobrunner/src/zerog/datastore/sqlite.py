@@ -28,6 +28,10 @@ from zerog.errors import (
 _MANY = 500
 #: How long a read waits for a lock that only recovery and checkpoints of a closing process take.
 _READ_TIMEOUT_SECONDS = 0.05
+_ROW = (
+    "document (collection, key, body, expires, state, type, queue, changed, has_entry, revision) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?)"
+)
 _LIVE = "(expires IS NULL OR expires > ?)"
 
 
@@ -64,11 +68,11 @@ class SqliteDatastore:
         def apply(connection: sqlite3.Connection, revision: int) -> str:
             # A row that has expired but is not swept yet makes room.
             cursor = connection.execute(
-                "INSERT INTO document (collection, key, body, expires, state, type, queue, "
-                "changed, revision) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+                f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET "
                 "body=excluded.body, expires=excluded.expires, state=excluded.state, "
                 "type=excluded.type, queue=excluded.queue, changed=excluded.changed, "
-                "revision=excluded.revision WHERE expires IS NOT NULL AND expires <= ?",
+                "has_entry=excluded.has_entry, revision=excluded.revision "
+                "WHERE expires IS NOT NULL AND expires <= ?",
                 (*row, revision, time.time()),
             )
             if cursor.rowcount != 1:
@@ -116,7 +120,7 @@ class SqliteDatastore:
             now = time.time()
             cursor = connection.execute(
                 "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
-                f"revision=? WHERE collection=? AND key=? AND revision=? AND {_LIVE}",
+                f"has_entry=?, revision=? WHERE collection=? AND key=? AND revision=? AND {_LIVE}",
                 (*row[2:], new, collection, key, revision, now),
             )
             if cursor.rowcount != 1:
@@ -138,8 +142,7 @@ class SqliteDatastore:
 
         def apply(connection: sqlite3.Connection, revision: int) -> str:
             connection.execute(
-                "INSERT OR REPLACE INTO document (collection, key, body, expires, state, type, "
-                "queue, changed, revision) VALUES (?,?,?,?,?,?,?,?,?)",
+                f"INSERT OR REPLACE INTO {_ROW}",
                 (*row, revision),
             )
             return str(revision)
@@ -172,8 +175,7 @@ class SqliteDatastore:
             apply_patch(document, ops)
             row = _row(collection, key, document, None)
             connection.execute(
-                "INSERT OR REPLACE INTO document (collection, key, body, expires, state, type, "
-                "queue, changed, revision) VALUES (?,?,?,?,?,?,?,?,?)",
+                f"INSERT OR REPLACE INTO {_ROW}",
                 (*row[:3], expires, *row[4:], new),
             )
             return str(new)
@@ -288,11 +290,12 @@ def _row(
     body = encode_document(key, document)
     expires = None if expire_seconds is None else time.time() + expire_seconds
     if collection != "jobs":
-        return (collection, key, body, expires, None, None, None, None)
+        return (collection, key, body, expires, None, None, None, None, None)
     get = document.get
     return (
         collection, key, body, expires,
         get("state"), get("type"), get("queue"), get("changedTime"),
+        get("entryId") is not None,
     )  # fmt: skip
 
 
@@ -314,6 +317,8 @@ def _conflict(
 def _jobs(job_filter: JobFilter) -> str:
     # SQLite's planner would take the primary key, whatever the filter: it walks over all jobs.
     # Of state and type together nobody knows which is the rarer, so there the walk is kept.
+    if job_filter.without_entry:
+        return "document INDEXED BY jobs_without_entry"
     if job_filter.states and not job_filter.types:
         index = "jobs_by_queue" if job_filter.queues else "jobs_by_state"
         return f"document INDEXED BY {index}"
@@ -336,4 +341,6 @@ def _where(job_filter: JobFilter) -> tuple[str, list[Any]]:
     if job_filter.changed_before is not None:
         where += " AND changed < ?"
         values.append(job_filter.changed_before)
+    if job_filter.without_entry:
+        where += " AND has_entry = 0"
     return where, values

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zerog.errors import DatastoreError, DatastoreUnavailableError
 
-VERSION = 1
+VERSION = 2
 #: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
 CHECKPOINT_PAGES = 2000
 #: Between tries to put a new file into write-ahead-log mode while others do the same.
@@ -26,17 +26,33 @@ CREATE TABLE document (
     revision INTEGER NOT NULL,
     body BLOB NOT NULL,
     expires REAL,
-    state TEXT, type TEXT, queue TEXT, changed TEXT,
+    state TEXT, type TEXT, queue TEXT, changed TEXT, has_entry INTEGER,
     PRIMARY KEY (collection, key)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_type ON document (type, key) WHERE collection = 'jobs';
-CREATE INDEX jobs_by_queue ON document (queue, state, key) WHERE collection = 'jobs';
+CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
+    WHERE collection = 'jobs';
+CREATE INDEX jobs_without_entry ON document (state, key)
+    WHERE collection = 'jobs' AND has_entry = 0;
 CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
 CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL);
 INSERT INTO counter VALUES (1, 0);
 CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL);
 """
+#: What makes a file of the version before into one of this. `json_extract` takes no blob.
+_UPGRADES = {
+    1: """
+ALTER TABLE document ADD COLUMN has_entry INTEGER;
+UPDATE document SET has_entry = json_extract(CAST(body AS TEXT), '$.entryId') IS NOT NULL
+    WHERE collection = 'jobs';
+DROP INDEX jobs_by_queue;
+CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
+    WHERE collection = 'jobs';
+CREATE INDEX jobs_without_entry ON document (state, key)
+    WHERE collection = 'jobs' AND has_entry = 0;
+""",
+}
 
 
 def connect(path: Path, *, readonly: bool, timeout_seconds: float) -> sqlite3.Connection:
@@ -77,14 +93,16 @@ def _use_wal(connection: sqlite3.Connection, timeout_seconds: float) -> None:
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables if there are none. Several processes may do so at once."""
+    """Make the tables, or bring those of an older version up to date. Several processes may do
+    so at once."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            for statement in _SCHEMA.split(";\n"):
-                if statement.strip():
-                    connection.execute(statement)
+            _run(connection, _SCHEMA)
+        for older in range(version or VERSION, VERSION):
+            _run(connection, _UPGRADES[older])
+        if version < VERSION:
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except sqlite3.Error as error:
@@ -94,6 +112,12 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer ZeroG (schema {version}, this one knows {VERSION}): "
             "install that version, or use another file"
         )
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    for statement in script.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
 
 
 def translate(error: Exception, path: Path) -> DatastoreError:

@@ -15,6 +15,7 @@ FILTERS = [
     JobFilter(types=["T"], queues=["q", "r"]),
     JobFilter(queues=["q"], changed_before="2026"),
     JobFilter(states=["queued", "running"], types=["T"], queues=["q"], changed_before="2026"),
+    JobFilter(states=["queued"], changed_before="2026", without_entry=True),
 ]
 
 
@@ -53,14 +54,25 @@ def test_values_are_parameters_and_every_parameter_is_used(job_filter: JobFilter
 def test_every_listing_is_covered_by_the_index_it_begins_with(job_filter: JobFilter) -> None:
     for query in every_query(job_filter):
         used = re.findall(r"j\.`(\w+)`", query.text)
+        told = set(re.findall(r"j\.(`\w+` IS MISSING)", query.text))
         keys = [
             [key.removesuffix(" DESC").strip("`") for key in index.keys or ()]
             for index in statements.indexes()
-            if index.collection == "jobs"
+            if index.collection == "jobs" and (index.where is None or index.where in told)
         ]
         lead = re.search(r"j\.`(\w+)` = \$lead", query.text)
         first = lead[1] if lead else "META().id"
         assert any(index[0] == first and set(used) <= set(index) for index in keys)
+
+
+def test_jobs_without_an_entry_have_an_index_of_their_own() -> None:
+    (query,) = statements.list_keys(
+        PLACE, JobFilter(states=["queued"], without_entry=True), before=LAST, limit=10
+    )
+    (index,) = [index for index in statements.indexes() if index.where]
+
+    assert "j.`entryId` IS MISSING" in query.text
+    assert " WHERE `entryId` IS MISSING WITH {" in statements.create_index(PLACE, index)
 
 
 def test_indexes_have_names_of_their_own_and_are_built_later() -> None:

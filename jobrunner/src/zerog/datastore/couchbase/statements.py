@@ -24,6 +24,8 @@ _LEADS = {
     "type": "zerog_jobs_by_type",
     "queue": "zerog_jobs_by_queue",
 }
+#: Jobs without a queue entry have an index of their own: of a long queue they are few.
+_WITHOUT_ENTRY, _NO_ENTRY = "zerog_jobs_without_entry", "`entryId` IS MISSING"
 _LARGE = ("jobs", "progress", "events", "blobs", "idempotency")
 #: Collections that are small and read whole.
 SMALL = tuple(name for name in COLLECTIONS if name not in _LARGE)
@@ -63,6 +65,8 @@ class Index:
     collection: str
     #: None: a primary index.
     keys: tuple[str, ...] | None
+    #: Which documents are in it; None: all.
+    where: str | None = None
 
 
 def indexes() -> list[Index]:
@@ -74,6 +78,9 @@ def indexes() -> list[Index]:
         first = [f"`{lead}`"] if lead is not None else []
         keys = (*first, "META().id DESC", *rest, "META().expiration")
         made.append(Index(name, JOBS, keys))
+        if lead == "state":
+            # The condition's field is a key too: the planner looks for it among them.
+            made.append(Index(_WITHOUT_ENTRY, JOBS, (*keys, "`entryId`"), _NO_ENTRY))
     return made + [Index(name, collection, None) for collection, name in _PRIMARY.items()]
 
 
@@ -84,7 +91,8 @@ def create_index(keyspace: Keyspace, index: Index, replicas: int = 0) -> str:
         options = f'{{"defer_build": true, "num_replica": {replicas}}}'
     kind, keys = ("INDEX", f"({', '.join(index.keys)})") if index.keys else ("PRIMARY INDEX", "")
     place = keyspace.of(index.collection)
-    return f"CREATE {kind} `{index.name}` IF NOT EXISTS ON {place}{keys} WITH {options}"
+    where = f" WHERE {index.where}" if index.where else ""
+    return f"CREATE {kind} `{index.name}` IF NOT EXISTS ON {place}{keys}{where} WITH {options}"
 
 
 def build_indexes(keyspace: Keyspace, collection: str, names: Sequence[str]) -> str:
@@ -150,6 +158,8 @@ def _selections(job_filter: JobFilter, before: str) -> list[tuple[list[str], dic
     if job_filter.changed_before is not None:
         conditions.append("j.`changedTime` < $changed")
         rest["changed"] = job_filter.changed_before
+    if job_filter.without_entry:
+        conditions.append(f"j.{_NO_ENTRY}")
     if lead is None:
         return [(conditions, {**parameters, **rest})]
     return [
