@@ -87,7 +87,9 @@ async def serve(
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    store = await open_datastore(settings.store, deadline_seconds=settings.deadline_seconds)
+    store = await open_datastore(
+        settings.store, deadline_seconds=settings.deadline_seconds, patient=True
+    )
     producer = await connect_producer(settings.queue)
     app, jobs = make_app(store, producer, settings, gate)
     server = _Server(

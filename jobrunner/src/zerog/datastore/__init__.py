@@ -9,14 +9,17 @@ _SQLITE = "sqlite:///"
 _COUCHBASE = ("couchbase://", "couchbases://")
 
 
-async def open_datastore(url: str, *, deadline_seconds: float = 5.0) -> Datastore:
+async def open_datastore(
+    url: str, *, deadline_seconds: float = 5.0, patient: bool = False
+) -> Datastore:
     """Open the datastore that a URL names.
 
     `sqlite:///relative/path`, `sqlite:////absolute/path`, `couchbase://user@host/bucket/scope`
-    (its other settings come from the environment), or `memory:` for tests.
+    (its other settings come from the environment), or `memory:` for tests. A `patient` caller
+    gets a Couchbase that does not answer too: it is unavailable until it does.
 
     Raises:
-        ConfigError: The URL names no datastore that there is.
+        ConfigError: The URL names no datastore that there is, or its login is refused.
         DatastoreUnavailableError: It cannot be opened now.
     """
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
@@ -26,7 +29,7 @@ async def open_datastore(url: str, *, deadline_seconds: float = 5.0) -> Datastor
     if url.startswith(_COUCHBASE):
         from zerog.datastore.couchbase.store import open_couchbase
 
-        return await open_couchbase(url, deadline_seconds)
+        return await open_couchbase(url, deadline_seconds, patient=patient)
     if url == "memory:":
         from zerog.datastore.memory import MemoryDatastore
 

@@ -7,6 +7,7 @@ document and exits 0. A second signal ends the grace period.
 """
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
@@ -17,7 +18,7 @@ import uvloop
 
 from zerog.datastore import open_datastore
 from zerog.datastore.base import Datastore
-from zerog.errors import ConfigError, DatastoreError
+from zerog.errors import DatastoreError, DatastoreUnavailableError
 from zerog.jobs.record import WorkerIdentity, format_time
 from zerog.names import tube_name, worker_name
 from zerog.queues import connect_queue
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: How often timeouts, signals and touches are looked at: the precision of a job's timeout.
 TICK_SECONDS = 0.1
+#: Between tries to open a datastore that is away: doubled from try to try.
+LONGEST_PAUSE_SECONDS = 5.0
 #: After the grace period and the kill, how long the ends of interrupted jobs may take to be
 #: written.
 LAST_WRITES_SECONDS = 10.0
@@ -69,32 +72,37 @@ class Worker:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._signalled)
         nursery = await Nursery.start(self._settings.jobs)
-        store = await self._open_store()
+        store: Datastore | None = None
         try:
-            await self._register_types(store, nursery.types)
-            # The start-up's objects live as long as the worker: the collector need not visit them.
-            gc.freeze()
-            await self._work(store, nursery)
+            store = await self._open_store()
+            if store is not None:
+                await self._register_types(store, nursery.types)
+                # The start-up's objects live as long as the worker: the collector need not
+                # visit them.
+                gc.freeze()
+                await self._work(store, nursery)
             return 0
         finally:
             await nursery.close(self._settings.kill_grace_seconds)
-            await store.close()
+            if store is not None:
+                await store.close()
 
     def _signalled(self) -> None:
         (self._hurry if self._stopping.is_set() else self._stopping).set()
 
-    async def _open_store(self) -> Datastore:
-        """Open the store, however long that takes: a worker that starts first waits."""
-        while True:
+    async def _open_store(self) -> Datastore | None:
+        """Open the store, however long that takes: a worker that starts first waits. None when
+        it is told to stop before."""
+        pause = STORE_RETRY_SECONDS
+        while not self._stopping.is_set():
             try:
                 return await open_datastore(self._settings.store)
-            except ConfigError:
-                raise
-            except DatastoreError as error:
-                log.warning("waiting for the datastore: %s", error)
-                await asyncio.sleep(STORE_RETRY_SECONDS)
-                if self._stopping.is_set():
-                    raise
+            except DatastoreUnavailableError as error:
+                log.warning("waiting for the datastore: %s; next try in %g s", error, pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        return None
 
     async def _register_types(self, store: Datastore, types: list[dict[str, object]]) -> None:
         registered = format_time(datetime.now(UTC))

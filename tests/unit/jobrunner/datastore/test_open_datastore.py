@@ -46,8 +46,8 @@ async def test_a_couchbase_without_a_password_says_which_setting_is_missing(
 async def test_a_client_certificate_without_tls_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("ZEROG_COUCHBASE_CERT_PATH", "/cert")
-    monkeypatch.setenv("ZEROG_COUCHBASE_KEY_PATH", "/key")
+    monkeypatch.setenv("ZEROG_COUCHBASE_CERT_PATH", __file__)
+    monkeypatch.setenv("ZEROG_COUCHBASE_KEY_PATH", __file__)
 
     with pytest.raises(ConfigError, match="couchbases://"):
         await open_datastore("couchbase://127.0.0.1/zerog")
@@ -55,7 +55,7 @@ async def test_a_client_certificate_without_tls_is_refused(
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("TELEMETRY", "sometimes"), ("CERT_PATH", "/cert")],
+    [("TELEMETRY", "sometimes"), ("CERT_PATH", __file__)],
 )
 async def test_settings_that_make_no_sense_are_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str

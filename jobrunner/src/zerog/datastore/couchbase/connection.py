@@ -28,7 +28,7 @@ from zerog import jsontext
 from zerog.datastore.base import COLLECTIONS
 from zerog.datastore.couchbase import failures
 from zerog.datastore.couchbase.address import Address
-from zerog.errors import ConfigError, DatastoreError, DatastoreUnavailableError
+from zerog.errors import ConfigError, DatastoreError, DatastoreUnavailableError, ZeroGError
 from zerog.settings import CouchbaseSettings
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ LEASES, DIRECTORY = "leases", "directory"
 ALL_COLLECTIONS = (*COLLECTIONS, LEASES, DIRECTORY)
 #: How often the files of password and certificates are looked at.
 ROTATE_SECONDS = 5.0
+#: Between tries to connect where nobody has answered yet: doubled from try to try.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 5.0
 #: The SDK's flags of a JSON document.
 _JSON_FLAGS = 0x02000006
 
@@ -55,58 +57,89 @@ class JsonText:
         return value
 
 
-@dataclass(slots=True)
 class Connection:
-    """A connected cluster, and who asks what of it."""
+    """A cluster to connect to, or connected, and who asks what of it."""
 
-    address: Address
-    deadline_seconds: float
-    cluster: AsyncCluster
-    #: The SDK's collections, by name.
-    collections: dict[str, Any]
-    _load: Callable[[], CouchbaseSettings]
-    _pid: int
-    _loop: asyncio.AbstractEventLoop
-    _tasks: set[asyncio.Task[Any]]
-    _rotation: asyncio.Task[None] | None = None
-    _closed: bool = False
+    def __init__(
+        self, address: Address, deadline_seconds: float, load: Callable[[], CouchbaseSettings]
+    ) -> None:
+        self.address = address
+        self.deadline_seconds = deadline_seconds
+        #: The SDK's, once it is connected; what runs in `run` finds them.
+        self.cluster: AsyncCluster
+        self.collections: dict[str, Any] = {}
+        self._load = load
+        self._pid = os.getpid()
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        #: Waits for Couchbase, then looks after the login.
+        self._keeper: asyncio.Task[None] | None = None
+        #: Why there is no connection yet.
+        self._away: ZeroGError | None = None
+        self._closed = False
 
     @classmethod
     async def open(
-        cls, address: Address, deadline_seconds: float, load: Callable[[], CouchbaseSettings]
+        cls,
+        address: Address,
+        deadline_seconds: float,
+        load: Callable[[], CouchbaseSettings],
+        *,
+        patient: bool = False,
     ) -> Self:
         """Connect. `load` reads the settings, again and again: files may change.
 
+        A `patient` connection to a Couchbase that is away is refused to everybody until it is
+        made, which is tried again and again.
+
         Raises:
             ConfigError: The login or an option is refused.
-            DatastoreUnavailableError: Nobody answers in time.
+            DatastoreUnavailableError: Nobody answers in time. Not if `patient`.
         """
-        settings = load()
-        options = _cluster_options(address, settings, deadline_seconds)
+        connection = cls(address, deadline_seconds, load)
+        login: object = None
+        try:
+            login = await connection._connect()
+        except DatastoreUnavailableError as error:
+            if not patient:
+                raise
+            connection._away = error
+        connection._keeper = asyncio.create_task(connection._keep(login), name="couchbase-keeper")
+        return connection
+
+    async def _connect(self) -> object:
+        """Connect once, and return the state of the login that was used."""
+        settings = self._load()
+        login = _login_state(settings)
+        options = _cluster_options(self.address, settings, self.deadline_seconds)
         cluster: AsyncCluster | None = None
         try:
-            cluster = await AsyncCluster.connect(address.connection, options)
-            bucket = cluster.bucket(address.bucket)
+            cluster = await AsyncCluster.connect(self.address.connection, options)
+            bucket = cluster.bucket(self.address.bucket)
             await bucket.on_connect()
-        except CouchbaseException as error:
+        except (CouchbaseException, RuntimeError) as error:
             if cluster is not None:
                 await cluster.close()
-            raise failures.at_start(error, address.connection) from error
-        scope = bucket.scope(address.scope)
-        connection = cls(
-            address,
-            deadline_seconds,
-            cluster,
-            {name: scope.collection(name) for name in ALL_COLLECTIONS},
-            load,
-            os.getpid(),
-            asyncio.get_running_loop(),
-            set(),
-        )
-        connection._rotation = asyncio.create_task(
-            connection._rotate(_login_state(settings)), name="couchbase-login"
-        )
-        return connection
+            raise failures.at_start(error, self.address) from error
+        scope = bucket.scope(self.address.scope)
+        self.cluster = cluster
+        self.collections = {name: scope.collection(name) for name in ALL_COLLECTIONS}
+        self._away = None
+        return login
+
+    async def _keep(self, login: object) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while self._away is not None:
+            log.warning("waiting for the datastore: %s; next try in %g s", self._away, pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            try:
+                login = await self._connect()
+                log.info("connected to %s", self.address.connection)
+            except ZeroGError as error:
+                # A refused login too: a server that starts does not know its users yet.
+                self._away = DatastoreUnavailableError(str(error))
+        await self._rotate(login)
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something with the cluster. Who awaits it may be cancelled; the work goes on."""
@@ -117,6 +150,9 @@ class Connection:
         if asyncio.get_running_loop() is not self._loop:
             work.close()
             raise DatastoreError("a datastore is used from the loop that opened it")
+        if self._away is not None:
+            work.close()
+            raise DatastoreUnavailableError(str(self._away))
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -127,12 +163,15 @@ class Connection:
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
-        if self._rotation is not None:
-            self._rotation.cancel()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
         if self._tasks:
             await asyncio.wait(set(self._tasks))
-        with contextlib.suppress(CouchbaseException):
-            await self.cluster.close()
+        if self._away is None:
+            with contextlib.suppress(CouchbaseException):
+                await self.cluster.close()
 
     async def _rotate(self, known: object) -> None:
         """Log in with the new password or certificate when its file has changed."""
@@ -144,7 +183,7 @@ class Connection:
                     self.cluster.set_authenticator(_authenticator(self.address, settings))
                     known = state
                     log.info("the login of %s was renewed", self.address.connection)
-            except (ConfigError, OSError, CouchbaseException) as error:
+            except (ConfigError, CouchbaseException) as error:
                 # A file that is just being replaced; the old login may still be good.
                 log.warning("the login of %s stays: %s", self.address.connection, error)
 
@@ -201,7 +240,7 @@ def _cluster_options(
     try:
         return ClusterOptions(_authenticator(address, settings), **options)
     except CouchbaseException as error:
-        raise failures.at_start(error, address.connection) from error
+        raise failures.at_start(error, address) from error
 
 
 def _telemetry(kind: str) -> dict[str, Any]:
@@ -240,8 +279,14 @@ def _authenticator(address: Address, settings: CouchbaseSettings) -> Any:
 
 
 def _login_state(settings: CouchbaseSettings) -> object:
-    """Return what differs when the login has changed."""
-    paths = (settings.couchbase_cert_path, settings.couchbase_key_path, settings.couchbase_ca_path)
-    return settings.couchbase_password, [
-        Path(path).stat().st_mtime_ns if path else None for path in paths
-    ]
+    """Return what differs when the login has changed. `ConfigError`: a file cannot be read."""
+    names = ("couchbase_ca_path", "couchbase_cert_path", "couchbase_key_path")
+    return settings.couchbase_password, [_content(settings, name) for name in names]
+
+
+def _content(settings: CouchbaseSettings, name: str) -> bytes | None:
+    path = getattr(settings, name)
+    try:
+        return Path(path).read_bytes() if path else None
+    except OSError as error:
+        raise ConfigError(f"ZEROG_{name.upper()}: {error}") from error

@@ -6,6 +6,7 @@ write whose answer never came; it may have happened. Everything else is definite
 
 from couchbase import exceptions as sdk
 
+from zerog.datastore.couchbase.address import Address
 from zerog.errors import (
     AmbiguousWriteError,
     ConfigError,
@@ -74,6 +75,14 @@ _HINTS = {
     ),
     sdk.TemporaryFailException: "the server is short of memory or still warming up",
 }
+#: The SDK's errors of OpenSSL have no class of their own, nor has a session that is not let in.
+_SSL, _PROTOCOL_ERROR_CODE = "category=asio.ssl", 1004
+#: The SDK tries again over a failed handshake, and tells of none.
+_TLS_HINT = (
+    "; over TLS that is also what happens when the authority in ZEROG_COUCHBASE_CA_PATH has not "
+    "signed the server's certificate, when the server wants a client certificate or takes ours "
+    "for nobody's, and when the port does not speak TLS"
+)
 #: The SDK repeats an operation for this reason until its time is over.
 _NO_COLLECTION = "collection_outdated"
 
@@ -95,8 +104,9 @@ def in_doubt(error: Exception, what: str) -> AmbiguousWriteError:
     return AmbiguousWriteError(f"{what} may have been written: {_reason(error)}")
 
 
-def at_start(error: Exception, connection: str) -> ZeroGError:
+def at_start(error: Exception, address: Address) -> ZeroGError:
     """Return our error for a connection that was not made."""
+    connection = address.connection
     if isinstance(error, sdk.AuthenticationException):
         return ConfigError(
             f"{connection} refuses the login: check the user in the datastore's URL "
@@ -104,7 +114,22 @@ def at_start(error: Exception, connection: str) -> ZeroGError:
         )
     if isinstance(error, sdk.InvalidArgumentException):
         return ConfigError(f"{connection} cannot be used: {_short(error)}")
-    return DatastoreUnavailableError(f"{connection} cannot be reached: {_reason(error)}")
+    if _SSL in str(error):
+        return ConfigError(
+            f"{connection} cannot be used: what ZEROG_COUCHBASE_CA_PATH, …CERT_PATH or …KEY_PATH "
+            "names is no certificate or key (PEM), or key and certificate do not fit together"
+        )
+    if address.is_tls and getattr(error, "error_code", None) == _PROTOCOL_ERROR_CODE:
+        return ConfigError(
+            f"{connection} refuses the login: it has no user whom the certificate of "
+            "ZEROG_COUCHBASE_CERT_PATH names"
+        )
+    if isinstance(error, sdk.BucketNotFoundException):
+        return DatastoreUnavailableError(f"{connection} has no bucket {address.bucket}, or not yet")
+    reason = _reason(error)
+    if address.is_tls and isinstance(error, sdk.UnAmbiguousTimeoutException):
+        reason += _TLS_HINT
+    return DatastoreUnavailableError(f"{connection} cannot be reached: {reason}")
 
 
 def _reason(error: Exception) -> str:

@@ -41,7 +41,9 @@ _MAX_CAS = 2**64
 _PROBE, _PROBE_SECONDS = "ready", 60.0
 
 
-async def open_couchbase(url: str, deadline_seconds: float) -> "CouchbaseDatastore":
+async def open_couchbase(
+    url: str, deadline_seconds: float, *, patient: bool = False
+) -> "CouchbaseDatastore":
     """Connect to the store that the URL names. Raises as `zerog.datastore.open_datastore`."""
     address = parse_address(url)
 
@@ -49,7 +51,7 @@ async def open_couchbase(url: str, deadline_seconds: float) -> "CouchbaseDatasto
         return load(CouchbaseSettings, environment())
 
     now = settings()
-    connection = await Connection.open(address, deadline_seconds, settings)
+    connection = await Connection.open(address, deadline_seconds, settings, patient=patient)
     try:
         return CouchbaseDatastore(connection, now)
     except ConfigError:
