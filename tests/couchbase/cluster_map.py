@@ -28,22 +28,34 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
+class TlsPorts:
+    """Where the services speak TLS."""
+
+    kv: int
+    management: int
+    query: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """Where the services listen."""
 
     kv: int
     management: int
     query: int
+    #: By which name nodes know each other.
     host: str = LOOPBACK
+    tls: TlsPorts | None = None
+    #: By which name they are known outside; None: by no other.
+    external: str | None = None
 
 
 def build_cluster_map(bucket: str | None, ports: Ports, replicas: int, manifest_uid: int) -> bytes:
     """Return the cluster's map as the data service gives it, with or without a bucket."""
-    services = {"kv": ports.kv, "mgmt": ports.management, "n1ql": ports.query}
     found: dict[str, object] = {
         "rev": 1,
         "revEpoch": 1,
-        "nodesExt": [{"services": services, "thisNode": True, "hostname": ports.host}],
+        "nodesExt": [_build_node(ports)],
         "clusterCapabilitiesVer": [1, 0],
         "clusterCapabilities": {"n1ql": ["enhancedPreparedStatements"]},
         "clusterName": "zerog-tests",
@@ -72,6 +84,21 @@ def build_cluster_map(bucket: str | None, ports: Ports, replicas: int, manifest_
             },
         }
     return json.dumps(found).encode()
+
+
+def _build_node(ports: Ports) -> dict[str, object]:
+    services = {"kv": ports.kv, "mgmt": ports.management, "n1ql": ports.query}
+    if ports.tls is not None:
+        services |= {
+            "kvSSL": ports.tls.kv,
+            "mgmtSSL": ports.tls.management,
+            "n1qlSSL": ports.tls.query,
+        }
+    node: dict[str, object] = {"services": services, "thisNode": True, "hostname": ports.host}
+    if ports.external is not None:
+        outside = {"hostname": ports.external, "ports": services}
+        node["alternateAddresses"] = {"external": outside}
+    return node
 
 
 #: For statuses that the SDK does not know by heart, what the error map says to do.

@@ -1,9 +1,9 @@
 """pytest fixtures over the imitated Couchbase and gocaves; `tests/conftest.py` gives them to all.
 
-`couchbase_server` is one server for all tests of a process; whatever a test does to it with
-faults is undone after the test. A test that kills or freezes makes a server of its own:
-`with CouchbaseServer(tmp_path) as server`. `gocaves` is skipped where nothing can be built,
-and fails in CI: a missing part must not look like a passed test.
+There is one server for all tests of a process, `couchbase`; what a test does to it as
+`couchbase_server` with faults is undone after the test. A test that kills makes a server of
+its own: `with CouchbaseServer(tmp_path) as server`. `gocaves` is skipped where nothing can be
+built, and fails in CI: a missing part must not look like a passed test.
 """
 
 from collections.abc import Iterator
@@ -17,18 +17,20 @@ from tests.couchbase.process import CouchbaseServer
 
 
 @pytest.fixture(scope="session")
-def _couchbase_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseServer]:
+def couchbase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseServer]:
+    """The server as it is, for tests that break nothing in it; each has a scope of its own."""
     with CouchbaseServer(tmp_path_factory.mktemp("couchbase")) as server:
         yield server
 
 
 @pytest.fixture
-def couchbase_server(_couchbase_server: CouchbaseServer) -> Iterator[CouchbaseServer]:
-    """A server in which everything goes right until the test says otherwise."""
-    yield _couchbase_server
-    _couchbase_server.clear_faults()
-    _couchbase_server.make_index_stale(False)
-    _couchbase_server.make_durability_possible(True)
+def couchbase_server(couchbase: CouchbaseServer) -> Iterator[CouchbaseServer]:
+    """The same, in which everything goes right until the test says otherwise."""
+    yield couchbase
+    couchbase.thaw()
+    couchbase.clear_faults()
+    couchbase.make_index_stale(False)
+    couchbase.make_durability_possible(True)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,12 @@ import base64
 import binascii
 import contextlib
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+
+from tests.couchbase.tls import named_user
 
 _MAX_BODY_BYTES = 32 * 1024 * 1024
 
@@ -29,6 +32,8 @@ class HttpRequest:
     body: bytes
     user: str
     password: str
+    #: Whom the client's certificate names.
+    certified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +54,28 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class HttpService:
-    """Serves one handler on one port."""
+    """Serves one handler, on one port or on several."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen and return the port."""
-        self._server = await asyncio.start_server(self._serve, host, port)
-        return int(self._server.sockets[0].getsockname()[1])
+        server = await asyncio.start_server(self._serve, host, port, ssl=tls)
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
 
     def stop(self) -> None:
         """Accept no more connections."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        certified = named_user(writer.get_extra_info("ssl_object"))
         try:
             with contextlib.suppress(OSError, EOFError, ValueError, CloseConnection):
-                while (request := await _read(reader)) is not None:
+                while (request := await _read(reader, certified)) is not None:
                     response = await self._handler(request)
                     writer.write(_format(response))
                     await writer.drain()
@@ -76,7 +83,7 @@ class HttpService:
             writer.close()
 
 
-async def _read(reader: asyncio.StreamReader) -> HttpRequest | None:
+async def _read(reader: asyncio.StreamReader, certified: str | None) -> HttpRequest | None:
     line = await reader.readline()
     if not line:
         return None
@@ -90,7 +97,7 @@ async def _read(reader: asyncio.StreamReader) -> HttpRequest | None:
         raise ValueError("the body is too large")
     body = await reader.readexactly(size)
     user, password = _credentials(headers.get("authorization", ""))
-    return HttpRequest(method, path, body, user, password)
+    return HttpRequest(method, path, body, user, password, certified)
 
 
 def _credentials(header: str) -> tuple[str, str]:

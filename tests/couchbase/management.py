@@ -26,8 +26,8 @@ class Management:
         self._changed = changed
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
-        """Answer one request; the password is always asked for, as of an initialised cluster."""
-        if self._bucket.users.get(request.user) != request.password or not request.user:
+        """Answer one request; a login is always asked for, as of an initialised cluster."""
+        if not self._bucket.admits(request):
             return HttpResponse(401, b"", "text/plain")
         path = request.path.partition("?")[0].rstrip("/")
         if path == "/pools/default/nodeServices":

@@ -14,23 +14,33 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tests.cluster.process import ServerProcess, find_free_port, wait_until
 from tests.couchbase.cluster_map import LOOPBACK
+
+if TYPE_CHECKING:
+    from tests.couchbase.authority import Certificate
 
 _START_SECONDS = 20.0
 _CONTROL_SECONDS = 10.0
 
 
 class CouchbaseServer:
-    """The server; `start` it, or use it as a context manager."""
+    """The server; `start` it, or use it as a context manager. With a certificate it speaks TLS
+    too, on a port of its own."""
 
     bucket = "zerog"
     user = "zerog"
     password = "secret"
 
-    def __init__(self, folder: Path, *options: str, host: str = LOOPBACK) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        host: str = LOOPBACK,
+        certificate: "Certificate | None" = None,
+    ) -> None:
         self.host = host
         folder.mkdir(parents=True, exist_ok=True)
         self.kv, self.management, self.query, self.control = (find_free_port() for _ in range(4))
@@ -38,6 +48,11 @@ class CouchbaseServer:
         command = [sys.executable, "-m", "tests.couchbase.server", *options, "--host", host]
         command += ["--port", str(self.kv), "--management-port", str(self.management)]
         command += ["--query-port", str(self.query), "--control-port", str(self.control)]
+        if certificate is not None:
+            self.tls, management, query = (find_free_port() for _ in range(3))
+            command += ["--tls-port", str(self.tls), "--tls-management-port", str(management)]
+            command += ["--tls-query-port", str(query), "--tls-key", str(certificate.key)]
+            command += ["--tls-certificate", str(certificate.path)]
         command += ["--journal", str(folder / "couchbase.journal")]
         command += ["--ready-file", str(self._ready_file)]
         self._process = ServerProcess("couchbase", command, folder / "couchbase.log")
@@ -50,6 +65,11 @@ class CouchbaseServer:
     def url(self, scope: str = "zerog") -> str:
         """Return the datastore's URL; the password goes by itself."""
         return f"couchbase://{self.user}@{self.host}:{self.kv}/{self.bucket}/{scope}"
+
+    def tls_url(self, scope: str = "zerog", *, user: str | None = user) -> str:
+        """Return the datastore's URL for TLS; a certificate names the user by itself."""
+        login = f"{user}@" if user is not None else ""
+        return f"couchbases://{login}{self.host}:{self.tls}/{self.bucket}/{scope}"
 
     @property
     def pid(self) -> int | None:

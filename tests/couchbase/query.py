@@ -68,7 +68,7 @@ class QueryService:
         body: dict[str, Any] = {}
         try:
             body = json.loads(request.body)
-            if self._bucket.users.get(request.user) != request.password or not request.user:
+            if not self._bucket.admits(request):
                 raise QueryError(_LOGIN_REFUSED, "authentication failure")
             results, extra = await self._meet(body)
             return _answer(body, started, results=results, **extra)

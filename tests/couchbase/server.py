@@ -13,9 +13,10 @@ import os
 import selectors
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.couchbase.cluster_map import LOOPBACK, Ports
+from tests.couchbase.cluster_map import LOOPBACK, Ports, TlsPorts
 from tests.couchbase.commands import Durability
 from tests.couchbase.control import Clock, Control
 from tests.couchbase.engine import Engine
@@ -26,6 +27,7 @@ from tests.couchbase.journal import Journal, replay
 from tests.couchbase.management import Management
 from tests.couchbase.query import QueryService
 from tests.couchbase.session import Bucket, Connection
+from tests.couchbase.tls import server_context
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -35,6 +37,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="of the data service; 0: any")
     for name in ("management", "query", "control"):
         parser.add_argument(f"--{name}-port", type=int, default=0)
+        parser.add_argument(f"--tls-{name}-port", type=int, default=0)
+    parser.add_argument("--tls-port", type=int, default=0)
+    parser.add_argument("--tls-certificate", type=Path, help="speak TLS too, with this and its key")
+    parser.add_argument("--tls-key", type=Path)
+    parser.add_argument(
+        "--client-authority", type=Path, help="let certificates signed by it log in"
+    )
+    parser.add_argument("--client-certificate-required", action="store_true")
+    parser.add_argument("--advertise", help="the host in the cluster's map; default: --host")
+    parser.add_argument("--external", help="a second one, of the network `external`")
     parser.add_argument("--bucket", default="zerog")
     parser.add_argument("--user", default="zerog")
     parser.add_argument("--password", default="secret")
@@ -77,21 +89,53 @@ async def serve(arguments: argparse.Namespace) -> None:
     management = HttpService(Management(bucket, indexes, note_definitions).handle)
     queries = HttpService(query.handle)
     control = HttpService(Control(bucket, clock, query, cut_connections).handle)
-    loop = asyncio.get_running_loop()
-    kv = await loop.create_server(
-        lambda: Connection(bucket, connections), arguments.host, arguments.port
-    )
-    bucket.ports = Ports(
-        int(kv.sockets[0].getsockname()[1]),
-        await management.start(arguments.host, arguments.management_port),
-        await queries.start(arguments.host, arguments.query_port),
-        arguments.host,
+    listening, bucket.ports = await _listen(
+        arguments, lambda: Connection(bucket, connections), management, queries
     )
     control_port = await control.start(LOOPBACK, arguments.control_port)
-    announce(bucket.ports, control_port, arguments.ready_file)
+    announce(arguments, bucket.ports, control_port)
     await _wait_for_signal()
-    kv.close()
+    for server in listening:
+        server.close()
     cut_connections()
+
+
+async def _listen(
+    arguments: argparse.Namespace,
+    connect: Callable[[], Connection],
+    management: HttpService,
+    queries: HttpService,
+) -> tuple[list[asyncio.Server], Ports]:
+    """Open the services' ports, those of TLS too if asked for."""
+    host, loop = arguments.host, asyncio.get_running_loop()
+    kv = [await loop.create_server(connect, host, arguments.port)]
+    tls: TlsPorts | None = None
+    if arguments.tls_certificate is not None:
+        context = server_context(
+            arguments.tls_certificate,
+            arguments.tls_key,
+            arguments.client_authority,
+            required=arguments.client_certificate_required,
+        )
+        kv.append(await loop.create_server(connect, host, arguments.tls_port, ssl=context))
+        tls = TlsPorts(
+            _port_of(kv[1]),
+            await management.start(host, arguments.tls_management_port, context),
+            await queries.start(host, arguments.tls_query_port, context),
+        )
+    ports = Ports(
+        _port_of(kv[0]),
+        await management.start(host, arguments.management_port),
+        await queries.start(host, arguments.query_port),
+        arguments.advertise or host,
+        tls,
+        arguments.external,
+    )
+    return kv, ports
+
+
+def _port_of(server: asyncio.Server) -> int:
+    return int(server.sockets[0].getsockname()[1])
 
 
 def _open_journal(path: Path | None, engine: Engine, indexes: Indexes) -> Journal | None:
@@ -103,11 +147,11 @@ def _open_journal(path: Path | None, engine: Engine, indexes: Indexes) -> Journa
     return journal
 
 
-def announce(ports: Ports, control: int, ready_file: Path | None) -> None:
+def announce(arguments: argparse.Namespace, ports: Ports, control: int) -> None:
     """Say where the server is."""
     line = json.dumps(
         {
-            "connection": f"couchbase://{ports.host}:{ports.kv}",
+            "connection": f"couchbase://{arguments.host}:{ports.kv}",
             "kv": ports.kv,
             "management": ports.management,
             "query": ports.query,
@@ -115,6 +159,7 @@ def announce(ports: Ports, control: int, ready_file: Path | None) -> None:
         }
     )
     print(line, flush=True)
+    ready_file: Path | None = arguments.ready_file
     if ready_file is not None:
         # Whoever waits for the file must find it whole.
         partial = ready_file.with_name(f"{ready_file.name}.partial")

@@ -16,9 +16,11 @@ from tests.couchbase.commands import Commands, Durability, describe_error
 from tests.couchbase.engine import VBUCKETS, Address, Engine, KvError
 from tests.couchbase.faults import Fault, Faults
 from tests.couchbase.frames import Request, Response
+from tests.couchbase.http import HttpRequest
 from tests.couchbase.manifest import ManifestError
 from tests.couchbase.protocol import JSON_DATATYPE, KEYED, Feature, Opcode, Status
 from tests.couchbase.scram import MECHANISMS, AuthError, Exchange, check_plain
+from tests.couchbase.tls import named_user
 
 _COLLECTION_ID = struct.Struct(">QI")
 
@@ -42,15 +44,21 @@ class Bucket:
         uid = self.engine.manifest.uid
         return cluster_map.build_cluster_map(bucket, self.ports, self.replicas, uid)
 
+    def admits(self, request: HttpRequest) -> bool:
+        """Return whether a request comes from a user: by certificate or by password."""
+        if request.certified is not None:
+            return request.certified in self.users
+        return request.user in self.users and self.users[request.user] == request.password
+
 
 class Session:
     """What one connection has agreed on; `answer` handles a request, without any I/O."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, certified: str | None = None) -> None:
         self._bucket = bucket
         self._exchange: Exchange | None = None
         self.features: frozenset[Feature] = frozenset()
-        self.user: str | None = None
+        self.user = certified if certified in bucket.users else None
         self.selected = False
 
     def answer(self, opcode: Opcode, request: Request) -> Response:
@@ -189,6 +197,7 @@ class Connection(asyncio.Protocol):
         """Keep the way back."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._session = Session(self._bucket, named_user(transport.get_extra_info("ssl_object")))
         self._open.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

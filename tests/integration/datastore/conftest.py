@@ -5,11 +5,10 @@ process for all tests and a scope for each; with `ZEROG_TEST_COUCHBASE_URL` it i
 real server, whose scope is made anew for each test.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import REAL_URL, configure, new_scope, real_scope
 
 from zerog.datastore import open_datastore
@@ -25,13 +24,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store_url" in metafunc.fixturenames:
         listings = metafunc.module.__name__.endswith("test_contract_listings")
         metafunc.parametrize("store_kind", LISTING_STORES if listings else STORES)
-
-
-@pytest.fixture(scope="session")
-def couchbase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseServer]:
-    """The tests' Couchbase."""
-    with CouchbaseServer(tmp_path_factory.mktemp("couchbase")) as server:
-        yield server
 
 
 @pytest.fixture
