@@ -5,7 +5,6 @@ Requests are made from `/openapi.json`, valid ones and broken ones.
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from tests.integration.path.conftest import System
+from tests.integration.path.conftest import System, running_system
 
 EXAMPLES = int(os.environ.get("ZEROG_FUZZ_EXAMPLES", "20"))
 CHECKS = [
@@ -28,18 +27,15 @@ CHECKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Beanstalkd, the API and a worker that registers types."""
-    folder: Path = tmp_path_factory.mktemp("system")
-    made = System(folder)
-    try:
-        made.beanstalkd.start()
-        made.start_api()
+@pytest.fixture(scope="module", params=["sqlite", "couchbase"])
+def system(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[System]:
+    """Beanstalkd, the API and a worker that registers types, on each store."""
+    server = request.getfixturevalue("couchbase") if request.param == "couchbase" else None
+    with running_system(System(tmp_path_factory.mktemp("system"), server)) as made:
         made.start_worker("--slots", "1")
         yield made
-    finally:
-        made.close()
 
 
 @pytest.mark.timeout(300)

@@ -4,24 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.path.conftest import System
+from tests.integration.path.conftest import System, running_system
 
 from zerog.client import AsyncClient, Client
 
 from .cutting_proxy import CuttingProxy
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Beanstalkd, the API and a worker."""
-    made = System(tmp_path_factory.mktemp("system"))
-    try:
-        made.beanstalkd.start()
-        made.start_api()
+@pytest.fixture(scope="module", params=["sqlite", "couchbase"])
+def system(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[System]:
+    """Beanstalkd, the API and a worker, on each store."""
+    server = request.getfixturevalue("couchbase") if request.param == "couchbase" else None
+    with running_system(System(tmp_path_factory.mktemp("system"), server)) as made:
         made.start_worker("--slots", "1")
         yield made
-    finally:
-        made.close()
 
 
 def test_a_job_whose_answer_was_lost_is_submitted_once(system: System) -> None:

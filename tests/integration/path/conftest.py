@@ -52,22 +52,26 @@ class System:
         self.processes: list[subprocess.Popen[bytes]] = []
         self._logs = 0
 
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of its processes, and of a shell beside it."""
+        clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
+        return {
+            **clean,
+            **self.store_env,
+            "ZEROG_STORE": self.store,
+            "ZEROG_QUEUE": self.beanstalkd.address,
+            "ZEROG_URL": f"http://127.0.0.1:{self.port}",
+        }
+
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a `zerog` process of this system."""
         self._logs += 1
         log = self.folder / f"{self._logs}-{arguments[0]}.log"
-        clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "zerog", *arguments],
-                env={
-                    **clean,
-                    **self.store_env,
-                    "ZEROG_STORE": self.store,
-                    "ZEROG_QUEUE": self.beanstalkd.address,
-                    "ZEROG_URL": f"http://127.0.0.1:{self.port}",
-                    **env,
-                },
+                env={**self.env, **env},
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 process_group=0,
@@ -125,13 +129,6 @@ class System:
                 process.wait(DEADLINE_SECONDS)
         self.beanstalkd.signal(signal.SIGCONT)
         self.beanstalkd.kill()
-
-
-@pytest.fixture(scope="session")
-def couchbase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseServer]:
-    """One Couchbase for the tests that break nothing in it; each system has its scope."""
-    with CouchbaseServer(tmp_path_factory.mktemp("couchbase")) as server:
-        yield server
 
 
 #: For tests whose sentence has to hold on both stores.
