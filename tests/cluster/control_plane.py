@@ -28,10 +28,10 @@ from tests.cluster.interface import KUBECTL_SECONDS, run_kubectl
 from tests.cluster.process import (
     ClusterError,
     ServerProcess,
-    find_free_port,
     kill_marked,
     wait_until,
 )
+from tests.ports import free_port
 
 #: For what usually takes a few seconds; the machine may be busy with other clusters.
 START_SECONDS = 90.0
@@ -124,7 +124,7 @@ class ControlPlane:
         names = [*CONTROL_PLANE, *([SCHEDULER] if self._scheduler else [])]
         self._binaries = ensure_binaries(names, self._say)
         folder = Path(tempfile.mkdtemp(prefix=f"cluster-{self.name}-"))
-        ports = [find_free_port() for _ in range(5)]
+        ports = [free_port() for _ in range(5)]
         self._layout = commands.Layout(folder, self._address, *ports)
         try:
             self._write_credentials()

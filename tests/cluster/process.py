@@ -6,9 +6,7 @@ that a killed test run leaves nothing behind. Start them from the main thread.
 
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,26 +20,12 @@ T = TypeVar("T")
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
 _LINE_CHARACTERS = 500
-#: Below the kernel's range for outgoing connections, which would take a port between our
-#: look and the server's start.
-PORTS = range(20_000, 32_000)
-
-
 #: A variable of each process of a node agent's pods: whoever inherits it ends with its container.
 MARK = "NODE_AGENT_CONTAINER"
 
 
 class ClusterError(Exception):
     """A test cluster, or a part of it, does not do what it should."""
-
-
-def find_free_port() -> int:
-    """Return a port that nobody listens on, and that no outgoing connection will take."""
-    for port in random.SystemRandom().sample(PORTS, 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise ClusterError(f"no free port between {PORTS.start} and {PORTS.stop}")
 
 
 def wait_until(look: Callable[[], T | None], seconds: float, what: str) -> T:

@@ -16,8 +16,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tests.cluster.process import ServerProcess, find_free_port, wait_until
+from tests.cluster.process import ServerProcess, wait_until
 from tests.couchbase.cluster_map import LOOPBACK
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.couchbase.authority import Certificate
@@ -43,13 +44,13 @@ class CouchbaseServer:
     ) -> None:
         self.host = host
         folder.mkdir(parents=True, exist_ok=True)
-        self.kv, self.management, self.query, self.control = (find_free_port() for _ in range(4))
+        self.kv, self.management, self.query, self.control = (free_port() for _ in range(4))
         self._ready_file = folder / "couchbase.ready"
         command = [sys.executable, "-m", "tests.couchbase.server", *options, "--host", host]
         command += ["--port", str(self.kv), "--management-port", str(self.management)]
         command += ["--query-port", str(self.query), "--control-port", str(self.control)]
         if certificate is not None:
-            self.tls, management, query = (find_free_port() for _ in range(3))
+            self.tls, management, query = (free_port() for _ in range(3))
             command += ["--tls-port", str(self.tls), "--tls-management-port", str(management)]
             command += ["--tls-query-port", str(query), "--tls-key", str(certificate.key)]
             command += ["--tls-certificate", str(certificate.path)]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.process import find_free_port, wait_until
+from tests.cluster.process import wait_until
 from tests.images.containers import ROOT, Runner, load_builder
+from tests.ports import free_port
 
 from zerog.client import Client
 
@@ -121,7 +122,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_job_goes_through_all_images(images: Any, runner: Runner, folder: Path) -> None:
-    port, queue_port = find_free_port(), find_free_port()
+    port, queue_port = free_port(), free_port()
     env = {"ZEROG_STORE": "sqlite:////data/zerog.db", "ZEROG_QUEUE": f"127.0.0.1:{queue_port}"}
     queue = ["beanstalkd", "-l", "127.0.0.1", "-p", str(queue_port), "-b", "/data"]
     with contextlib.ExitStack() as stack:

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from tests.chart.helm import CHART, ROOT, Object, render, run_helm
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import find_free_port, wait_until
+from tests.cluster.process import wait_until
+from tests.ports import free_port
 
 from zerog.names import tube_name
 from zerog.queues import connect_queue
@@ -27,7 +28,7 @@ DEADLINE_SECONDS = 60.0
 
 @pytest.fixture
 def beanstalkd() -> Iterator[LocalBeanstalkd]:
-    server = LocalBeanstalkd()
+    server = LocalBeanstalkd(port=free_port())
     server.start()
     yield server
     server.kill()
@@ -73,7 +74,7 @@ def test_a_worker_of_a_sample_is_made_and_admitted(
         tmp_path,
         ZEROG_QUEUE=beanstalkd.address,
         ZEROG_HOST="127.0.0.1",
-        ZEROG_PORT=str(find_free_port()),
+        ZEROG_PORT=str(free_port()),
         # Other tests' pools in the same cluster are nobody's here.
         KUBECONFIG=str(control_plane.kubeconfig_of("zerog-operator", restricted)),
     )

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from tests.chart.helm import Object, Rendered, render
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import find_free_port
+from tests.ports import free_port
 
 from zerog.queues.local import LocalBeanstalkd
 
@@ -31,10 +31,10 @@ class Machine:
     def __init__(self, plane: ControlPlane, namespace: str, folder: Path) -> None:
         self.plane, self.namespace, self.folder = plane, namespace, folder
         self.rendered: Rendered = render(namespace=namespace)
-        self.beanstalkd = LocalBeanstalkd()
+        self.beanstalkd = LocalBeanstalkd(port=free_port())
         self.beanstalkd.start()
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.port = find_free_port()
+        self.port = free_port()
         clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
         scripts = Path(sys.executable).parent
         self.environ = {**clean, "PATH": f"{scripts}:{clean['PATH']}"}

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 from zerog.datastore import open_datastore
 from zerog.jobs.options import Options
 from zerog.queues.local import LocalBeanstalkd
@@ -39,7 +41,7 @@ def serving(folder: Path, settings: ApiSettings, types: Sequence[dict[str, Any]]
     """Give the URL of a running API that knows these types."""
     from zerog_api.main import serve
 
-    server = LocalBeanstalkd()
+    server = LocalBeanstalkd(port=free_port())
     server.start()
     store_url = f"sqlite:///{folder / 'zerog.db'}"
     settings = replace(settings, port=0, store=store_url, queue=server.address)

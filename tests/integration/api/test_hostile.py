@@ -18,12 +18,14 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.ports import free_port
 
 from zerog.datastore import open_datastore
 from zerog.jobs.options import Options
 from zerog.queues.local import LocalBeanstalkd
 from zerog.settings import ApiSettings
 
+DEADLINE_SECONDS = 60.0
 EXAMPLES = int(os.environ.get("ZEROG_FUZZ_EXAMPLES", "300"))
 fuzz = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
@@ -55,7 +57,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     from zerog_api.main import serve
 
     folder: Path = tmp_path_factory.mktemp("api")
-    server = LocalBeanstalkd()
+    server = LocalBeanstalkd(port=free_port())
     server.start()
     store_url = f"sqlite:///{folder / 'zerog.db'}"
     started = threading.Event()
@@ -71,17 +73,20 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         store = await open_datastore(store_url)
         await store.upsert("types", "Hello", TYPE)
         await store.close()
-        api_settings = ApiSettings(port=0, store=store_url, queue=server.address)
+        # A busy machine is not what these tests are about: nothing shall be 503 for that.
+        api_settings = ApiSettings(
+            port=0, store=store_url, queue=server.address, deadline_seconds=DEADLINE_SECONDS
+        )
         await serve(api_settings, stop=stop, on_ready=ready)
 
     loop.add_signal_handler = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
-    assert started.wait(20)
-    with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=30) as client:
+    assert started.wait(DEADLINE_SECONDS)
+    with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=DEADLINE_SECONDS) as client:
         yield client
     loop.call_soon_threadsafe(stop.set)
-    thread.join(30)
+    thread.join(DEADLINE_SECONDS)
     loop.close()
     server.kill()
 
@@ -268,9 +273,10 @@ def test_any_path_and_query_are_answered_below_500(
 def test_what_is_no_http_is_told_so_and_harms_nobody(
     api: httpx.Client, request_bytes: bytes
 ) -> None:
-    with socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=5) as raw:
+    with socket.create_connection(
+        (api.base_url.host, api.base_url.port or 80), DEADLINE_SECONDS
+    ) as raw:
         raw.sendall(request_bytes)
-        raw.settimeout(20)
         with http.client.HTTPResponse(raw) as answer:
             answer.begin()
             problem = json.loads(answer.read())
@@ -285,7 +291,10 @@ def test_a_client_that_leaves_ends_its_waiting(api: httpx.Client) -> None:
 
     for _ in range(5):
         with pytest.raises(httpx.ReadTimeout):
-            api.get(f"/v1/jobs/{uuid}/progress?wait=30", timeout=0.1)
+            api.get(
+                f"/v1/jobs/{uuid}/progress?wait=30",
+                timeout=httpx.Timeout(DEADLINE_SECONDS, read=0.1),
+            )
 
     assert api.get("/readyz").status_code == 200
 

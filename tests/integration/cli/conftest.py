@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.ports import free_port
 
-from zerog.queues.local import free_port
-
-DEADLINE_SECONDS = 240.0
+DEADLINE_SECONDS = 80.0
 JOBS = '''
+import os
 import time
 import zerog
 
@@ -24,7 +24,10 @@ class Hello(zerog.Job):
     """Say hello."""
     name: str
     seconds: float = 0
+    hold: str = ""
     def run(self, ctx):
+        while self.hold and not os.path.exists(self.hold):
+            time.sleep(0.02)
         for _ in ctx.track(range(10)):
             time.sleep(self.seconds / 10)
         ctx.info(f"greeted {self.name}")
@@ -35,11 +38,6 @@ class Broken(zerog.Job):
     class Options: max_errors = 1
     def run(self, ctx):
         raise ValueError("broken by design")
-
-class Large(zerog.Job):
-    """Returns much."""
-    def run(self, ctx):
-        return {"text": "x" * 100_000}
 
 class Stubborn(zerog.Job):
     """Does not notice that it should end."""
@@ -68,7 +66,7 @@ class Dev:
                 [*command, str(self.jobs)], cwd=folder, env=self.env, stdout=file,
                 stderr=subprocess.STDOUT, process_group=0,
             )  # fmt: skip
-        self.wait_for("ZeroG is up")
+        self.wait_for("Try, in another terminal")
 
     def wait_for(self, text: str, count: int = 1) -> None:
         """Wait until the log has the text so often."""
@@ -101,12 +99,12 @@ class Dev:
     def state(self, uuid: str) -> str:
         """Return a job's state, without the time a command takes to start."""
         url = f"http://127.0.0.1:{self.port}/v1/jobs/{uuid}/progress"
-        return str(httpx.get(url, timeout=60).json()["state"])
+        return str(httpx.get(url, timeout=20).json()["state"])
 
     def answers(self) -> bool:
         """Whether the API is there."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=10).is_success
+            return httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=2).is_success
         except httpx.TransportError:
             return False
 

@@ -19,12 +19,12 @@ Server = CouchbaseServer | Gocaves
 AnyCluster = Any
 AnyCollection = Any
 SCOPE, COLLECTION = "semantics", "jobs"
-BOOTSTRAP_SECONDS = 20.0
+BOOTSTRAP_SECONDS = 60.0
 
 
 async def connect(server: Server, **seconds: float) -> AnyCluster:
     """Connect to the server and its bucket. `seconds` are those of ClusterTimeoutOptions."""
-    timeouts = {"bootstrap_timeout": BOOTSTRAP_SECONDS, "kv_timeout": 10.0, **seconds}
+    timeouts = {"bootstrap_timeout": BOOTSTRAP_SECONDS, "kv_timeout": 30.0, **seconds}
     options = ClusterOptions(
         PasswordAuthenticator(server.user, server.password),
         timeout_options=ClusterTimeoutOptions(

@@ -28,6 +28,9 @@ from tests.couchbase.protocol import Status
 from tests.integration.couchbase.conftest import AnyCollection
 
 SHORT = timedelta(seconds=0.5)
+#: Long enough for an answer on a busy machine, after which the SDK goes on asking.
+ANSWERED = timedelta(seconds=3)
+DEADLINE_SECONDS = 60.0
 #: How late a reply is that nobody awaits any more.
 LATE_SECONDS = 1.0
 MAJORITY = ServerDurability(DurabilityLevel.MAJORITY)
@@ -136,7 +139,7 @@ async def test_a_lasting_temporary_failure_has_not_happened(
     )
 
     with pytest.raises(TemporaryFailException):
-        await jobs.insert(key, {}, InsertOptions(timeout=SHORT))
+        await jobs.insert(key, {}, InsertOptions(timeout=ANSWERED))
 
     couchbase_server.clear_faults()
     assert not await there(jobs, key)
@@ -191,8 +194,9 @@ async def test_a_write_that_is_no_longer_awaited_happens_all_the_same(
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: seen.append(context))
     couchbase_server.add_fault("delay", applied=True, seconds=LATE_SECONDS, opcode="UPSERT")
     task = asyncio.ensure_future(jobs.upsert(key, {"n": 1}))
-    while couchbase_server.count_faults() == 0:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while couchbase_server.count_faults() == 0:
+            await asyncio.sleep(0.01)
     met = time.monotonic()
 
     task.cancel()

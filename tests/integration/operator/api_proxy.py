@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import find_free_port
+from tests.ports import free_port
 
 from .proxy import LoopThread, Trap
 
@@ -78,7 +78,7 @@ class ApiProxy:
 
     def __init__(self, cluster: ControlPlane) -> None:
         self._cluster = cluster
-        self.port = find_free_port()
+        self.port = free_port()
         #: All calls that came, oldest first.
         self.calls: list[ApiCall] = []
         self._faults: list[Fault] = []

@@ -22,7 +22,8 @@ import pytest
 import yaml
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.interface import Cluster
-from tests.cluster.process import find_free_port, wait_until
+from tests.cluster.process import wait_until
+from tests.ports import free_port
 
 from zerog.names import retire_tube_name, tube_name
 from zerog.queues import connect_queue
@@ -34,9 +35,9 @@ ROOT = Path(__file__).parents[3]
 CRD = ROOT / "manifests/crds/zerogworkerpools.yaml"
 RBAC = ROOT / "manifests/rbac/operator.yaml"
 #: The machine may be busy with other tests.
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 #: A garbage collector learns of a new kind, ours, in rounds of 30 s, and until then lets all stay.
-COLLECTOR_SECONDS = 90.0
+COLLECTOR_SECONDS = 150.0
 _PODS = "/api/v1/namespaces/{}/pods"
 _POOLS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{{}}/{names.PLURAL}"
 
@@ -75,7 +76,7 @@ class Stage:
 
     def __init__(self, cluster: ControlPlane, namespace: str, folder: Path) -> None:
         self.cluster, self.namespace, self.folder = cluster, namespace, folder
-        self.beanstalkd = LocalBeanstalkd()
+        self.beanstalkd = LocalBeanstalkd(port=free_port())
         self.operators: list[subprocess.Popen[bytes]] = []
         self.ports: list[int] = []
         #: Other `zerog` processes.
@@ -103,7 +104,7 @@ class Stage:
         one may well be lost, and nobody starts the operator again.
         """
         arguments = [] if lease else ["--standalone"]
-        port = find_free_port()
+        port = free_port()
         kubeconfig = self.cluster.kubeconfig_of("zerog-operator", self.namespace)
         clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
         log = self.folder / f"operator-{len(self.operators)}.log"
@@ -242,7 +243,7 @@ class Stage:
     def metrics(self, number: int = -1) -> str:
         """Return an operator's metrics, empty while it does not answer."""
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{self.ports[number]}/metrics").text
+            return httpx.get(f"http://127.0.0.1:{self.ports[number]}/metrics", timeout=30).text
         return ""
 
     def looks(self, number: int = -1) -> int:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.cluster.process import find_free_port
+from tests.ports import free_port
 
 from zerog.queues.wire import ReplyReader
 
@@ -34,7 +34,7 @@ class QueueProxy:
 
     def __init__(self, port: int) -> None:
         self._server_port = port
-        self.port = find_free_port()
+        self.port = free_port()
         self.calls: list[QueueCall] = []
         self._traps: list[Trap[QueueCall]] = []
         self._tokens: set[str] = set()

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import greenstalk
 import pytest
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import new_scope
+from tests.ports import free_port
 
 from zerog.client import Client
-from zerog.queues.local import LocalBeanstalkd, free_port
+from zerog.queues.local import LocalBeanstalkd
 
 T = TypeVar("T")
 JOBS = Path(__file__).with_name("jobs_for_tests.py")
@@ -46,11 +48,14 @@ class System:
         if couchbase is not None:
             self.store = couchbase.url(new_scope(couchbase))
             self.store_env = {"ZEROG_COUCHBASE_PASSWORD": couchbase.password}
-        self.beanstalkd = LocalBeanstalkd(binlog=folder / "binlog", fsync_milliseconds=0)
+        self.beanstalkd = LocalBeanstalkd(
+            port=free_port(), binlog=folder / "binlog", fsync_milliseconds=0
+        )
         self.port = free_port()
         self.client = Client(f"http://127.0.0.1:{self.port}", retry_seconds=DEADLINE_SECONDS)
         self.processes: list[subprocess.Popen[bytes]] = []
         self._logs = 0
+        self._holds = 0
 
     @property
     def env(self) -> dict[str, str]:
@@ -79,9 +84,9 @@ class System:
         self.processes.append(process)
         return process
 
-    def start_api(self) -> subprocess.Popen[bytes]:
+    def start_api(self, **env: str) -> subprocess.Popen[bytes]:
         """Start the API and wait until it is ready."""
-        process = self.start("api", "--port", str(self.port))
+        process = self.start("api", "--port", str(self.port), **env)
         until(lambda: self.is_ready(), what="the API is ready")
         return process
 
@@ -95,9 +100,11 @@ class System:
 
     def start_worker(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it has registered its types."""
-        known = len(self.client.workers())
         process = self.start("worker", str(JOBS), *arguments, **env)
-        until(lambda: len(self.client.workers()) > known, what="the worker is there")
+        until(
+            lambda: process.pid in [worker["pid"] for worker in self.client.workers()],
+            what="the worker is there",
+        )
         return process
 
     def stop(self, process: subprocess.Popen[bytes], signum: int = signal.SIGTERM) -> int:
@@ -113,6 +120,26 @@ class System:
             return info if info["state"] == "running" and info["events"] else None
 
         return until(look, what=f"job {uuid} runs")
+
+    def submit_held(self, **parameters: Any) -> tuple[str, Path]:
+        """Submit a job of steps, wait until it runs. It goes on when the returned file is made."""
+        self._holds += 1
+        hold = self.folder / f"hold-{self._holds}"
+        uuid = self.client.submit("Steps", {**parameters, "hold": str(hold)})
+        self.running(uuid)
+        return uuid, hold
+
+    def wait_for_touch(self, entry: int) -> None:
+        """Wait until whoever has reserved an entry of the queue prolongs that."""
+        with greenstalk.Client(("127.0.0.1", self.beanstalkd.port)) as queue:
+            lowest = queue.stats_job(entry)["time-left"]
+
+            def look() -> bool:
+                nonlocal lowest
+                before, lowest = lowest, queue.stats_job(entry)["time-left"]
+                return bool(lowest > before)
+
+            until(look, what="the reservation is prolonged")
 
     def causes(self, uuid: str) -> list[str]:
         """Return why each attempt of a job ended."""
@@ -162,11 +189,11 @@ def shared(
 
 
 @contextlib.contextmanager
-def running_system(made: System) -> Iterator[System]:
+def running_system(made: System, **env: str) -> Iterator[System]:
     """Start beanstalkd and API, and end everything; print what the processes said."""
     try:
         made.beanstalkd.start()
-        made.start_api()
+        made.start_api(**env)
         yield made
     finally:
         made.close()

@@ -36,20 +36,44 @@ class AsyncEcho(zerog.Job):
 
 
 class Steps(zerog.Job):
-    """Do steps that take time, each noted in a file, so that tests see how often they ran."""
+    """Do steps that take time; a line in a file tells of each attempt that came to its end.
+
+    After its first step it waits until the file `hold` is there: it runs as long as a test needs.
+    """
 
     path: str = ""
     steps: int = 10
     seconds: float = 0.05
+    hold: str = ""
+
+    class Options:
+        # No attempt but one after an error ever waits; a test would see that.
+        backoff_seconds = 3600
+        backoff_max_seconds = 3600
 
     def run(self, ctx: zerog.Context) -> int:
         for step in ctx.track(range(self.steps)):
             time.sleep(self.seconds)
             ctx.info(f"step {step}")
+            while self.hold and not os.path.exists(self.hold) and not ctx.cancelled:
+                time.sleep(0.02)
         if self.path:
             with open(self.path, "a") as file:
                 file.write(f"{ctx.uuid} {ctx.attempt}\n")
         return self.steps
+
+
+class Followed(zerog.Job):
+    """Begin each step when somebody has noted in a folder that the progress so far was seen."""
+
+    folder: str
+    steps: int
+
+    def run(self, ctx: zerog.Context) -> None:
+        for step in ctx.track(range(self.steps)):
+            while step and not Path(self.folder, f"{ctx.completeness:.2f}").exists():
+                time.sleep(0.02)
+            ctx.info(f"step {step}")
 
 
 class Stubborn(zerog.Job):
@@ -89,7 +113,7 @@ class Slow(zerog.Job):
     """Run longer than allowed."""
 
     class Options:
-        timeout = 0.3
+        timeout = 2
         max_errors = 1
 
     def run(self, ctx: zerog.Context) -> None:
@@ -148,6 +172,11 @@ class Dying(zerog.Job):
 
     how: str
     always: bool = False
+
+    class Options:
+        # After an error it waits; after a crash it does not.
+        backoff_seconds = 3600
+        backoff_max_seconds = 3600
 
     def run(self, ctx: zerog.Context) -> str:
         if ctx.attempt == 1 or self.always:
@@ -247,6 +276,10 @@ class Deep(zerog.Job):
     """Return data that nests deeply."""
 
     depth: int
+
+    class Options:
+        backoff_seconds = 3600
+        backoff_max_seconds = 3600
 
     def run(self, ctx: zerog.Context) -> Any:
         data: Any = 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from zerog.runner.slot import NOT_BEGUN
 
-from .conftest import System, on_both_stores
+from .conftest import DEADLINE_SECONDS, System, on_both_stores
 
 pytestmark = on_both_stores
 
@@ -25,12 +25,12 @@ def submit_backlog(system: System, odd: str, parameters: dict[str, Any]) -> list
 def test_jobs_behind_a_long_one_are_given_back_and_run_elsewhere(system: System) -> None:
     worker = system.start_worker("--slots", "1")
     system.stop(worker)
-    *short, long_one = submit_backlog(system, "Steps", {"steps": 3000, "seconds": 0.1})
+    *short, long_one = submit_backlog(system, "Steps", {"hold": "/nowhere"})
 
     system.start_worker("--slots", "2")
 
     for uuid in short:
-        assert system.client.wait(uuid, 30)["resultCode"] == 200
+        assert system.client.wait(uuid, DEADLINE_SECONDS)["resultCode"] == 200
     # They did not wait for it.
     assert system.client.progress(long_one)["state"] == "running"
     given_back = [
@@ -41,7 +41,7 @@ def test_jobs_behind_a_long_one_are_given_back_and_run_elsewhere(system: System)
     ]
     assert {attempt["message"] for attempt in given_back} <= {NOT_BEGUN}
     system.client.cancel(long_one)
-    assert system.client.wait(long_one, 30)["state"] == "cancelled"
+    assert system.client.wait(long_one, DEADLINE_SECONDS)["state"] == "cancelled"
 
 
 def test_a_child_that_dies_takes_only_its_own_job(system: System) -> None:
@@ -51,12 +51,12 @@ def test_a_child_that_dies_takes_only_its_own_job(system: System) -> None:
 
     system.start_worker("--slots", "1")
 
-    assert system.client.wait(deadly, 60)["state"] == "failed"
+    assert system.client.wait(deadly, DEADLINE_SECONDS)["state"] == "failed"
     causes = Counter(cause for uuid in short for cause in wait_for_causes(system, uuid))
     assert set(causes) <= {"succeeded", "interrupted"}
     assert causes["succeeded"] == SHORT
 
 
 def wait_for_causes(system: System, uuid: str) -> list[str]:
-    system.client.wait(uuid, 30)
+    system.client.wait(uuid, DEADLINE_SECONDS)
     return system.causes(uuid)

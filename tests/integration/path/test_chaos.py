@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .conftest import JOBS, System, until
+from .conftest import DEADLINE_SECONDS, JOBS, System, until
 
 SECONDS = float(os.environ.get("ZEROG_CHAOS_SECONDS", "15"))
 WORKERS = 2
@@ -99,7 +99,7 @@ class Chaos:
     def kill_api(self) -> None:
         """Kill the API, and start it again."""
         self.api.kill()
-        self.api.wait(10)
+        self.api.wait(DEADLINE_SECONDS)
         self.api = self.system.start("api", "--port", str(self.system.port))
 
     def kill_queue(self) -> None:

@@ -14,8 +14,13 @@ import psutil
 import pytest
 
 from zerog.client import ApiError, Client
+from zerog.queues.base import TTR_SECONDS
+from zerog.runner.slot import TOUCH_SECONDS
 
-from .conftest import System, on_both_stores, until
+from .conftest import DEADLINE_SECONDS, System, on_both_stores, until
+
+#: The number of the first job's entry in a new queue.
+FIRST_ENTRY = 1
 
 
 def runs(path: Path) -> list[str]:
@@ -26,67 +31,72 @@ def runs(path: Path) -> list[str]:
 @on_both_stores
 def test_a_killed_child_is_a_crash_and_the_job_runs_again(system: System) -> None:
     system.start_worker()
-    uuid = system.client.submit("Steps", {"steps": 10, "seconds": 0.2})
-    system.running(uuid)
+    uuid, hold = system.submit_held()
     worker = psutil.Process(system.processes[-1].pid)
 
     child = max(worker.children(recursive=True), key=lambda process: process.create_time())
     child.kill()
 
-    assert system.client.result(uuid, 30) == 10
+    until(lambda: system.client.progress(uuid)["attempt"] == 2, what="it runs again")
+    hold.touch()
+    assert system.client.result(uuid, DEADLINE_SECONDS) == 10
     info = system.client.info(uuid)
     assert system.causes(uuid) == ["crash", "succeeded"]
     assert "SIGKILL" in info["attempts"][0]["message"]
     ended = datetime.fromisoformat(info["attempts"][0]["endedTime"])
     started = datetime.fromisoformat(info["attempts"][1]["startedTime"])
-    assert 0 <= (started - ended).total_seconds() <= 2
+    assert ended <= started
 
 
 @on_both_stores
-def test_a_killed_workers_job_runs_elsewhere_within_two_seconds(
+def test_a_killed_workers_job_runs_elsewhere_long_before_its_reservation_ends(
     system: System, tmp_path: Path
 ) -> None:
     workers = [system.start_worker(), system.start_worker()]
-    uuid = system.client.submit(
-        "Steps", {"steps": 30, "seconds": 0.1, "path": str(tmp_path / "runs")}
-    )
-    name = system.running(uuid)["attempts"][0]["worker"]["name"]
+    uuid, hold = system.submit_held(path=str(tmp_path / "runs"))
+    name = system.client.info(uuid)["attempts"][0]["worker"]["name"]
     (pid,) = [item["pid"] for item in system.client.workers() if item["name"] == name]
     (runner,) = [worker for worker in workers if worker.pid == pid]
     killed_at = time.time()
 
     system.stop(runner, signal.SIGKILL)
 
-    assert system.client.result(uuid, 30) == 30
+    until(lambda: system.client.progress(uuid)["attempt"] == 2, what="it runs elsewhere")
+    hold.touch()
+    assert system.client.result(uuid, DEADLINE_SECONDS) == 10
     attempts = system.client.info(uuid)["attempts"]
     assert [attempt["cause"] for attempt in attempts] == ["crash", "succeeded"]
     assert attempts[0]["worker"] != attempts[1]["worker"]
     restarted = datetime.fromisoformat(attempts[1]["startedTime"]).timestamp() - killed_at
-    assert restarted <= 2.0
+    # It was touched last when it was taken, or later.
+    assert restarted < TTR_SECONDS - TOUCH_SECONDS
     assert runs(tmp_path / "runs") == [f"{uuid} 2"]
 
 
 def test_no_process_of_a_killed_worker_stays(system: System) -> None:
     worker = system.start_worker("--slots", "2")
-    system.running(system.client.submit("Steps", {"seconds": 1}))
+    system.submit_held()
     family = psutil.Process(worker.pid).children(recursive=True)
 
     system.stop(worker, signal.SIGKILL)
 
     assert len(family) >= 2
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=DEADLINE_SECONDS)
     assert not alive
 
 
 @on_both_stores
 def test_a_stopped_worker_finishes_what_it_runs(system: System, tmp_path: Path) -> None:
     worker = system.start_worker()
-    uuid = system.client.submit("Steps", {"seconds": 0.1, "path": str(tmp_path / "runs")})
+    uuid, hold = system.submit_held(path=str(tmp_path / "runs"))
     waiting = system.client.submit("Echo")
-    system.running(uuid)
 
-    assert system.stop(worker) == 0
+    worker.send_signal(signal.SIGTERM)
 
+    until(lambda: system.client.workers()[0]["state"] == "draining", what="it drains")
+    hold.touch()
+    assert worker.wait(DEADLINE_SECONDS) == 0
+    assert runs(tmp_path / "runs") == [f"{uuid} 1"]
     assert system.causes(uuid) == ["succeeded"]
     assert system.client.progress(waiting)["state"] == "queued"
     assert system.client.workers() == []
@@ -108,8 +118,7 @@ def test_what_cannot_finish_in_time_is_interrupted_and_that_costs_nothing(system
 
 def test_a_second_signal_ends_the_grace_period(system: System) -> None:
     worker = system.start_worker("--grace-seconds", "300")
-    uuid = system.client.submit("Steps", {"steps": 1000, "seconds": 0.1})
-    system.running(uuid)
+    uuid, _ = system.submit_held()
     worker.send_signal(signal.SIGTERM)
     until(lambda: system.client.workers()[0]["state"] == "draining")
 
@@ -134,7 +143,7 @@ def test_an_api_killed_between_store_and_queue_loses_no_job(system: System) -> N
     system.beanstalkd.start()
     system.start_api()
 
-    assert system.client.result(uuid, 40) == "kept"
+    assert system.client.result(uuid, DEADLINE_SECONDS) == "kept"
 
 
 def stored_jobs(system: System) -> list[str]:
@@ -147,8 +156,7 @@ def stored_jobs(system: System) -> list[str]:
 @pytest.mark.parametrize("keep_binlog", [True, False])
 def test_a_restarted_queue_loses_no_job(system: System, tmp_path: Path, keep_binlog: bool) -> None:
     system.start_worker()
-    running = system.client.submit("Steps", {"seconds": 0.3, "path": str(tmp_path / "runs")})
-    system.running(running)
+    running, hold = system.submit_held(path=str(tmp_path / "runs"))
     uuids = [system.client.submit("Echo", {"value": n}) for n in range(20)]
     # The entries are noted within about a second; without that they are put back all the same.
 
@@ -158,34 +166,34 @@ def test_a_restarted_queue_loses_no_job(system: System, tmp_path: Path, keep_bin
             file.unlink()
     system.beanstalkd.start()
 
-    assert [system.client.result(uuid, 60) for uuid in uuids] == list(range(20))
-    assert system.client.result(running, 30) == 10
+    hold.touch()
+    assert [system.client.result(uuid, DEADLINE_SECONDS) for uuid in uuids] == list(range(20))
+    assert system.client.result(running, DEADLINE_SECONDS) == 10
     # The worker lost its reservation and not its life: nobody took the job from it.
     assert runs(tmp_path / "runs") == [f"{running} 1"]
     assert system.causes(running) == ["succeeded"]
 
 
 def test_a_store_that_is_away_is_answered_with_503_and_loses_nothing(system: System) -> None:
-    """Another process holds the file's write lock for a minute."""
+    """Another process holds the file's write lock until a reservation has to be prolonged."""
     system.start_worker("--slots", "2")
-    running = system.client.submit("Steps", {"steps": 5, "seconds": 0.3})
-    system.running(running)
+    running, hold = system.submit_held()
     queued = [system.client.submit("Echo", {"value": n}, delay=1) for n in range(5)]
     lock = sqlite3.connect(system.store_path, isolation_level=None, timeout=30)
     lock.execute("BEGIN IMMEDIATE")
-    locked_at = time.monotonic()
 
     url = f"http://127.0.0.1:{system.port}/v1/jobs/Echo"
     refusal = httpx.post(url, json={"value": 0}, timeout=30)
     assert refusal.status_code == 503
     assert int(refusal.headers["Retry-After"]) > 0
     assert refusal.json()["code"] == "datastore-unavailable"
-    time.sleep(max(0.0, 60 - (time.monotonic() - locked_at)))
+    hold.touch()
+    system.wait_for_touch(FIRST_ENTRY)
     lock.execute("ROLLBACK")
     lock.close()
 
-    assert [system.client.result(uuid, 60) for uuid in queued] == list(range(5))
-    assert system.client.result(running, 30) == 5
+    assert [system.client.result(uuid, DEADLINE_SECONDS) for uuid in queued] == list(range(5))
+    assert system.client.result(running, DEADLINE_SECONDS) == 10
     assert system.causes(running) == ["succeeded"]
 
 
@@ -204,25 +212,27 @@ def test_a_queue_that_is_away_is_answered_with_503_and_the_job_is_not_left_alive
 
 
 @on_both_stores
-def test_a_frozen_worker_is_fenced_when_it_wakes(system: System, tmp_path: Path) -> None:
+def test_a_frozen_worker_is_fenced_when_it_wakes(system: System) -> None:
     """It loses its reservation (the queue is restarted) and its heartbeat stands still."""
     first = system.start_worker()
-    uuid = system.client.submit(
-        "Steps", {"steps": 30, "seconds": 0.1, "path": str(tmp_path / "runs")}
-    )
-    system.running(uuid)
+    uuid, hold = system.submit_held()
     first.send_signal(signal.SIGSTOP)
     system.beanstalkd.kill()
     system.beanstalkd.start()
-    system.start_worker()
+    second = system.start_worker()
     until(lambda: system.client.progress(uuid)["attempt"] == 2)
+    # The frozen one's child runs on, and its worker wakes to a result that it may not write.
+    hold.touch()
+    assert system.client.result(uuid, DEADLINE_SECONDS) == 10
+    before = system.client.get(uuid)
 
     first.send_signal(signal.SIGCONT)
 
-    assert system.client.result(uuid, 30) == 30
+    # It has looked at what it ran, and takes jobs again.
+    system.stop(second)
+    assert system.client.result(system.client.submit("Echo", {"value": 1}), DEADLINE_SECONDS) == 1
+    assert system.client.get(uuid) == before
     assert system.causes(uuid) == ["crash", "succeeded"]
-    time.sleep(0.5)
-    assert system.client.progress(uuid)["state"] == "succeeded"
 
 
 @on_both_stores
@@ -234,7 +244,7 @@ def test_a_stopped_api_answers_what_it_has_begun(system: System) -> None:
     assert system.stop(api) == 0
 
     system.start_api()
-    assert [system.client.result(uuid, 30) for uuid in uuids] == list(range(50))
+    assert [system.client.result(uuid, DEADLINE_SECONDS) for uuid in uuids] == list(range(50))
 
 
 def test_jobs_of_a_worker_that_knows_other_types_wait_for_theirs(system: System) -> None:
@@ -249,7 +259,7 @@ def test_jobs_of_a_worker_that_knows_other_types_wait_for_theirs(system: System)
 
     system.start_worker()
 
-    assert system.client.result(uuid, 30) == 1
+    assert system.client.result(uuid, DEADLINE_SECONDS) == 1
 
 
 def test_priorities_hold_and_survive_a_worker(system: System, tmp_path: Path) -> None:
@@ -279,7 +289,7 @@ def test_repair_puts_back_what_has_no_entry(system: System) -> None:
 
     repair = system.start("repair")
 
-    assert repair.wait(30) == 0
+    assert repair.wait(DEADLINE_SECONDS) == 0
     system.start_api()
     system.start_worker()
-    assert system.client.result(uuid, 30) == 3
+    assert system.client.result(uuid, DEADLINE_SECONDS) == 3

@@ -6,7 +6,7 @@ Entries are put over the bare protocol, as a stranger in the network would.
 import socket
 
 import pytest
-from tests.integration.path.conftest import System, until
+from tests.integration.path.conftest import DEADLINE_SECONDS, System, until
 
 from zerog.jobs.record import new_job_id
 from zerog.names import tube_name
@@ -29,7 +29,7 @@ class Stranger:
 
     def __init__(self, address: str) -> None:
         host, port = address.rsplit(":", 1)
-        self._socket = socket.create_connection((host, int(port)), timeout=30)
+        self._socket = socket.create_connection((host, int(port)), DEADLINE_SECONDS)
         self._file = self._socket.makefile("rb")
 
     def say(self, line: bytes, body: bytes | None = None) -> bytes:
@@ -61,7 +61,7 @@ def test_entries_that_are_no_jobs_are_put_aside_and_harm_nobody(shared: System) 
         stranger.put("default", body)
     stranger.close()
 
-    assert shared.client.result(shared.client.submit("Echo", {"value": 1}), timeout=30) == 1
+    assert shared.client.result(shared.client.submit("Echo", {"value": 1}), DEADLINE_SECONDS) == 1
     until(lambda: buried(shared) == before + len(HOSTILE), what="all of them are buried")
     assert {worker["pid"] for worker in shared.client.workers()} == workers
 
@@ -85,7 +85,7 @@ def test_a_forged_entry_starts_no_job_before_its_time(shared: System) -> None:
     stranger.close()
 
     # What comes later in the same queue is done: the forged entry was looked at.
-    assert shared.client.result(shared.client.submit("Echo", {"value": 2}), timeout=30) == 2
+    assert shared.client.result(shared.client.submit("Echo", {"value": 2}), DEADLINE_SECONDS) == 2
     assert shared.client.progress(uuid)["attempt"] == 0
 
 
@@ -97,7 +97,7 @@ def test_entries_too_many_run_no_job_twice(shared: System, times: int) -> None:
         stranger.put("default", uuid.encode())
     stranger.close()
 
-    assert shared.client.result(uuid, timeout=30) == "once"
+    assert shared.client.result(uuid, DEADLINE_SECONDS) == "once"
     until(lambda: shared.client.queues() and _is_empty(shared), what="the entries are gone")
     assert len(shared.client.info(uuid)["attempts"]) == 1
 

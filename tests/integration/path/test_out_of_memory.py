@@ -72,8 +72,8 @@ def test_a_job_killed_for_memory_is_told_from_other_deaths_and_harms_only_itself
     killed = system.client.submit("Dying", {"how": "kill"})
     eater = system.client.submit("Dying", {"how": "eat"})
 
-    assert system.client.result(killed, 60) == "alive"
-    assert system.client.result(eater, 60) == "alive"
+    assert system.client.result(killed, DEADLINE_SECONDS) == "alive"
+    assert system.client.result(eater, DEADLINE_SECONDS) == "alive"
     assert system.causes(killed) == ["crash", "succeeded"]
     assert system.causes(eater) == ["outOfMemory", "succeeded"]
     assert "out of memory" in system.client.info(eater)["attempts"][0]["message"]

@@ -57,8 +57,7 @@ def test_orphans_of_jobs_are_reaped_even_when_the_nursery_has_died(
     system: System, contained: Callable[[], psutil.Process]
 ) -> None:
     worker = contained()
-    uuid = system.client.submit("Steps", {"steps": 600, "seconds": 0.1})
-    system.running(uuid)
+    uuid, _ = system.submit_held()
     (nursery,) = worker.children()
     below = nursery.children(recursive=True)
     assert below

@@ -8,8 +8,9 @@ from typing import Any
 from zerog.names import retire_tube_name, retire_worker_tube_name
 from zerog.queues import connect_queue
 from zerog.queues.base import QueueConnection
+from zerog.runner.retire import LOOK_SECONDS
 
-from .conftest import System, until
+from .conftest import DEADLINE_SECONDS, System, until
 
 POOL = "tests.media"
 
@@ -40,7 +41,7 @@ def test_an_idle_worker_takes_a_token_and_exits_with_success(system: System) -> 
 
     put(system, retire_tube_name(POOL))
 
-    assert worker.wait(20) == 0
+    assert worker.wait(DEADLINE_SECONDS) == 0
     assert entries(system, retire_tube_name(POOL)) == 0
     assert system.client.workers() == []
 
@@ -51,22 +52,24 @@ def test_of_two_idle_workers_one_takes_the_token(system: System) -> None:
     put(system, retire_tube_name(POOL))
 
     until(lambda: [w for w in workers if w.poll() is not None] or None)
-    time.sleep(2)
-    assert [worker.poll() for worker in workers].count(0) == 1
+    assert entries(system, retire_tube_name(POOL)) == 0
+    (left,) = [worker for worker in workers if worker.poll() is None]
+    assert system.client.result(system.client.submit("Echo", {"value": 1}), DEADLINE_SECONDS) == 1
+    assert left.poll() is None
 
 
 def test_a_busy_worker_never_takes_a_token_until_it_is_idle(system: System) -> None:
     worker = system.start_worker("--slots", "2", ZEROG_POOL=POOL)
-    uuid = system.client.submit("Steps", {"steps": 20, "seconds": 0.2})
-    system.running(uuid)
+    uuid, hold = system.submit_held()
 
     put(system, retire_tube_name(POOL))
 
-    time.sleep(2)
+    time.sleep(2 * LOOK_SECONDS)  # an idle worker would have taken it
     assert worker.poll() is None
     assert entries(system, retire_tube_name(POOL)) == 1
-    assert system.client.result(uuid, 30) == 20
-    assert worker.wait(20) == 0
+    hold.touch()
+    assert system.client.result(uuid, DEADLINE_SECONDS) == 10
+    assert worker.wait(DEADLINE_SECONDS) == 0
     assert system.causes(uuid) == ["succeeded"]
 
 
@@ -75,23 +78,23 @@ def test_a_worker_that_is_named_finishes_what_it_runs_and_takes_nothing_more(
 ) -> None:
     # Its grace period is shorter than the job: retiring waits without limit.
     worker = system.start_worker(ZEROG_POOL=POOL, ZEROG_NAME="worker-1", ZEROG_GRACE_SECONDS="1")
-    running = system.client.submit("Steps", {"steps": 15, "seconds": 0.2})
-    system.running(running)
+    running, hold = system.submit_held()
 
     put(system, retire_worker_tube_name("worker-1"))
 
     until(lambda: entries(system, retire_worker_tube_name("worker-1")) == 0 or None)
     waiting = system.client.submit("Echo", {"value": 1})
-    assert worker.wait(30) == 0
-    assert system.client.result(running, 5) == 15
+    time.sleep(2)  # more than its grace period
+    hold.touch()
+    assert worker.wait(DEADLINE_SECONDS) == 0
+    assert system.client.result(running, DEADLINE_SECONDS) == 10
     assert system.causes(running) == ["succeeded"]
     assert system.client.progress(waiting)["state"] == "queued"
 
 
 def test_a_signal_ends_the_patience_of_a_retiring_worker(system: System) -> None:
     worker = system.start_worker(ZEROG_POOL=POOL, ZEROG_NAME="worker-2", ZEROG_GRACE_SECONDS="1")
-    uuid = system.client.submit("Steps", {"steps": 200, "seconds": 0.2})
-    system.running(uuid)
+    uuid, _ = system.submit_held()
     put(system, retire_worker_tube_name("worker-2"))
     until(lambda: entries(system, retire_worker_tube_name("worker-2")) == 0 or None)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.couchbase.process import CouchbaseServer
 
-from .conftest import System, running_system, until
+from .conftest import DEADLINE_SECONDS, System, running_system, until
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_jobs_run_are_listed_and_put_back_when_the_queue_loses_them(
 ) -> None:
     couchbase.reset_counters()
     worker = system.start_worker()
-    assert system.client.result(system.client.submit("Echo", {"value": 1}), 30) == 1
+    assert system.client.result(system.client.submit("Echo", {"value": 1}), DEADLINE_SECONDS) == 1
     system.stop(worker)
     uuids = [system.client.submit("Echo", {"value": n}) for n in range(10)]
     assert [job["uuid"] for job in system.client.list(states=["queued"])] == uuids[::-1]
@@ -34,7 +34,7 @@ def test_jobs_run_are_listed_and_put_back_when_the_queue_loses_them(
     system.beanstalkd.start()
     system.start_worker()
 
-    assert [system.client.result(uuid, 60) for uuid in uuids] == list(range(10))
+    assert [system.client.result(uuid, DEADLINE_SECONDS) for uuid in uuids] == list(range(10))
     until(lambda: not list(system.client.list(states=["queued", "running"])))
     assert len(list(system.client.list(states=["succeeded"]))) == 11
     assert couchbase.counters().get("QUERY", 0) == 0

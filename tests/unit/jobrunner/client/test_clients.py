@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from zerog.client import ApiError, JobFailedError, UnreachableError, WaitTimeoutError
-from zerog.queues.local import free_port
 
 CREATED = {"uuid": "u-1"}
 AWAY = {"status": 503, "code": "queue-unavailable", "detail": "the queue is away"}
