@@ -2,13 +2,15 @@
 
 `python -m benchmarks.operator` runs the operator under its own rights on a real etcd and API server
 (`tests/cluster`). The time of a pod's creation is when it shows in a watch, so it is an upper bound
-of the request's. With `first` or `many` it measures one half: without nodes, or with the scheduler
-and nodes played by kwok.
+of the request's. With `first`, `many` or `takeover` it measures one part: without nodes; with the
+scheduler and nodes played by kwok; how soon a standby acts after the active operator ended.
 """
 
 import json
 import re
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +27,8 @@ MANY = 50
 POOLS = 50
 IDLE_SECONDS = 20.0
 VERY_MANY = 1000
+TAKEOVERS = 8
+TAKEOVER_DEADLINE_SECONDS = 60.0
 
 
 def first_pod_seconds(stage: Stage, count: int, queue: str) -> float:
@@ -139,6 +143,41 @@ def measure_many(stage: Stage) -> None:
     print_reconciles(stage, f"{VERY_MANY} pods get tokens", retire)
 
 
+def wait_until_active(stage: Stage, number: int, active: bool) -> None:
+    """Wait until the operator of that number acts, or stands by."""
+    deadline = time.monotonic() + TAKEOVER_DEADLINE_SECONDS
+    while f"zerog_operator_active {float(active)}" not in stage.metrics(number):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"operator {number} does not say that active is {active}")
+        time.sleep(0.02)
+
+
+def takeover_seconds(stage: Stage, active: subprocess.Popen[bytes], signum: int) -> float:
+    """End the active operator and return the seconds until the newest one acts."""
+    started = time.perf_counter()
+    active.send_signal(signum)
+    wait_until_active(stage, -1, True)
+    return time.perf_counter() - started
+
+
+def measure_takeover(stage: Stage) -> None:
+    """Measure how soon the standby acts, killed and asked to end in turn."""
+    active = stage.start_operator(lease=True)
+    wait_until_active(stage, -1, True)
+    for signum in (signal.SIGKILL, signal.SIGTERM):
+        seconds = []
+        for _ in range(TAKEOVERS):
+            standby = stage.start_operator(lease=True)
+            wait_until_active(stage, -1, False)
+            seconds.append(takeover_seconds(stage, active, signum))
+            active.wait(TAKEOVER_DEADLINE_SECONDS)
+            active = standby
+        print(
+            f"{signal.Signals(signum).name} → the standby acts: p50 "
+            f"{statistics.median(seconds):.1f} s, worst of {TAKEOVERS} {max(seconds):.1f} s"
+        )
+
+
 def run(measure: Callable[[Stage], None], *, nodes: bool) -> None:
     """Measure on a cluster of its own."""
     with tempfile.TemporaryDirectory() as folder, ControlPlane("bench", scheduler=nodes) as cluster:
@@ -156,11 +195,13 @@ def run(measure: Callable[[Stage], None], *, nodes: bool) -> None:
 
 def main() -> None:
     """Measure what the command line asks for, by default all."""
-    wanted = sys.argv[1:] or ["first", "many"]
+    wanted = sys.argv[1:] or ["first", "many", "takeover"]
     if "first" in wanted:
         run(measure, nodes=False)
     if "many" in wanted:
         run(measure_many, nodes=True)
+    if "takeover" in wanted:
+        run(measure_takeover, nodes=False)
 
 
 if __name__ == "__main__":

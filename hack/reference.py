@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,23 @@ def command_line() -> str:
     """Return the page of all commands: what `--help` prints."""
     os.environ["COLUMNS"] = WIDTH
     from zerog.cli.main import build_parser
+    from zerog_operator.simulation.command import parsers
 
-    parser = build_parser()
-    parts = [NOTE, "# The command line\n", _help(parser)]
+    parts = [NOTE, "# The command line\n", _help(build_parser())]
+    for parser in (*_commands(build_parser()), *parsers()):
+        level = "#" * len(parser.prog.split())
+        parts += [f"{level} {parser.prog}\n", _help(parser)]
+    return "\n".join(parts)
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Give the parsers of all commands below, each followed by those below it."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for name, command in action.choices.items():
-                if command.add_help:
-                    parts += [f"## zerog {name}\n", _help(command)]
-    return "\n".join(parts)
+            for command in action.choices.values():
+                if command.add_help:  # others have parsers of their own
+                    yield command
+                    yield from _commands(command)
 
 
 def _help(parser: argparse.ArgumentParser) -> str:
@@ -78,27 +86,100 @@ def _function(name: str, item: object, level: int) -> str:
     return f"{'#' * level} {name}\n\n```text\n{name}{signature}\n```\n\n{text}\n"
 
 
-def calls() -> str:
-    """Return the table of all REST calls."""
+def rest() -> dict[str, str]:
+    """Return the tables of the REST calls, of their options, and of the bodies."""
     from zerog_api.jobs import JobCalls
     from zerog_api.overview import OverviewCalls
     from zerog_api.routes import build_routes
+    from zerog_api.schemas import IDEMPOTENCY_KEY
     from zerog_api.system import SystemCalls
 
-    # The table names methods and calls none.
+    # The tables name methods and call none.
     parts = (object.__new__(kind) for kind in (JobCalls, OverviewCalls, SystemCalls))
     routes = build_routes(*parts)  # type: ignore[arg-type]
-    rows = []
+    rows, options = [], []
     for route in routes:
-        options = [f"`{parameter.name}`: {parameter.description}" for parameter in route.query]
-        if route.idempotency_key:
-            options.append("header `Idempotency-Key`")
         statuses = " ".join(map(str, (route.status, *route.problems)))
         verb = "anybody" if route.verb is None else str(route.verb)
         call = f"`{route.method} {route.path}`"
-        rows.append((call, route.summary, "; ".join(options), route.body, statuses, verb))
-    columns = ("Call", "Does", "Options", "Body", "Answers, besides 500 and 503", "Right")
-    return _table(columns, rows)
+        bodies = (_link(route.body), _link(route.answer))
+        rows.append((call, route.summary, *bodies, statuses, verb))
+        given = [parameter.to_openapi() for parameter in route.query]
+        for option in [*given, *([IDEMPOTENCY_KEY] if route.idempotency_key else [])]:
+            name = ("header " if option["in"] == "header" else "") + f"`{option['name']}`"
+            schema = {**option["schema"], "description": option["description"]}
+            options.append((call, name, _kind(schema), _meaning(schema)))
+    columns = ("Call", "Does", "Body", "Answer", "Statuses, besides 500 and 503", "Right")
+    used = {name for route in routes for name in (route.body, route.answer) if name}
+    return {
+        "calls": _table(columns, rows),
+        "options": _table(("Call", "Option", "Type", "Meaning"), options),
+        "bodies": bodies_of(used),
+    }
+
+
+def bodies_of(used: set[str]) -> str:
+    """Return the tables of the bodies' fields: of those used, and of what they refer to."""
+    from zerog_api.schemas import SCHEMAS
+
+    referred = set(re.findall(r"'#/components/schemas/(\w+)'", str(SCHEMAS)))
+    text = ""
+    for name, schema in SCHEMAS.items():
+        if schema.get("properties") and name in used | referred | {"Problem"}:
+            rows = _fields(schema, "")
+            text += f"### {name}\n\n{_table(('Field', 'Type', 'Meaning'), rows)}\n"
+    return text.rstrip("\n") + "\n"
+
+
+def _fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str, str]]:
+    for name, item in schema["properties"].items():
+        often = "" if name in schema.get("required", ()) else ", may be missing"
+        yield f"`{path}{name}`", _kind(item) + often, _meaning(item)
+        inner, below = item, f"{path}{name}."
+        if item.get("type") == "array":
+            inner, below = item["items"], f"{path}{name}[]."
+        if "properties" in inner:
+            yield from _fields(inner, below)
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Return a value's type in a word or two."""
+    if "$ref" in schema:
+        return _link(schema["$ref"].rpartition("/")[2])
+    kinds = schema.get("type", "any JSON")
+    words = [
+        f"list of {_kind(schema['items'])}" if kind == "array" and "items" in schema else kind
+        for kind in ([kinds] if isinstance(kinds, str) else kinds)
+    ]
+    return _FORMATS.get(schema.get("format", ""), " or ".join(words))
+
+
+def _meaning(schema: dict[str, Any]) -> str:
+    """Return what a value means, and its limits."""
+    parts = [schema.get("description", "")]
+    if choices := schema.get("enum") or schema.get("items", {}).get("enum"):
+        parts.append("one of " + ", ".join(f"`{choice}`" for choice in choices))
+    for low, high, unit in (
+        ("minimum", "maximum", ""), ("minItems", "maxItems", " items"),
+        ("minLength", "maxLength", " characters"),
+    ):  # fmt: skip
+        if low in schema and high in schema:
+            parts.append(f"{schema[low]:,} to {schema[high]:,}{unit}")
+        elif low in schema:
+            parts.append(f"at least {schema[low]:,}{unit}")
+        elif high in schema:
+            parts.append(f"at most {schema[high]:,}{unit}")
+    return "; ".join(filter(None, parts))
+
+
+_FORMATS = {"date-time": "time", "uuid": "UUID"}
+
+
+def _link(name: str | None) -> str:
+    """Return a link to a body's table; the parameters' is that of the job type."""
+    if name is None or name == "Any":
+        return ""
+    return "parameters" if name == "Parameters" else f"[{name}](#{name.lower()})"
 
 
 def settings(kind: type) -> str:
@@ -150,7 +231,7 @@ def tables() -> dict[str, dict[str, str]]:
     from zerog_operator.settings import OperatorSettings
 
     return {
-        "rest.md": {"calls": calls()},
+        "rest.md": rest(),
         "settings.md": {
             "worker": settings(WorkerSettings),
             "api": settings(ApiSettings),

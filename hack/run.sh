@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Start ZeroG with the example jobs, run one through it, say what to try next, and stay up until ^C.
-# Without a terminal (or with RUN_ONCE=1) it stops after the job, with the job's exit code.
+# Start ZeroG with the example jobs, run two through it, say what to try next, and stay up until ^C.
+# Without a terminal (or with RUN_ONCE=1) it stops after the jobs, with their exit code.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 zerog=.venv/bin/zerog
@@ -8,36 +8,50 @@ data=${DATA:-.zerog}
 once=${RUN_ONCE:-}
 [[ -t 1 ]] || once=1
 
-$zerog dev examples/jobs/*.py --data "$data" ${PORT:+--port "$PORT"} &
+$zerog dev examples/jobs/*.py --data "$data" --no-hints ${PORT:+--port "$PORT"} &
 dev=$!
-stop() { kill -TERM "$dev" 2>/dev/null || true; wait "$dev" || true; }
+# Once it stays up, ^C is how it ends: that is no failure, unless something does not stop cleanly.
+stays=
+stop() {
+  local code=$?
+  trap '' INT TERM
+  kill -TERM "$dev" 2>/dev/null || true
+  wait "$dev" && [[ -n $stays ]] && code=0
+  exit "$code"
+}
 trap stop EXIT
 trap 'exit 130' INT TERM
 
 # A file that an earlier run left behind names another process.
 ready() { grep -qs "\"pid\": $dev[,}]" "$data/dev.json"; }
-for _ in $(seq 600); do
+for _ in $(seq 2000); do
   ready && break
-  kill -0 "$dev" 2>/dev/null || { echo "zerog dev has ended; its log is above" >&2; exit 1; }
+  kill -0 "$dev" 2>/dev/null || { echo "zerog dev has ended; what is above says why" >&2; exit 1; }
   sleep 0.1
 done
-ready || { echo "zerog dev is not ready after a minute" >&2; exit 1; }
+ready || { echo "zerog dev is not ready after minutes; its log is above" >&2; exit 1; }
 url=$(.venv/bin/python -c 'import json, sys; print(json.load(open(sys.argv[1]))["url"])' "$data/dev.json")
 export ZEROG_URL=$url
+# Commands find the API by the folder .zerog of where they are.
+there=
+[[ $data == .zerog ]] || there=" --url $url"
 
 echo
 echo "A job: draw the Mandelbrot set in a process of its own, and follow it."
 code=0
 $zerog run Mandelbrot width=240 height=160 -o "$data/mandelbrot.json" || code=$?
+echo
 echo "Another one: statistics of this project's licence."
 $zerog run WordStatistics text=@LICENSE top=3 || code=$?
-cat <<EOF
+cat <<END
 
-Three things to try next, in another terminal:
-  $zerog run Thumbnails picture=@base64:docs/images/web-job.png --url $url
+Try next, in another terminal, in this folder:
+  $zerog run Thumbnails picture=@base64:docs/images/web-job.png -o thumbnails.json$there
+  $zerog list$there
   curl --json '{"text": "Hello, world."}' $url/v1/jobs/WordStatistics
   open $url/ and $url/docs in a browser
-EOF
+END
 [[ -n $once ]] && exit "$code"
-echo "ZeroG stays up. ^C stops it."
+stays=1
+echo "ZeroG stays up. ^C stops it, and keeps its data in $data."
 wait "$dev"

@@ -28,7 +28,7 @@ from zerog.errors import (
 )
 from zerog.jobs import life
 from zerog.jobs.documents import EVENTS_PER_CHUNK, INLINE_BYTES, events_key, input_key, output_key
-from zerog.jobs.record import JobId, JobRecord, State, from_document, is_job_id, to_document
+from zerog.jobs.record import Cause, JobId, JobRecord, State, from_document, is_job_id, to_document
 from zerog.names import tube_name
 from zerog.queues.base import Producer
 from zerog.retention import expire_side_documents, keep_input
@@ -266,13 +266,13 @@ class Jobs:
                 chunk += 1
 
     async def completeness(self, document: Mapping[str, Any]) -> float:
-        """Return how much of a job is done, as its current attempt last said."""
+        """Return how much of a job is done, as it last said."""
         if document["state"] == State.SUCCEEDED:
             return 1.0
-        if document["attempt"] == 0:
-            return 0.0
+        if document["state"] == State.QUEUED or document["attempt"] == 0:
+            return 0.0  # it begins: for the first time, anew, or where its own state says
         stored = await self.store.get("progress", document["uuid"])
-        if stored is None or stored.document["attempt"] != document["attempt"]:
+        if stored is None or not still_holds(stored.document["attempt"], document):
             return 0.0
         return float(stored.document["completeness"])
 
@@ -316,3 +316,10 @@ class Jobs:
 def unknown_job(uuid: str) -> Problem:
     """Return the problem of a UUID that no job has."""
     return Problem(404, "unknown-job", f"there is no job {uuid[:50]!r}; finished ones expire")
+
+
+def still_holds(attempt: int, document: Mapping[str, Any]) -> bool:
+    """Whether what an attempt said of a job's completeness holds now: it is the last one, or
+    each since then has continued what was there."""
+    since = [item for item in document["attempts"] if item["number"] >= attempt]
+    return all(item.get("cause") == Cause.CONTINUED for item in since[:-1])

@@ -7,7 +7,6 @@ and survives.
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -19,11 +18,13 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from zerog.devnote import FOLDER, DevNote, read_note, remove_note, write_note
 from zerog.errors import ConfigError
 from zerog.queues.local import LocalBeanstalkd, die_with_parent, free_port
 
 DEFAULT_PORT = 8080
-START_SECONDS = 60.0
+#: A machine that is busy with other things may take minutes to import everything.
+START_SECONDS = 180.0
 #: How long the worker's jobs may go on after ^C; then the next part.
 GRACE_SECONDS = 10.0
 STOP_SECONDS = 25.0
@@ -37,11 +38,13 @@ class DevSettings:
     """What `zerog dev` was asked for."""
 
     jobs: tuple[str, ...]
-    data: str = ".zerog"
+    data: str = str(FOLDER)
     port: int | None = None
     queue_port: int | None = None
     slots: int | None = None
     reload: bool = False
+    #: Whether it says what to try next.
+    hints: bool = True
 
 
 class Part:
@@ -161,28 +164,28 @@ class Dev:
         beanstalkd = LocalBeanstalkd(
             port=self._settings.queue_port,
             binlog=self._data / "beanstalkd",
-            log=None,
+            log=self._data / "beanstalkd.log",
         )
         self._data.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(beanstalkd.start)
-        note = self._data / "dev.json"
+        try:
+            await asyncio.to_thread(beanstalkd.start)
+        except ConfigError as error:
+            raise _explained(error, self._data) from error
         parts += self._parts(beanstalkd.address)
         try:
             for part in parts:
                 part.start()
             if await self._wait_until_ready(stop):
-                note.write_text(
-                    json.dumps({"url": self.url, "pid": os.getpid(), "queue": beanstalkd.address}),
-                    encoding="utf-8",
-                )
+                write_note(self._data, DevNote(self.url, os.getpid(), beanstalkd.address))
                 self._say_hello(beanstalkd.address)
                 await self._until(stop, parts[-1])
         finally:
-            note.unlink(missing_ok=True)
+            remove_note(self._data)
             for part in reversed(parts):
                 part.say("stops")
                 await part.stop()
             await asyncio.to_thread(beanstalkd.stop)
+        self._console.print(f"ZeroG has stopped; its data stays in {self._data}", soft_wrap=True)
 
     def _parts(self, queue: str) -> list[Part]:
         env = {
@@ -231,13 +234,28 @@ class Dev:
             await worker.restart()
 
     def _say_hello(self, queue: str) -> None:
-        show = self._console.print
-        show(
-            f"\n[bold]ZeroG is up[/] at {self.url} (queue {queue}, data {self._data})",
-            soft_wrap=True,
-        )
-        show("Try, in another terminal:", "  zerog types", f"  open {self.url}/", sep="\n")
-        show(f"  curl --json '{{}}' {self.url}/v1/jobs/TYPE\n", markup=False, highlight=False)
+        lines = [f"\n[bold]ZeroG is up[/] at {self.url} (queue {queue}, data {self._data})"]
+        if self._settings.hints:
+            there = "" if self._data == FOLDER.resolve() else f" --url {self.url}"
+            lines += [
+                "Try, in another terminal, in this folder:",
+                f"  zerog types{there}",
+                f"  zerog run TYPE key=value{there}",
+                f"  open {self.url}/ and {self.url}/docs in a browser",
+                "^C stops everything, and keeps the data.\n",
+            ]
+        self._console.print(*lines, sep="\n", highlight=False, soft_wrap=True)
+
+
+def _explained(error: ConfigError, folder: Path) -> ConfigError:
+    """Say who has the folder, where it is a `zerog dev` that keeps the queue from starting."""
+    other = read_note(folder)
+    if other is None:
+        return error
+    return ConfigError(
+        f"another `zerog dev` (process {other.pid}) has the folder {folder}: use that one, at "
+        f"{other.url}, end it by ^C in its terminal, or give this one `--data FOLDER`"
+    )
 
 
 def _fixed(port: int) -> int:

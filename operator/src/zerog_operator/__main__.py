@@ -34,9 +34,7 @@ log = logging.getLogger("zerog_operator")
 async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
     """Run until SIGTERM; 1 if the Lease was lost."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
+    _on_signals(stop)
     api = await load_client()
     metrics = Metrics()
     tubes = Tubes(settings.queue)
@@ -49,12 +47,13 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
         settings, cluster, tubes, applier, CauseRecorder(), metrics, records, board, sightings
     )
     probes = await serve_probes(world, settings.host, settings.port)
+    watches: list[asyncio.Task[None]] = []
     try:
         if standalone:
-            await _act(world, stop)
+            await _act(world, stop, watches)
             return 0
         lease = Lease(cluster, settings.lease_namespace, settings.lease_name, _name_myself())
-        leading = asyncio.create_task(lease.lead(lambda: _act(world, stop)), name="lease")
+        leading = asyncio.create_task(lease.lead(lambda: _act(world, stop, watches)), name="lease")
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({leading, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -63,10 +62,19 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
             return 0
         return 0 if await leading else 1
     finally:
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
         await probes.cleanup()
         await tubes.close()
         await records.close()
         await api.close()  # type: ignore[no-untyped-call]
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
 
 
 def _name_myself() -> str:
@@ -75,8 +83,12 @@ def _name_myself() -> str:
     return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-async def _act(world: World, stop: asyncio.Event) -> None:
-    """Watch and reconcile until told to stop."""
+async def _act(world: World, stop: asyncio.Event, watches: list[asyncio.Task[None]]) -> None:
+    """Watch and reconcile until told to stop.
+
+    kopf takes seconds to end. Its task is left in `watches` for whoever has given up the Lease:
+    it decides nothing, and the standby shall not wait for it.
+    """
     world.active = True
     world.metrics.leader.set(1)
     pools = Pools(world)
@@ -89,26 +101,28 @@ async def _act(world: World, stop: asyncio.Event) -> None:
         asyncio.create_task(world.records.run(), name="records"),
         asyncio.create_task(world.board.run(), name="board"),
     ]
-    watching = asyncio.create_task(
-        kopf.operator(
-            registry=registry,
-            settings=settings,
-            standalone=True,
-            clusterwide=not world.settings.namespaces,
-            namespaces=world.settings.namespaces,
-            stop_flag=stop,
-        ),
-        name="watching",
+    stopped = asyncio.create_task(stop.wait(), name="stopped")
+    ours = asyncio.all_tasks()  # in the end kopf cancels what it takes for its own
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
+        settings=settings,
+        standalone=True,
+        clusterwide=not world.settings.namespaces,
+        namespaces=world.settings.namespaces,
+        stop_flag=stop,
     )
+    _on_signals(stop)  # kopf has put its own handlers in their place
+    watching = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours), name="watching")
+    watches.append(watching)
     try:
-        await asyncio.wait({watching})
-        await watching
+        await asyncio.wait({watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            await watching
     finally:
-        # Who has lost the Lease stops acting at once; kopf may take seconds to end.
         await pools.stop()
-        for task in (watching, *background):
+        for task in (stopped, *background):
             task.cancel()
-        await asyncio.gather(watching, *background, return_exceptions=True)
+        await asyncio.gather(stopped, *background, return_exceptions=True)
 
 
 def main() -> None:

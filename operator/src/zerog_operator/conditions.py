@@ -18,7 +18,7 @@ from zerog_operator.model import (
     Unknown,
     WorkerState,
 )
-from zerog_operator.pool import PoolSpec, StopPolicy, template_hash
+from zerog_operator.pool import PoolSpec, StopPolicy
 
 #: The queue's figures are written at most this often: they change all the time …
 FIGURES_SECONDS = 10.0
@@ -104,7 +104,7 @@ def _counts(
         "readyReplicas": len(ready),
         "starting": len(workers.of(WorkerState.STARTING)),
         "retiring": decision.retiring,
-        "outdated": sum(pod.template != template_hash(spec) for pod in here),
+        "outdated": sum(pod.template != spec.template_hash for pod in here),
     }
     if isinstance(queue, QueueReading):
         # A worker with several slots is busy when one of them is: at least so many are.

@@ -83,7 +83,7 @@ class WorkerPod:
     #: `metadata.creationTimestamp`.
     created: float
     state: WorkerState
-    #: The hash of the template it was made from: see `zerog_operator.pool.template_hash`.
+    #: The hash of the template it was made from: see `PoolSpec.template_hash`.
     template: str
     #: When it became ready; None if it never was, or that is not known.
     ready_since: float | None = None

@@ -14,7 +14,7 @@ POOL_LABEL = "zerog.dev/pool"
 #: What a pod of a pool is: a worker, or the one-shot check of an image.
 ROLE_LABEL = "zerog.dev/role"
 ROLE_WORKER, ROLE_DESCRIBE = "worker", "describe"
-#: The hash of everything that makes a running pod differ (`zerog_operator.pool.template_hash`).
+#: The hash of everything that makes a running pod differ (`PoolSpec.template_hash`).
 TEMPLATE_LABEL = "zerog.dev/template"
 WORKER_CONTAINER = "worker"
 _ALPHABET = string.ascii_lowercase + string.digits

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from zerog.errors import ConfigError, InvalidTubeNameError
@@ -40,7 +41,7 @@ class Scaling:
     min_idle: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PoolSpec:
     """What a person wrote."""
 
@@ -75,21 +76,21 @@ class PoolSpec:
             raise ConfigError(f"pool {name}: " + "; ".join(problems))
         return parsed
 
+    @cached_property
+    def template_hash(self) -> str:
+        """What tells pods of this spec from older ones: a label's value.
 
-def template_hash(spec: PoolSpec) -> str:
-    """Return what tells pods of this spec from older ones: a label's value.
-
-    Everything that makes a running pod differ is in it, and nothing that only steers scaling.
-    """
-    parts = {
-        "template": spec.template,
-        "jobs": spec.jobs,
-        "queue": spec.queue,
-        "slots": spec.slots,
-        "drain": spec.drain_timeout_seconds,
-    }
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+        Everything that makes a running pod differ is in it, and nothing that only steers scaling.
+        """
+        parts = {
+            "template": self.template,
+            "jobs": self.jobs,
+            "queue": self.queue,
+            "slots": self.slots,
+            "drain": self.drain_timeout_seconds,
+        }
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
 
 def _parse_scaling(reader: "_Reader") -> Scaling:

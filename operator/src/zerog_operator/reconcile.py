@@ -8,11 +8,13 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import kopf
+from prometheus_client import Gauge
 
 from zerog.errors import ConfigError
 from zerog_operator import conditions, names
@@ -30,7 +32,7 @@ from zerog_operator.model import (
     WorkerState,
 )
 from zerog_operator.pods import PodFacts
-from zerog_operator.pool import PoolSpec, template_hash
+from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History, decide
 from zerog_operator.world import World
@@ -51,11 +53,15 @@ class PoolLoop:
         metadata = body["metadata"]
         self.identity = PoolIdentity(metadata["namespace"], metadata["name"], metadata["uid"])
         self._body: Mapping[str, Any] = body
+        #: What `_body` asks for, once it is read.
+        self._spec: PoolSpec | None = None
         self._status: dict[str, Any] = dict(body.get("status") or {})
         self._history = History()
         self._looked = Moment(time.time(), time.monotonic())
         self._refusal: Refusal | None = None
         self._template = ""
+        #: What the gauges say.
+        self._gauged: dict[tuple[Gauge | str, ...], int] = {}
         #: Uids of pods that we deleted ourselves, while they are listed.
         self._deleted: set[str] = set()
         self._wake = asyncio.Event()
@@ -66,6 +72,7 @@ class PoolLoop:
         changed = body["metadata"].get("generation") != self._body["metadata"].get("generation")
         self._body = body
         if changed:
+            self._spec = None
             self._wake.set()
 
     def wake(self) -> None:
@@ -123,9 +130,11 @@ class PoolLoop:
         return decision.next_check_seconds
 
     def _parse(self) -> PoolSpec:
-        spec = PoolSpec.parse(self.identity.name, self._body["spec"])
-        defaults = parse_defaults(self._world.settings.worker_defaults)
-        return replace(spec, template=join_defaults(spec.template, defaults))
+        if self._spec is None:
+            spec = PoolSpec.parse(self.identity.name, self._body["spec"])
+            defaults = parse_defaults(self._world.settings.worker_defaults)
+            self._spec = replace(spec, template=join_defaults(spec.template, defaults))
+        return self._spec
 
     def _read_clock(self) -> float:
         before, self._looked = self._looked, Moment(time.time(), time.monotonic())
@@ -148,7 +157,7 @@ class PoolLoop:
         return Observation(queue, self._world.workers_of(facts, now), self._refusal)
 
     async def _check_image(self, spec: PoolSpec, facts: list[PodFacts], now: float) -> None:
-        template = template_hash(spec)
+        template = spec.template_hash
         if template != self._template:
             self._template, self._refusal = template, None
         if not self._world.settings.check_images:
@@ -189,17 +198,17 @@ class PoolLoop:
     def _note(self, observation: Observation, decision: Decision, now: float) -> None:
         metrics, labels = self._world.metrics, self._labels
         if decision.limited_by is not LimitedBy.UNKNOWN:
-            metrics.desired.labels(*labels).set(decision.replicas)
+            self._set(metrics.desired, decision.replicas)
         if isinstance(observation.queue, QueueReading):
             queue = observation.queue
             for state in ("ready", "reserved", "delayed", "buried"):
-                metrics.queue.labels(*labels, state).set(getattr(queue, state))
+                self._set(metrics.queue, getattr(queue, state), state)
             if decision.create and isinstance(observation.workers, Workers):
                 metrics.reaction.observe(max(0.0, time.time() - queue.time))
         if isinstance(observation.workers, Workers):
+            counts = Counter(pod.state for pod in observation.workers.pods)
             for worker_state in WorkerState:
-                count = len(observation.workers.of(worker_state))
-                metrics.workers.labels(*labels, str(worker_state)).set(count)
+                self._set(metrics.workers, counts[worker_state], str(worker_state))
         for action, count in (
             ("created", decision.create),
             ("deleted", len(decision.delete)),
@@ -209,6 +218,12 @@ class PoolLoop:
         ):
             if count:
                 metrics.pods.labels(*labels, action).inc(count)
+
+    def _set(self, gauge: Gauge, value: int, *state: str) -> None:
+        # Most looks change nothing, and finding a gauge's child costs more than all the rest.
+        if self._gauged.get((gauge, *state)) != value:
+            gauge.labels(*self._labels, *state).set(value)
+            self._gauged[gauge, *state] = value
 
     async def _write_status(
         self, spec: PoolSpec, observation: Observation, decision: Decision, now: float

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zerog_operator import names
-from zerog_operator.pool import PoolSpec, template_hash
+from zerog_operator.pool import PoolSpec
 from zerog_operator.settings import OperatorSettings
 
 #: Between the end of a worker's own grace period and the kubelet's SIGKILL.
@@ -57,7 +57,7 @@ def build_describe_pod(
     pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings
 ) -> dict[str, Any]:
     """Return the one-shot pod that imports an image's jobs and registers their types."""
-    name = names.describe_pod_name(pool.name, template_hash(spec))
+    name = names.describe_pod_name(pool.name, spec.template_hash)
     pod = _build_pod(pool, spec, settings, name, names.ROLE_DESCRIBE)
     pod["spec"]["restartPolicy"] = "Never"
     pod["spec"]["activeDeadlineSeconds"] = DESCRIBE_SECONDS
@@ -85,7 +85,7 @@ def _build_pod(
         "app.kubernetes.io/managed-by": "zerog-operator",
         names.POOL_LABEL: pool.name,
         names.ROLE_LABEL: role,
-        names.TEMPLATE_LABEL: template_hash(spec),
+        names.TEMPLATE_LABEL: spec.template_hash,
     }
     # A Service named zerog-api would give the worker a ZEROG_API_PORT, which is no setting.
     pod_spec.setdefault("enableServiceLinks", False)

@@ -29,7 +29,7 @@ from zerog_operator.model import (
     WorkerState,
 )
 from zerog_operator.plan import Plan, make_plan
-from zerog_operator.pool import PoolSpec, StopPolicy, template_hash
+from zerog_operator.pool import PoolSpec, StopPolicy
 from zerog_operator.rates import ENOUGH_JOBS, measure, measure_job_time, seen_to_end, waiting_ages
 from zerog_operator.retirement import Retirement, follow_retirement
 from zerog_operator.situation import Situation, situate
@@ -76,7 +76,7 @@ def decide(
     queue, workers = observation.queue, observation.workers
     if isinstance(queue, Unknown) or isinstance(workers, Unknown):
         return _change_nothing(observation, history)
-    template = template_hash(spec)
+    template = spec.template_hash
     history = _follow(spec, queue, workers, history, now)
     history = replace(
         history,

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.ports import free_port
 
-DEADLINE_SECONDS = 80.0
+DEADLINE_SECONDS = 240.0
 JOBS = '''
 import os
 import time
@@ -38,6 +38,11 @@ class Broken(zerog.Job):
     class Options: max_errors = 1
     def run(self, ctx):
         raise ValueError("broken by design")
+
+class Large(zerog.Job):
+    """Returns much."""
+    def run(self, ctx):
+        return {"text": "x" * 100_000}
 
 class Stubborn(zerog.Job):
     """Does not notice that it should end."""
@@ -66,7 +71,7 @@ class Dev:
                 [*command, str(self.jobs)], cwd=folder, env=self.env, stdout=file,
                 stderr=subprocess.STDOUT, process_group=0,
             )  # fmt: skip
-        self.wait_for("Try, in another terminal")
+        self.wait_for("ZeroG is up")
 
     def wait_for(self, text: str, count: int = 1) -> None:
         """Wait until the log has the text so often."""
@@ -99,12 +104,12 @@ class Dev:
     def state(self, uuid: str) -> str:
         """Return a job's state, without the time a command takes to start."""
         url = f"http://127.0.0.1:{self.port}/v1/jobs/{uuid}/progress"
-        return str(httpx.get(url, timeout=20).json()["state"])
+        return str(httpx.get(url, timeout=60).json()["state"])
 
     def answers(self) -> bool:
         """Whether the API is there."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=2).is_success
+            return httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=10).is_success
         except httpx.TransportError:
             return False
 

@@ -2,7 +2,12 @@
 
 import re
 
+import pytest
+
 from .conftest import Dev
+
+#: Systems are started in them, on machines that may be busy.
+pytestmark = pytest.mark.timeout(900)
 
 #: `zerog.cli.codes`: part of what scripts rely on.
 CANCELLED = 5
@@ -68,7 +73,7 @@ def test_each_error_says_what_to_do(dev: Dev) -> None:
 def test_data_that_cannot_be_written_is_not_lost(dev: Dev) -> None:
     output = dev.run("run", "Hello", "name=Ada", "-o", "no/such/folder", code=2)
 
-    (uuid,) = re.findall(r"`zerog data ([0-9a-f-]{36})` prints it", output)
+    (uuid,) = re.findall(r"^  zerog data ([0-9a-f-]{36})$", output, re.MULTILINE)
     assert "Hello, Ada." in dev.run("data", uuid)
 
 

@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from .conftest import DEADLINE_SECONDS, JOBS
+
+#: Systems are started and stopped in them, on machines that may be busy.
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_one_interrupt_ends_everything_cleanly(own: Any) -> None:
@@ -17,6 +21,7 @@ def test_one_interrupt_ends_everything_cleanly(own: Any) -> None:
 
     assert dev.stop() == 0
 
+    assert "Try, in another terminal" in dev.log.read_text()
     _, alive = psutil.wait_procs(family, timeout=DEADLINE_SECONDS)
     assert alive == []
     assert not dev.answers()
@@ -53,12 +58,27 @@ def test_a_port_that_is_taken_is_said(own: Any) -> None:
     assert "in use" in output
 
 
-def test_a_folder_that_another_one_uses_is_said(own: Any) -> None:
+def test_a_folder_that_another_one_uses_is_said_with_what_to_do(own: Any) -> None:
     dev = own()
 
     output = dev.run("dev", str(dev.jobs), code=2)
 
-    assert "in use by another one" in output
+    assert f"another `zerog dev` (process {dev.process.pid}) has the folder" in output
+    assert f"http://127.0.0.1:{dev.port}" in output
+    assert "`--data FOLDER`" in output
+    assert "waldirlock" not in output  # beanstalkd's own words are in its log
+    assert dev.json("types")  # the first one is still found
+
+
+def test_a_file_that_is_not_there_is_said_before_anything_starts(dev: Any) -> None:
+    assert "there is no file 'nope.py'" in dev.run("dev", "nope.py", code=2)
+
+
+def test_hints_can_be_left_out(own: Any) -> None:
+    dev = own("--no-hints")
+    dev.stop()
+
+    assert "Try, in another terminal" not in dev.log.read_text()
 
 
 def test_an_interrupt_from_the_terminal_and_one_from_a_script_are_one(
@@ -93,6 +113,7 @@ def test_a_second_interrupt_ends_at_once_what_will_not_end(own: Any) -> None:
     _, alive = psutil.wait_procs(family, timeout=DEADLINE_SECONDS)
     assert alive == []
     assert "starts again" not in dev.log.read_text()
+    assert "is interrupted" not in dev.log.read_text()  # the seconds of grace were not waited for
     again = own()
     dev.wait_until(lambda: len(again.json("info", uuid)["attempts"]) >= 2)
     # After the first one alone it would have been interrupted, in good order.

@@ -45,7 +45,9 @@ def test_what_init_makes_is_what_check_asks_for(
 
     assert said.count("made the collection") == len(ALL_COLLECTIONS)
     assert said.count("defined the index") == len(indexes())
-    assert call(capsys, "check", "--store", url) == "all there: scope, collections, indexes\n"
+    assert call(capsys, "check", "--store", url) == (
+        "nothing is missing: scope, collections and indexes are there\n"
+    )
 
 
 def test_init_may_be_repeated_and_then_makes_nothing(

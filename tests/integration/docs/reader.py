@@ -11,7 +11,7 @@ from tests.integration.cli.conftest import Dev
 ROOT = Path(__file__).parents[3]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DOCUMENTED = "127.0.0.1:8080"
-DEADLINE_SECONDS = 120.0
+DEADLINE_SECONDS = 240.0
 #: What a reader types once a system runs.
 TYPED = ("zerog ", "curl ", "python ")
 

@@ -63,6 +63,11 @@ class System:
         assert stored is not None
         return from_document(stored.document)
 
+    async def completeness(self, uuid: str) -> float:
+        stored = await self.store.get("jobs", uuid)
+        assert stored is not None
+        return await self.jobs.completeness(stored.document)
+
     async def happen(self, uuid: str, *events: life.Event) -> None:
         for event in events:
             stored = await self.store.get("jobs", uuid)
@@ -143,6 +148,23 @@ async def test_what_lies_beside_a_job_that_is_cancelled_while_it_waits_expires_w
     system.now = RETAIN_SECONDS + 1
     assert await system.store.get("progress", uuid) is None
     assert await system.store.get("blobs", input_key(uuid)) is None
+
+
+async def test_a_job_that_continues_keeps_its_completeness_until_it_says_another(
+    system: System,
+) -> None:
+    uuid = await system.accept()
+    await system.happen(uuid, CLAIMED)
+    await system.store.upsert("progress", uuid, {"attempt": 1, "completeness": 0.4})
+    seen = [await system.completeness(uuid)]
+
+    failed = life.Raised(2, "no", retry_seconds=0.0)
+    for event in (life.Returned(1, continue_seconds=0.0), CLAIMED, failed, CLAIMED):
+        await system.happen(uuid, event)
+        seen.append(await system.completeness(uuid))
+
+    # Running, waiting for more, running again; waiting after an error; running anew.
+    assert seen == [0.4, 0.4, 0.4, 0.4, 0.0]
 
 
 async def test_parameters_of_a_job_that_is_cancelled_before_it_ran_expire_too(

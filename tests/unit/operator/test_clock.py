@@ -18,7 +18,7 @@ from zerog_operator.model import (
     Workers,
     WorkerState,
 )
-from zerog_operator.pool import PoolSpec, Scaling, template_hash
+from zerog_operator.pool import PoolSpec, Scaling
 from zerog_operator.scaling import History, decide
 
 HOUR = 3600.0
@@ -31,7 +31,7 @@ class Pool:
 
     def __init__(self, scaling: Scaling, ready: int) -> None:
         self.spec = PoolSpec("media", max_replicas=20, scaling=scaling)
-        template = template_hash(self.spec)
+        template = self.spec.template_hash
         self.pods = tuple(
             WorkerPod(f"w{n}", f"w{n}", "1", 0.0, WorkerState.READY, template, ready_since=1.0)
             for n in range(ready)

@@ -18,7 +18,7 @@ from zerog_operator.model import (
     Workers,
     WorkerState,
 )
-from zerog_operator.pool import PoolSpec, Scaling, StopPolicy, template_hash
+from zerog_operator.pool import PoolSpec, Scaling, StopPolicy
 from zerog_operator.scaling import History, decide
 
 BY_DEPTH = Scaling(target_start_seconds=None, jobs_per_worker=1, scale_down_delay_seconds=0)
@@ -43,7 +43,7 @@ def pods(of: PoolSpec, **states: int) -> Workers:
                     "1",
                     created=0.0,
                     state=state,
-                    template="old" if outdated else template_hash(of),
+                    template="old" if outdated else of.template_hash,
                     ready_since=1.0 if state is WorkerState.READY else None,
                 )
             )

@@ -15,7 +15,7 @@ from zerog_operator.model import (
     Workers,
     WorkerState,
 )
-from zerog_operator.pool import PoolSpec, Scaling, StopPolicy, template_hash
+from zerog_operator.pool import PoolSpec, Scaling, StopPolicy
 from zerog_operator.scaling import History, decide
 
 BY_DEPTH = Scaling(target_start_seconds=None, jobs_per_worker=1, scale_down_delay_seconds=0)
@@ -35,7 +35,7 @@ class Pool:
         """Let there be so many more pods."""
         for _ in range(count):
             name = f"pod-{len(self.pods)}-{self.now}"
-            template = template_hash(self.spec)
+            template = self.spec.template_hash
             self.pods[name] = WorkerPod(name, name, "1", self.now, state, template, **words)
 
     def become(self, state: WorkerState, **words: Any) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from zerog_operator.names import describe_pod_name, retire_key, worker_pod_name
-from zerog_operator.pool import PoolSpec, template_hash
+from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import (
     STOP_MARGIN_SECONDS,
     PoolIdentity,
@@ -79,7 +79,7 @@ def test_the_describe_pod_runs_once_and_only_the_worker_container() -> None:
 
     pod = build_describe_pod(POOL, of, OperatorSettings())
 
-    assert pod["metadata"]["name"] == describe_pod_name("media", template_hash(of))
+    assert pod["metadata"]["name"] == describe_pod_name("media", of.template_hash)
     assert pod["spec"]["restartPolicy"] == "Never"
     (worker,) = pod["spec"]["containers"]
     assert worker["command"][:2] == ["zerog", "describe"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zerog_operator.model import Observation, QueueReading, WorkerPod, Workers, WorkerState
 from zerog_operator.plan import SURGE
-from zerog_operator.pool import PoolSpec, Scaling, template_hash
+from zerog_operator.pool import PoolSpec, Scaling
 from zerog_operator.retirement import TELL_AGAIN_SECONDS
 from zerog_operator.scaling import History, decide
 
@@ -29,7 +29,7 @@ class Rollout:
         self.now = 100.0
         self._history = History()
         for number in range(count):
-            self._add(f"old-{number}", template_hash(before), WorkerState.READY)
+            self._add(f"old-{number}", before.template_hash, WorkerState.READY)
         self._lists = [(0.0, tuple(self.pods.values()))]
 
     @property
@@ -45,7 +45,7 @@ class Rollout:
     @property
     def is_done(self) -> bool:
         """Whether all is new and ready."""
-        current = [pod for pod in self.pods.values() if pod.template == template_hash(self.spec)]
+        current = [pod for pod in self.pods.values() if pod.template == self.spec.template_hash]
         return len(current) == self.count == len(self.pods) and not self.starting
 
     def make_ready(self, pod: WorkerPod) -> None:
@@ -72,7 +72,7 @@ class Rollout:
                 self.deleted += 1
         for _ in range(decision.create):
             name = f"new-{self.now}-{len(self.pods)}"
-            self._add(name, template_hash(self.spec), WorkerState.STARTING)
+            self._add(name, self.spec.template_hash, WorkerState.STARTING)
         self._lists.append((self.now, tuple(self.pods.values())))
 
     def _add(self, name: str, template: str, state: WorkerState) -> None:

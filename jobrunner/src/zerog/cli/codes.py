@@ -13,7 +13,7 @@ INTERRUPTED = 130
 
 #: What to do next, by the code of the API's problem.
 HINTS = {
-    "unknown-type": "`zerog types` lists the types that workers have registered",
+    "unknown-type": "here that is `zerog types`; a type is known once a worker with it has started",
     "unknown-job": "`zerog list` shows the jobs that are kept",
     "job-state": "`zerog info UUID` tells its state, `zerog watch UUID` follows it to its end",
     "invalid-request": "`zerog types` shows the parameters of each type, `--help` the options",

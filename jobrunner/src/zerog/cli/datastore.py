@@ -2,13 +2,13 @@
 
 import argparse
 import asyncio
-import sys
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
+from zerog.cli.words import counted, say
 from zerog.datastore import open_datastore
 from zerog.datastore.base import Datastore, JobFilter
 from zerog.datastore.copying import CopyReport, Count, compare, copy_all
@@ -72,17 +72,17 @@ async def _check(url: str, as_json: bool) -> int:
     if as_json:
         print_json([{"problem": problem, "fix": fix} for problem, fix in found])
     elif not found:
-        print("all there: scope, collections, indexes")
+        print("nothing is missing: scope, collections and indexes are there")
     for problem, fix in found if not as_json else ():
         print(f"{problem}\n    {fix}")
     if found and not as_json:
-        print("\n`zerog datastore init` does all of it, with a user who may.", file=sys.stderr)
+        say("\n`zerog datastore init` does all of it, as a user with the rights to")
     return codes.FAILED if found else codes.OK
 
 
 async def _copy(options: argparse.Namespace) -> int:
     if options.source == options.target:
-        raise ConfigError("the two datastores are the same")
+        raise ConfigError("FROM and TO are the same datastore: name two")
     source = await open_datastore(options.source, deadline_seconds=DEADLINE_SECONDS)
     try:
         target = await open_datastore(options.target, deadline_seconds=DEADLINE_SECONDS)
@@ -102,13 +102,13 @@ async def _copy_visibly(source: Datastore, target: Datastore) -> CopyReport:
     if not console.is_terminal:
         done = 0
 
-        def say(count: int) -> None:
+        def tell(count: int) -> None:
             nonlocal done
             before, done = done, done + count
             if before // _PLAIN_STEP != done // _PLAIN_STEP:
-                print(f"{done} of {total} jobs", file=sys.stderr)
+                say(f"{done:,} of {counted(total, 'job')}")
 
-        return await copy_all(source, target, say)
+        return await copy_all(source, target, tell)
     columns = (TextColumn("jobs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("jobs", total=total)
@@ -133,13 +133,13 @@ def _tell(report: CopyReport, counts: list[Count], as_json: bool) -> int:
         )
     else:
         print(
-            f"{report.jobs} jobs copied, {report.present} were there, {report.expired} had "
-            f"expired; {report.beside} documents beside them"
+            f"{counted(report.jobs, 'job')} copied, {report.present:,} were there, "
+            f"{report.expired:,} had expired; {counted(report.beside, 'document')} beside them"
         )
         rows = [(count.state, count.source, count.target) for count in counts]
         print_table(("STATE", "SOURCE", "TARGET"), rows, "")
         for problem in report.problems:
-            print(f"not copied: {problem}", file=sys.stderr)
+            say(f"not copied: {problem}")
         if not complete:
-            print("the target has fewer jobs: run the copy again", file=sys.stderr)
+            say("the target has fewer jobs than the source: give the command again")
     return codes.OK if complete and not report.problems else codes.FAILED

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from zerog.cli.output import STATE_STYLES
+from zerog.cli.words import say
 from zerog.client import Client, WaitTimeoutError
 
 _LEVEL_STYLES = {"warning": "yellow", "error": "red"}
@@ -29,7 +30,7 @@ def follow(
     try:
         return show(client, uuid, console, deadline)
     except KeyboardInterrupt:
-        print(f"\nThe job goes on. To follow it again: zerog watch {uuid}", file=sys.stderr)
+        say(f"\nThe job goes on; to follow it again:\n  zerog watch {uuid}")
         raise
 
 
@@ -43,20 +44,21 @@ def _show_live(
         TimeElapsedColumn(),
         console=console,
     )
+    # So that a ^C that the terminal shows behind the bar does not begin a new line.
+    console.width = max(20, console.width - 3)
     last: dict[str, Any] = {}
     with bar:
-        task = bar.add_task("queued", total=1.0)
+        task = bar.add_task(_described({"state": "queued"}), total=1.0)
         for event in client.stream(uuid):
             if event.kind == "log":
+                if not last:  # the first line comes before the first progress
+                    bar.update(task, description=_described({"state": "running"}))
                 style = _LEVEL_STYLES.get(event.data["level"], "")
                 text = _line(event.data)
                 bar.console.print(text, style=style, markup=False, highlight=False)
             else:
                 last = event.data
-                style = STATE_STYLES.get(last["state"], "white")
-                bar.update(
-                    task, completed=last["completeness"], description=f"[{style}]{_where(last)}[/]"
-                )
+                bar.update(task, completed=last["completeness"], description=_described(last))
             _check(deadline, last, uuid)
     _print_end(console, last)
     return last
@@ -77,6 +79,12 @@ def _show_plain(
     return last
 
 
+def _described(progress: dict[str, Any]) -> str:
+    """Return where a job is, in its colour, and so wide that the bar stays in its place."""
+    style = STATE_STYLES.get(progress["state"], "white")
+    return f"[{style}]{_where(progress):<9}[/]"
+
+
 def _line(event: dict[str, Any]) -> str:
     """Return a log line; colour alone does not say that it is a warning."""
     level, message = event["level"], str(event["message"])
@@ -92,14 +100,15 @@ def _where(progress: dict[str, Any]) -> str:
 def _check(deadline: float | None, last: dict[str, Any], uuid: str) -> None:
     if deadline is not None and time.monotonic() >= deadline and last.get("resultCode") == -1:
         raise WaitTimeoutError(
-            f"job {uuid} is still {last['state']}; it goes on: zerog watch {uuid}"
+            f"job {uuid} is still {last['state']}, and goes on; to follow it again:\n"
+            f"  zerog watch {uuid}"
         )
 
 
 def _print_end(console: Console, progress: dict[str, Any]) -> None:
-    if progress.get("message"):
-        console.print(f"{progress['state']}: {progress['message']}", markup=False, soft_wrap=True)
+    message = progress.get("message")
+    if message and message != progress["state"]:
+        console.print(f"{progress['state']}: {message}", markup=False, soft_wrap=True)
     if progress.get("state") == "failed":
         uuid = progress["uuid"]
-        lines = f"  zerog info {uuid}   every attempt\n  zerog retry {uuid}  run it again"
-        print(lines, file=sys.stderr)
+        say(f"  zerog info {uuid}   every attempt\n  zerog retry {uuid}  run it again")

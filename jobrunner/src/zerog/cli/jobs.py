@@ -1,4 +1,4 @@
-"""Commands about jobs: submit, run, watch, list, info, data, cancel, retry, delete."""
+"""Commands about jobs: submit, run, watch, list, data, cancel, retry, delete."""
 
 import argparse
 import base64
@@ -11,7 +11,8 @@ from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.follow import follow
-from zerog.cli.output import connect, print_json, print_table, short_time
+from zerog.cli.output import connect, print_data, print_json, print_table, write_data
+from zerog.cli.words import counted, short_time
 from zerog.client import Client
 from zerog.client.calls import UNFINISHED
 from zerog.errors import ConfigError
@@ -36,24 +37,15 @@ def command_run(options: argparse.Namespace) -> int:
         if not options.json:
             print(f"job {uuid}", file=sys.stderr)
         progress = follow(client, uuid, limit_seconds=options.limit, quiet=options.json)
-        data = client.data(uuid) if progress["state"] == "succeeded" else None
+        done = progress["state"] == "succeeded"
+        data = client.data(uuid) if done else None
+    if done and options.output:
+        write_data(options.output, data, uuid, quiet=options.json)
+    elif data is not None and not options.json:
+        print_data(data, uuid)
     if options.json:
         print_json({**progress, "data": data})
-    elif options.output and data is not None:
-        _write(options.output, data, uuid)
-    elif data is not None:
-        print_json(data)
     return codes.of_progress(progress["state"])
-
-
-def _write(path: str, data: Any, uuid: str) -> None:
-    try:
-        Path(path).write_text(json.dumps(data), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"the data cannot be written to {path}: {error.strerror}; "
-            f"the job is done, `zerog data {uuid}` prints it"
-        ) from error
 
 
 def command_watch(options: argparse.Namespace) -> int:
@@ -109,52 +101,22 @@ def _print_short(jobs: list[dict[str, Any]], empty: str) -> None:
     for job in jobs:
         code = None if job["resultCode"] == UNFINISHED else job["resultCode"]
         age = short_time((now - parse_time(job["createdTime"])).total_seconds())
-        rows.append((job["uuid"], job["type"], job["state"], code, age, job.get("message") or ""))
+        message = job.get("message", "")
+        said = "" if message == job["state"] else message
+        rows.append((job["uuid"], job["type"], job["state"], code, age, said))
     print_table(("JOB", "TYPE", "STATE", "CODE", "AGE", "MESSAGE"), rows, empty)
-
-
-def command_info(options: argparse.Namespace) -> int:
-    """Show a job: progress, log and attempts."""
-    with connect(options) as client:
-        info = client.info(options.uuid)
-    if options.json:
-        print_json(info)
-        return codes.OK
-    for name in ("uuid", "type", "queue", "state", "resultCode", "message", "completeness",
-                 "createdTime", "startedTime", "finishedTime", "notBeforeTime"):  # fmt: skip
-        if name in info:
-            print(f"{name + ':':<15}{info[name]}")
-    rows = [
-        (
-            attempt["number"],
-            attempt["worker"]["name"],
-            attempt["startedTime"][:19].replace("T", " "),
-            _seconds(attempt),
-            attempt.get("cause", "running"),
-            attempt.get("message"),
-        )
-        for attempt in info["attempts"]
-    ]
-    print()
-    columns = ("ATTEMPT", "WORKER", "STARTED (UTC)", "TOOK (s)", "CAUSE", "MESSAGE")
-    print_table(columns, rows, "It was not started yet.")
-    lines = [*info["events"], *info["warnings"], *info["errors"]]
-    for line in sorted(lines, key=lambda item: (item["attempt"], item["seq"])):
-        print(f"{line['time'][11:23]} {line['level']:<7} {line['message']}")
-    return codes.OK
-
-
-def _seconds(attempt: dict[str, Any]) -> str | None:
-    if "endedTime" not in attempt:
-        return None
-    took = parse_time(attempt["endedTime"]) - parse_time(attempt["startedTime"])
-    return f"{took.total_seconds():.2f}"
 
 
 def command_data(options: argparse.Namespace) -> int:
     """Print the output data of a finished job, as JSON."""
     with connect(options) as client:
-        print_json(client.data(options.uuid))
+        data = client.data(options.uuid)
+    if options.output:
+        write_data(options.output, data, options.uuid, quiet=options.json)
+    elif options.json:
+        print_json(data)
+    else:
+        print_data(data, options.uuid)
     return codes.OK
 
 
@@ -196,16 +158,23 @@ def _change(options: argparse.Namespace, what: str) -> int:
         print(_told(what, results["changed"], results["more"]))
     else:
         for progress in results:
-            print(f"{progress['uuid']} {progress['state']}")
+            print(f"{progress['uuid']} {_became(what, progress['state'])}")
     return codes.OK
+
+
+def _became(what: str, state: str) -> str:
+    """Say what a change has done to a job."""
+    if what == "retry":
+        return f"{state}: it runs again"
+    return "cancelled" if state == "cancelled" else f"{state}: it was asked to stop"
 
 
 def _told(what: str, count: int, more: bool) -> str:
     """Say in a sentence how many jobs a change by filter met."""
     if count == 0:
-        return f"no job to {what} is like that"
-    done = "cancelled, or asked to end" if what == "cancel" else "run again"
-    told = f"{count} {'job' if count == 1 else 'jobs'} {done}"
+        return f"no job to {what} is like that; `zerog list` shows what there is"
+    done = "cancelled, or asked to stop" if what == "cancel" else "run again"
+    told = f"{counted(count, 'job')} {done}"
     return f"{told}; there are more: give the command again" if more else told
 
 

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import os
 import socket
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,12 +14,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from zerog.cli.words import counted, say
 from zerog.client import Client
 from zerog.client.calls import RETRY_SECONDS
+from zerog.devnote import read_note
+from zerog.errors import ConfigError
 from zerog.settings import DEFAULT_URL, ClientSettings, environment, load
 
-#: Left by `zerog dev` in its data folder.
-DEV_NOTE = Path(".zerog/dev.json")
+#: What a terminal gets to see of a job's data: lines, and characters of one text.
+SHOWN_LINES, SHOWN_CHARACTERS = 40, 200
 STATE_STYLES = {
     "succeeded": "green",
     "failed": "red",
@@ -32,7 +35,8 @@ STATE_STYLES = {
 def connect(options: argparse.Namespace, **more: Any) -> Client:
     """Return a client for the API that the options, the environment or `zerog dev` name."""
     settings = load(ClientSettings, environment(), url=options.url)
-    url = settings.url or _dev_url() or DEFAULT_URL
+    noted = read_note()
+    url = settings.url or (noted.url if noted else DEFAULT_URL)
     _tell_if_away(url)
     return Client(url, token=settings.token, token_file=settings.token_file, **more)
 
@@ -46,20 +50,10 @@ def _tell_if_away(url: str) -> None:
     try:
         socket.create_connection((address.hostname, port), timeout=2).close()
     except OSError as error:
-        print(
+        say(
             f"no answer from {url} yet ({error.strerror or error}): "
-            f"trying for {RETRY_SECONDS:g} s, ^C stops",
-            file=sys.stderr,
+            f"trying for {RETRY_SECONDS:g} s, ^C stops"
         )
-
-
-def _dev_url() -> str | None:
-    try:
-        note = json.loads(DEV_NOTE.read_text(encoding="utf-8"))
-        os.kill(note["pid"], 0)
-    except (OSError, ValueError, KeyError):
-        return None
-    return str(note["url"])
 
 
 def print_json(value: Any) -> None:
@@ -67,10 +61,55 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def print_data(data: Any, uuid: str) -> None:
+    """Print a job's data as JSON: whole into a pipe, what fits on a screen to a terminal."""
+    if not sys.stdout.isatty():
+        print_json(data)
+        return
+    text = shortened(data)
+    whole = json.dumps(data, indent=2, ensure_ascii=False)
+    print(text)
+    if text != whole:
+        size = counted(len(whole.encode()), "byte")
+        say(f"not all of {size} is shown; to write it into a file:\n  zerog data {uuid} -o FILE")
+
+
+def shortened(data: Any) -> str:
+    """Return data as JSON, without what is too long for a screen."""
+    lines = json.dumps(_cut(data), indent=2, ensure_ascii=False).splitlines()
+    return "\n".join(lines if len(lines) <= SHOWN_LINES else [*lines[: SHOWN_LINES - 1], "…"])
+
+
+def _cut(value: Any) -> Any:
+    """Return a value with its long texts cut."""
+    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
+        return f"{value[: SHOWN_CHARACTERS // 2]}… ({len(value):,} characters)"
+    # An item takes a line at least: more of them would not be shown.
+    if isinstance(value, list):
+        return [_cut(item) for item in value[: SHOWN_LINES + 1]]
+    if isinstance(value, dict):
+        return {key: _cut(item) for key, item in islice(value.items(), SHOWN_LINES + 1)}
+    return value
+
+
+def write_data(path: str, data: Any, uuid: str, *, quiet: bool) -> None:
+    """Write a job's data into a file and say so. `ConfigError` if it cannot be written."""
+    text = json.dumps(data, ensure_ascii=False) + "\n"
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the data cannot be written to {path}: {error.strerror}; the job is done, this "
+            f"prints its data:\n  zerog data {uuid}"
+        ) from error
+    if not quiet:
+        say(f"the data is in {path} ({counted(len(text.encode()), 'byte')})")
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
     """Print a table, or a sentence when there is nothing in it."""
     if not rows:
-        print(empty, file=sys.stderr)
+        say(empty)
         return
     console = Console()
     if not console.is_terminal:
@@ -84,15 +123,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
         table.add_column(column, no_wrap=number + 1 < len(columns))
     for row in rows:
         table.add_row(*[_styled(cell) for cell in row])
-    console.print(table)
-
-
-def short_time(seconds: float) -> str:
-    """Return a span of time in one unit: 12 s, 5 min, 3 h, 2 d."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
+    # Where that is not enough the terminal folds: no UUID is cut.
+    cells = [[_text(cell) for cell in row[:-1]] for row in [columns, *rows]]
+    least = sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True))
+    wide = Console(width=max(console.width, least + len(columns[-1])))
+    wide.print(table, crop=False)
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Commands that run until they are stopped: dev, worker, api."""
 
 import argparse
+from pathlib import Path
 
 from zerog import logs
 from zerog.cli import codes
@@ -55,6 +56,9 @@ def command_dev(options: argparse.Namespace) -> int:
     load(WorkerSettings, environment())  # a misspelt variable is told before anything starts
     if not options.jobs:
         raise ConfigError("no jobs: name a module, e.g. `zerog dev examples/jobs/text.py`")
+    for job in options.jobs:
+        if job.endswith(".py") and not Path(job).is_file():
+            raise ConfigError(f"there is no file {job!r} in {Path.cwd()}")
     settings = DevSettings(
         jobs=tuple(options.jobs),
         data=options.data,
@@ -62,6 +66,7 @@ def command_dev(options: argparse.Namespace) -> int:
         queue_port=options.queue_port,
         slots=options.slots,
         reload=options.reload,
+        hints=not options.no_hints,
     )
     Dev(settings).run()
     return codes.OK

@@ -8,6 +8,7 @@ from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.output import connect, print_json, print_table
+from zerog.cli.words import counted
 from zerog.settings import ApiSettings, WorkerSettings, environment, load
 
 
@@ -101,7 +102,7 @@ def command_repair(options: argparse.Namespace) -> int:
     if options.json:
         print_json(report)
     else:
-        print(f"{report['checked']} unfinished jobs looked at")
+        print(f"{counted(report['checked'], 'unfinished job')} looked at")
         for name in ("requeued", "kicked", "dropped", "unknown", "unreadable"):
             for item in report[name]:
                 print(f"{name}: {item}")

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
+from zerog.cli.parser import Parser, number
+from zerog.cli.words import counted, say
 from zerog.settings import DEFAULT_QUEUE, environment
 from zerog_operator.simulation import options as arguments
 from zerog_operator.simulation.cluster import ClusterSettings
@@ -21,7 +22,7 @@ from zerog_operator.simulation.generate import SEED, generate
 from zerog_operator.simulation.plot import check_plot, draw
 from zerog_operator.simulation.record import Recording, record, to_trace
 from zerog_operator.simulation.report import COLUMNS, headline, table, to_json
-from zerog_operator.simulation.trace import SHIPPED, load_trace, write_trace
+from zerog_operator.simulation.trace import SHIPPED, Trace, load_trace, write_trace
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,7 +55,7 @@ def _simulate(options: argparse.Namespace) -> int:
     if options.json:
         print_json(to_json(comparison))
         return codes.OK
-    print(headline(comparison), file=sys.stderr)
+    say(headline(comparison))
     print_table(COLUMNS, table(comparison), "")
     return codes.OK
 
@@ -65,15 +66,15 @@ def _record(options: argparse.Namespace) -> int:
 
         def progress(part: float, recording: Recording) -> None:
             jobs = sum(count for _, count, _ in recording.seen)
-            report(f"{jobs} jobs", part)
+            report(counted(jobs, "job"), part)
 
         work = record(address, options.queue, options.seconds, progress=progress)
         recording = asyncio.run(work)
     trace = to_trace(recording, options.queue, options.expected_job_seconds)
     write_trace(trace, options.output)
-    print(f"{trace.jobs} jobs in {trace.seconds:.0f} s: {options.output}", file=sys.stderr)
+    _written(trace, options.output)
     if not trace.jobs:
-        print("no job came: there is nothing to simulate in it", file=sys.stderr)
+        say("no job came: record for longer, or while there is work")
         return codes.FAILED
     return codes.OK
 
@@ -81,44 +82,69 @@ def _record(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     trace = generate(options.name, options.seed)
     write_trace(trace, options.output)
-    print(f"{trace.jobs} jobs in {trace.seconds:.0f} s: {options.output}", file=sys.stderr)
+    _written(trace, options.output)
     return codes.OK
 
 
-def _record_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _written(trace: Trace, path: Path) -> None:
+    say(f"{counted(trace.jobs, 'job')} in {trace.seconds:.0f} s, written to {path}")
+
+
+def parsers() -> list[Parser]:
+    """Return the parsers of the command and of its subcommands."""
+    return [arguments.build_parser(), _record_parser(), _generate_parser()]
+
+
+def _record_parser() -> Parser:
+    parser = Parser(
         prog="zerog simulate record",
-        description="Record a trace from a live queue by beanstalkd's counters; changes nothing.",
+        description="Record a load from a live queue. Only reads beanstalkd's counters.",
     )
-    parser.add_argument("--queue", required=True, help="the queue's name")
+    parser.add_argument("--queue", required=True, metavar="NAME", help="the queue")
     parser.add_argument(
-        "--queue-address", help=f"beanstalkd (ZEROG_QUEUE, default {DEFAULT_QUEUE})"
+        "--queue-address",
+        metavar="HOST:PORT",
+        help=f"beanstalkd's address (ZEROG_QUEUE, default {DEFAULT_QUEUE})",
     )
     parser.add_argument(
-        "--seconds", type=arguments.number(1), default=600.0, help="how long (default 600)"
+        "--seconds",
+        type=number(1),
+        default=600.0,
+        metavar="SECONDS",
+        help="how long to record (default 600)",
     )
     parser.add_argument(
         "--expected-job-seconds",
-        type=arguments.number(0.001),
+        type=number(0.001),
         default=30.0,
-        help="the length of jobs if none ends meanwhile (default 30)",
+        metavar="SECONDS",
+        help="how long jobs take, if none ends meanwhile (default 30)",
     )
     _add_output(parser)
     return parser
 
 
-def _generate_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="zerog simulate generate", description="Make a load up and write it as a trace."
+def _generate_parser() -> Parser:
+    parser = Parser(
+        prog="zerog simulate generate",
+        description="Make another load of a built-in one's shape and write it as a CSV file.",
     )
-    parser.add_argument("name", choices=SHIPPED, help="its shape")
-    parser.add_argument("--seed", type=int, default=SEED, help="of all chance (default 1)")
+    parser.add_argument("name", choices=SHIPPED, help="the shape")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=SEED,
+        metavar="N",
+        help="another one gives another load (default %(default)s)",
+    )
     _add_output(parser)
     return parser
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the trace's file")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="where to write it, as CSV"
+    )
 
 
 @contextmanager

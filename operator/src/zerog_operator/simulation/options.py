@@ -6,12 +6,12 @@ it goes through `PoolSpec.parse`, so a simulated pool obeys the rules of a real 
 
 import argparse
 from collections.abc import Callable
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from zerog.cli.parser import Parser, number
 from zerog.errors import ConfigError
 from zerog_operator.pool import PoolSpec, StopPolicy
 from zerog_operator.simulation.cluster import ClusterSettings
@@ -23,23 +23,28 @@ MAX_REPLICAS = 100
 KEDA_VALUE = 5.0
 
 _CLUSTER = ClusterSettings()
-#: (flag, field in the spec, type, help)
-_SPEC_FLAGS: tuple[tuple[str, str, type, str], ...] = (
-    ("--min-replicas", "minReplicas", int, "the fewest workers (default 0)"),
-    ("--max-replicas", "maxReplicas", int, f"the most workers (default {MAX_REPLICAS})"),
-    ("--slots", "slots", int, "jobs at a time in a worker (default 1)"),
+Flag = tuple[str, str, Callable[[str], float], str, str]
+#: (flag, field in the spec, type, its name in the help, help)
+_SPEC_FLAGS: tuple[Flag, ...] = (
+    ("--min-replicas", "minReplicas", int, "N", "never fewer workers (default 0)"),
+    ("--max-replicas", "maxReplicas", int, "N", f"never more workers (default {MAX_REPLICAS})"),
+    ("--slots", "slots", int, "N", "jobs that a worker runs at the same time (default 1)"),
 )
-_SCALING_FLAGS: tuple[tuple[str, str, type, str], ...] = (
-    ("--target-start-seconds", "targetStartSeconds", float, "start jobs within (default 10)"),
-    ("--jobs-per-worker", "jobsPerWorker", int, "instead of that: queue depth per worker"),
-    ("--expected-job-seconds", "expectedJobSeconds", float, "believed at first (default 30)"),
-    ("--scale-down-delay-seconds", "scaleDownDelaySeconds", float, "wait so long (default 60)"),
-    ("--min-idle", "minIdle", int, "warm spares (default 0)"),
-)
+_SCALING_FLAGS: tuple[Flag, ...] = (
+    ("--target-start-seconds", "targetStartSeconds", float, "SECONDS",
+     "jobs should start within so long (default 10)"),
+    ("--jobs-per-worker", "jobsPerWorker", int, "N",
+     "instead of that: a worker for so many jobs in the queue"),
+    ("--expected-job-seconds", "expectedJobSeconds", float, "SECONDS",
+     "how long a job is believed to take until one was measured (default 30)"),
+    ("--scale-down-delay-seconds", "scaleDownDelaySeconds", float, "SECONDS",
+     "keep an idle worker so long (default 60)"),
+    ("--min-idle", "minIdle", int, "N", "idle workers that are kept ready (default 0)"),
+)  # fmt: skip
 _EPILOG = """\
 also:
-  zerog simulate record --queue NAME -o FILE   record a trace from a live queue
-  zerog simulate generate NAME -o FILE         make another load of a shipped trace's shape
+  zerog simulate record --queue NAME -o FILE   record a load from a live queue
+  zerog simulate generate NAME -o FILE         make another load of a built-in one's shape
 
 examples:
   zerog simulate --trace spike --max-replicas 50
@@ -47,11 +52,11 @@ examples:
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the parser of `zerog simulate` itself."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="zerog simulate",
-        description="Try a pool's scaling against a load, beside models of KEDA.",
+        description="Try how a pool scales under a load, beside models of KEDA. Needs no cluster.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,22 +64,25 @@ def build_parser() -> argparse.ArgumentParser:
         "--trace",
         default="step",
         metavar="FILE|NAME",
-        help=f"a CSV file, or one of {', '.join(SHIPPED)} (default step)",
+        help=f"the load: a CSV file, or one of {', '.join(SHIPPED)} (default step)",
     )
     pool = parser.add_argument_group("the pool")
-    pool.add_argument("--pool", type=Path, metavar="FILE", help="YAML with a ZeroGWorkerPool")
-    for flag, field, kind, text in _SPEC_FLAGS + _SCALING_FLAGS:
-        pool.add_argument(flag, dest=field, type=kind, help=text)
-    _add_cluster(parser.add_argument_group("the played cluster"))
+    pool.add_argument(
+        "--pool", type=Path, metavar="FILE", help="YAML with a ZeroGWorkerPool; flags win over it"
+    )
+    for flag, field, kind, name, text in _SPEC_FLAGS + _SCALING_FLAGS:
+        pool.add_argument(flag, dest=field, type=kind, metavar=name, help=text)
+    _add_cluster(parser.add_argument_group("the cluster that is played"))
     keda = parser.add_argument_group("what it is compared with")
     keda.add_argument(
         "--keda-value",
         type=number(0.001),
-        help=f"messages per worker (default jobsPerWorker, else {KEDA_VALUE:g})",
+        metavar="N",
+        help=f"KEDA's messages per worker (default jobsPerWorker, else {KEDA_VALUE:g})",
     )
     output = parser.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="print JSON")
-    output.add_argument("--plot", type=Path, metavar="FILE", help="draw it: .svg or .png")
+    output.add_argument("--json", action="store_true", help="print JSON, for programs")
+    output.add_argument("--plot", type=Path, metavar="FILE", help="draw it into a .svg or .png")
     return parser
 
 
@@ -83,32 +91,23 @@ def _add_cluster(group: "argparse._ArgumentGroup") -> None:
         "--pod-start-seconds",
         type=number(0),
         default=_CLUSTER.pod_start_seconds,
-        help="from creating a pod to its readiness, give or take a fifth (default %(default)g)",
+        metavar="SECONDS",
+        help="from a pod's creation until it is ready, give or take a fifth (default %(default)g)",
     )
     group.add_argument(
         "--grace-seconds",
         type=number(0),
         default=_CLUSTER.grace_seconds,
-        help="pods that KEDA's way deletes may go on so long (default %(default)g)",
+        metavar="SECONDS",
+        help="how long a pod that KEDA's way deletes may go on (default %(default)g)",
     )
     group.add_argument(
-        "--seed", type=int, default=_CLUSTER.seed, help="of all chance (default %(default)s)"
+        "--seed",
+        type=int,
+        default=_CLUSTER.seed,
+        metavar="N",
+        help="another one gives other chances (default %(default)s)",
     )
-
-
-def number(least: float) -> Callable[[str], float]:
-    """Return a type of arguments: a finite number that is not less than this."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
-        if not isfinite(value) or value < least:
-            raise argparse.ArgumentTypeError(f"{text} is not a number of at least {least:g}")
-        return value
-
-    return parse
 
 
 def read_pool(options: argparse.Namespace) -> PoolSpec:
@@ -117,10 +116,10 @@ def read_pool(options: argparse.Namespace) -> PoolSpec:
     if not options.pool:
         spec["maxReplicas"] = MAX_REPLICAS
     flags = vars(options)
-    for _, field, _, _ in _SPEC_FLAGS:
+    for _, field, *_ in _SPEC_FLAGS:
         if flags[field] is not None:
             spec[field] = flags[field]
-    given = {field: flags[field] for _, field, _, _ in _SCALING_FLAGS if flags[field] is not None}
+    given = {field: flags[field] for _, field, *_ in _SCALING_FLAGS if flags[field] is not None}
     spec["scaling"] = _merge(spec.get("scaling"), given)
     parsed = PoolSpec.parse(name, spec)
     if parsed.stop_policy is not StopPolicy.NONE:

@@ -7,7 +7,7 @@ and a worker that is about to leave is listed as ready until it is gone.
 from math import ceil, floor
 
 from zerog_operator.model import Decision, Observation, WorkerPod, Workers, WorkerState
-from zerog_operator.pool import PoolSpec, template_hash
+from zerog_operator.pool import PoolSpec
 from zerog_operator.scaling import History, decide
 from zerog_operator.simulation.cluster import SimulatedCluster, Worker
 
@@ -20,7 +20,7 @@ class ZeroGPolicy:
 
     def __init__(self, spec: PoolSpec) -> None:
         self._spec = spec
-        self._template = template_hash(spec)
+        self._template = spec.template_hash
         self._history = History()
         self._pods: dict[int, WorkerPod] = {}
 

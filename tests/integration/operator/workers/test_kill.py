@@ -176,22 +176,25 @@ def test_a_worker_that_is_killed_while_it_retires_comes_back_and_retires_again(
             trap.wait(STEP_SECONDS)
             kill_all_workers(local_node, stage.namespace)
             stage.wait_for_pods(0, seconds=2 * DEADLINE_SECONDS)
-        kill_while_it_obeys_its_name(works, local_node, queue)
+        for version, after in ((2, False), (3, True)):
+            kill_while_it_obeys_its_name(works, local_node, queue, version, after=after)
         works.wait_until_done()
         works.check()
     finally:
         queue.close()
 
 
-def kill_while_it_obeys_its_name(works: Works, node: LocalNode, queue: QueueProxy) -> None:
-    """Kill a worker that is replaced when it has stopped and not yet taken note of it."""
+def kill_while_it_obeys_its_name(
+    works: Works, node: LocalNode, queue: QueueProxy, version: int, *, after: bool
+) -> None:
+    """Kill a worker that is replaced by a new version, before or after its name is gone."""
     stage = works.stage
-    works.apply(minReplicas=1, maxReplicas=1)
+    works.apply(version - 1, minReplicas=1, maxReplicas=1)
     (old,) = stage.wait_for_pods(1)
     # One that is not ready yet is not told by its name: it is deleted.
     wait_until(lambda: stage.status(POOL).get("readyReplicas") == 1, STEP_SECONDS, "it is ready")
-    trap = queue.trap(is_taken_back, after=False)
-    works.apply(version=2, minReplicas=1, maxReplicas=1)
+    trap = queue.trap(is_taken_back, after=after)
+    works.apply(version, minReplicas=1, maxReplicas=1)
     trap.wait(STEP_SECONDS)
 
     kill_all_workers(node, stage.namespace)
@@ -201,7 +204,7 @@ def kill_while_it_obeys_its_name(works: Works, node: LocalNode, queue: QueueProx
         return len(pods) == 1 and old["metadata"]["uid"] not in pods
 
     wait_until(replaced, 2 * DEADLINE_SECONDS, "it is replaced all the same")
-    works.apply(version=2, minReplicas=0, maxReplicas=1)
+    works.apply(version, minReplicas=0, maxReplicas=1)
 
 
 def kill_all_workers(node: LocalNode, namespace: str) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from zerog.cli import codes
+from zerog.cli.arguments import STATES
 from zerog.cli.jobs import read_parameters
-from zerog.cli.main import STATES, main
-from zerog.cli.output import short_time
+from zerog.cli.main import COMMANDS, _read, build_parser, main
+from zerog.cli.words import short_time
 from zerog.client import ApiError
 from zerog.errors import ConfigError
 from zerog.jobs.record import State
@@ -39,9 +40,12 @@ def test_a_misspelt_command_is_offered_the_near_one(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["run"], "the following arguments are required: type\n"),
+        (["run"], "the following arguments are required: TYPE\n"),
+        (["run", "T", "--delay", "-1"], "-1 is not a number of at least 0"),
+        (["run", "T", "a=1", "--no-such"], "unrecognized arguments: --no-such"),
+        (["info", "nonsense"], "'nonsense' is no UUID of a job; `zerog list` shows jobs"),
         (["list", "-n", "-3"], "-3 is less than 1"),
-        (["list", "-n", "few"], "invalid number value: 'few'"),
+        (["list", "-n", "few"], "'few' is not a whole number"),
         (["retry", "--state", "nope"], "invalid choice: 'nope' (choose from 'queued', 'running'"),
     ],
 )
@@ -94,6 +98,20 @@ def test_parameters_are_json_text_or_files(tmp_path: Path) -> None:
     read = read_parameters(["b=[3]", "c=word", f"d=@{tmp_path}/text"], f"{tmp_path}/p.json")
 
     assert read == {"a": 1, "b": [3], "c": "word", "d": "hello"}
+
+
+def test_parameters_may_stand_behind_options() -> None:
+    options = _read(build_parser(), ["run", "T", "a=1", "--priority", "3", "b=2"])
+
+    assert (options.parameters, options.priority) == (["a=1", "b=2"], 3)
+
+
+def test_every_command_is_in_the_overview() -> None:
+    overview = build_parser().format_help()
+
+    for name in (*COMMANDS, "simulate"):
+        assert f"\n  {name} " in overview
+    assert max(map(len, overview.splitlines())) < 80
 
 
 @pytest.mark.parametrize(

@@ -218,8 +218,12 @@ class Found(Exception):
 
 
 def whole_seconds(seconds: float) -> timedelta:
-    """Return an expiry as Couchbase counts it: whole seconds, and never 0, which means for ever."""
-    return timedelta(seconds=max(1, math.ceil(seconds)))
+    """Return an expiry as Couchbase counts it: whole seconds, and never 0, which means for ever.
+
+    The server counts from the start of its present second, which is nearly over in the worst
+    case: one more lets nothing end earlier than asked for.
+    """
+    return timedelta(seconds=max(1, math.ceil(seconds) + 1))
 
 
 def _server_durability(level: str) -> ServerDurability | None:

@@ -1,0 +1,242 @@
+"""The arguments of each command, with their help.
+
+Nothing of ZeroG is imported that takes time: `zerog --help` starts fast.
+"""
+
+import argparse
+from typing import Any
+
+from zerog.cli.parser import count, job_uuid, number, seconds
+
+#: A job's states, as `zerog.jobs.record.State` has them: importing that takes longer than a help.
+STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
+
+
+def nothing(parser: argparse.ArgumentParser) -> None:
+    """No arguments."""
+
+
+def one_job(parser: argparse.ArgumentParser) -> None:
+    """The UUID of a job."""
+    parser.add_argument("uuid", type=job_uuid, metavar="UUID", help="the job's UUID")
+
+
+def data(parser: argparse.ArgumentParser) -> None:
+    """A job, and where its data goes."""
+    one_job(parser)
+    _output(parser)
+
+
+def some_jobs(parser: argparse.ArgumentParser) -> None:
+    """Jobs by UUID, or by a filter."""
+    parser.add_argument("uuid", nargs="*", type=job_uuid, metavar="UUID", help="UUIDs of jobs")
+    _choice(parser, "all jobs", None)
+
+
+def _choice(parser: argparse.ArgumentParser, what: str, default: list[str] | None) -> None:
+    again = "may be given more than once"
+    add: Any = parser.add_argument
+    add("--type", action="append", default=default, help=f"{what} of this type; {again}")
+    add("--state", action="append", default=default, choices=STATES, metavar="STATE",
+        help=f"{what} in this state ({', '.join(STATES)}); {again}")  # fmt: skip
+    add("--queue", action="append", default=default, help=f"{what} of this queue; {again}")
+
+
+def submission(parser: argparse.ArgumentParser) -> None:
+    """A job to be submitted."""
+    parser.add_argument("type", metavar="TYPE", help="the job type; `zerog types` lists them")
+    parser.add_argument(
+        "parameters",
+        nargs="*",
+        default=[],
+        metavar="key=value",
+        help="parameters: JSON if it parses, else text; key=@file reads a text file, "
+        "key=@base64:file any file",
+    )
+    parser.add_argument("--params", metavar="FILE", help="JSON object of parameters, - for stdin")
+    parser.add_argument(
+        "--priority", type=int, metavar="0…9", help="0 runs first, 9 last (default: the type's)"
+    )
+    parser.add_argument(
+        "--delay", type=seconds, metavar="SECONDS", help="do not start it before so long"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="how long an attempt may run (default: the type's)",
+    )
+    parser.add_argument("--key", help="Idempotency-Key: the same key submits only once")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"""\
+examples:
+  {parser.prog} WordStatistics text=@README.md top=3
+  {parser.prog} Thumbnails picture=@base64:cat.png 'sizes=[64, 128]'
+"""
+
+
+def run(parser: argparse.ArgumentParser) -> None:
+    """A job to be submitted and followed."""
+    submission(parser)
+    _limit(parser)
+    _output(parser)
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the data there, as JSON")
+
+
+def _limit(parser: argparse.ArgumentParser) -> None:
+    text = "follow it for at most so long; the job goes on"
+    parser.add_argument("--for", dest="limit", type=seconds, metavar="SECONDS", help=text)
+
+
+def watch(parser: argparse.ArgumentParser) -> None:
+    """A job to be followed."""
+    one_job(parser)
+    _limit(parser)
+
+
+def listing(parser: argparse.ArgumentParser) -> None:
+    """Which jobs to list."""
+    _choice(parser, "only jobs", [])
+    parser.add_argument(
+        "-n", "--limit", type=count, default=20, metavar="N", help="at most so many (default 20)"
+    )
+
+
+def _modules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("jobs", nargs="*", metavar="MODULE", help="module or .py file with jobs")
+
+
+def _store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="the datastore: sqlite:///PATH or couchbase://… (ZEROG_STORE)",
+    )
+
+
+def _queue(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--queue-address",
+        dest="queue",
+        metavar="HOST:PORT",
+        help="beanstalkd's address (ZEROG_QUEUE)",
+    )
+
+
+def repair(parser: argparse.ArgumentParser) -> None:
+    """Where datastore and queue are."""
+    _store(parser)
+    _queue(parser)
+
+
+def worker(parser: argparse.ArgumentParser) -> None:
+    """How a worker runs."""
+    _modules(parser)
+    repair(parser)
+    parser.add_argument(
+        "--slots", type=int, metavar="N", help="jobs at the same time (ZEROG_SLOTS)"
+    )
+    parser.add_argument(
+        "--queues",
+        nargs="+",
+        metavar="QUEUE",
+        help="serve only these (ZEROG_QUEUES; default: those of the jobs)",
+    )
+    parser.add_argument(
+        "--grace-seconds",
+        type=seconds,
+        metavar="SECONDS",
+        help="how long jobs may go on after SIGTERM (ZEROG_GRACE_SECONDS)",
+    )
+    parser.add_argument("--log-json", action="store_true", help="log as JSON")
+
+
+def api(parser: argparse.ArgumentParser) -> None:
+    """How the API is served."""
+    repair(parser)
+    parser.add_argument("--host", help="address to listen on (ZEROG_HOST)")
+    parser.add_argument("--port", type=int, help="port, 0 for a free one (ZEROG_PORT)")
+    parser.add_argument("--log-json", action="store_true", help="log as JSON")
+
+
+def dev(parser: argparse.ArgumentParser) -> None:
+    """How everything on this machine runs."""
+    _modules(parser)
+    parser.add_argument("--port", type=int, help="the API's port (default 8080 or a free one)")
+    parser.add_argument("--queue-port", type=int, help="beanstalkd's port (default a free one)")
+    parser.add_argument(
+        "--data", default=".zerog", metavar="FOLDER", help="folder of all data (default .zerog)"
+    )
+    parser.add_argument(
+        "--slots", type=int, metavar="N", help="jobs at the same time (default: processors)"
+    )
+    parser.add_argument(
+        "--reload", action="store_true", help="start the worker anew when code changes"
+    )
+    parser.add_argument("--no-hints", action="store_true", help="do not say what to try next")
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Which modules, and whether their types are registered."""
+    _modules(parser)
+    parser.add_argument(
+        "--register",
+        action="store_true",
+        help="also write the types into the datastore, as a worker does",
+    )
+    _store(parser)
+
+
+def datastore(parser: argparse.ArgumentParser) -> None:
+    """What to do with the datastore."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+
+    init = add("init", "make the scope, collections and indexes that a Couchbase bucket needs")
+    init.add_argument(
+        "--dry-run", action="store_true", help="only print the statements, change nothing"
+    )
+    init.add_argument(
+        "--index-replicas",
+        type=int,
+        default=0,
+        metavar="N",
+        help="copies of each index on other nodes (default 0)",
+    )
+    init.add_argument(
+        "--wait",
+        type=number(0),
+        default=300.0,
+        metavar="SECONDS",
+        help="wait at most so long until the indexes are built (default 300)",
+    )
+    check = add("check", "tell what the datastore lacks, and what puts it right")
+    for action in (init, check):
+        _store(action)
+    copy = add("copy", "copy all jobs to another datastore; a repeat copies what is missing")
+    copy.add_argument("source", metavar="FROM", help="the datastore's URL: sqlite:///PATH, …")
+    copy.add_argument("target", metavar="TO", help="the other one's URL: couchbase://…")
+    for action in (check, copy):
+        action.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="print JSON, for programs",
+        )
+
+
+def completion(parser: argparse.ArgumentParser) -> None:
+    """Which shell."""
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="the shell")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = """\
+bash, zsh: add to the file that your shell reads at its start
+  eval "$(zerog completion bash)"
+fish:
+  zerog completion fish > ~/.config/fish/completions/zerog.fish
+"""

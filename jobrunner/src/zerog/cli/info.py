@@ -1,0 +1,89 @@
+"""`zerog info`: all that people want to know of one job."""
+
+import argparse
+from typing import Any
+
+from zerog.cli import codes
+from zerog.cli.output import connect, print_json, print_table
+from zerog.client.calls import UNFINISHED
+from zerog.jobs.record import parse_time
+
+
+def command_info(options: argparse.Namespace) -> int:
+    """Show a job: progress, attempts and log."""
+    with connect(options) as client:
+        info = client.info(options.uuid)
+    if options.json:
+        print_json(info)
+        return codes.OK
+    for name, text in facts(info):
+        print(f"{name + ':':<13}{text}")
+    print()
+    print_attempts(info["attempts"])
+    told = story(info)
+    if told:
+        print()
+    for line in told:
+        print(line)
+    return codes.OK
+
+
+def story(info: dict[str, Any]) -> list[str]:
+    """Return the lines of the log, with the end of each attempt that says why it came."""
+    lines = [
+        ((line["attempt"], 0, line["seq"]), line["time"], line["level"], line["message"])
+        for name in ("events", "warnings", "errors")
+        for line in info[name]
+    ]
+    lines += [
+        ((item["number"], 1, 0), item["endedTime"], item["cause"], item["message"])
+        for item in info["attempts"]
+        if item.get("message")
+    ]
+    return [f"{time[11:19]} {what:<11} {text}" for _, time, what, text in sorted(lines)]
+
+
+def facts(info: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is known of a job, a name and a text each."""
+    code, message = info["resultCode"], info.get("message")
+    found = [
+        ("job", info["uuid"]),
+        ("type", info["type"]),
+        ("queue", info["queue"]),
+        ("state", info["state"]),
+        ("result code", None if code == UNFINISHED else str(code)),
+        ("message", None if message == info["state"] else message),
+        ("done", f"{info['completeness']:.0%}"),
+        ("created", _utc(info.get("createdTime"))),
+        ("started", _utc(info.get("startedTime"))),
+        ("finished", _utc(info.get("finishedTime"))),
+        ("not before", _utc(info.get("notBeforeTime"))),
+    ]
+    return [(name, text) for name, text in found if text is not None]
+
+
+def print_attempts(attempts: list[dict[str, Any]]) -> None:
+    """Print a job's attempts, one a line."""
+    rows = [
+        (
+            attempt["number"],
+            attempt["startedTime"][:19].replace("T", " "),
+            _seconds(attempt),
+            attempt.get("cause", "runs"),
+            attempt["worker"]["name"],
+        )
+        for attempt in attempts
+    ]
+    columns = ("ATTEMPT", "STARTED (UTC)", "TOOK (s)", "CAUSE", "WORKER")
+    print_table(columns, rows, "It was not started yet: `zerog workers` shows who could run it.")
+
+
+def _utc(time: str | None) -> str | None:
+    return None if time is None else f"{time[:19].replace('T', ' ')} UTC"
+
+
+def _seconds(attempt: dict[str, Any]) -> str | None:
+    if "endedTime" not in attempt:
+        return None
+    took = parse_time(attempt["endedTime"]) - parse_time(attempt["startedTime"])
+    return f"{took.total_seconds():.2f}"
