@@ -10,3 +10,5 @@ if ! command -v redis-server >/dev/null; then
 fi
 VIRTUAL_ENV=$PWD/.venv .tools/bin/uv pip install -q --require-hashes -r requirements-bench.lock
 .venv/bin/python -m benchmarks.run "$@"
+# Other pages repeat some of the figures.
+.venv/bin/python hack/reference.py

@@ -1,5 +1,6 @@
 """Write the reference that is made from code: the pages of the command line and the SDK, and the
-tables of calls, settings and metrics in pages whose prose is written by hand.
+tables of calls, settings and metrics in pages whose prose is written by hand. Also the figures that
+prose repeats from the benchmarks (`hack/figures.py`).
 
 `--check` writes nothing and fails where a page is not what the code says.
 """
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
 PAGES = ROOT / "docs/reference"
 NOTE = "<!-- Made by hack/reference.py from the code; edit that. -->\n"
 #: What a page made in part has around it.
@@ -263,23 +266,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail where a page is stale")
     options = parser.parse_args()
+    from hack.figures import SENTENCES, untrue, with_figures
+
     if options.check and sys.version_info[:2] != PYTHON:
         print("the reference is made and checked with Python {}.{}".format(*PYTHON))
         return 0
-    pages = {"cli.md": command_line(), "sdk.md": sdk()}
+    pages = {PAGES / "cli.md": command_line(), PAGES / "sdk.md": sdk()}
     for name, made in tables().items():
-        pages[name] = filled((PAGES / name).read_text(), made)
+        pages[PAGES / name] = filled((PAGES / name).read_text(), made)
+    wrong = list(untrue())
+    try:
+        for name in SENTENCES:
+            pages[ROOT / name] = with_figures(name, (ROOT / name).read_text())
+    except ValueError as error:
+        wrong.append(str(error))
     stale = []
-    for name, text in pages.items():
-        path = PAGES / name
+    for path, text in pages.items():
         if not path.exists() or path.read_text() != text:
-            stale.append(name)
+            stale.append(str(path.relative_to(ROOT)))
             if not options.check:
                 path.write_text(text)
     if options.check and stale:
-        print(f"stale: {', '.join(stale)}; run `make reference`", file=sys.stderr)
-        return 1
-    return 0
+        wrong.append(f"stale: {', '.join(stale)}; run `make reference`")
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,174 @@
+"""The figures that prose repeats: where each stands, where it comes from, and what is said of it.
+
+They come from what the benchmarks write: `benchmarks/results/latest.json` and the tables of
+docs/performance.md. `hack/reference.py` puts them into the sentences below, or says which a page
+lacks. Sentences that draw a conclusion stand in `CLAIMS`: where the figures do not bear one out any
+more, it has to be written anew, here and in the page.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PERFORMANCE = "docs/performance.md"
+COMPARISON = "docs/explanation/comparison.md"
+#: {} stands for a figure; line breaks do not count.
+SENTENCES: dict[str, list[tuple[str, list[str]]]] = {
+    "README.md": [
+        ("A pool at zero has its first pod {} s after the first job", ["operator first p50"]),
+        ("{} jobs a second from POST to stored result on two cores", ["zerog stored"]),
+        ("FastAPI with Celery on a Redis in memory brings {} there", ["celery stored"]),
+    ],
+    PERFORMANCE: [
+        ("brings {} times as many jobs from POST to a stored result as FastAPI + Celery",
+         ["zerog/celery stored"]),
+        ("{} times as many as the fastest peer", ["zerog/fastest stored"]),
+    ],
+    COMPARISON: [
+        ("without persistence brought {} jobs a second", ["celery stored"]),
+        ("from POST to a stored result, ZeroG {} with everything on disk", ["zerog stored"]),
+        ("{} jobs a second in the benchmark", ["rq stored"]),
+        ("huey ({} jobs a second) and taskiq ({})", ["huey stored", "taskiq stored"]),
+        ("huey answers sooner than ZeroG (p50 {} ms against {} ms)", ["huey idle", "zerog idle"]),
+        ("to its pod's creation passed {} s (p50 of one run, the worst of 40 was {} s)",
+         ["operator first p50", "operator first worst"]),
+        ("KEDA with a queue length of 5 had p95 between {} and {} s",
+         ["keda least p95", "keda most p95"]),
+        ("cost up to {} times the worker-seconds", ["tuned/zerog most seconds"]),
+        ("(`cron`: {} against {})", ["tuned cron seconds", "zerog cron seconds"]),
+    ],
+}  # fmt: skip
+Rows = dict[tuple[str, str], dict[str, float]]
+
+
+def measured() -> dict[str, dict[str, float]]:
+    """Return the medians of `make bench`, by system."""
+    document = json.loads((ROOT / "benchmarks/results/latest.json").read_text())
+    return {name: dict(values) for name, values in document["medians"].items()}
+
+
+def operator_row(name: str) -> str:
+    """Return what was measured in a row of the operator's table."""
+    for line in (ROOT / PERFORMANCE).read_text().splitlines():
+        if line.startswith(f"| {name} |"):
+            return line.split("|")[2]
+    raise ValueError(f"{PERFORMANCE} has no row {name!r}")
+
+
+def simulated() -> Rows:
+    """Return what the simulated table has of each load and policy."""
+    rows: Rows = {}
+    table = (ROOT / PERFORMANCE).read_text().partition("<!-- simulated: begin -->")[2]
+    load = ""
+    for line in table.partition("<!-- simulated: end -->")[0].strip().splitlines()[2:]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        load = cells[0] or load
+        p95, seconds, interrupted = (float(cells[i].replace(",", "")) for i in (4, 7, 8))
+        rows[load, cells[1]] = {"p95": p95, "seconds": seconds, "interrupted": interrupted}
+    return rows
+
+
+ZEROG, KEDA, TUNED, JOBS = (
+    "ZeroG", "KEDA+HPA", "KEDA+HPA, tuned to ZeroG's p95", "KEDA ScaledJob",
+)  # fmt: skip
+
+
+def policy(rows: Rows, name: str, figure: str) -> dict[str, float]:
+    """Return a figure of a policy on each load."""
+    return {load: values[figure] for (load, of), values in rows.items() if of == name}
+
+
+def figures() -> dict[str, str]:
+    """Return all figures as they are written."""
+    peers, rows = measured(), simulated()
+    found = {
+        f"{name} stored": f"{values['stored_per_second']:,.0f}" for name, values in peers.items()
+    }
+    found |= {f"{name} idle": f"{values['idle_p50_ms']:.1f}" for name, values in peers.items()}
+    stored = {name: values["stored_per_second"] for name, values in peers.items()}
+    ours = stored.pop("zerog")
+    found["zerog/celery stored"] = f"{ours / stored['celery']:.1f}"
+    found["zerog/fastest stored"] = f"{ours / max(stored.values()):.1f}"
+    first = re.findall(
+        r"[\d.]+(?= s)", operator_row("first job in an empty queue → its pod is created")
+    )
+    found["operator first p50"], found["operator first worst"] = first
+    keda = policy(rows, KEDA, "p95").values()
+    found["keda least p95"], found["keda most p95"] = f"{min(keda):.0f}", f"{max(keda):.0f}"
+    zerog, tuned = policy(rows, ZEROG, "seconds"), policy(rows, TUNED, "seconds")
+    found["tuned/zerog most seconds"] = f"{max(tuned[load] / zerog[load] for load in zerog):.0f}"
+    found["tuned cron seconds"] = f"{tuned['cron']:,.0f}"
+    found["zerog cron seconds"] = f"{zerog['cron']:,.0f}"
+    return found
+
+
+def _fastest_is_huey() -> bool:
+    stored = {name: values["stored_per_second"] for name, values in measured().items()}
+    del stored["zerog"]
+    return max(stored, key=lambda name: stored[name]) == "huey"
+
+
+def _interrupts_on() -> set[str]:
+    return {load for load, count in policy(simulated(), KEDA, "interrupted").items() if count}
+
+
+def _cheapest_jobs() -> set[str]:
+    rows = simulated()
+    seconds = {name: policy(rows, name, "seconds") for name in (ZEROG, KEDA, TUNED, JOBS)}
+    return {
+        load
+        for load in seconds[JOBS]
+        if seconds[JOBS][load] == min(values[load] for values in seconds.values())
+    }
+
+
+#: (page, sentence, whether the figures bear it out)
+CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
+    (PERFORMANCE, "as many as the fastest peer, huey", _fastest_is_huey),
+    (PERFORMANCE, "When idle, huey answers a little sooner",
+     lambda: measured()["huey"]["idle_p50_ms"] < measured()["zerog"]["idle_p50_ms"]),
+    (COMPARISON, "Nearer to ZeroG in speed are huey", _fastest_is_huey),
+    (COMPARISON, "When idle, huey answers sooner than ZeroG",
+     lambda: measured()["huey"]["idle_p50_ms"] < measured()["zerog"]["idle_p50_ms"]),
+    (COMPARISON, "ZeroG's p95 stayed within its 10 s target on all five",
+     lambda: max(policy(simulated(), ZEROG, "p95").values()) <= 10),
+    (COMPARISON, "less than a tenth more on `longtail`",
+     lambda: policy(simulated(), TUNED, "seconds")["longtail"]
+     < 1.1 * policy(simulated(), ZEROG, "seconds")["longtail"]),
+    (COMPARISON, "KEDA's Deployments interrupted jobs on `day` and `longtail`",
+     lambda: _interrupts_on() == {"day", "longtail"}),
+    (COMPARISON, "ScaledJobs interrupted none and were the cheapest on `spike` and `cron`",
+     lambda: not any(policy(simulated(), JOBS, "interrupted").values())
+     and _cheapest_jobs() == {"spike", "cron"}),
+]  # fmt: skip
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    words = [re.escape(word).replace(r"\{\}", r"(\d[\d,.]*\d|\d)") for word in sentence.split()]
+    return re.compile(r"\s+".join(words))
+
+
+def with_figures(page: str, text: str) -> str:
+    """Return a page with its figures as they were measured. `ValueError` if a sentence is gone."""
+    known = figures()
+    for sentence, names in SENTENCES[page]:
+        found = _pattern(sentence).search(text)
+        if found is None:
+            raise ValueError(
+                f"{page} lacks the sentence {sentence!r}: change it in hack/figures.py"
+            )
+        for number in range(len(names), 0, -1):
+            begin, end = found.span(number)
+            text = text[:begin] + known[names[number - 1]] + text[end:]
+    return text
+
+
+def untrue() -> Iterator[str]:
+    """Say which conclusions the figures do not bear out, or a page does not draw any more."""
+    for page, sentence, holds in CLAIMS:
+        if _pattern(sentence).search((ROOT / page).read_text()) is None:
+            yield f"{page} lacks the sentence {sentence!r}: change it in hack/figures.py"
+        elif not holds():
+            yield f"{page} says {sentence!r}, and {PERFORMANCE} does not bear that out"
