@@ -28,6 +28,7 @@ from zerog import jsontext
 from zerog.datastore.base import COLLECTIONS
 from zerog.datastore.couchbase import failures
 from zerog.datastore.couchbase.address import Address
+from zerog.datastore.couchbase.telemetry import telemetry_options
 from zerog.errors import ConfigError, DatastoreError, DatastoreUnavailableError, ZeroGError
 from zerog.settings import CouchbaseSettings
 
@@ -236,27 +237,11 @@ def _cluster_options(
         "enable_app_telemetry": False,
         "log_redaction": True,
     }
-    options |= _telemetry(settings.couchbase_telemetry)
+    options |= telemetry_options(settings.couchbase_telemetry)
     try:
         return ClusterOptions(_authenticator(address, settings), **options)
     except CouchbaseException as error:
         raise failures.at_start(error, address) from error
-
-
-def _telemetry(kind: str) -> dict[str, Any]:
-    if kind == "none":
-        return {"enable_tracing": False, "enable_metrics": False}
-    if kind != "opentelemetry":
-        raise ConfigError(f"ZEROG_COUCHBASE_TELEMETRY: {kind!r} is neither none nor opentelemetry")
-    try:
-        from couchbase.observability.otel_metrics import get_otel_meter
-        from couchbase.observability.otel_tracing import get_otel_tracer
-
-        return {"tracer": get_otel_tracer(), "meter": get_otel_meter()}
-    except ImportError as error:
-        raise ConfigError(
-            "ZEROG_COUCHBASE_TELEMETRY=opentelemetry needs `pip install zerog[otel]`"
-        ) from error
 
 
 def _authenticator(address: Address, settings: CouchbaseSettings) -> Any:
