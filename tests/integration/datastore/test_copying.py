@@ -44,9 +44,9 @@ def queued() -> JobRecord:
     return JobRecord(uuid=new_job_id(), type="T", queue="q", created_time=NOW, changed_time=NOW)
 
 
-async def fill(store: Datastore) -> list[JobRecord]:
+async def fill(store: Datastore, jobs: int = JOBS) -> list[JobRecord]:
     """Finished jobs with everything beside them, and queued ones."""
-    records = [finished(n) if n % 2 else queued() for n in range(JOBS)]
+    records = [finished(n) if n % 2 else queued() for n in range(jobs)]
     for record in records:
         if record.is_finished:
             await store.upsert("progress", record.uuid, {"attempt": 1, "completeness": 1.0})

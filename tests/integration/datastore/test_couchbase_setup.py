@@ -12,6 +12,9 @@ from zerog.cli.main import main
 from zerog.datastore.couchbase.connection import ALL_COLLECTIONS
 from zerog.datastore.couchbase.statements import indexes
 
+#: The query service's code for a user without the role.
+NOT_ALLOWED = 13014
+
 
 @pytest.fixture
 def url(couchbase: CouchbaseServer, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -112,6 +115,30 @@ def test_a_missing_index_is_named_with_its_statement(
     assert [item["problem"] for item in found] == [
         f"the index {index.name} is missing" for index in indexes()
     ]
+
+
+def test_a_user_who_may_not_look_at_indexes_is_told_of_the_roles(
+    couchbase_server: CouchbaseServer, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(capsys, "init", "--store", url)
+    couchbase_server.add_fault("status", status=NOT_ALLOWED, opcode="QUERY")
+
+    said = call(capsys, "check", "--store", url, code=1)
+
+    assert "indexes: " in said
+    assert "give the user the roles data_reader[zerog:" in said
+    assert "query_list_index[zerog:" in said
+
+
+def test_a_user_who_may_not_define_indexes_is_told_the_statement(
+    couchbase_server: CouchbaseServer, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The first query looks at the indexes, the second defines one.
+    couchbase_server.add_fault("status", status=NOT_ALLOWED, opcode="QUERY", skip=1)
+
+    assert main(["datastore", "init", "--store", url]) == 1
+
+    assert "zerog: error: refused: CREATE INDEX `zerog_jobs_by_key`" in capsys.readouterr().err
 
 
 def test_sqlite_needs_nothing(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -9,10 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
 from zerog.cli.words import counted, say
-from zerog.datastore import open_datastore
+from zerog.datastore import SQLITE, open_datastore
 from zerog.datastore.base import Datastore, JobFilter
 from zerog.datastore.copying import CopyReport, Count, compare, copy_all
-from zerog.errors import ConfigError
+from zerog.errors import ConfigError, DatastoreError
 from zerog.settings import ApiSettings, CouchbaseSettings, environment, load
 
 #: Statements that define, and copies, may take longer than a request of the API.
@@ -83,12 +84,21 @@ async def _check(url: str, as_json: bool) -> int:
 async def _copy(options: argparse.Namespace) -> int:
     if options.source == options.target:
         raise ConfigError("FROM and TO are the same datastore: name two")
+    # Opening would make an empty file, and nothing would be copied from it.
+    file = Path(options.source.removeprefix(SQLITE))
+    if options.source.startswith(SQLITE) and not file.is_file():
+        raise ConfigError(f"there is no file {file} to copy from")
     source = await open_datastore(options.source, deadline_seconds=DEADLINE_SECONDS)
     try:
         target = await open_datastore(options.target, deadline_seconds=DEADLINE_SECONDS)
         try:
             report = await _copy_visibly(source, target)
             counts = await compare(source, target)
+        except DatastoreError as error:
+            raise DatastoreError(
+                f"the copy has stopped: {error}\n  run the same command again: it goes on where it "
+                "was, and copies nothing twice"
+            ) from error
         finally:
             await target.close()
     finally:

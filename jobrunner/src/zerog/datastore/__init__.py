@@ -5,7 +5,8 @@ from pathlib import Path
 from zerog.datastore.base import Datastore
 from zerog.errors import ConfigError
 
-_SQLITE = "sqlite:///"
+#: How the URLs of SQLite files begin.
+SQLITE = "sqlite:///"
 _COUCHBASE = ("couchbase://", "couchbases://")
 
 
@@ -22,10 +23,10 @@ async def open_datastore(
         ConfigError: The URL names no datastore that there is, or its login is refused.
         DatastoreUnavailableError: It cannot be opened now.
     """
-    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
+    if url.startswith(SQLITE) and len(url) > len(SQLITE):
         from zerog.datastore.sqlite import SqliteDatastore
 
-        return await SqliteDatastore.open(Path(url[len(_SQLITE) :]), deadline_seconds)
+        return await SqliteDatastore.open(Path(url[len(SQLITE) :]), deadline_seconds)
     if url.startswith(_COUCHBASE):
         from zerog.datastore.couchbase.store import open_couchbase
 
