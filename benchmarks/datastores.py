@@ -3,16 +3,24 @@
 `python -m benchmarks.datastores` prints tables. Couchbase is the tests' imitation, one
 process of Python: its speed says nothing of a real server, but what is asked of it is counted
 exactly, and time is added to each of its answers as a network would.
+
+A machine's noise comes and goes within minutes, so nothing is measured once: the legs take turns
+in short rounds, each in another order, each is compared with the leg without delay of the same
+round, and the median of these ratios is what counts. The systems run all the time, the same
+processes for every round; the delay is switched. Finished jobs are let expire after each turn, so
+that the imitation, which looks at every document for each query, is as fast in the last as in
+the first.
 """
 
 import argparse
 import contextlib
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +39,10 @@ DEADLINE_SECONDS = 120.0
 IDLE_SECONDS = 8.0
 #: Jobs whose operations are counted.
 COUNTED_JOBS = 200
+#: Before each measurement: processes wake up, connections and caches are there.
+WARM_UP_JOBS = 100
+#: Longer than finished jobs are kept.
+RETENTION_SECONDS = 8 * 86400.0
 #: Between two jobs that are counted, so that the worker takes them one by one.
 PAUSE_SECONDS = 0.1
 
@@ -57,6 +69,7 @@ class Setup:
 @contextlib.contextmanager
 def zerog_on(store: str, more: Mapping[str, str], folder: Path) -> Iterator[Setup]:
     """Run beanstalkd and API on a store; the workers come later."""
+    folder.mkdir()
     beanstalkd = LocalBeanstalkd(binlog=folder / "binlog", fsync_milliseconds=0)
     beanstalkd.start()
     port = free_port()
@@ -110,7 +123,7 @@ def post(setup: Setup, number: int) -> str:
 
 def count_operations(setup: Setup, server: CouchbaseServer, jobs: int) -> None:
     """Print what a job asks of Couchbase, beside what an idle ZeroG does."""
-    setup.start("worker", str(JOBS_MODULE), "--slots", "1")
+    worker = setup.start("worker", str(JOBS_MODULE), "--slots", "1")
     setup.client.wait(post(setup, 0), DEADLINE_SECONDS)
     time.sleep(IDLE_SECONDS)  # what starting asks for is not counted
     server.reset_counters()
@@ -126,6 +139,10 @@ def count_operations(setup: Setup, server: CouchbaseServer, jobs: int) -> None:
     counted = {name: n - idle.get(name, 0) * seconds for name, n in server.counters().items()}
     print(f"a no-op job, POST to end, beside what idling asks: {per_job(counted, jobs)}")
     print(f"an idle API and worker, a second: {per_job(idle, 1)}")
+    setup.processes.remove(worker)
+    worker.terminate()
+    worker.wait(DEADLINE_SECONDS)
+    wait_until(lambda: not setup.client.workers())
 
 
 def per_job(counters: Mapping[str, float], jobs: int) -> str:
@@ -134,43 +151,75 @@ def per_job(counters: Mapping[str, float], jobs: int) -> str:
     return ", ".join(f"{count:.2f} {name}" for name, count in sorted(each.items())) or "nothing"
 
 
-def jobs_per_second(setup: Setup, jobs: int) -> float:
-    """Return how many no-op jobs a second get from POST to their stored end."""
-    worker = setup.start("worker", str(JOBS_MODULE), "--slots", str(SLOTS))
+@dataclass(frozen=True)
+class Leg:
+    """What is measured: a store, and how far away it is."""
+
+    name: str
+    setup: Setup
+    server: CouchbaseServer | None = None
+    delay_seconds: float = 0.0
+
+    def jobs_per_second(self, jobs: int) -> float:
+        """Return how many no-op jobs a second get from POST to their stored end."""
+        if self.server is not None and self.delay_seconds:
+            self.server.add_fault("delay", seconds=self.delay_seconds, count=None)
+        run_jobs(self.setup, WARM_UP_JOBS)
+        rate = jobs / run_jobs(self.setup, jobs)
+        if self.server is not None:
+            self.server.clear_faults()
+            self.server.advance_clock(RETENTION_SECONDS)
+        return rate
+
+
+def start_worker(setup: Setup) -> None:
+    """Start the worker that runs a leg's jobs, and wait until it is there."""
+    setup.start("worker", str(JOBS_MODULE), "--slots", str(SLOTS))
     wait_until(lambda: bool(setup.client.workers()))
-    run_jobs(setup, max(jobs // 10, 50))
-    rate = jobs / run_jobs(setup, jobs)
-    worker.terminate()
-    worker.wait(DEADLINE_SECONDS)
-    return rate
+
+
+def take_turns(legs: Sequence[Leg], rounds: int, jobs: int) -> dict[str, list[float]]:
+    """Measure every leg in every round; the order moves on by one from round to round."""
+    rates: dict[str, list[float]] = {leg.name: [] for leg in legs}
+    for number in range(rounds):
+        first = number % len(legs)
+        for leg in [*legs[first:], *legs[:first]]:
+            rates[leg.name].append(leg.jobs_per_second(jobs))
+        line = ", ".join(f"{name} {found[-1]:.0f}" for name, found in rates.items())
+        print(f"round {number + 1} of {rounds}: {line}", file=sys.stderr)
+    return rates
+
+
+def print_rates(rates: Mapping[str, list[float]], base: str) -> None:
+    """Print medians, and how each leg compares with the base in the same round."""
+    print("| | jobs/s, median | of Couchbase without delay: median | middle half of the rounds |")
+    print("|---|---|---|---|")
+    for name, found in rates.items():
+        ratios = [rate / beside for rate, beside in zip(found, rates[base], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        spread = f"{low:.2f} to {high:.2f}" if name != base else ""
+        print(f"| {name} | {statistics.median(found):.0f} | {middle:.2f} | {spread} |")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2000)
-    jobs = parser.parse_args().jobs
-    with tempfile.TemporaryDirectory() as name:
+    parser.add_argument("--jobs", type=int, default=1000, help="of a turn")
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        (folder / "sqlite").mkdir()
-        with zerog_on(f"sqlite:///{folder}/z.db", {}, folder / "sqlite") as setup:
-            print(f"SQLite: {jobs_per_second(setup, jobs):.0f} jobs/s")
-        with CouchbaseServer(folder / "couchbase") as server:
-            env = {"ZEROG_COUCHBASE_PASSWORD": server.password}
-            for number, delay in enumerate(DELAYS_SECONDS):
-                place = folder / f"run{number}"
-                place.mkdir()
-                with zerog_on(server.url(new_scope(server)), env, place) as setup:
-                    if number == 0:
-                        count_operations(setup, server, COUNTED_JOBS)
-                        setup.processes.pop().terminate()
-                    if delay:
-                        server.add_fault("delay", seconds=delay, count=None)
-                    rate = jobs_per_second(setup, jobs)
-                    print(
-                        f"Couchbase, {delay * 1e6:.0f} µs added to each answer: {rate:.0f} jobs/s"
-                    )
-                    server.clear_faults()
+        server = stack.enter_context(CouchbaseServer(folder / "couchbase"))
+        env = {"ZEROG_COUCHBASE_PASSWORD": server.password}
+        couchbase = stack.enter_context(zerog_on(server.url(new_scope(server)), env, folder / "c"))
+        count_operations(couchbase, server, COUNTED_JOBS)
+        start_worker(couchbase)
+        sqlite = stack.enter_context(zerog_on(f"sqlite:///{folder}/z.db", {}, folder / "s"))
+        start_worker(sqlite)
+        legs = [Leg("SQLite", sqlite)]
+        for delay in DELAYS_SECONDS:
+            legs.append(Leg(f"Couchbase, {delay * 1e6:.0f} µs away", couchbase, server, delay))
+        print_rates(take_turns(legs, options.rounds, options.jobs), legs[1].name)
 
 
 if __name__ == "__main__":
