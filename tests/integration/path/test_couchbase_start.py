@@ -10,6 +10,8 @@ from tests.couchbase.process import CouchbaseServer
 
 from .conftest import DEADLINE_SECONDS, JOBS, System, until
 
+#: Several starts, each with what a slow machine takes.
+pytestmark = pytest.mark.timeout(400)
 #: `zerog.cli.codes.USAGE`: something has to be configured otherwise.
 CONFIGURE = 2
 
@@ -43,7 +45,7 @@ def call(system: System, method: str, path: str, **options: object) -> httpx.Res
     """Ask the API; None while it does not listen."""
     url = f"http://127.0.0.1:{system.port}{path}"
     try:
-        return httpx.request(method, url, timeout=30, **options)  # type: ignore[arg-type]
+        return httpx.request(method, url, timeout=DEADLINE_SECONDS, **options)  # type: ignore[arg-type]
     except httpx.TransportError:
         return None
 
