@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from zerog import jsontext
-from zerog.jobs.record import is_job_id, parse_time
+from zerog.jobs.record import State, is_job_id, parse_time
 from zerog_api.http import Request
 from zerog_api.problems import Fault, Problem, unprocessable
 from zerog_api.service import Asked
@@ -18,6 +18,7 @@ MAX_DELAY_SECONDS = 366 * 86400
 MAX_TIMEOUT_SECONDS = 30 * 86400
 _BATCH_FIELDS = frozenset({"type", "parameters", "priority", "delay", "startAt", "timeout"})
 _FILTER_FIELDS = frozenset({"type", "state", "queue", "uuids"})
+_STATES = frozenset(map(str, State))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,16 @@ class BatchItem:
     asked: Asked
 
 
-def read_object(request: Request, *, empty_is_object: bool = True) -> dict[str, Any]:
+async def read_object(request: Request) -> dict[str, Any]:
     """Read the body as a JSON object; an empty body is an empty one."""
+    body = await request.read()
     content_type = request.headers.get("Content-Type", "application/json")
-    if "json" not in content_type.lower() and request.body:
+    if "json" not in content_type.lower() and body:
         raise Problem(415, "not-json", f"the body is {content_type[:100]!r}: send application/json")
-    if not request.body and empty_is_object:
+    if not body:
         return {}
     try:
-        value = jsontext.loads(request.body)
+        value = jsontext.loads(body)
         # A number like 1e999 reads as infinity, which has no JSON form; and there has to be
         # room for the levels of the document around it.
         if isinstance(value, dict):
@@ -126,7 +128,7 @@ def _time(text: Any) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which jobs a change by filter is for."""
+    """Which jobs a change by filter is for: those for which everything that is given holds."""
 
     types: list[str]
     states: list[str]
@@ -154,8 +156,10 @@ def read_selection(body: dict[str, Any]) -> Selection:
             faults.append(Fault(f"$.filter.{name}", "has to be a text or a list of texts"))
         elif name == "uuids" and not all(is_job_id(item) for item in items):
             faults.append(Fault("$.filter.uuids", "has an item that is no job's UUID"))
+        elif name == "state" and not set(items) <= _STATES:
+            faults.append(Fault("$.filter.state", f"has to be of {', '.join(State)}"))
         else:
-            lists[name] = items
+            lists[name] = list(dict.fromkeys(items))
     if faults:
         raise unprocessable(faults, "the filter does not fit")
     return Selection(

@@ -4,12 +4,9 @@ import asyncio
 import gc
 import logging
 import signal
-from asyncio import Future
 from collections.abc import Callable
 
 import uvloop
-from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
 from zerog import repair
@@ -20,26 +17,21 @@ from zerog.queues import connect_producer
 from zerog.queues.base import Producer
 from zerog.settings import ApiSettings
 from zerog.stats import Stats
+from zerog_api.application import Application
 from zerog_api.auth.choice import open_gate
 from zerog_api.auth.cors import Cors
 from zerog_api.auth.gate import Gate
-from zerog_api.http import NO_HTTP, Application
+from zerog_api.auth.hosts import Hosts, is_loopback
 from zerog_api.jobs import JobCalls
 from zerog_api.overview import OverviewCalls
 from zerog_api.routes import Router, build_openapi, build_routes
+from zerog_api.server import BODY_SECONDS, MAX_BODY_BYTES, Connections, Server, make_room
 from zerog_api.service import Jobs
 from zerog_api.system import Metrics, SystemCalls
 from zerog_api.types import Types
 from zerog_api.watch import Watch
 
 log = logging.getLogger(__name__)
-
-#: Tornado's own limit only guards against what ours has already refused.
-_SERVER_BODY_BYTES = 64 * 1024 * 1024
-_IDLE_SECONDS = 3600
-_BODY_SECONDS = 60
-#: What Tornado writes when a request line or header is broken, before it closes.
-_BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
 def run_api(settings: ApiSettings) -> int:
@@ -51,7 +43,7 @@ def run_api(settings: ApiSettings) -> int:
 
 def make_app(
     store: Datastore, producer: Producer, settings: ApiSettings, gate: Gate | None = None
-) -> tuple[Application, Jobs]:
+) -> tuple[Application, Jobs, OverviewCalls]:
     """Put the parts together. Without a gate there is no authentication."""
     types = Types(store)
     stats = Stats(store)
@@ -65,14 +57,16 @@ def make_app(
         calls, overview, system, anonymous_metrics=bool(settings.anonymous_metrics)
     )
     system.openapi_document = build_openapi(routes, guarded=gate is not None)
+    alone = gate is None and is_loopback(settings.host)
     app = Application(
         Router(routes, gate, settings.cors_origins).find,
         max_body_bytes=settings.max_body_bytes,
+        check=Hosts(settings.hosts).check if alone else None,
         observe=metrics.observe,
         origins=Cors(settings.cors_origins) if settings.cors_origins else None,
     )
     app.stopping = stopping
-    return app, jobs
+    return app, jobs, overview
 
 
 async def serve(
@@ -91,12 +85,10 @@ async def serve(
         settings.store, deadline_seconds=settings.deadline_seconds, patient=True
     )
     producer = await connect_producer(settings.queue)
-    app, jobs = make_app(store, producer, settings, gate)
-    server = _Server(
-        app,
-        max_body_size=_SERVER_BODY_BYTES,
-        idle_connection_timeout=_IDLE_SECONDS,
-        body_timeout=_BODY_SECONDS,
+    app, jobs, overview = make_app(store, producer, settings, gate)
+    server = Server(app, max_body_size=MAX_BODY_BYTES, body_timeout=BODY_SECONDS)
+    server.connections = Connections(
+        make_room(settings.max_connections), settings.max_connections_per_client
     )
     try:
         sockets = bind_sockets(settings.port, settings.host, backlog=1024)
@@ -110,6 +102,8 @@ async def serve(
     background = [
         asyncio.create_task(jobs.note_entries(stop), name="note-entries"),
         asyncio.create_task(repair.background(store, producer, stop), name="repair"),
+        asyncio.create_task(overview.measure(stop), name="rates"),
+        asyncio.create_task(server.connections.watch(stop), name="connections"),
     ]
     counting = asyncio.create_task(jobs.stats.run(), name="stats")
     gc.freeze()
@@ -132,27 +126,6 @@ async def serve(
             await gate.close()
         await producer.close()
         await store.close()
-
-
-class _Server(HTTPServer):
-    """Gives every connection our way of writing."""
-
-    def handle_stream(self, stream: IOStream, address: tuple[object, ...]) -> None:
-        stream.set_nodelay(True)
-        # Tornado makes the stream itself and lets nobody choose its class.
-        stream.__class__ = _Stream
-        super().handle_stream(stream, address)
-
-
-class _Stream(IOStream):
-    """A connection whose answers leave in one write and whose every refusal is a problem."""
-
-    def set_nodelay(self, value: bool) -> None:
-        """Leave Nagle's algorithm off: Tornado switches it twice an answer, for nothing."""
-
-    def write(self, data: bytes | memoryview) -> Future[None]:
-        """Write; Tornado's bare answer to what is no HTTP gets its body here."""
-        return super().write(NO_HTTP if data == _BARE_REFUSAL else data)
 
 
 async def _until(stop: asyncio.Event, background: list["asyncio.Task[None]"]) -> None:

@@ -6,9 +6,10 @@ last one: a slow one misses looks instead of filling memory.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ from zerog_api.watch import wait_any
 
 #: Rates are of the last so many seconds; younger measurements are too rough to tell.
 RATE_SECONDS, MIN_RATE_SECONDS = 60.0, 2.0
+SAMPLE_SECONDS = 5.0
 #: How old a look may be: how often the stream tells something new.
 LOOK_SECONDS, HISTORY_SECONDS = 1.0, 5.0
 #: A comment keeps proxies from closing a silent stream.
@@ -37,28 +39,50 @@ DEFAULT_MINUTES = 60
 _WORKER_NOISE = frozenset({"beat", "updatedTime"})
 
 
-@dataclass(slots=True)
 class Rates:
-    """Arrivals and departures per minute, from differences of beanstalkd's own counters."""
+    """Arrivals and departures per minute, from differences of beanstalkd's own counters.
 
-    samples: dict[str, list[tuple[float, int, int]]] = field(default_factory=dict)
+    Samples are taken by the clock and by nobody who asks, so that asking changes no rate.
+    """
 
-    def add(self, stats: TubeStats, now: float) -> tuple[float | None, float | None]:
-        """Take a measurement; return both rates, None while unknown."""
-        samples = self.samples.setdefault(stats.name, [])
-        if samples and (stats.total < samples[-1][1] or stats.deleted < samples[-1][2]):
-            samples.clear()  # the server was restarted
-        samples.append((now, stats.total, stats.deleted))
-        while len(samples) > 2 and now - samples[1][0] >= RATE_SECONDS:
-            samples.pop(0)
-        first = samples[0]
-        seconds = now - first[0]
+    def __init__(self) -> None:
+        self._samples: dict[str, deque[TubeStats]] = {}
+        self._times: dict[str, deque[float]] = {}
+
+    def sample(self, tubes: Iterable[TubeStats], now: float) -> None:
+        """Take a measurement of all tubes that there are."""
+        seen = {stats.name: stats for stats in tubes}
+        for name in [name for name in self._samples if name not in seen]:
+            del self._samples[name], self._times[name]
+        for name, stats in seen.items():
+            samples = self._samples.setdefault(name, deque())
+            times = self._times.setdefault(name, deque())
+            if samples and _began_anew(samples[-1], stats):
+                samples.clear()
+                times.clear()
+            samples.append(stats)
+            times.append(now)
+            while len(times) > 1 and now - times[1] >= RATE_SECONDS:
+                samples.popleft()
+                times.popleft()
+
+    def of(self, stats: TubeStats, now: float) -> tuple[float | None, float | None]:
+        """Return both rates until now; None while unknown."""
+        samples = self._samples.get(stats.name)
+        if not samples or _began_anew(samples[-1], stats):
+            return None, None
+        seconds = now - self._times[stats.name][0]
         if seconds < MIN_RATE_SECONDS:
             return None, None
         return (
-            round((stats.total - first[1]) * 60 / seconds, 2),
-            round((stats.deleted - first[2]) * 60 / seconds, 2),
+            round((stats.total - samples[0].total) * 60 / seconds, 2),
+            round((stats.deleted - samples[0].deleted) * 60 / seconds, 2),
         )
+
+
+def _began_anew(before: TubeStats, now: TubeStats) -> bool:
+    """Whether the server was restarted in between."""
+    return now.total < before.total or now.deleted < before.deleted
 
 
 class Shared:
@@ -94,6 +118,14 @@ class OverviewCalls:
         self._look = Shared(self._make_look, LOOK_SECONDS)
         self._history = Shared(lambda: self._make_history(DEFAULT_MINUTES), HISTORY_SECONDS)
 
+    async def measure(self, stop: asyncio.Event) -> None:
+        """Take samples for the rates, until told to stop."""
+        while not stop.is_set():
+            with contextlib.suppress(ZeroGError):  # away: the next sample tells of both times
+                tubes = [await self._tube(name) for name in await self._names()]
+                self._rates.sample(tubes, time.monotonic())
+            await wait_any(stop, seconds=SAMPLE_SECONDS)
+
     async def queues(self, request: Request, query: dict[str, Any]) -> Answer:
         """Tell of every queue how long it is, how fast it moves and how long jobs wait."""
         return await _narrowed(request, {"queues": await self._queues()})
@@ -118,7 +150,7 @@ class OverviewCalls:
             self._events(request), "text/event-stream", {"Cache-Control": "no-store"}
         )
 
-    async def _events(self, request: Request) -> AsyncIterator[bytes]:
+    async def _events(self, request: Request) -> AsyncGenerator[bytes, None]:
         last: dict[str, dict[str, Any]] = {}
         told = time.monotonic()
         while not (request.closed.is_set() or self._stopping.is_set()):
@@ -178,14 +210,20 @@ class OverviewCalls:
         stored = await self._store.scan(collection)
         return [stored[name].document for name in sorted(stored)]
 
-    async def _queues(self) -> list[dict[str, Any]]:
+    async def _names(self) -> list[str]:
         names = {str(document["queue"]) for document in await self._types.all()}
         names |= {name for tube in await self._producer.tubes() if (name := queue_of_tube(tube))}
-        return [await self._queue(name) for name in sorted(names)]
+        return sorted(names)
+
+    async def _tube(self, name: str) -> TubeStats:
+        return await self._producer.tube_stats(tube_name(name))
+
+    async def _queues(self) -> list[dict[str, Any]]:
+        return [await self._queue(name) for name in await self._names()]
 
     async def _queue(self, name: str) -> dict[str, Any]:
-        stats = await self._producer.tube_stats(tube_name(name))
-        arrival, departure = self._rates.add(stats, time.monotonic())
+        stats = await self._tube(name)
+        arrival, departure = self._rates.of(stats, time.monotonic())
         return {
             "name": name,
             "ready": stats.ready,

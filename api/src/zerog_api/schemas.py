@@ -147,7 +147,7 @@ _FILTER = _object(
         "queue": _schema(["string", "array"], "One queue, or a list", items={"type": "string"}),
         "uuids": _schema(["string", "array"], "One UUID, or a list", items={"type": "string"}),
     },
-    f"Which jobs; at least one field, lists of at most {MAX_BATCH} texts",
+    f"Which jobs: all that is given has to hold; lists of at most {MAX_BATCH} texts",
 )
 _TYPE = _object(
     {

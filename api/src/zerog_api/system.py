@@ -93,7 +93,7 @@ class SystemCalls:
 
     async def type(self, request: Request, query: dict[str, Any], name: str) -> Answer:
         """Describe a job type."""
-        found = await self._types.get(name)
+        found = await self._types.get(name, request.access)
         await request.access.require(found.queue)
         return json_response(found.document)
 

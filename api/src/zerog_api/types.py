@@ -7,11 +7,13 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
 from zerog.datastore.base import Datastore
+from zerog_api.auth.access import Access
 from zerog_api.problems import Fault, Problem
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ REFRESH_SECONDS = 1.0
 #: Unknown names are looked up in the datastore at most this often.
 MISS_SECONDS = 0.1
 MAX_FAULTS = 50
+#: So many near names are looked at, and told.
+MAX_NEAR, SHOWN_NEAR = 10, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +40,25 @@ class RegisteredType:
         """The queue that the type's jobs go to."""
         return str(self.document["queue"])
 
-    def faults(self, parameters: dict[str, Any], root: str = "$") -> list[Fault]:
+    def faults(
+        self, parameters: dict[str, Any], root: str = "$", *, only_first: bool = False
+    ) -> list[Fault]:
         """Return what is wrong with parameters, one entry per fault."""
-        if self.validator is None or self.validator.is_valid(parameters):
+        if self.validator is None:
             return []
-        found = []
-        for error in self.validator.iter_errors(parameters):
-            path = root + "".join(
-                [
-                    f"[{part}]" if isinstance(part, int) else f".{part}"
-                    for part in error.instance_path
-                ]
-            )
-            found.append(Fault(path, error.message[:500]))
-            if len(found) >= MAX_FAULTS:
-                break
-        return found
+        try:
+            self.validator.validate(parameters)
+        except jsonschema_rs.ValidationError as error:
+            if only_first:
+                return [_fault(error, root)]
+            errors = islice(self.validator.iter_errors(parameters), MAX_FAULTS)
+            return [_fault(found, root) for found in errors]
+        return []
+
+
+def _fault(error: Any, root: str) -> Fault:
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path]
+    return Fault(root + "".join(parts), error.message[:500])
 
 
 class Types:
@@ -63,8 +70,8 @@ class Types:
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def get(self, name: str) -> RegisteredType:
-        """Return a type. A 404 `Problem` names those that are near."""
+    async def get(self, name: str, access: Access) -> RegisteredType:
+        """Return a type. A 404 `Problem` names those that are near, and that the caller may see."""
         await self._refresh(REFRESH_SECONDS)
         found = self._types.get(name)
         if found is None:
@@ -72,7 +79,10 @@ class Types:
             found = self._types.get(name)
         if found is not None:
             return found
-        near = difflib.get_close_matches(name[:100], self._types, n=3)
+        near = difflib.get_close_matches(name[:100], self._types, n=MAX_NEAR)
+        queues = {other: self._types[other].queue for other in near}
+        seen = set(await access.among({*queues.values()}))
+        near = [other for other in near if queues[other] in seen][:SHOWN_NEAR]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise Problem(
             404,

@@ -101,6 +101,13 @@ class ApiSettings:
     rate_burst: float = 1000.0
     #: Requests of one client at the same time, waiting ones included; 0: without limit.
     max_in_flight: int = 1000
+    #: Names that the API may be called by, besides loopback's, where it listens on loopback
+    #: without authentication: a page's name can be made to resolve there.
+    hosts: tuple[str, ...] = ()
+    #: Connections in all, and of one address (behind a proxy all clients have the proxy's);
+    #: 0: as many as there may be open files, and without limit.
+    max_connections: int = 8000
+    max_connections_per_client: int = 2000
 
 
 @dataclass(frozen=True, slots=True)

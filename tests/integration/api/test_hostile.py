@@ -265,10 +265,10 @@ def test_any_path_and_query_are_answered_below_500(
 @pytest.mark.parametrize(
     "request_bytes",
     [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-     b"POST /v1/jobs/Hello HTTP/1.1\r\nHost: x\r\nContent-Length: \xb2\r\n\r\n{}",
-     b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+     b"POST /v1/jobs/Hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: \xb2\r\n\r\n{}",
+     b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
      b"GET / HTTP/9\r\n\r\n",
-     b"POST /v1/jobs/Hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
+     b"POST /v1/jobs/Hello HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
 )  # fmt: skip
 def test_what_is_no_http_is_told_so_and_harms_nobody(
     api: httpx.Client, request_bytes: bytes

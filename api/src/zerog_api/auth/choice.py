@@ -1,12 +1,12 @@
 """From settings to the gate: which authority, and whether it is safe to have none."""
 
-import ipaddress
 from pathlib import Path
 
 from zerog.errors import ConfigError
 from zerog.settings import ApiSettings
 from zerog_api.auth.authority import Authority
 from zerog_api.auth.gate import Gate
+from zerog_api.auth.hosts import is_loopback
 from zerog_api.auth.kubernetes import Kubernetes, ServiceAccount
 from zerog_api.auth.limits import Buckets, InFlight
 from zerog_api.auth.tokens import TokenFile
@@ -51,11 +51,3 @@ def _open_authority(settings: ApiSettings) -> Authority | None:
             )
         case other:
             raise ConfigError(f"ZEROG_AUTH is {other!r}: it has to be {', '.join(MODES)}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -15,7 +15,7 @@ from zerog_api import problems
 from zerog_api.auth import audit
 from zerog_api.auth.access import CHANGES, CheckedAccess, Verb
 from zerog_api.auth.authority import Authority, AuthorityAwayError, Caller
-from zerog_api.auth.limits import Buckets, InFlight
+from zerog_api.auth.limits import Buckets, InFlight, network_of
 from zerog_api.http import Answer, Request, StreamResponse
 from zerog_api.problems import Problem
 
@@ -109,7 +109,7 @@ class Gate:
         token = bearer_of(request.headers.get("Authorization"))
         known = self._authority.recall(token)
         if known is None or known.caller is None:
-            self._pay(f"address {request.address}")
+            self._pay(f"address {network_of(request.address)}")
         caller = known.caller if known else await self._identify(token)
         if caller is None:
             raise unauthorized("the token is not known here, or has ended", "invalid_token")

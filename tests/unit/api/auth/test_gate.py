@@ -1,7 +1,7 @@
 """The gate: who gets in, what each refusal looks like, and what is written about it."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,9 +11,10 @@ from zerog.errors import ConfigError, DatastoreUnavailableError
 from zerog.settings import ApiSettings
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import AuthorityAwayError, Caller, Known
-from zerog_api.auth.choice import is_loopback, open_gate
+from zerog_api.auth.choice import open_gate
 from zerog_api.auth.cors import Cors
 from zerog_api.auth.gate import Gate, bearer_of
+from zerog_api.auth.hosts import is_loopback
 from zerog_api.auth.limits import Buckets, InFlight
 from zerog_api.http import Answer, Request, Response, StreamResponse
 from zerog_api.problems import Problem
@@ -170,7 +171,7 @@ async def test_a_stream_counts_until_it_has_ended() -> None:
     gate = gate_of(Scripted(), most=1)
     request = request_with()
 
-    async def chunks() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncGenerator[bytes, None]:
         yield b""
 
     async def handle() -> Answer:
