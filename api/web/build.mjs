@@ -15,7 +15,8 @@ const { metafile } = await build({
   bundle: true,
   minify: true,
   format: "iife",
-  target: ["chrome120", "firefox121", "safari17"],
+  // What has `light-dark()`.
+  target: ["chrome123", "firefox121", "safari17.5"],
   jsx: "automatic",
   jsxImportSource: "preact",
   legalComments: "none",

@@ -13,6 +13,8 @@ export interface Series {
 
 interface Props {
   title: string;
+  /** What the axis counts, and over which time. */
+  note: string;
   times: string[];
   bars?: Series[];
   lines?: Series[];
@@ -23,6 +25,8 @@ interface Props {
 
 const HEIGHT = 150;
 const PAD = { left: 54, right: 6, top: 8, bottom: 20 };
+/** So far from the right end, in pixels, there is room for another label beside "now". */
+const ROOM_FOR_NOW = 52;
 
 /** Round numbers whose half is round, too. */
 const STEPS = [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10];
@@ -45,7 +49,7 @@ function useWidth() {
   return [element, width] as const;
 }
 
-export function Chart({ title, times, bars = [], lines: given = [], summary, format }: Props) {
+export function Chart({ title, note, times, bars = [], lines: given = [], summary, format }: Props) {
   // The minute that is not over yet would look like a fall.
   const lines = given.map((line) => ({ ...line, values: [...line.values.slice(0, -1), null] }));
   const [element, width] = useWidth();
@@ -70,7 +74,9 @@ export function Chart({ title, times, bars = [], lines: given = [], summary, for
   return (
     <figure class="chart">
       <figcaption>
-        <h3>{title}</h3>
+        <h3>
+          {title} <span class="h-note">{note}</span>
+        </h3>
         <p class="legend">
           {at !== null && <span class="legend-time">{minute(times[at]!)}</span>}
           {all.map((series) => (
@@ -100,12 +106,15 @@ export function Chart({ title, times, bars = [], lines: given = [], summary, for
             </g>
           ))}
           {times.map((text, index) =>
-            new Date(text).getMinutes() % 15 === 0 && index > 1 && index < times.length - 1 ? (
+            new Date(text).getMinutes() % 15 === 0 && index > 1 && (times.length - index) * step > ROOM_FOR_NOW ? (
               <text key={text} class="axis" x={x(index) + step / 2} y={HEIGHT - 4} text-anchor="middle">
                 {minute(text)}
               </text>
             ) : null,
           )}
+          <text class="axis" x={width - PAD.right} y={HEIGHT - 4} text-anchor="end">
+            now
+          </text>
           {at !== null && <rect class="cursor" x={x(at)} y={PAD.top} width={step} height={inner.height} />}
           {times.map((text, index) => {
             let below = 0;

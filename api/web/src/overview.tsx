@@ -150,6 +150,7 @@ function Charts({ stats, queue }: { stats: Stats; queue: string }) {
       </h2>
       <Chart
         title="Finished per minute"
+        note="jobs, last hour"
         times={stats.times}
         bars={[
           { name: "succeeded", kind: "succeeded", values: succeeded },
@@ -162,6 +163,7 @@ function Charts({ stats, queue }: { stats: Stats; queue: string }) {
       />
       <Chart
         title="Waiting until the start"
+        note="last hour"
         times={stats.times}
         lines={[
           { name: "95 in 100 start within", kind: "waiting", values: upper },

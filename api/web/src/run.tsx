@@ -50,7 +50,7 @@ function RunType({ name, like }: { name: string; like: string | null }) {
   return (
     <div class="view narrow">
       <p class="crumbs">
-        <a href="#/run">Run a job</a> /
+        <a href="#/run">Run a job</a> / {name}
       </p>
       <Title>{name}</Title>
       {type.error && <Trouble error={type.error} retry={type.reload} />}
