@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
+from pydantic import Field
 
 import zerog
 
@@ -13,7 +14,8 @@ import zerog
 class Thumbnails(zerog.Job):
     """Make thumbnails of a picture that is given as base64; return them as PNG in base64."""
 
-    picture: str
+    # The web page has a field for a file here.
+    picture: str = Field(json_schema_extra={"contentEncoding": "base64"})
     sizes: list[int] = [64, 256]
 
     class Options:

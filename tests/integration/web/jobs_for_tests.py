@@ -1,9 +1,10 @@
 """Job types that the tests of the web page run."""
 
+import hashlib
 import time
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Base64Bytes, BaseModel, Field
 
 import zerog
 
@@ -29,6 +30,17 @@ class Everything(zerog.Job):
 
     def run(self, ctx: zerog.Context) -> object:
         return self.model_dump(mode="json")
+
+
+class Fingerprint(zerog.Job):
+    """Tell what a file is: its first bytes, its size and its fingerprint."""
+
+    file: Base64Bytes
+    name: str = ""
+
+    def run(self, ctx: zerog.Context) -> object:
+        digest = hashlib.sha256(self.file).hexdigest()
+        return {"head": self.file[:4].hex(), "bytes": len(self.file), "sha256": digest}
 
 
 class Slow(zerog.Job):

@@ -1,12 +1,19 @@
 """Running a job from the form that is made from its JSON Schema."""
 
+import base64
+import hashlib
+import io
 import json
+from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Page, expect
 from tests.integration.path.conftest import until
 
 from .conftest import Web
+
+PICTURES = Path(__file__).parents[3] / "examples/jobs/pictures.py"
 
 
 def output(web: Web, page: Page) -> Any:
@@ -113,6 +120,42 @@ def test_one_like_another_begins_with_its_parameters(web: Web) -> None:
 
     result = output(web, page)
     assert (result["title"], result["sizes"]) == ("second", [7])
+
+
+def test_a_file_is_chosen_and_reaches_the_job_whole(web: Web, tmp_path: Path) -> None:
+    content = b"\x89PNG" + bytes(range(256)) * 500
+    chosen = tmp_path / "picture.png"
+    chosen.write_bytes(content)
+    page = web.open("/run/Fingerprint")
+
+    page.get_by_role("button", name="Run Fingerprint").click()
+    expect(page.get_by_text("Is needed.")).to_be_visible()
+    page.get_by_label("File").set_input_files(chosen)
+    expect(page.get_by_text("170,672 characters of base64")).to_be_visible()
+    page.get_by_role("button", name="Run Fingerprint").click()
+
+    digest = hashlib.sha256(content).hexdigest()
+    assert output(web, page) == {"head": "89504e47", "bytes": len(content), "sha256": digest}
+    expect(page.locator(".job-side")).to_contain_text(digest)
+
+
+def test_a_picture_gets_its_thumbnails(web: Web, tmp_path: Path) -> None:
+    chosen = tmp_path / "picture.png"
+    Image.new("RGB", (640, 480), "teal").save(chosen)
+    web.system.start("worker", str(PICTURES))
+    types = web.system.client.types
+    until(lambda: "Thumbnails" in {item["name"] for item in types()}, what="the type is there")
+    page = web.open("/run/Thumbnails")
+
+    page.get_by_label("Picture").set_input_files(chosen)
+    expect(page.get_by_text("characters of base64")).to_be_visible()
+    page.get_by_role("button", name="Run Thumbnails").click()
+
+    made = output(web, page)["thumbnails"]
+    sizes = {
+        size: Image.open(io.BytesIO(base64.b64decode(text))).size for size, text in made.items()
+    }
+    assert sizes == {"64": (64, 48), "256": (256, 192)}
 
 
 def test_options_reach_the_job(web: Web) -> None:
