@@ -92,11 +92,15 @@ def _namespace() -> dict[str, Any]:
 
 
 _ABOUT_RIGHTS = """\
-# What the operator may do: exactly what zerog_operator.cluster calls and kopf watches. The tests
-# run the operator under it. Bind the ClusterRole in the cluster and the Role in the operator's
-# namespace. With ZEROG_NAMESPACES set, a RoleBinding to the ClusterRole in each of them is enough,
-# and ZEROG_WATCH_NODES=0.
+# What the operator may do: exactly what zerog_operator.cluster calls and kopf watches; and the
+# Lease that makes one replica the active one. The tests run the operator under it. Bind the
+# ClusterRole in the cluster and the Role in the operator's namespace, where the Lease is, too. With
+# ZEROG_NAMESPACES set, a RoleBinding to the ClusterRole in each of them is enough, and
+# ZEROG_WATCH_NODES=0.
 """
+
+
+_RIGHTS = ("ServiceAccount", "ClusterRole", "Role", "Lease")
 
 
 def _rights() -> list[dict[str, Any]]:
@@ -104,7 +108,7 @@ def _rights() -> list[dict[str, Any]]:
     for item in _render({}):
         metadata = item["metadata"]
         component = metadata["labels"]["app.kubernetes.io/component"]
-        if component == "operator" and item["kind"] in ("ServiceAccount", "ClusterRole", "Role"):
+        if component == "operator" and item["kind"] in _RIGHTS:
             found.append({**item, "metadata": {"name": "zerog-operator"}})
     return found
 

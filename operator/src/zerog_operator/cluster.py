@@ -108,33 +108,20 @@ class Cluster:
             if error.status != 404:
                 raise
 
-    async def read_lease(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return a Lease, None if there is none."""
-        try:
-            lease: dict[str, Any] = await self._call("GET", _lease_path(namespace, name))
-        except CallError as error:
-            if error.status == 404:
-                return None
-            raise
+    async def read_lease(self, namespace: str, name: str) -> dict[str, Any]:
+        """Return a Lease."""
+        lease: dict[str, Any] = await self._call("GET", _lease_path(namespace, name))
         return lease
 
-    async def write_lease(self, namespace: str, lease: dict[str, Any], *, new: bool) -> bool:
-        """Create or replace a Lease; False if somebody else was faster."""
-        path = _lease_path(namespace, "" if new else lease["metadata"]["name"]).rstrip("/")
+    async def write_lease(self, namespace: str, lease: dict[str, Any]) -> bool:
+        """Replace a Lease as it was read; False if somebody else was faster."""
         try:
-            await self._call("POST" if new else "PUT", path, lease)
+            await self._call("PUT", _lease_path(namespace, lease["metadata"]["name"]), lease)
         except CallError as error:
             if error.status == 409:
                 return False
             raise
         return True
-
-    async def delete_lease(self, namespace: str, lease: dict[str, Any]) -> None:
-        """Delete a Lease that is still as it was read; a `CallError` if it is not."""
-        metadata = lease["metadata"]
-        same = {"resourceVersion": metadata["resourceVersion"]}
-        path = _lease_path(namespace, metadata["name"])
-        await self._call("DELETE", path, {"preconditions": same})
 
     async def ping(self) -> None:
         """Return if the API server answers."""

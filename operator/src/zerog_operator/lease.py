@@ -5,6 +5,9 @@ and freezes both of two equals; the official client's election does not give its
 clean end and ends at the first call without an answer. Times are measured by one's own clock
 since one saw the Lease change, so clocks need not agree (as in client-go's leaderelection).
 
+The Lease object comes with the installation, empty, and goes with it: it is only ever updated here,
+so that an operator that outlives its installation does not leave one behind.
+
 The invariant: a holder that could not renew for `RENEW_SECONDS` stops acting before
 `LEASE_SECONDS` are over, when somebody else may take the Lease.
 """
@@ -12,7 +15,7 @@ The invariant: a holder that could not renew for `RENEW_SECONDS` stops acting be
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -92,44 +95,43 @@ class Lease:
             async with asyncio.timeout(min(RENEW_SECONDS / 2, left)):
                 return await self._take()
         except (CallError, TimeoutError) as error:
-            log.warning("the Lease cannot be renewed: %s", error)
+            missing = isinstance(error, CallError) and error.status == 404
+            hint = "; it comes with the chart, or with manifests/rbac" if missing else ""
+            log.warning("the Lease cannot be had: %s%s", error, hint)
             return False
 
     async def _take(self) -> bool:
         lease = await self._cluster.read_lease(self._namespace, self._name)
-        if lease is not None:
-            version = lease["metadata"]["resourceVersion"]
-            if version != self._seen.version:
-                holding = lease.get("spec", {}).get("holderIdentity") or ""
-                self._seen = Seen(version, holding, _now())
-            if not may_take(self._seen, self.identity, _now()):
-                return False
-        document = self._document(lease)
-        if not await self._cluster.write_lease(self._namespace, document, new=lease is None):
+        version = lease["metadata"]["resourceVersion"]
+        if version != self._seen.version:
+            self._seen = Seen(version, _holder(lease), _now())
+        if not may_take(self._seen, self.identity, _now()):
+            return False
+        spec = self._renewed(lease.get("spec", {}))
+        if not await self._cluster.write_lease(self._namespace, {**lease, "spec": spec}):
             return False
         self._seen = Seen("", self.identity, _now())
         return True
 
     async def _give_up(self) -> None:
-        """Remove the Lease, so that the next one waits for nothing and the last leaves nothing."""
+        """Name no holder any more, so that the next one waits for nothing."""
         with contextlib.suppress(CallError, TimeoutError):
             async with asyncio.timeout(RENEW_SECONDS / 2):
                 lease = await self._cluster.read_lease(self._namespace, self._name)
-                if lease is not None and lease["spec"].get("holderIdentity") == self.identity:
-                    await self._cluster.delete_lease(self._namespace, lease)
+                if _holder(lease) == self.identity:
+                    del lease["spec"]["holderIdentity"]
+                    await self._cluster.write_lease(self._namespace, lease)
 
-    def _document(self, before: dict[str, Any] | None) -> dict[str, Any]:
+    def _renewed(self, before: Mapping[str, Any]) -> dict[str, Any]:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        spec = dict((before or {}).get("spec", {}))
+        spec = dict(before)
         if spec.get("holderIdentity") != self.identity:
             spec["acquireTime"] = now
             spec["leaseTransitions"] = int(spec.get("leaseTransitions", 0)) + 1
         spec |= {"renewTime": now, "leaseDurationSeconds": int(LEASE_SECONDS)}
         spec["holderIdentity"] = self.identity
-        metadata = (before or {}).get("metadata") or {"name": self._name}
-        return {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": metadata,
-            "spec": spec,
-        }
+        return spec
+
+
+def _holder(lease: Mapping[str, Any]) -> str:
+    return lease.get("spec", {}).get("holderIdentity") or ""

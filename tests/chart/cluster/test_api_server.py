@@ -1,6 +1,8 @@
 """What a real API server says of everything that the chart renders."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -87,6 +89,33 @@ def test_an_installation_comes_and_goes_and_leaves_nothing(
 
     assert any(name.endswith("-api") for name in installed - before)
     wait_until(lambda: names() == before, 60, "all that was installed is gone")
+
+
+def test_an_upgrade_takes_the_lease_from_no_holder(
+    cluster: Cluster, restricted: str, tmp_path: Path
+) -> None:
+    newer = shutil.copytree(CHART, tmp_path / "zerog")
+    text = (newer / "Chart.yaml").read_text()
+    (newer / "Chart.yaml").write_text(text.replace("version: 0.1.0", "version: 0.1.1", 1))
+    options = ["--namespace", restricted, "--kubeconfig", str(cluster.kubeconfig_path)]
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{restricted}/leases/zerog-operator"
+
+    def read() -> Object:
+        found: Object = json.loads(cluster.kubectl("get", "--raw", path))
+        return found
+
+    run_helm("install", "zerog", str(CHART), "--set", "crds.install=false", *options)
+    made = read()
+    # As the operator does it.
+    held = made | {"spec": {"holderIdentity": "me", "leaseTransitions": 1}}
+    cluster.kubectl("replace", "-f", "-", stdin=json.dumps(held))
+    run_helm("upgrade", "zerog", str(newer), "--set", "crds.install=false", *options)
+    after = read()
+    run_helm("uninstall", "zerog", *options)
+
+    assert not made.get("spec")
+    assert after["metadata"]["labels"]["helm.sh/chart"] == "zerog-0.1.1"
+    assert after["spec"] == held["spec"]
 
 
 def test_the_kind_stays_unless_told_otherwise() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import pytest
 from tests.cluster.interface import Cluster
 from tests.cluster.process import wait_until
 from tests.e2e.installation import DEADLINE_SECONDS, Installation
@@ -14,9 +13,6 @@ KINDS = "all,configmaps,secrets,serviceaccounts,roles,rolebindings,pvc,pdb,netwo
 CLUSTER_KINDS = "clusterroles,clusterrolebindings"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Helm takes the operator's rights before it can remove its Lease"
-)
 def test_a_trial_runs_a_job_and_leaves_nothing_behind(
     installed: Installation, cluster: Cluster, images: Mapping[str, str]
 ) -> None:

@@ -287,13 +287,10 @@ def test_the_standby_acts_at_once_after_a_clean_end(stage: Stage) -> None:
 
     assert stage.stop(first) == 0
 
+    # That it is at once is proven over virtual time.
     wait_until(
         lambda: "zerog_operator_active 1.0" in stage.metrics(1), DEADLINE_SECONDS, "taken over"
     )
-    # It was given back, and nobody waited for its end: this is another one, with one holder so far.
-    path = "{.items[*].spec.leaseTransitions}"
-    found = stage.cluster.kubectl("get", "leases", "-n", stage.namespace, f"-o=jsonpath={path}")
-    assert found == "1"
 
 
 def test_who_cannot_renew_the_lease_stops_acting_and_ends(stage: Stage) -> None:

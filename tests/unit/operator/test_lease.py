@@ -1,6 +1,7 @@
 """Who may take the Lease, and when a holder stops: over virtual time."""
 
 import asyncio
+import copy
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ class Leases:
     """The calls of `Cluster` that a Lease makes, on one Lease."""
 
     def __init__(self) -> None:
-        self.lease: dict[str, Any] | None = None
+        #: As an installation makes it; None once somebody has deleted it.
+        self.lease: dict[str, Any] | None = {"metadata": {"name": "zerog", "resourceVersion": "0"}}
         self.version = 0
         #: Who gets no answer: each call takes as long as it may.
         self.silent: set[str] = set()
@@ -48,15 +50,13 @@ class _Calls:
     def __init__(self, leases: Leases, identity: str) -> None:
         self._leases, self._identity = leases, identity
 
-    async def read_lease(self, namespace: str, name: str) -> dict[str, Any] | None:
+    async def read_lease(self, namespace: str, name: str) -> dict[str, Any]:
         await self._wait()
-        return self._leases.lease
+        return copy.deepcopy(self._there())
 
-    async def write_lease(self, namespace: str, lease: dict[str, Any], *, new: bool) -> bool:
+    async def write_lease(self, namespace: str, lease: dict[str, Any]) -> bool:
         await self._wait()
-        there = self._leases.lease
-        version = None if there is None else there["metadata"]["resourceVersion"]
-        if new is not (there is None) or lease["metadata"].get("resourceVersion") != version:
+        if lease["metadata"]["resourceVersion"] != self._there()["metadata"]["resourceVersion"]:
             return False
         self._leases.version += 1
         metadata = {"name": "zerog", "resourceVersion": str(self._leases.version)}
@@ -64,11 +64,10 @@ class _Calls:
         self._leases.written = asyncio.get_running_loop().time()
         return True
 
-    async def delete_lease(self, namespace: str, lease: dict[str, Any]) -> None:
-        await self._wait()
-        if self._leases.lease is not lease:
-            raise CallError(409, "Conflict", "it has changed")
-        self._leases.lease = None
+    def _there(self) -> dict[str, Any]:
+        if self._leases.lease is None:
+            raise CallError(404, "NotFound", "there is no Lease")
+        return self._leases.lease
 
     async def _wait(self) -> None:
         if self._identity in self._leases.silent:
@@ -136,17 +135,51 @@ def test_a_standby_begins_at_once_when_the_holder_ends_in_good_order() -> None:
     run_virtually(play())
 
 
-def test_the_last_one_that_ends_leaves_no_lease_behind() -> None:
+def test_who_ends_in_good_order_names_no_holder_and_keeps_count_of_them() -> None:
     async def play() -> None:
         leases = Leases()
-        only = Candidate(leases, "only")
+        for turn in (1, 2):
+            only = Candidate(leases, "only")
+            await asyncio.sleep(30)
+            only.done.set()
+            await only.task
+
+            assert leases.lease is not None
+            assert "holderIdentity" not in leases.lease["spec"]
+            assert leases.lease["spec"]["leaseTransitions"] == turn
+
+    run_virtually(play())
+
+
+def test_a_holder_whose_lease_is_deleted_stops_and_makes_no_other() -> None:
+    async def play() -> None:
+        leases = Leases()
+        first = Candidate(leases, "first")
         await asyncio.sleep(30)
-        assert leases.lease is not None
 
-        only.done.set()
-        await only.task
+        leases.lease = None
+        assert await first.task is False
 
+        assert first.ended is not None
+        assert first.ended <= 30 + RENEW_SECONDS + 2 * TRY_SECONDS
         assert leases.lease is None
+
+    run_virtually(play())
+
+
+def test_a_candidate_waits_for_a_lease_that_is_not_there_yet() -> None:
+    async def play() -> None:
+        leases = Leases()
+        made, leases.lease = leases.lease, None
+        first = Candidate(leases, "first")
+        await asyncio.sleep(30)
+        assert first.began is None
+
+        leases.lease = made
+        await asyncio.sleep(2 * TRY_SECONDS)
+
+        assert first.began is not None
+        first.task.cancel()
 
     run_virtually(play())
 
@@ -158,7 +191,7 @@ def test_a_holder_stops_at_once_when_it_sees_that_somebody_else_holds_the_lease(
         await asyncio.sleep(30)
         assert leases.lease is not None
 
-        # Somebody has deleted it, and another one was faster.
+        # It was deleted and made again, and another one was faster.
         leases.lease["metadata"]["resourceVersion"] = "other"
         leases.lease["spec"]["holderIdentity"] = "second"
         assert await first.task is False
