@@ -16,7 +16,7 @@ PORT ?=
 ##@ General
 .PHONY: help
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: setup ## Start everything, run a job through it, stay up (^C stops)
@@ -103,11 +103,13 @@ test-cluster: cluster-binaries ## Tests on a real Kubernetes control plane
 .PHONY: test-e2e
 test-e2e: setup ## End to end on nodes with real containers (root)
 	@bash hack/node-packages.sh
+	@bash hack/images.sh
 	@$(PY) -m pytest -q tests/e2e -p no:randomly
 
 .PHONY: test-kind
 test-kind: setup ## The same tests on kind, where docker can start one
 	@$(PY) -m tests.cluster.kind_cluster
+	@bash hack/images.sh
 	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster tests/e2e $(wildcard $(ON_CLUSTER))
 
 .PHONY: bench
@@ -145,6 +147,10 @@ test-images: setup ## Tests of the images (minutes the first time)
 	@$(PY) -m pytest -q -rs tests/images
 
 ##@ Cluster
+.PHONY: cluster
+cluster: setup ## Start a cluster, install ZeroG, run a job through it, stay up (^C removes it)
+	@bash hack/cluster.sh
+
 .PHONY: cluster-binaries
 cluster-binaries: setup ## Build the test clusters' Kubernetes (minutes the first time)
 	@bash hack/cluster-binaries.sh

@@ -112,8 +112,9 @@ class RealCluster:
             self._start_nodes(self._folder, self._network)
             self._add_volumes()
             wait_until(self._is_ready, START_SECONDS, "all nodes are ready")
-        except BaseException:
-            self.delete(keep_logs=True)
+        except BaseException as error:
+            # Who interrupts it has nothing to look up.
+            self.delete(keep_logs=isinstance(error, Exception))
             raise
 
     def delete(self, *, keep_logs: bool = False) -> None:

@@ -160,7 +160,18 @@ class Installation:
                 },
             }
         )
-        wait_until(self._has_types, DEADLINE_SECONDS, "the image is checked")
+        self.wait_for_types("naps")
+
+    def wait_for_types(self, pool: str) -> None:
+        """Wait until a pool's image is checked and its job types are registered."""
+
+        def has_types() -> bool:
+            return any(
+                condition["type"] == "TypesRegistered" and condition["status"] == "True"
+                for condition in self.pool_status(pool).get("conditions", [])
+            )
+
+        wait_until(has_types, DEADLINE_SECONDS, f"the image of {pool} is checked")
 
     def pool_status(self, name: str) -> Object:
         """Return what the operator says of a pool."""
@@ -178,6 +189,14 @@ class Installation:
             lambda: len(self.workers()) == count, DEADLINE_SECONDS, f"{count} workers are there"
         )
 
+    def logs(self) -> dict[str, str]:
+        """Return the logs of every pod, by its name."""
+        pods = [pod["metadata"]["name"] for pod in self.get("pods")["items"]]
+        return {
+            name: self.kubectl("logs", name, "--all-containers", "--ignore-errors", "--tail=-1")
+            for name in pods
+        }
+
     def describe(self) -> str:
         """Return what helps to see why something is not as it should be."""
         return "\n".join(
@@ -187,13 +206,6 @@ class Installation:
                 ("get", "zwp"),
                 ("get", "events", "--sort-by=.lastTimestamp"),
             )
-        )
-
-    def _has_types(self) -> bool:
-        status = self.pool_status("naps")
-        return any(
-            condition["type"] == "TypesRegistered" and condition["status"] == "True"
-            for condition in status.get("conditions", [])
         )
 
     def _caller(self) -> Object:

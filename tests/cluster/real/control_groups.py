@@ -31,7 +31,8 @@ def create(name: str) -> None:
         group = root / name
         group.mkdir(exist_ok=True)
         for file in CPUSET_FILES:
-            if (group / file).exists() and not (group / file).read_text().strip():
+            # The root of version 2 has no such files, and its groups need none.
+            if (root / file).exists() and not (group / file).read_text().strip():
                 (group / file).write_text((root / file).read_text())
 
 
