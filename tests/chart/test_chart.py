@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.chart.helm import CHART, HelmError, Object, Rendered, join, render, run_helm
 from tests.chart.variants import COUCHBASE, DEVELOPMENT, VARIANTS
+from tests.cluster.binaries import KUBERNETES_VERSION
 
 #: Labels that every object carries.
 LABELS = {f"app.kubernetes.io/{name}" for name in
@@ -52,8 +53,11 @@ def containers(rendered: Rendered) -> Iterator[tuple[str, Object, Object]]:
             yield f"{name}/{container['name']}", spec, container
 
 
-def test_helm_finds_nothing_to_complain_about() -> None:
-    run_helm("lint", "--strict", "--kube-version", "1.36.3", str(CHART))
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_helm_finds_nothing_to_complain_about(variant: str) -> None:
+    values = json.dumps(VARIANTS[variant])
+    lint = ["lint", "--strict", "--kube-version", KUBERNETES_VERSION, "--values", "-"]
+    run_helm(*lint, str(CHART), stdin=values)
 
 
 def test_every_object_has_its_name_its_namespace_and_all_labels(rendered: Rendered) -> None:
