@@ -71,6 +71,30 @@ def test_orphans_of_jobs_are_reaped_even_when_the_nursery_has_died(
     system.client.cancel(uuid)
 
 
+#: A command that gets SIGTERM after its first import, and says so if it goes on all the same.
+EARLY = """
+import os, signal, sys
+from zerog.cli import main
+
+def import_module(name):
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("goes on", flush=True)
+    sys.exit(1)
+
+main.import_module = import_module
+sys.exit(main.main(["worker", "acme.jobs"]))
+"""
+
+
+def test_sigterm_ends_a_worker_that_is_process_one_before_it_has_started() -> None:
+    rights = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+    command = [*UNSHARE, *rights, sys.executable, "-c", EARLY]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+
+    assert (done.stdout, done.returncode) == ("", 143), done.stderr
+
+
 def test_sigterm_ends_a_worker_that_is_process_one(
     system: System, contained: Callable[[], psutil.Process]
 ) -> None:

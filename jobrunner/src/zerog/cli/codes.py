@@ -10,6 +10,8 @@ UNFINISHED = 4
 CANCELLED = 5
 #: As shells report a command ended by ^C.
 INTERRUPTED = 130
+#: As shells report one ended by SIGTERM.
+TERMINATED = 143
 
 #: What to do next, by the code of the API's problem.
 HINTS = {

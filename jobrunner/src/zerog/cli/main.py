@@ -6,9 +6,12 @@ Commands are imported when they are run, so that `zerog --help` starts fast.
 
 import argparse
 import difflib
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import zerog
 from zerog.cli import arguments, codes, extensions
@@ -108,6 +111,10 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command, return the exit code."""
+    if os.getpid() == 1:
+        # A container's first process does not get a signal that it has no handler for. Without one
+        # a worker that is told to end while it still imports would go on, and take jobs.
+        signal.signal(signal.SIGTERM, _terminate)
     argv = sys.argv[1:] if argv is None else argv
     try:
         if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
@@ -147,9 +154,11 @@ def _read(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _complete(parser: Parser) -> None:
-    import os
+def _terminate(signum: int, frame: object) -> NoReturn:
+    sys.exit(codes.TERMINATED)
 
+
+def _complete(parser: Parser) -> None:
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
