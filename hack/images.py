@@ -3,6 +3,7 @@
 Everything an image is made of is put together outside of the build: a base of Debian packages
 (by mmdebstrap, so that no registry is needed), the locked wheels with their hashes, our own
 wheels, a bill of materials of each lock. The build itself needs no network, but for beanstalkd.
+Beside each image lies a bill of all that is in it, Debian's packages too (`NAME.cdx.json`).
 
 What is built is kept outside the repository, under a key made of all that goes into it: a second
 run does nothing. `IMAGE_BUILDER` names the builder, `IMAGE_PREFIX` what the images' names begin
@@ -22,6 +23,8 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from hack import image_bill
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Each image, and the folder of its Dockerfile. The base is first: the others stand on it.
@@ -98,7 +101,8 @@ def check_rights(builder: str) -> None:
     needed = builder != "docker" or not os.environ.get("IMAGE_BASE")
     if needed and not _works(["unshare", "--mount", "true"]):
         raise CannotBuildError(
-            "images need the right to mount: run as root, outside of a container"
+            "images need the right to mount: run as root, outside of a container (or have docker, "
+            "and name a base of a registry by IMAGE_BASE, e.g. python:3.11-slim-bookworm)"
         )
 
 
@@ -148,7 +152,7 @@ def cache_folder() -> Path:
 def _content_key(prefix: str) -> str:
     """Return a key of everything that goes into the images."""
     key = hashlib.sha256(f"{prefix} {platform.machine()} {os.environ.get('IMAGE_BASE')}".encode())
-    files = [Path(__file__)]
+    files = [Path(__file__), Path(image_bill.__file__)]
     for folder in FOLDERS.values():
         files += (ROOT / folder).glob("*")
         files += (ROOT / folder / "src").rglob("*")
@@ -170,7 +174,6 @@ def _make_context(cache: Path, folder: Path) -> Path:
         tool = [".tools/bin/uv", "tool", "run", "-q", "--from", SBOM_TOOL, "cyclonedx-py"]
         sbom = context / "sboms" / f"{name}.cdx.json"
         _run([*tool, "requirements", str(lock), "--output-reproducible", "-o", str(sbom)])
-        shutil.copy(sbom, folder)
         _own_wheel(FOLDERS[name], context / "own")
     shutil.copytree(_locked_wheels(cache), context / "wheels", copy_function=os.link)
     shutil.copy(ROOT / "examples/image/greetings.py", context)
@@ -231,6 +234,13 @@ def _build(builder: str, cache: Path, context: Path, images: Images, name: str) 
     else:
         _run([builder, "build", *(CHROOT if builder == "podman" else ()), *what])
         _run([builder, "save", "-q", "-o", str(new), tag])
+    bill = images.folder / f"{name}.cdx.json"
+    bill.unlink(missing_ok=True)
+    # A job image has its worker's packages, and says of its own what it likes.
+    locked = context / "sboms" / f"{'worker' if name == 'example' else name}.cdx.json"
+    if locked.exists():
+        shutil.copy(locked, bill)
+    image_bill.add_packages(bill, new, SUITE)
     new.rename(images.archive(name))
     size = images.archive(name).stat().st_size / 1e6
     say(f"built {tag} with {builder}: {size:.0f} MB, {time.monotonic() - started:.0f} s")
@@ -274,7 +284,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Build all images and print where they are."""
-    argparse.ArgumentParser(prog="hack/images.py", description=main.__doc__).parse_args()
+    argparse.ArgumentParser(prog="hack.images", description=main.__doc__).parse_args()
     try:
         images = ensure_images()
     except ImageError as error:

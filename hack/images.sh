@@ -12,4 +12,4 @@ if ((${#missing[@]})); then
   "${sudo[@]}" apt-get update -qq
   DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-exec .venv/bin/python hack/images.py
+exec .venv/bin/python -m hack.images

@@ -6,30 +6,15 @@ end-to-end tests.
 """
 
 import contextlib
-import importlib.util
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 20.0
-
-
-def load_builder() -> ModuleType:
-    """Return `hack/images.py`, which is a script and in no package."""
-    if "hack_images" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("hack_images", ROOT / "hack" / "images.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["hack_images"] = module
-        spec.loader.exec_module(module)
-    return sys.modules["hack_images"]
 
 
 class Runner:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hack import images as builder
 from tests.cluster.process import wait_until
-from tests.images.containers import ROOT, Runner, load_builder
+from tests.images.containers import ROOT, Runner
 from tests.ports import free_port
 
 from zerog.client import Client
@@ -25,7 +26,6 @@ pytestmark = pytest.mark.timeout(1200)
 @pytest.fixture(scope="module")
 def images(request: pytest.FixtureRequest) -> Any:
     """The images, built if they are not there yet."""
-    builder = load_builder()
     capture = request.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():
@@ -37,7 +37,6 @@ def images(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(scope="module")
 def runner(images: Any) -> Runner:
     """Runs programs of the images."""
-    builder = load_builder()
     storage = ["--root", f"{builder.cache_folder()}/storage", "--runroot",
                f"{builder.cache_folder()}/run"]  # fmt: skip
     made = Runner(builder.find_builder(), storage)
@@ -101,6 +100,22 @@ def test_an_image_holds_what_is_locked_and_its_bill_says_so(
     assert {f"{item['name']}=={item['version']}" for item in bill["components"]} == locked
 
 
+@pytest.mark.parametrize("name", [*OURS, "beanstalkd"])
+def test_the_bill_beside_an_image_has_its_debian_packages_too(
+    images: Any, runner: Runner, name: str
+) -> None:
+    bill = json.loads((images.folder / f"{name}.cdx.json").read_text())
+    told = {item["name"]: item["version"] for item in bill["components"]
+            if item["purl"].startswith("pkg:deb/debian/")}  # fmt: skip
+
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${Version}\n"]
+    there = runner.run(images.name(name), *query).splitlines()
+
+    assert told == dict(line.split(" ") for line in there)
+    assert "libc6" in told
+    assert ("beanstalkd" in told) is (name == "beanstalkd")
+
+
 def test_an_image_has_no_compiler_and_nothing_to_write(images: Any, runner: Runner) -> None:
     script = "id -u; command -v gcc pip || echo none; touch /opt/zerog/x 2>&1 || true"
     told = runner.run(images.name("api"), "sh", "-c", script)
@@ -146,7 +161,7 @@ def test_a_job_goes_through_all_images(images: Any, runner: Runner, folder: Path
 def test_images_are_built_once(images: Any) -> None:
     before = images.archive("api").stat()
 
-    again = load_builder().ensure_images()
+    again = builder.ensure_images()
 
     assert again == images
     assert again.archive("api").stat().st_mtime_ns == before.st_mtime_ns
