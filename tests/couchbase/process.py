@@ -33,21 +33,22 @@ class CouchbaseServer:
 
     bucket = "zerog"
     user = "zerog"
-    password = "secret"
 
     def __init__(
         self,
         folder: Path,
         *options: str,
         host: str = LOOPBACK,
+        password: str = "secret",
         certificate: "Certificate | None" = None,
     ) -> None:
-        self.host = host
+        self.host, self.password = host, password
         folder.mkdir(parents=True, exist_ok=True)
         self.kv, self.management, self.query, self.control = (free_port() for _ in range(4))
         self._ready_file = folder / "couchbase.ready"
         command = [sys.executable, "-m", "tests.couchbase.server", *options, "--host", host]
-        command += ["--port", str(self.kv), "--management-port", str(self.management)]
+        command += ["--password", password, "--port", str(self.kv)]
+        command += ["--management-port", str(self.management)]
         command += ["--query-port", str(self.query), "--control-port", str(self.control)]
         if certificate is not None:
             self.tls, management, query = (free_port() for _ in range(3))

@@ -4,6 +4,7 @@ On our own nodes the datastore is the tests' imitation of Couchbase, beside the 
 it is a real Couchbase of one node, by the chart.
 """
 
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -52,10 +53,14 @@ def datastore(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Any]]:
     """The chart's values for a datastore that all nodes reach."""
+    # One that is nowhere by chance.
+    password = secrets.token_hex(16)
     if not isinstance(cluster, RealCluster):
-        yield {"datastore": "couchbase", "couchbase": {"development": {"enabled": True}}}
+        development = {"development": {"enabled": True}, "password": password}
+        yield {"datastore": "couchbase", "couchbase": development}
         return
-    with CouchbaseServer(tmp_path_factory.mktemp("couchbase"), host=cluster.address) as server:
+    folder = tmp_path_factory.mktemp("couchbase")
+    with CouchbaseServer(folder, host=cluster.address, password=password) as server:
         yield {
             "datastore": "couchbase",
             "couchbase": {

@@ -16,6 +16,8 @@ FILES = Path(__file__).with_name("pods")
 RELEASE = "zerog"
 #: For whatever a cluster of two small nodes does.
 DEADLINE_SECONDS = 180.0
+#: For jobs to finish; the call that waits ends before its own deadline.
+WAIT_SECONDS = DEADLINE_SECONDS - 10
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -117,13 +119,12 @@ class Installation:
         command = ["exec", "caller", "--", "python3", "/e2e/caller.py", *arguments]
         return json.loads(self.kubectl(*command, timeout=DEADLINE_SECONDS))
 
-    def submit(self, count: int, seconds: float, job: str = "Nap") -> list[str]:
-        """Submit jobs from the caller and return their UUIDs."""
-        parameters = {"seconds": seconds} if job == "Nap" else {}
-        found: list[str] = self.call("submit", job, str(count), json.dumps(parameters))
+    def submit(self, count: int, seconds: float) -> list[str]:
+        """Submit naps from the caller and return their UUIDs."""
+        found: list[str] = self.call("submit", "Nap", str(count), json.dumps({"seconds": seconds}))
         return found
 
-    def wait_for_jobs(self, uuids: Sequence[str], seconds: float = 120.0) -> list[Object]:
+    def wait_for_jobs(self, uuids: Sequence[str], seconds: float = WAIT_SECONDS) -> list[Object]:
         """Wait until jobs are finished and return the `info` of each."""
         found: list[Object] = self.call("wait", str(seconds), *uuids)
         return found
@@ -136,8 +137,8 @@ class Installation:
             f"{count} workers are busy",
         )
 
-    def add_pool(self, image: str = "worker", **spec: Any) -> None:
-        """Add or change the pool of the tests' jobs."""
+    def add_pool(self, image: str = "worker", *, pool: str = "naps", **spec: Any) -> None:
+        """Add or change a pool of the tests' jobs."""
         container = {
             "name": "worker",
             "image": self.images[image],
@@ -150,7 +151,7 @@ class Installation:
             {
                 "apiVersion": "zerog.dev/v1alpha1",
                 "kind": "ZeroGWorkerPool",
-                "metadata": {"name": "naps"},
+                "metadata": {"name": pool},
                 "spec": {
                     "jobs": ["e2e_jobs"],
                     "maxReplicas": 4,
@@ -160,15 +161,19 @@ class Installation:
                 },
             }
         )
-        self.wait_for_types("naps")
+        self.wait_for_types(pool)
 
     def wait_for_types(self, pool: str) -> None:
         """Wait until a pool's image is checked and its job types are registered."""
 
         def has_types() -> bool:
+            found = self.get("zwp", pool)
+            generation = found["metadata"]["generation"]
             return any(
-                condition["type"] == "TypesRegistered" and condition["status"] == "True"
-                for condition in self.pool_status(pool).get("conditions", [])
+                condition["type"] == "TypesRegistered"
+                and condition["status"] == "True"
+                and condition["observedGeneration"] == generation
+                for condition in found.get("status", {}).get("conditions", [])
             )
 
         wait_until(has_types, DEADLINE_SECONDS, f"the image of {pool} is checked")

@@ -1,5 +1,8 @@
 """The rendered chart: a service in the cluster POSTs a job, workers come from nothing and go."""
 
+import base64
+from typing import Any
+
 from tests.e2e.installation import Installation
 
 
@@ -30,3 +33,24 @@ def test_who_has_no_role_is_refused(installed: Installation) -> None:
     status = installed.kubectl("exec", "caller", "--", "python3", "-c", script, token)
 
     assert status.strip() == "403"
+
+
+def test_a_secret_is_nowhere_but_in_its_secret(zerog: Installation, values: dict[str, Any]) -> None:
+    zerog.add_pool(minReplicas=1)
+    zerog.call("post", "/v1/jobs/Nap", '{"seconds": 0}')
+    password = values["couchbase"]["password"]
+    file = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    token = zerog.kubectl("exec", "caller", "--", "cat", file)
+    secrets = {password, base64.b64encode(password.encode()).decode(), token}
+
+    objects = zerog.kubectl("get", "all,configmaps,events,leases,zwp", "-o", "json")
+    logs = zerog.logs()
+
+    assert not [secret for secret in secrets if secret in objects]
+    assert [name for name, text in logs.items() for secret in secrets if secret in text] == []
+    # There was something to look at: API, operator, queue, a worker.
+    assert {name.split("-")[1] for name, text in logs.items() if text and "-" in name} >= {
+        "api",
+        "operator",
+    }
+    assert any(name.startswith("naps-") and text for name, text in logs.items())

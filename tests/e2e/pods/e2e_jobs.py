@@ -21,13 +21,13 @@ class Nap(zerog.Job):
 
 
 class Hog(zerog.Job):
-    """Take memory until somebody stops it."""
+    """Take so much memory; nobody has to stop it before the machine is in need."""
+
+    mebibytes: int
 
     class Options:
-        queue = "naps"
+        queue = "hogs"
         max_crashes = 1
 
     def run(self, ctx: zerog.Context) -> None:
-        taken = []
-        while True:
-            taken.append(b"x" * (8 << 20))
+        b"x" * (self.mebibytes << 20)

@@ -15,5 +15,5 @@ def test_a_lost_queue_with_its_volume_loses_no_job(zerog: Installation) -> None:
     zerog.kubectl("delete", "pvc", f"binlog-{QUEUE}-0", timeout=90)
     zerog.kubectl("scale", "statefulset", QUEUE, "--replicas=1")
 
-    infos = zerog.wait_for_jobs(uuids, 170)
+    infos = zerog.wait_for_jobs(uuids)
     assert [info["resultCode"] for info in infos] == [200] * JOBS

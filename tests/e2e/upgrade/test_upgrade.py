@@ -37,7 +37,7 @@ def test_an_upgrade_loses_no_post_and_interrupts_no_job(
     service.join()
 
     assert "0.1.1" in zerog.helm("list")
-    assert len(accepted) > SECONDS
+    assert accepted
     infos = zerog.wait_for_jobs(accepted)
     assert {info["resultCode"] for info in infos} == {200}
     assert {len(info["attempts"]) for info in infos} == {1}
