@@ -71,14 +71,19 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 def json_response(document: Any, status: int = 200, **headers: str) -> Response:
     """Return an answer with a JSON body."""
-    return Response(status, jsontext.dumps(document), JSON, headers)
+    return Response(status, _line(document), JSON, headers)
+
+
+def _line(document: Any) -> bytes:
+    """Write JSON with an end of line, for those who read answers in a terminal."""
+    return jsontext.dumps(document) + b"\n"
 
 
 def problem_response(problem: Problem) -> Response:
     """Return the answer that tells of a problem."""
     return Response(
         problem.status,
-        jsontext.dumps(problem.to_document()),
+        _line(problem.to_document()),
         problems.CONTENT_TYPE,
         dict(problem.headers),
     )
