@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +17,16 @@ from zerog.cli.words import counted, say
 from zerog.settings import DEFAULT_QUEUE, environment
 from zerog_operator.simulation import options as arguments
 from zerog_operator.simulation.cluster import ClusterSettings
+from zerog_operator.simulation.comparison import Comparison, compare
 from zerog_operator.simulation.comparison import Progress as Report
-from zerog_operator.simulation.comparison import compare
 from zerog_operator.simulation.generate import SEED, generate
 from zerog_operator.simulation.plot import check_plot, draw
 from zerog_operator.simulation.record import Recording, record, to_trace
 from zerog_operator.simulation.report import COLUMNS, headline, table, to_json
 from zerog_operator.simulation.trace import SHIPPED, Trace, load_trace, write_trace
+
+#: The figures' columns on a terminal.
+_SHORT = ("P50 s", "P95 s", "P99 s", "MAX s", "WORKER-s", "INTERRUPTED", "PEAK")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -56,8 +60,21 @@ def _simulate(options: argparse.Namespace) -> int:
         print_json(to_json(comparison))
         return codes.OK
     say(headline(comparison))
-    print_table(COLUMNS, table(comparison), "")
+    if sys.stdout.isatty():
+        _show(comparison)
+    else:
+        print_table(COLUMNS, table(comparison), "")
     return codes.OK
+
+
+def _show(comparison: Comparison) -> None:
+    """Print what fits into 80 columns: the settings below the figures."""
+    rows = table(comparison)
+    figures = [(name.partition(" to ")[0], *cells) for name, _, *cells in rows]
+    print_table(("POLICY", *_SHORT), figures, "")
+    print()
+    for name, settings, *_ in rows:
+        print(f"{name}: {settings}")
 
 
 def _record(options: argparse.Namespace) -> int:
