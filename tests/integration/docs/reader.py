@@ -35,11 +35,16 @@ def typed(page: str) -> list[str]:
 class Reader:
     """Somebody who types what the docs say, in a folder with the examples."""
 
-    def __init__(self, folder: Path, *jobs: str) -> None:
+    def __init__(self, folder: Path, *jobs: str, own: str | None = None) -> None:
+        """`own`: the text of a file with jobs that the reader wrote."""
         self.folder = folder
         for name in ("examples", "README.md", "LICENSE", "docs", "hack", "tests", "benchmarks"):
             (folder / name).symlink_to(ROOT / name)
-        self.dev = Dev(folder, *(str(path) for job in jobs for path in sorted(ROOT.glob(job))))
+        paths = [str(path) for job in jobs for path in sorted(ROOT.glob(job))]
+        if own is not None:
+            (folder / "own.py").write_text(own)
+            paths.append(str(folder / "own.py"))
+        self.dev = Dev(folder, *paths)
         url = f"http://127.0.0.1:{self.dev.port}"
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.env = {**self.dev.env, "PATH": path, "ZEROG_URL": url}
