@@ -6,7 +6,7 @@ exactly, and time is added to each of its answers as a network would.
 
 A machine's noise comes and goes within minutes, so nothing is measured once: the legs take turns
 in short rounds, each in another order, each is compared with the leg without delay of the same
-round, and the median of these ratios is what counts. The systems run all the time, the same
+round, and the median of these comparisons is what counts. The systems run all the time, the same
 processes for every round; the delay is switched. Finished jobs are let expire after each turn, so
 that the imitation, which looks at every document for each query, is as fast in the last as in
 the first.
@@ -22,7 +22,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 from tests.couchbase.process import CouchbaseServer
@@ -41,6 +43,8 @@ IDLE_SECONDS = 8.0
 COUNTED_JOBS = 200
 #: Before each measurement: processes wake up, connections and caches are there.
 WARM_UP_JOBS = 100
+#: Of a turn, one after the other.
+JOBS_ALONE = 30
 #: Longer than finished jobs are kept.
 RETENTION_SECONDS = 8 * 86400.0
 #: Between two jobs that are counted, so that the worker takes them one by one.
@@ -151,6 +155,23 @@ def per_job(counters: Mapping[str, float], jobs: int) -> str:
     return ", ".join(f"{count:.2f} {name}" for name, count in sorted(each.items())) or "nothing"
 
 
+def run_alone(setup: Setup) -> float:
+    """Run one job while there is no other; return the seconds from its acceptance to its end, by
+    the times in its record. The last write, of the end itself, is not in it."""
+    uuid = post(setup, 0)
+    setup.client.wait(uuid, DEADLINE_SECONDS)
+    job = setup.client.get(uuid)
+    began, ended = (datetime.fromisoformat(job[name]) for name in ("createdTime", "finishedTime"))
+    return (ended - began).total_seconds()
+
+
+class Turn(NamedTuple):
+    """What a leg has shown in a round: jobs a second, and the median of jobs alone in seconds."""
+
+    rate: float
+    alone: float
+
+
 @dataclass(frozen=True)
 class Leg:
     """What is measured: a store, and how far away it is."""
@@ -160,16 +181,17 @@ class Leg:
     server: CouchbaseServer | None = None
     delay_seconds: float = 0.0
 
-    def jobs_per_second(self, jobs: int) -> float:
-        """Return how many no-op jobs a second get from POST to their stored end."""
+    def take_turn(self, jobs: int) -> Turn:
+        """Run jobs together, then some alone."""
         if self.server is not None and self.delay_seconds:
             self.server.add_fault("delay", seconds=self.delay_seconds, count=None)
         run_jobs(self.setup, WARM_UP_JOBS)
         rate = jobs / run_jobs(self.setup, jobs)
+        alone = statistics.median(run_alone(self.setup) for _ in range(JOBS_ALONE))
         if self.server is not None:
             self.server.clear_faults()
             self.server.advance_clock(RETENTION_SECONDS)
-        return rate
+        return Turn(rate, alone)
 
 
 def start_worker(setup: Setup) -> None:
@@ -178,27 +200,35 @@ def start_worker(setup: Setup) -> None:
     wait_until(lambda: bool(setup.client.workers()))
 
 
-def take_turns(legs: Sequence[Leg], rounds: int, jobs: int) -> dict[str, list[float]]:
+def take_turns(legs: Sequence[Leg], rounds: int, jobs: int) -> dict[str, list[Turn]]:
     """Measure every leg in every round; the order moves on by one from round to round."""
-    rates: dict[str, list[float]] = {leg.name: [] for leg in legs}
+    turns: dict[str, list[Turn]] = {leg.name: [] for leg in legs}
     for number in range(rounds):
         first = number % len(legs)
         for leg in [*legs[first:], *legs[:first]]:
-            rates[leg.name].append(leg.jobs_per_second(jobs))
-        line = ", ".join(f"{name} {found[-1]:.0f}" for name, found in rates.items())
+            turns[leg.name].append(leg.take_turn(jobs))
+        line = ", ".join(f"{name} {found[-1].rate:.0f}" for name, found in turns.items())
         print(f"round {number + 1} of {rounds}: {line}", file=sys.stderr)
-    return rates
+    return turns
 
 
-def print_rates(rates: Mapping[str, list[float]], base: str) -> None:
+def print_turns(turns: Mapping[str, list[Turn]], base: str) -> None:
     """Print medians, and how each leg compares with the base in the same round."""
-    print("| | jobs/s, median | of Couchbase without delay: median | middle half of the rounds |")
-    print("|---|---|---|---|")
-    for name, found in rates.items():
-        ratios = [rate / beside for rate, beside in zip(found, rates[base], strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        spread = f"{low:.2f} to {high:.2f}" if name != base else ""
-        print(f"| {name} | {statistics.median(found):.0f} | {middle:.2f} | {spread} |")
+    print(f"| | jobs/s | of those of {base} | a job alone, ms | beside {base}, ms |")
+    print("|---|---|---|---|---|")
+    for name, found in turns.items():
+        pairs = list(zip(found, turns[base], strict=True))
+        ratio = middle([turn.rate / beside.rate for turn, beside in pairs])
+        more = middle([(turn.alone - beside.alone) * 1000 for turn, beside in pairs])
+        rate = statistics.median(turn.rate for turn in found)
+        alone = statistics.median(turn.alone for turn in found) * 1000
+        print(f"| {name} | {rate:.0f} | {ratio} | {alone:.2f} | {more} |")
+
+
+def middle(values: list[float]) -> str:
+    """Return the median, and between what the middle half of the values is."""
+    low, median, high = statistics.quantiles(values, n=4)
+    return f"{median:.2f} ({low:.2f} to {high:.2f})"
 
 
 def main() -> None:
@@ -219,7 +249,7 @@ def main() -> None:
         legs = [Leg("SQLite", sqlite)]
         for delay in DELAYS_SECONDS:
             legs.append(Leg(f"Couchbase, {delay * 1e6:.0f} µs away", couchbase, server, delay))
-        print_rates(take_turns(legs, options.rounds, options.jobs), legs[1].name)
+        print_turns(take_turns(legs, options.rounds, options.jobs), legs[1].name)
 
 
 if __name__ == "__main__":
