@@ -138,7 +138,7 @@ class CouchbaseSettings:
     couchbase_durability: str = "majority"
     #: How jobs are listed: `query` (SQL++), or `kv` where there is no query service.
     couchbase_listing: str = "query"
-    #: `opentelemetry` exports spans and metrics of the SDK's operations; else `none`.
+    #: `opentelemetry` sends spans and metrics of the SDK's operations by OTLP; else `none`.
     couchbase_telemetry: str = "none"
 
 
