@@ -23,7 +23,7 @@ from zerog.queues.local import LocalBeanstalkd
 T = TypeVar("T")
 JOBS = Path(__file__).with_name("jobs_for_tests.py")
 #: For what usually takes a second. These machines are sometimes very slow.
-DEADLINE_SECONDS = 80.0
+DEADLINE_SECONDS = 200.0
 
 
 def until(look: Callable[[], T | None], seconds: float = DEADLINE_SECONDS, what: str = "") -> T:
