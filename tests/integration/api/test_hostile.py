@@ -8,6 +8,7 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -85,10 +86,22 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     assert started.wait(DEADLINE_SECONDS)
     with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=DEADLINE_SECONDS) as client:
         yield client
+        total, failed = count_requests(client.get("/metrics").text)
+    print(f"{total} requests, {failed} of them answered by 5xx")
     loop.call_soon_threadsafe(stop.set)
     thread.join(DEADLINE_SECONDS)
     loop.close()
     server.kill()
+    assert failed == 0
+
+
+def count_requests(metrics: str) -> tuple[int, int]:
+    """Return how many requests the API has answered, and how many of them by 5xx."""
+    counts = re.findall(r'^zerog_api_requests_total\{.*status="(\d+)"\} (\S+)$', metrics, re.M)
+    assert counts
+    total = sum(float(number) for _, number in counts)
+    failed = sum(float(number) for status, number in counts if status >= "500")
+    return int(total), int(failed)
 
 
 def check(response: httpx.Response) -> dict[str, Any]:
