@@ -4,7 +4,7 @@ The plans are asked of SQLite for the very statements that the store sends.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from zerog.datastore.sqlite import SqliteDatastore
 
 PRIMARY_KEY = "USING PRIMARY KEY (collection=?"
 BY_STATE = "USING INDEX jobs_by_state (state=?"
-BY_TYPE = "USING INDEX jobs_by_type (type=?"
+BY_TYPE = "INDEX jobs_by_type (type=? AND state=?"
 BY_QUEUE = "INDEX jobs_by_queue (queue=? AND state=?"
 NO_ENTRY = "USING INDEX jobs_without_entry (state=?"
 UNFINISHED = ["queued", "running", "waiting"]
@@ -28,22 +28,29 @@ async def store(path: Path) -> AsyncIterator[SqliteDatastore]:
     await opened.close()
 
 
-async def plans(store: SqliteDatastore, job_filter: JobFilter) -> dict[str, str]:
+async def plans(store: SqliteDatastore, job_filter: JobFilter) -> dict[str, list[str]]:
     """The plans of a first page, a later page and a count."""
-    statements: list[str] = []
     cursor = await a_cursor(store)
+    return {
+        "first": await planned(store, store.list_jobs(job_filter)),
+        "later": await planned(store, store.list_jobs(job_filter, cursor=cursor)),
+        "count": await planned(store, store.count_jobs(job_filter)),
+    }
+
+
+async def planned(store: SqliteDatastore, call: Awaitable[object]) -> list[str]:
+    statements: list[str] = []
     store._reader.set_trace_callback(statements.append)
-    await store.list_jobs(job_filter)
-    await store.list_jobs(job_filter, cursor=cursor)
-    await store.count_jobs(job_filter)
+    await call
     store._reader.set_trace_callback(None)
+    assert statements
     connection = sqlite3.connect(store.path)
     found = [
         "; ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
         for statement in statements
     ]
     connection.close()
-    return dict(zip(("first", "later", "count"), found, strict=True))
+    return found
 
 
 async def a_cursor(store: SqliteDatastore) -> str:
@@ -62,6 +69,8 @@ async def a_cursor(store: SqliteDatastore) -> str:
         (JobFilter(states=UNFINISHED, changed_before="2025"), BY_STATE),
         (JobFilter(types=["T"]), BY_TYPE),
         (JobFilter(types=["T", "U"]), BY_TYPE),
+        (JobFilter(types=["T"], states=UNFINISHED), BY_TYPE),
+        (JobFilter(queues=["q"]), BY_QUEUE),
         (JobFilter(queues=["q"], types=["T"]), BY_TYPE),
         (JobFilter(queues=["q"], states=["queued"]), BY_QUEUE),
         (JobFilter(states=["queued"], without_entry=True, changed_before="2025"), NO_ENTRY),
@@ -74,7 +83,7 @@ async def test_a_listing_uses_its_index(
 ) -> None:
     found = await plans(store, job_filter)
 
-    assert all(index in plan for plan in found.values()), found
+    assert all(index in plan for plans in found.values() for plan in plans), found
 
 
 @pytest.mark.parametrize(
@@ -85,40 +94,31 @@ async def test_a_listing_uses_its_index(
         JobFilter(states=["queued"]),
         JobFilter(types=["T"]),
         JobFilter(types=["T"], states=["queued"]),
-        JobFilter(queues=["q"], states=["queued"]),
+        JobFilter(queues=["q", "r"], states=UNFINISHED),
+        JobFilter(types=["T", "U"], states=UNFINISHED, queues=["q", "r"]),
         JobFilter(states=["queued"], without_entry=True),
     ],
     ids=repr,
 )
-async def test_a_page_of_one_value_each_comes_sorted_from_the_index(
+async def test_a_page_comes_sorted_from_the_index(
     store: SqliteDatastore, job_filter: JobFilter
 ) -> None:
     found = await plans(store, job_filter)
 
-    assert not any("TEMP B-TREE" in plan for plan in found.values()), found
+    assert not any("TEMP B-TREE" in plan for plans in found.values() for plan in plans), found
 
 
 async def test_a_later_page_starts_at_its_cursor(store: SqliteDatastore) -> None:
     for job_filter in (JobFilter(), JobFilter(states=["queued"]), JobFilter(types=["T"])):
         found = await plans(store, job_filter)
 
-        assert "key<?" in found["later"], found
-
-
-async def test_a_queue_in_any_state_is_walked_in_order_and_counted_by_its_index(
-    store: SqliteDatastore,
-) -> None:
-    found = await plans(store, JobFilter(queues=["q"]))
-
-    assert PRIMARY_KEY in found["first"]
-    assert PRIMARY_KEY in found["later"]
-    assert "USING COVERING INDEX jobs_by_queue" in found["count"]
+        assert all("key<?" in plan for plan in found["later"]), found
 
 
 async def test_repair_counts_a_queue_without_reading_its_jobs(store: SqliteDatastore) -> None:
     found = await plans(store, JobFilter(queues=["q"], states=UNFINISHED, changed_before="2025"))
 
-    assert "USING COVERING INDEX jobs_by_queue" in found["count"]
+    assert all("USING COVERING INDEX jobs_by_queue" in plan for plan in found["count"]), found
 
 
 async def test_the_sweep_finds_what_has_expired_by_index(store: SqliteDatastore) -> None:

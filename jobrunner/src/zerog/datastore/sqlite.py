@@ -5,9 +5,12 @@ happen on the event loop's own thread: in write-ahead-log mode they wait for nob
 take microseconds. The file must be on a local file system.
 """
 
+import heapq
 import sqlite3
 import time
 from collections.abc import Sequence
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +19,7 @@ from zerog.datastore import sqlite_schema
 from zerog.datastore.base import Collection, Document, JobFilter, Page, PatchOp, Stored
 from zerog.datastore.filtering import decode_cursor, encode_cursor
 from zerog.datastore.patching import apply_patch, encode_document
+from zerog.datastore.sqlite_ranges import LIVE, ranges
 from zerog.datastore.sqlite_writer import Writer
 from zerog.errors import (
     DatastoreError,
@@ -32,7 +36,6 @@ _ROW = (
     "document (collection, key, body, expires, state, type, queue, changed, has_entry, revision) "
     "VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
-_LIVE = "(expires IS NULL OR expires > ?)"
 
 
 class SqliteDatastore:
@@ -84,7 +87,7 @@ class SqliteDatastore:
     async def get(self, collection: Collection, key: str) -> Stored | None:
         """Read a document."""
         rows = self._read(
-            f"SELECT body, revision FROM document WHERE collection=? AND key=? AND {_LIVE}",
+            f"SELECT body, revision FROM document WHERE collection=? AND key=? AND {LIVE}",
             (collection, key, time.time()),
         )
         return _stored(rows[0]) if rows else None
@@ -96,7 +99,7 @@ class SqliteDatastore:
             part = keys[start : start + _MANY]
             marks = ",".join("?" * len(part))
             rows = self._read(
-                f"SELECT body, revision, key FROM document WHERE collection=? AND {_LIVE} "
+                f"SELECT body, revision, key FROM document WHERE collection=? AND {LIVE} "
                 f"AND key IN ({marks})",
                 (collection, time.time(), *part),
             )
@@ -120,7 +123,7 @@ class SqliteDatastore:
             now = time.time()
             cursor = connection.execute(
                 "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
-                f"has_entry=?, revision=? WHERE collection=? AND key=? AND revision=? AND {_LIVE}",
+                f"has_entry=?, revision=? WHERE collection=? AND key=? AND revision=? AND {LIVE}",
                 (*row[2:], new, collection, key, revision, now),
             )
             if cursor.rowcount != 1:
@@ -163,7 +166,7 @@ class SqliteDatastore:
         def apply(connection: sqlite3.Connection, new: int) -> str:
             found = connection.execute(
                 "SELECT body, revision, expires FROM document WHERE collection=? AND key=? "
-                f"AND {_LIVE}",
+                f"AND {LIVE}",
                 (collection, key, time.time()),
             ).fetchone()
             if found is None and (revision is not None or not create):
@@ -191,7 +194,7 @@ class SqliteDatastore:
             now = time.time()
             condition, values = ("", ()) if revision is None else ("AND revision=?", (revision,))
             cursor = connection.execute(
-                f"DELETE FROM document WHERE collection=? AND key=? AND {_LIVE} {condition}",
+                f"DELETE FROM document WHERE collection=? AND key=? AND {LIVE} {condition}",
                 (collection, key, now, *values),
             )
             if cursor.rowcount == 0 and revision is not None:
@@ -209,7 +212,7 @@ class SqliteDatastore:
             now = time.time()
             cursor = connection.execute(
                 "UPDATE document SET expires=?, revision=? WHERE collection=? AND key=? "
-                f"AND {_LIVE}",
+                f"AND {LIVE}",
                 (now + seconds, revision, collection, key, now),
             )
             return cursor.rowcount == 1
@@ -220,14 +223,12 @@ class SqliteDatastore:
         self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """List control documents, newest first."""
-        where, values = _where(job_filter)
-        if cursor is not None:
-            where += " AND key < ?"
-            values.append(decode_cursor(cursor))
-        rows = self._read(
-            f"SELECT body, revision, key FROM {_jobs(job_filter)} WHERE {where} "
-            "ORDER BY key DESC LIMIT ?",
-            (*values, limit + 1),
+        before = decode_cursor(cursor) if cursor is not None else None
+        parts = ranges(job_filter, now=time.time(), before=before)
+        rows = self._merge(
+            [f"SELECT body, revision, key FROM {part.source} WHERE {part.where}" for part in parts],
+            [part.values for part in parts],
+            limit + 1,
         )
         more = len(rows) > limit
         return Page(
@@ -237,14 +238,19 @@ class SqliteDatastore:
 
     async def count_jobs(self, job_filter: JobFilter) -> int:
         """Count control documents."""
-        where, values = _where(job_filter)
-        statement = f"SELECT count(*) FROM {_jobs(job_filter)} WHERE {where}"
-        return int(self._read(statement, tuple(values))[0][0])
+        return sum(
+            int(
+                self._read(f"SELECT count(*) FROM {part.source} WHERE {part.where}", part.values)[
+                    0
+                ][0]
+            )
+            for part in ranges(job_filter, now=time.time())
+        )
 
     async def scan(self, collection: Collection) -> dict[str, Stored]:
         """Read all of a small collection."""
         rows = self._read(
-            f"SELECT body, revision, key FROM document WHERE collection=? AND {_LIVE}",
+            f"SELECT body, revision, key FROM document WHERE collection=? AND {LIVE}",
             (collection, time.time()),
         )
         return {row[2]: _stored(row) for row in rows}
@@ -277,6 +283,24 @@ class SqliteDatastore:
         await self.writer.close()
         self._reader.close()
 
+    def _merge(
+        self, statements: Sequence[str], values: Sequence[tuple[Any, ...]], limit: int
+    ) -> list[tuple[Any, ...]]:
+        """Return the first rows of several statements, by their keys. Each is read as far as
+        needed, and all see the same moment."""
+        try:
+            cursors = [
+                self._reader.execute(f"{statement} ORDER BY key DESC LIMIT ?", (*given, limit))
+                for statement, given in zip(statements, values, strict=True)
+            ]
+            merged = heapq.merge(*cursors, key=itemgetter(2), reverse=True)
+            rows = list(islice(merged, limit))
+            for cursor in cursors:
+                cursor.close()
+            return rows
+        except sqlite3.Error as error:
+            raise sqlite_schema.translate(error, self.path) from error
+
     def _read(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
             return self._reader.execute(statement, values).fetchall()
@@ -307,40 +331,8 @@ def _conflict(
     connection: sqlite3.Connection, collection: str, key: str, now: float
 ) -> DatastoreError:
     found = connection.execute(
-        f"SELECT 1 FROM document WHERE collection=? AND key=? AND {_LIVE}", (collection, key, now)
+        f"SELECT 1 FROM document WHERE collection=? AND key=? AND {LIVE}", (collection, key, now)
     ).fetchone()
     if found:
         return RevisionConflictError(f"{collection}/{key} was changed meanwhile")
     return DocumentNotFoundError(f"there is no document {collection}/{key}")
-
-
-def _jobs(job_filter: JobFilter) -> str:
-    # SQLite's planner would take the primary key, whatever the filter: it walks over all jobs.
-    # Of state and type together nobody knows which is the rarer, so there the walk is kept.
-    if job_filter.without_entry:
-        return "document INDEXED BY jobs_without_entry"
-    if job_filter.states and not job_filter.types:
-        index = "jobs_by_queue" if job_filter.queues else "jobs_by_state"
-        return f"document INDEXED BY {index}"
-    if job_filter.types and not job_filter.states:
-        return "document INDEXED BY jobs_by_type"
-    return "document"
-
-
-def _where(job_filter: JobFilter) -> tuple[str, list[Any]]:
-    where = f"collection = 'jobs' AND {_LIVE}"
-    values: list[Any] = [time.time()]
-    for column, wanted in (
-        ("state", job_filter.states),
-        ("type", job_filter.types),
-        ("queue", job_filter.queues),
-    ):
-        if wanted:
-            where += f" AND {column} IN ({','.join('?' * len(wanted))})"
-            values += [str(item) for item in wanted]
-    if job_filter.changed_before is not None:
-        where += " AND changed < ?"
-        values.append(job_filter.changed_before)
-    if job_filter.without_entry:
-        where += " AND has_entry = 0"
-    return where, values

@@ -30,7 +30,7 @@ CREATE TABLE document (
     PRIMARY KEY (collection, key)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
-CREATE INDEX jobs_by_type ON document (type, key) WHERE collection = 'jobs';
+CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
     WHERE collection = 'jobs';
 CREATE INDEX jobs_without_entry ON document (state, key)
@@ -46,6 +46,8 @@ _UPGRADES = {
 ALTER TABLE document ADD COLUMN has_entry INTEGER;
 UPDATE document SET has_entry = json_extract(CAST(body AS TEXT), '$.entryId') IS NOT NULL
     WHERE collection = 'jobs';
+DROP INDEX jobs_by_type;
+CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
 DROP INDEX jobs_by_queue;
 CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
     WHERE collection = 'jobs';
