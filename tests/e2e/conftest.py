@@ -15,7 +15,7 @@ from tests.cluster.interface import Cluster
 from tests.cluster.kind_cluster import KindCluster
 from tests.cluster.real_cluster import RealCluster
 from tests.couchbase.process import CouchbaseServer
-from tests.e2e.installation import Installation
+from tests.e2e.installation import DEADLINE_SECONDS, Installation
 
 NAMESPACE = "zerog"
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests on nodes the time that pods take."""
     for item in items:
         if "/e2e/" in str(item.path) and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.timeout(3 * DEADLINE_SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,10 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "zerog"
 FILES = Path(__file__).with_name("pods")
 RELEASE = "zerog"
-#: For whatever a cluster of two small nodes does.
-DEADLINE_SECONDS = 180.0
+#: For whatever a cluster of two small nodes does, on a machine that has other things to do, too.
+DEADLINE_SECONDS = 600.0
+#: For one answer of the API server.
+CALL_SECONDS = 180.0
 #: For jobs to finish; the call that waits ends before its own deadline.
 WAIT_SECONDS = DEADLINE_SECONDS - 10
 RESTRICTED = {
@@ -44,7 +46,9 @@ class Installation:
         self.images = images
         self._helm = ensure_binaries(["helm"])["helm"]
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 60.0) -> str:
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, timeout: float = CALL_SECONDS
+    ) -> str:
         """Run kubectl in the namespace."""
         return self.cluster.kubectl("-n", self.namespace, *arguments, stdin=stdin, timeout=timeout)
 
@@ -110,7 +114,7 @@ class Installation:
             self._caller(),
         )  # fmt: skip
         self.kubectl(
-            "wait", "--for=condition=Ready", "pod/caller", "--timeout=120s",
+            "wait", "--for=condition=Ready", "pod/caller", f"--timeout={DEADLINE_SECONDS:.0f}s",
             timeout=DEADLINE_SECONDS,
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """A node is drained under load: its workers finish or give back what they run."""
 
-from tests.e2e.installation import Installation
+from tests.e2e.installation import DEADLINE_SECONDS, Installation
 
 JOBS = 8
 SECONDS = 6.0
@@ -20,7 +20,8 @@ def test_a_drained_node_costs_no_job_anything(zerog: Installation) -> None:
     try:
         zerog.cluster.kubectl(
             "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force",
-            "--pod-selector=app!=caller", "--timeout=120s", timeout=150,
+            "--pod-selector=app!=caller", f"--timeout={DEADLINE_SECONDS:.0f}s",
+            timeout=DEADLINE_SECONDS,
         )  # fmt: skip
 
         infos = zerog.wait_for_jobs(uuids)

@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from tests.e2e.installation import Installation
+from tests.e2e.installation import DEADLINE_SECONDS, Installation
 
 
 def test_a_job_posted_from_a_pod_runs_on_a_pod_made_for_it_which_goes_again(
@@ -17,7 +17,7 @@ def test_a_job_posted_from_a_pod_runs_on_a_pod_made_for_it_which_goes_again(
 
 
 def test_helm_test_passes(installed: Installation) -> None:
-    installed.helm("test", "zerog", "--timeout=180s")
+    installed.helm("test", "zerog", f"--timeout={DEADLINE_SECONDS:.0f}s")
 
 
 def test_who_has_no_role_is_refused(installed: Installation) -> None:

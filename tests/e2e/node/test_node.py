@@ -10,7 +10,7 @@ from tests.cluster.process import wait_until
 from tests.cluster.real.configuration import PAUSE_IMAGE
 from tests.cluster.real_cluster import RealCluster
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 
 
 @pytest.fixture(scope="session")

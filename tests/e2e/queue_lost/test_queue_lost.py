@@ -1,6 +1,6 @@
 """beanstalkd is lost together with its volume, while jobs run and wait: none is lost."""
 
-from tests.e2e.installation import Installation
+from tests.e2e.installation import DEADLINE_SECONDS, Installation
 
 JOBS = 8
 QUEUE = "zerog-beanstalkd"
@@ -11,8 +11,11 @@ def test_a_lost_queue_with_its_volume_loses_no_job(zerog: Installation) -> None:
     zerog.wait_for_running(2)
 
     zerog.kubectl("scale", "statefulset", QUEUE, "--replicas=0")
-    zerog.kubectl("wait", "--for=delete", f"pod/{QUEUE}-0", "--timeout=60s", timeout=90)
-    zerog.kubectl("delete", "pvc", f"binlog-{QUEUE}-0", timeout=90)
+    zerog.kubectl(
+        "wait", "--for=delete", f"pod/{QUEUE}-0", f"--timeout={DEADLINE_SECONDS:.0f}s",
+        timeout=DEADLINE_SECONDS,
+    )  # fmt: skip
+    zerog.kubectl("delete", "pvc", f"binlog-{QUEUE}-0", timeout=DEADLINE_SECONDS)
     zerog.kubectl("scale", "statefulset", QUEUE, "--replicas=1")
 
     infos = zerog.wait_for_jobs(uuids)

@@ -19,7 +19,7 @@ def test_a_trial_runs_a_job_and_leaves_nothing_behind(
     trial = Installation(cluster, NAMESPACE, images)
     trial.make_namespace()
     trial.install({"crds": {"install": False}, "operator": {"namespaces": [NAMESPACE]}})
-    trial.helm("test", "zerog", "--timeout=180s")
+    trial.helm("test", "zerog", f"--timeout={DEADLINE_SECONDS:.0f}s")
 
     trial.helm("uninstall", "zerog", "--wait")
 
