@@ -133,6 +133,21 @@ class Installation:
         found: list[Object] = self.call("wait", str(seconds), *uuids)
         return found
 
+    def submit_to(self, workers: int, count: int, seconds: float) -> list[str]:
+        """Have so many workers ready, submit naps, and return them when all workers are busy.
+
+        Workers that started only then could be later than the end of all jobs.
+        """
+        self.add_pool(minReplicas=workers)
+        wait_until(
+            lambda: self.pool_status("naps").get("readyReplicas", 0) >= workers,
+            DEADLINE_SECONDS,
+            f"{workers} workers are ready",
+        )
+        uuids = self.submit(count, seconds)
+        self.wait_for_running(workers)
+        return uuids
+
     def wait_for_running(self, count: int) -> None:
         """Wait until so many workers are busy."""
         wait_until(

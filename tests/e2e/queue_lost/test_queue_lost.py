@@ -3,12 +3,12 @@
 from tests.e2e.installation import DEADLINE_SECONDS, Installation
 
 JOBS = 8
+SECONDS = 10.0
 QUEUE = "zerog-beanstalkd"
 
 
 def test_a_lost_queue_with_its_volume_loses_no_job(zerog: Installation) -> None:
-    uuids = zerog.submit(JOBS, 4)
-    zerog.wait_for_running(2)
+    uuids = zerog.submit_to(2, JOBS, SECONDS)
 
     zerog.kubectl("scale", "statefulset", QUEUE, "--replicas=0")
     zerog.kubectl(

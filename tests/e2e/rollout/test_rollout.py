@@ -4,12 +4,11 @@ from tests.cluster.process import wait_until
 from tests.e2e.installation import DEADLINE_SECONDS, Installation
 
 JOBS = 10
-SECONDS = 5.0
+SECONDS = 10.0
 
 
 def test_a_new_image_replaces_workers_without_interrupting_a_job(zerog: Installation) -> None:
-    uuids = zerog.submit(JOBS, SECONDS)
-    zerog.wait_for_running(2)
+    uuids = zerog.submit_to(2, JOBS, SECONDS)
 
     zerog.add_pool("example", minReplicas=1)
 
