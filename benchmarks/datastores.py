@@ -227,7 +227,7 @@ def print_turns(turns: Mapping[str, list[Turn]], base: str) -> None:
 
 def middle(values: list[float]) -> str:
     """Return the median, and between what the middle half of the values is."""
-    low, median, high = statistics.quantiles(values, n=4)
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{median:.2f} ({low:.2f} to {high:.2f})"
 
 

@@ -11,7 +11,7 @@ from tests.couchbase.process import CouchbaseServer
 
 from .conftest import DEADLINE_SECONDS, System, running_system, until
 
-#: A minute away, before and after it what a slow machine takes.
+#: Away until a reservation is prolonged, before and after it what a slow machine takes.
 pytestmark = pytest.mark.timeout(400)
 JOBS = 30
 #: The number of the first job's entry in a new queue.
