@@ -49,7 +49,7 @@ def test_lists_are_tables_for_people_and_json_for_programs(dev: Dev) -> None:
 
 
 def test_cancel_ends_a_running_job_and_retry_runs_it_again(dev: Dev) -> None:
-    uuid = submit(dev, "Hello", "name=Kim", "seconds=30")
+    uuid = submit(dev, "Hello", "name=Kim", "seconds=600")
 
     dev.run("cancel", uuid)
 
@@ -80,8 +80,10 @@ def test_data_that_cannot_be_written_is_not_lost(dev: Dev) -> None:
 def test_a_failed_job_is_followed_by_what_to_do(dev: Dev) -> None:
     output = dev.run("run", "Broken", code=1)
 
-    assert re.search(r"zerog info [0-9a-f-]{36} +every attempt", output)
+    assert re.search(r"zerog info [0-9a-f-]{36} +attempts, tracebacks", output)
     assert re.search(r"zerog retry [0-9a-f-]{36} +run it again", output)
+    (uuid,) = re.findall(r"zerog info ([0-9a-f-]{36})", output)
+    assert 'raise ValueError("broken by design")' in dev.run("info", uuid)
 
 
 def test_a_forgotten_job_is_named(dev: Dev) -> None:

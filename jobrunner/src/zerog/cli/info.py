@@ -1,6 +1,8 @@
 """`zerog info`: all that people want to know of one job."""
 
 import argparse
+import json
+import math
 from typing import Any
 
 from zerog.cli import codes
@@ -29,18 +31,26 @@ def command_info(options: argparse.Namespace) -> int:
 
 
 def story(info: dict[str, Any]) -> list[str]:
-    """Return the lines of the log, with the end of each attempt that says why it came."""
-    lines = [
-        ((line["attempt"], 0, line["seq"]), line["time"], line["level"], line["message"])
-        for name in ("events", "warnings", "errors")
-        for line in info[name]
-    ]
-    lines += [
-        ((item["number"], 1, 0), item["endedTime"], item["cause"], item["message"])
+    """Return the log, with why an attempt ended where no line of it says so."""
+    lines = [line for name in ("events", "warnings", "errors") for line in info[name]]
+    said = {(line["attempt"], line["message"]) for line in lines}
+    ends = [
+        {**item, "attempt": item["number"], "time": item["endedTime"], "level": item["cause"]}
         for item in info["attempts"]
-        if item.get("message")
+        if item.get("message") and (item["number"], item["message"]) not in said
     ]
-    return [f"{time[11:19]} {what:<11} {text}" for _, time, what, text in sorted(lines)]
+    # An attempt's end, which has no number, comes after its lines.
+    ordered = sorted([*lines, *ends], key=lambda line: (line["attempt"], line.get("seq", math.inf)))
+    return [text for line in ordered for text in _told(line)]
+
+
+def _told(line: dict[str, Any]) -> list[str]:
+    """Return a line of the log with the values that came with it; a traceback stands below it."""
+    values = dict(line.get("data", {}))
+    below = str(values.pop("traceback", "")).rstrip().splitlines()
+    more = "".join(f" {name}={json.dumps(value)}" for name, value in values.items())
+    head = f"{line['time'][11:19]} {line['level']:<11} {line['message']}{more}"
+    return [head, *(f"{'':<21}{text}" for text in below)]
 
 
 def facts(info: dict[str, Any]) -> list[tuple[str, str]]:

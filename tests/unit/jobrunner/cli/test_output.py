@@ -121,13 +121,17 @@ def test_facts_are_for_people() -> None:
 
 def test_a_story_has_each_attempt_s_lines_before_its_end() -> None:
     line = {"seq": 0, "time": "2026-01-31T12:00:01Z", "level": "info", "message": "begins"}
+    end = {"endedTime": "2026-01-31T12:00:02Z"}
+    error = {**line, "attempt": 3, "seq": 1, "level": "error", "message": "ValueError: no",
+             "data": {"n": 1, "traceback": "Traceback …\n  File …\n"}}  # fmt: skip
     info = {
         "events": [{**line, "attempt": 2}, {**line, "attempt": 1}],
         "warnings": [],
-        "errors": [],
+        "errors": [error],
         "attempts": [
-            {"number": 1, "endedTime": "2026-01-31T12:00:02Z", "cause": "crash", "message": "died"},
-            {"number": 2, "endedTime": "2026-01-31T12:00:03Z", "cause": "succeeded"},
+            {**end, "number": 1, "cause": "crash", "message": "died"},
+            {**end, "number": 2, "cause": "succeeded"},
+            {**end, "number": 3, "cause": "error", "message": "ValueError: no"},
         ],
     }
 
@@ -135,4 +139,7 @@ def test_a_story_has_each_attempt_s_lines_before_its_end() -> None:
         ["12:00:01", "info", "begins"],
         ["12:00:02", "crash", "died"],
         ["12:00:01", "info", "begins"],
+        ["12:00:01", "error", "ValueError:", "no", "n=1"],
+        ["Traceback", "…"],
+        ["File", "…"],
     ]
