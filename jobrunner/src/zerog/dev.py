@@ -27,7 +27,8 @@ DEFAULT_PORT = 8080
 START_SECONDS = 180.0
 #: How long the worker's jobs may go on after ^C; then the next part.
 GRACE_SECONDS = 10.0
-STOP_SECONDS = 25.0
+#: How long a part may take to stop, on top of that.
+STOP_SECONDS = 15.0
 #: Pauses before a part that died is started again.
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 5.0
 _STYLES = {"api": "blue", "worker": "green", "dev": "bold"}
@@ -43,6 +44,7 @@ class DevSettings:
     queue_port: int | None = None
     slots: int | None = None
     reload: bool = False
+    grace_seconds: float = GRACE_SECONDS
     #: Whether it says what to try next.
     hints: bool = True
 
@@ -50,8 +52,16 @@ class DevSettings:
 class Part:
     """A child process that is kept running, with its output in our log."""
 
-    def __init__(self, name: str, arguments: list[str], env: dict[str, str], console: Console):
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        env: dict[str, str],
+        console: Console,
+        stop_seconds: float,
+    ) -> None:
         self.name = name
+        self._stop_seconds = stop_seconds
         self._arguments = arguments
         self._env = env
         self._console = console
@@ -69,10 +79,10 @@ class Part:
         self._stopping = True
         self.signal(signal.SIGTERM)
         if self._task is not None:
-            done, _ = await asyncio.wait([self._task], timeout=STOP_SECONDS)
+            done, _ = await asyncio.wait([self._task], timeout=self._stop_seconds)
             if not done:
                 self.signal(signal.SIGKILL)
-                await asyncio.wait([self._task], timeout=STOP_SECONDS)
+                await asyncio.wait([self._task], timeout=self._stop_seconds)
 
     def kill(self) -> None:
         """SIGKILL at once, for good."""
@@ -198,10 +208,11 @@ class Dev:
         }
         slots = str(self._settings.slots or os.cpu_count() or 1)
         worker = ["worker", *self._settings.jobs, "--slots", slots]
-        worker += ["--grace-seconds", f"{GRACE_SECONDS:g}"]
+        worker += ["--grace-seconds", f"{self._settings.grace_seconds:g}"]
+        patience = self._settings.grace_seconds + STOP_SECONDS
         return [
-            Part("api", ["api", "--port", str(self._port)], env, self._console),
-            Part("worker", worker, env, self._console),
+            Part("api", ["api", "--port", str(self._port)], env, self._console, patience),
+            Part("worker", worker, env, self._console, patience),
         ]
 
     async def _wait_until_ready(self, stop: asyncio.Event) -> bool:

@@ -100,7 +100,7 @@ def test_an_interrupt_from_the_terminal_and_one_from_a_script_are_one(
 
 
 def test_a_second_interrupt_ends_at_once_what_will_not_end(own: Any) -> None:
-    dev = own()
+    dev = own("--grace-seconds", "3600")
     uuid = dev.run("submit", "Stubborn").strip()
     dev.wait_until(lambda: dev.state(uuid) == "running")
     family = psutil.Process(dev.process.pid).children(recursive=True)

@@ -176,6 +176,13 @@ def dev(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reload", action="store_true", help="start the worker anew when code changes"
     )
+    parser.add_argument(
+        "--grace-seconds",
+        type=seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long jobs may go on after ^C (default 10); a second ^C ends them at once",
+    )
     parser.add_argument("--no-hints", action="store_true", help="do not say what to try next")
 
 

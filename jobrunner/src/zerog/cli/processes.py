@@ -66,6 +66,7 @@ def command_dev(options: argparse.Namespace) -> int:
         queue_port=options.queue_port,
         slots=options.slots,
         reload=options.reload,
+        grace_seconds=options.grace_seconds,
         hints=not options.no_hints,
     )
     Dev(settings).run()
