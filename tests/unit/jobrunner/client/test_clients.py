@@ -1,7 +1,6 @@
 """Both clients against a scripted API: the same script, the same outcome."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -85,12 +84,10 @@ def test_repeating_ends_at_the_deadline_with_what_the_api_said(
     api: Any, call: Any, answer: Any
 ) -> None:
     api.script(answer(503, AWAY))
-    started = time.monotonic()
 
     with pytest.raises(ApiError, match="the queue is away"):
-        call("submit", "Greet", {}, retry_seconds=0.5)
+        call("submit", "Greet", {}, retry_seconds=2)
 
-    assert time.monotonic() - started < 2
     assert len(api.seen) >= 2
 
 
@@ -104,12 +101,9 @@ def test_an_api_that_is_away_is_unreachable_and_says_what_to_do(call: Any, api: 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "localhost:8080", "ftp://127.0.0.1"])
 def test_an_address_that_is_no_url_is_told_at_once(call: Any, api: Any, url: str) -> None:
     wrong = type(call)(call.kind, url)
-    started = time.monotonic()
 
     with pytest.raises(UnreachableError):
-        wrong("types", retry_seconds=20)
-
-    assert time.monotonic() - started < 2, "no repetition makes it a URL"
+        wrong("types", retry_seconds=86400)  # no repetition makes it a URL
 
 
 @pytest.mark.parametrize(
@@ -241,12 +235,12 @@ def test_a_stream_goes_on_after_the_last_event_that_it_gave(
 def test_a_stream_that_was_silent_for_long_survives_a_cut_all_the_same(
     api: Any, call: Any, answer: Any
 ) -> None:
-    quiet = [event("progress", progress()), 0.4, b": still here\n\n", 0.1]
+    quiet = [event("progress", progress()), 1.6, b": still here\n\n", 0.1]
     api.script(
         answer(chunks=quiet, cut=True), answer(chunks=[event("end", progress("succeeded", 200))])
     )
 
-    events = call("stream", "u", retry_seconds=0.3)
+    events = call("stream", "u", retry_seconds=1.5)
 
     assert [item.kind for item in events] == ["progress", "end"]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -312,10 +313,11 @@ def test_a_hundred_thousand_ticks_are_cheap() -> None:
             ctx.tick()
             yield
 
-    started = datetime.now(UTC)
+    # Of this process alone: whatever else the machine does costs nothing here.
+    started = time.process_time()
     for _ in ticks():
         pass
 
     # A guard against work that grows with each tick, not a benchmark: it takes some 60 ms.
-    assert datetime.now(UTC) - started < timedelta(seconds=1.5)
+    assert time.process_time() - started < 3
     assert tape.progressed[-1] == 1.0
