@@ -197,10 +197,27 @@ class ControlPlane:
             trust_env=False,
         )
 
+    def create_namespace(self, name: str) -> None:
+        """Make a namespace, and return once pods can be made in it."""
+        with self.client() as client:
+            client.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
+            path = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+            wait_until(
+                lambda: client.get(path).is_success, START_SECONDS, f"{name} has a service account"
+            )
+
+    def delete_namespace(self, name: str) -> None:
+        """Let a namespace begin to end. Idempotent."""
+        with self.client() as client:
+            client.delete(f"/api/v1/namespaces/{name}")
+
     def kubeconfig_of(self, service_account: str, namespace: str = "default") -> Path:
         """Return a new kubeconfig with a service account's rights and a real token of it."""
-        token = self.kubectl("create", "token", service_account, f"--namespace={namespace}")
-        return self.write_kubeconfig(f"{namespace}-{service_account}", token.strip())
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
+        with self.client() as client:
+            answer = client.post(path, json={"spec": {}}).raise_for_status()
+        token = str(answer.json()["status"]["token"])
+        return self.write_kubeconfig(f"{namespace}-{service_account}", token)
 
     def write_kubeconfig(self, user: str, token: str) -> Path:
         """Write a kubeconfig of the cluster for a token and return its path."""

@@ -18,7 +18,8 @@ from zerog.queues.local import die_with_parent
 T = TypeVar("T")
 #: How long a server may take to end after SIGTERM before it is killed.
 STOP_SECONDS = 10.0
-POLL_SECONDS = 0.02
+#: Between two looks. Each look costs whoever is looked at something, too, and many look.
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.02, 0.25
 _LINE_CHARACTERS = 500
 #: A variable of each process of a node agent's pods: whoever inherits it ends with its container.
 MARK = "NODE_AGENT_CONTAINER"
@@ -35,12 +36,14 @@ def wait_until(look: Callable[[], T | None], seconds: float, what: str) -> T:
         ClusterError: It is not there in time.
     """
     deadline = time.monotonic() + seconds
+    pause = FIRST_PAUSE_SECONDS
     while True:
         if found := look():
             return found
         if time.monotonic() > deadline:
             raise ClusterError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(1.25 * pause, LAST_PAUSE_SECONDS)
 
 
 def find_marked(prefix: str) -> list[int]:

@@ -35,8 +35,9 @@ def make_pod(cluster: ControlPlane, namespace: str, name: str = "pod", **words: 
 
 def read_pod(cluster: ControlPlane, namespace: str, name: str = "pod") -> dict[str, Any]:
     """Return a pod's status as one flat table of what tells its state."""
-    pod = json.loads(cluster.kubectl("get", "pod", name, "-n", namespace, "-o", "json"))
-    status = pod["status"]
+    with cluster.client() as client:
+        answer = client.get(f"/api/v1/namespaces/{namespace}/pods/{name}").raise_for_status()
+    status = answer.json()["status"]
     container = status.get("containerStatuses", [{}])[0]
     state = container.get("state", {})
     return {

@@ -1,6 +1,7 @@
 """A local node does for a pod's process what a kubelet does."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -30,6 +31,11 @@ class Pods:
     def __init__(self, node: LocalNode, namespace: str) -> None:
         self.node, self.namespace = node, namespace
         self.cluster = node.cluster
+        self._api = node.cluster.client()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._api.close()
 
     def make(self, script: str, *, name: str = "pod", **spec: Any) -> None:
         """Make a pod that runs a script; keywords are of the container or of the pod."""
@@ -53,7 +59,8 @@ class Pods:
 
     def read(self, name: str = "pod") -> dict[str, Any]:
         """Return a pod's status with its only container's values beside."""
-        status = json.loads(self.kubectl("get", "pod", name, "-o", "json"))["status"]
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}"
+        status = self._api.get(path).raise_for_status().json()["status"]
         container = status.get("containerStatuses", [{}])[0]
         state, before = container.get("state", {}), container.get("lastState", {})
         return {
@@ -91,19 +98,13 @@ class Pods:
 
         return wait_until(look, DEADLINE_SECONDS, f"{text!r} in the log of {name}")
 
-    def wait_until_gone(self, name: str = "pod") -> None:
-        """Wait until a pod and its processes are gone."""
-        wait_until(
-            lambda: f"pod/{name}\n" not in self.kubectl("get", "pods", "-o", "name"),
-            DEADLINE_SECONDS,
-            f"{name} is gone",
-        )
-
 
 @pytest.fixture
-def pods(local_node: LocalNode, namespace: str) -> Pods:
+def pods(local_node: LocalNode, namespace: str) -> Iterator[Pods]:
     """Pods of a namespace of one's own."""
-    return Pods(local_node, namespace)
+    made = Pods(local_node, namespace)
+    yield made
+    made.close()
 
 
 def test_a_pod_gets_what_its_description_names(pods: Pods) -> None:
@@ -344,3 +345,4 @@ def test_a_silent_node_is_lost_while_its_pods_run_on_and_a_dead_one_takes_them_a
         assert not node.find_processes("default", "pod")
         node.start()
         pods.wait_for(restarts=1, before="Unknown", phase="Running")
+        pods.close()

@@ -38,6 +38,9 @@ RBAC = ROOT / "manifests/rbac/operator.yaml"
 DEADLINE_SECONDS = 60.0
 #: A garbage collector learns of a new kind, ours, in rounds of 30 s, and until then lets all stay.
 COLLECTOR_SECONDS = 150.0
+#: The clusters that know pools, by the file that leads there.
+_KNOWING: set[Path] = set()
+_BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 _PODS = "/api/v1/namespaces/{}/pods"
 _POOLS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{{}}/{names.PLURAL}"
 
@@ -58,10 +61,28 @@ def build_pool(name: str = "media", **spec: Any) -> dict[str, Any]:
 
 
 def apply_crd(cluster: Cluster) -> None:
-    """Let a cluster know pools."""
+    """Let a cluster know pools; one that does is left alone."""
+    if cluster.kubeconfig_path in _KNOWING:
+        return
     cluster.kubectl("apply", "--server-side", "-f", str(CRD))
     crd = f"crd/{names.PLURAL}.{names.GROUP}"
     cluster.kubectl("wait", "--for=condition=Established", crd, "--timeout=30s")
+    _KNOWING.add(cluster.kubeconfig_path)
+
+
+def bind(kind: str, name: str, namespace: str) -> dict[str, Any]:
+    """Return the binding of the operator's role of this kind to its account in a namespace."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": f"{kind}Binding",
+        "metadata": {"name": name},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": kind,
+            "name": "zerog-operator",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": "zerog-operator", "namespace": namespace}],
+    }
 
 
 def _kill(processes: Iterable[subprocess.Popen[bytes]]) -> None:
@@ -86,15 +107,12 @@ class Stage:
     def prepare(self) -> None:
         """Bring the CRD and the operator's rights."""
         apply_crd(self.cluster)
-        self.cluster.kubectl("apply", "-n", self.namespace, "-f", str(RBAC))
-        account = f"--serviceaccount={self.namespace}:zerog-operator"
-        self.cluster.kubectl(
-            "create", "clusterrolebinding", self.namespace, "--clusterrole=zerog-operator", account
-        )
-        self.cluster.kubectl(
-            "create", "rolebinding", "zerog-operator", "--role=zerog-operator", account,
-            "-n", self.namespace,
-        )  # fmt: skip
+        bindings = [
+            bind("ClusterRole", self.namespace, self.namespace),
+            bind("Role", "zerog-operator", self.namespace),
+        ]
+        rights = f"{RBAC.read_text()}\n---\n{yaml.safe_dump_all(bindings)}"
+        self.cluster.kubectl("apply", "-n", self.namespace, "-f", "-", stdin=rights)
         self.beanstalkd.start()
 
     def start_operator(self, *, lease: bool = False, **env: str) -> subprocess.Popen[bytes]:
@@ -264,7 +282,7 @@ class Stage:
         """End everything."""
         _kill([*self.operators, *self.servers])
         self.beanstalkd.kill()
-        self.cluster.kubectl("delete", "clusterrolebinding", self.namespace, "--wait=false")
+        self.api.delete(f"{_BINDINGS}/{self.namespace}")
         self.api.close()
 
 

@@ -30,7 +30,7 @@ def audited(own_clusters: None, tmp_path: Path) -> Iterator[tuple[Stage, Path]]:
     policy.write_text(yaml.safe_dump(AUDIT))
     arguments = [f"--audit-policy-file={policy}", f"--audit-log-path={log}"]
     with ControlPlane("audited", api_arguments=arguments) as cluster:
-        cluster.kubectl("create", "namespace", "stage")
+        cluster.create_namespace("stage")
         stage = Stage(cluster, "stage", tmp_path)
         stage.prepare()
         try:

@@ -318,7 +318,7 @@ def test_who_cannot_renew_the_lease_stops_acting_and_ends(stage: Stage) -> None:
 @pytest.mark.usefixtures("own_clusters")
 def test_an_api_server_that_comes_back_is_followed_again(tmp_path: Path) -> None:
     with ControlPlane("restarted") as cluster:
-        cluster.kubectl("create", "namespace", "stage")
+        cluster.create_namespace("stage")
         stage = Stage(cluster, "stage", tmp_path)
         stage.prepare()
         try:

@@ -29,11 +29,13 @@ DEADLINE_SECONDS = 200.0
 def until(look: Callable[[], T | None], seconds: float = DEADLINE_SECONDS, what: str = "") -> T:
     """Look until something is there, and return it."""
     deadline = time.monotonic() + seconds
+    pause = 0.02
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.25 * pause, 0.2)
     raise AssertionError(f"not within {seconds} s: {what or look}")
 
 

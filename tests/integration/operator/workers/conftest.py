@@ -54,6 +54,7 @@ class Works:
         #: Every job that has run to its end leaves a line here.
         self.ran = folder / "ran"
         self.ran.touch()
+        self.hold = folder / "hold"
         #: Jobs that shall succeed, in their first attempt.
         self.uuids: list[str] = []
         self._unfinished: list[str] = []
@@ -90,10 +91,12 @@ class Works:
             "the types are registered",
         )
 
-    def submit(self, count: int, seconds: float) -> list[str]:
-        """Submit jobs that take so long."""
+    def submit(self, count: int, seconds: float, *, held: bool = False) -> list[str]:
+        """Submit jobs that take so long; held ones go on when the file `hold` is there."""
         steps = max(1, round(seconds / 0.05))
         parameters = {"path": str(self.ran), "steps": steps, "seconds": seconds / steps}
+        if held:
+            parameters["hold"] = str(self.hold)
         made = [self.client.submit("Steps", parameters) for _ in range(count)]
         self.uuids += made
         self._unfinished += made

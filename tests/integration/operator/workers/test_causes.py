@@ -14,9 +14,6 @@ from tests.cluster.process import signal_marked, wait_until
 from ..conftest import DEADLINE_SECONDS, Stage
 from .conftest import POOL, Works
 
-#: Long enough to be met in the middle, whatever the machine is doing.
-JOB_SECONDS = 4.0
-
 
 def kill_worker(node: LocalNode, stage: Stage, pod: str) -> None:
     signal_marked(f"{node.folder}/pods/{stage.namespace}_{pod}_", 9)
@@ -93,7 +90,7 @@ def test_the_record_of_a_job_tells_why_its_worker_died(
     works.start_operator(ZEROG_STORE=works.store)
     works.apply(minReplicas=1, maxReplicas=1, drainTimeoutSeconds=1)
     works.wait_for_types()
-    (uuid,) = works.submit(1, JOB_SECONDS)
+    (uuid,) = works.submit(1, 0.1, held=True)
     pod = running_pod(works, uuid)
 
     die(local_node, stage, pod)
@@ -106,6 +103,7 @@ def test_the_record_of_a_job_tells_why_its_worker_died(
         DEADLINE_SECONDS,
         "an Event tells why",
     )
+    works.hold.touch()
     works.wait_until_done()
     wait_until(
         lambda: first_attempt()["cause"] == cause,

@@ -18,7 +18,6 @@ from .conftest import IMAGE, Works
 #: A lost node shows in a cluster after 50 s, and its pods are given up after 300 s more. Here:
 GRACE = "--node-monitor-grace-period=6s"
 TOLERATION_SECONDS = 1
-JOB_SECONDS = 20.0
 
 
 def tolerate(key: str) -> dict[str, Any]:
@@ -37,7 +36,7 @@ def nodes(own_clusters: None, tmp_path: Path) -> Iterator[tuple[Works, dict[str,
         }
         for node in made.values():
             node.start()
-        cluster.kubectl("create", "namespace", "stage")
+        cluster.create_namespace("stage")
         stage = Stage(cluster, "stage", tmp_path)
         stage.prepare()
         works = Works(stage, made["node-1"], tmp_path)
@@ -57,7 +56,7 @@ def test_a_lost_node_costs_its_job_nothing(nodes: tuple[Works, dict[str, LocalNo
     tolerations = [tolerate("unreachable"), tolerate("not-ready")]
     works.apply(pod={"tolerations": tolerations}, minReplicas=1, maxReplicas=1)
     works.wait_for_types()
-    (uuid,) = works.submit(1, JOB_SECONDS)
+    (uuid,) = works.submit(1, 0.1, held=True)
     wait_until(lambda: works.state_of(uuid) == "running", DEADLINE_SECONDS, "it runs")
     lost = works.client.get(uuid)["attempts"][0]["worker"]
     (pod,) = stage.pods()
@@ -73,6 +72,7 @@ def test_a_lost_node_costs_its_job_nothing(nodes: tuple[Works, dict[str, LocalNo
     first = attempts()[0]
     assert first["worker"]["name"] == lost["name"] == pod["metadata"]["name"]
     assert first["message"].startswith("NodeLost: ")
+    works.hold.touch()
     works.wait_until_done()
     job = works.client.get(uuid)
     assert (job["state"], job["crashes"], len(job["attempts"])) == ("succeeded", 0, 2)
