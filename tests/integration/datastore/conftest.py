@@ -5,14 +5,21 @@ process for all tests and a scope for each; with `ZEROG_TEST_COUCHBASE_URL` it i
 real server, whose scope is made anew for each test.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import REAL_URL, configure, new_scope, real_scope
 
 from zerog.datastore import open_datastore
 from zerog.datastore.base import Datastore
+from zerog.datastore.memory import MemoryDatastore
+
+#: Returns when so many seconds have passed for the store.
+LetPass = Callable[[float], Awaitable[None]]
 
 STORES = ["memory", "sqlite", "couchbase", *(["couchbase-real"] if REAL_URL else [])]
 #: Listings have a second implementation, for clusters without a query service.
@@ -55,6 +62,38 @@ async def store(store_url: str) -> AsyncIterator[Datastore]:
     opened = await open_datastore(store_url, deadline_seconds=30.0)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def let_pass(
+    store_kind: str,
+    store: Datastore,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[LetPass]:
+    """Let seconds pass for the store, by whatever clock it counts expiries; a real server's has to
+    be waited for."""
+    here, passed = time.time, 0.0
+    server: CouchbaseServer | None = None
+    if store_kind in ("couchbase", "couchbase-kv"):
+        server = request.getfixturevalue("couchbase")
+    monkeypatch.setattr(time, "time", lambda: here() + passed)
+    if isinstance(store, MemoryDatastore):
+        monkeypatch.setattr(store, "_clock", time.time)
+
+    async def pass_on(seconds: float) -> None:
+        nonlocal passed
+        if store_kind == "couchbase-real":
+            await asyncio.sleep(seconds)
+            return
+        passed += seconds
+        if server is not None:
+            # What has expired stays in the index for a while, as on a real server.
+            server.advance_clock(seconds, purge=False)
+
+    yield pass_on
+    if server is not None:
+        server.advance_clock(-passed)
 
 
 @pytest.fixture

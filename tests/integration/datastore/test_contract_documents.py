@@ -1,13 +1,13 @@
 """What every datastore does with whole documents: `zerog.datastore.base`, sentence by sentence.
 
-The same cases run over each store; time is real, so a wait for an expiry polls with a deadline.
+The same cases run over each store, and time passes as the test wants.
 """
 
 import asyncio
 import contextlib
-import time
 
 import pytest
+from tests.integration.datastore.conftest import LetPass
 
 from zerog.datastore.base import (
     COLLECTIONS,
@@ -27,11 +27,8 @@ from zerog.errors import (
     RevisionConflictError,
 )
 
-DEADLINE_SECONDS = 10.0
-#: For what is only waited for.
-SOON_SECONDS = 0.3
-#: For what must still be there at the next write, on a slow machine too.
-MEANWHILE_SECONDS = 2.0
+#: An expiry that no test meets but by letting time pass, and a time by which it is over.
+SOON_SECONDS, AFTER_SECONDS = 60.0, 65.0
 LATER_SECONDS = 3600.0
 
 
@@ -40,17 +37,11 @@ async def body(store: Datastore, collection: Collection, key: str) -> Document |
     return None if found is None else found.document
 
 
-async def until_gone(store: Datastore, collection: Collection, key: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while await store.get(collection, key) is not None:
-        assert time.monotonic() < deadline, f"{collection}/{key} did not expire"
-        await asyncio.sleep(0.01)
-
-
-async def until_meanwhile_has_passed(store: Datastore) -> None:
-    """Return when whatever was to expire `MEANWHILE_SECONDS` after an earlier write is gone."""
-    await store.insert("blobs", "the clock", {}, expire_seconds=MEANWHILE_SECONDS)
-    await until_gone(store, "blobs", "the clock")
+async def expire(store: Datastore, let_pass: LetPass, collection: Collection, key: str) -> None:
+    """Let the time pass after which a document that is there has expired."""
+    assert await store.get(collection, key) is not None
+    await let_pass(AFTER_SECONDS)
+    assert await store.get(collection, key) is None
 
 
 async def test_what_was_inserted_is_read(store: Datastore) -> None:
@@ -123,11 +114,13 @@ async def test_a_stored_document_does_not_follow_what_the_caller_does_to_his(
     assert await body(store, "jobs", "key") == {"list": [1]}
 
 
-async def test_an_expired_document_reads_as_none_everywhere(store: Datastore) -> None:
+async def test_an_expired_document_reads_as_none_everywhere(
+    store: Datastore, let_pass: LetPass
+) -> None:
     await store.insert("types", "gone", {"state": "x"}, expire_seconds=SOON_SECONDS)
     await store.insert("types", "kept", {}, expire_seconds=LATER_SECONDS)
 
-    await until_gone(store, "types", "gone")
+    await expire(store, let_pass, "types", "gone")
 
     assert set(await store.get_many("types", ["gone", "kept"])) == {"kept"}
     assert set(await store.scan("types")) == {"kept"}
@@ -135,9 +128,9 @@ async def test_an_expired_document_reads_as_none_everywhere(store: Datastore) ->
     assert await store.expire("types", "gone", LATER_SECONDS) is False
 
 
-async def test_the_key_of_an_expired_document_is_free(store: Datastore) -> None:
+async def test_the_key_of_an_expired_document_is_free(store: Datastore, let_pass: LetPass) -> None:
     first = await store.insert("idempotency", "key", {"n": 1}, expire_seconds=SOON_SECONDS)
-    await until_gone(store, "idempotency", "key")
+    await expire(store, let_pass, "idempotency", "key")
 
     second = await store.insert("idempotency", "key", {"n": 2})
 
@@ -227,29 +220,31 @@ async def test_replacing_what_is_not_there_says_so(store: Datastore) -> None:
         await store.replace("jobs", "key", {}, revision)
 
 
-async def test_replacing_what_has_expired_says_that_it_is_gone(store: Datastore) -> None:
+async def test_replacing_what_has_expired_says_that_it_is_gone(
+    store: Datastore, let_pass: LetPass
+) -> None:
     revision = await store.insert("jobs", "key", {}, expire_seconds=SOON_SECONDS)
-    await until_gone(store, "jobs", "key")
+    await expire(store, let_pass, "jobs", "key")
 
     with pytest.raises(DocumentNotFoundError):
         await store.replace("jobs", "key", {}, revision)
 
 
-async def test_replacing_clears_an_expiry(store: Datastore) -> None:
-    revision = await store.insert("jobs", "key", {}, expire_seconds=MEANWHILE_SECONDS)
+async def test_replacing_clears_an_expiry(store: Datastore, let_pass: LetPass) -> None:
+    revision = await store.insert("jobs", "key", {}, expire_seconds=SOON_SECONDS)
     await store.replace("jobs", "key", {"kept": True}, revision)
 
-    await until_meanwhile_has_passed(store)
+    await let_pass(AFTER_SECONDS)
 
     assert await body(store, "jobs", "key") == {"kept": True}
 
 
-async def test_replacing_may_set_a_new_expiry(store: Datastore) -> None:
+async def test_replacing_may_set_a_new_expiry(store: Datastore, let_pass: LetPass) -> None:
     revision = await store.insert("jobs", "key", {})
 
     await store.replace("jobs", "key", {}, revision, expire_seconds=SOON_SECONDS)
 
-    await until_gone(store, "jobs", "key")
+    await expire(store, let_pass, "jobs", "key")
 
 
 async def test_a_revision_is_not_used_again_after_a_removal(store: Datastore) -> None:
@@ -271,12 +266,14 @@ async def test_upsert_writes_whatever_was_there(store: Datastore) -> None:
     assert (stored.document, stored.revision) == ({"n": 2}, second)
 
 
-async def test_an_upsert_expires_and_the_next_one_prolongs(store: Datastore) -> None:
+async def test_an_upsert_expires_and_the_next_one_prolongs(
+    store: Datastore, let_pass: LetPass
+) -> None:
     await store.upsert("workers", "beats", {}, expire_seconds=SOON_SECONDS)
     await store.upsert("workers", "silent", {}, expire_seconds=SOON_SECONDS)
     await store.upsert("workers", "beats", {}, expire_seconds=LATER_SECONDS)
 
-    await until_gone(store, "workers", "silent")
+    await expire(store, let_pass, "workers", "silent")
 
     assert set(await store.scan("workers")) == {"beats"}
 
@@ -306,20 +303,20 @@ async def test_remove_with_a_stale_revision_is_refused(store: Datastore) -> None
     assert await body(store, "jobs", "key") == {"n": 2}
 
 
-async def test_expire_lets_a_document_vanish(store: Datastore) -> None:
+async def test_expire_lets_a_document_vanish(store: Datastore, let_pass: LetPass) -> None:
     await store.insert("jobs", "key", {})
 
     assert await store.expire("jobs", "key", SOON_SECONDS) is True
 
-    await until_gone(store, "jobs", "key")
+    await expire(store, let_pass, "jobs", "key")
 
 
-async def test_expire_prolongs_as_well(store: Datastore) -> None:
-    await store.insert("jobs", "key", {"a": 1}, expire_seconds=MEANWHILE_SECONDS)
+async def test_expire_prolongs_as_well(store: Datastore, let_pass: LetPass) -> None:
+    await store.insert("jobs", "key", {"a": 1}, expire_seconds=SOON_SECONDS)
 
     assert await store.expire("jobs", "key", LATER_SECONDS) is True
 
-    await until_meanwhile_has_passed(store)
+    await let_pass(AFTER_SECONDS)
     assert await body(store, "jobs", "key") == {"a": 1}
 
 
