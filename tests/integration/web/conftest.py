@@ -93,6 +93,7 @@ class Web:
         context = self.browser.new_context(
             **{"viewport": {"width": 1280, "height": 860}, **options}
         )
+        context.set_default_timeout(DEADLINE_SECONDS * 1000)
         self.contexts.append(context)
         page = context.new_page()
         self.complaints.watch(page, self.url)
@@ -103,6 +104,12 @@ class Web:
         """Submit jobs by the API."""
         client = self.system.client
         return [client.submit(job_type, parameters) for _ in range(count)]
+
+    def close(self) -> None:
+        """Close all windows: nothing is asked any more."""
+        for context in self.contexts:
+            context.close()
+        self.contexts = []
 
     def state(self, uuid: str) -> str:
         """Return a job's state."""
@@ -152,7 +159,9 @@ def web_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def browser() -> Iterator[Browser]:
     """A Chromium with an empty profile."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(FLAGS), timeout=DEADLINE_SECONDS * 1000
+        )
         yield browser
         browser.close()
 
@@ -164,8 +173,7 @@ def web(web_system: System, browser: Browser) -> Iterator[Web]:
     try:
         yield made
     finally:
-        for context in made.contexts:
-            context.close()
+        made.close()
         made.end_jobs()
     made.complaints.check()
 

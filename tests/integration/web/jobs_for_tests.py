@@ -1,6 +1,7 @@
 """Job types that the tests of the web page run."""
 
 import hashlib
+import os
 import time
 from typing import Literal
 
@@ -44,10 +45,14 @@ class Fingerprint(zerog.Job):
 
 
 class Slow(zerog.Job):
-    """Work for a while, step by step, and tell of each."""
+    """Work for a while, step by step, and tell of each.
+
+    After the second step it waits until the file `hold` is there.
+    """
 
     seconds: float = 60
     steps: int = 20
+    hold: str = ""
 
     class Options:
         queue = "slow"
@@ -57,6 +62,8 @@ class Slow(zerog.Job):
             ctx.info(f"step {step + 1}", of=self.steps)
             if step == 1:
                 ctx.warning("this one took its time")
+                while self.hold and not os.path.exists(self.hold) and not ctx.cancelled:
+                    time.sleep(0.02)
             time.sleep(self.seconds / self.steps)
         return {"steps": self.steps}
 

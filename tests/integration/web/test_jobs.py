@@ -1,6 +1,7 @@
 """The list of jobs: filters, pages, changes by filter; and one job."""
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 from tests.integration.path.conftest import until
@@ -104,13 +105,15 @@ def test_a_uuid_leads_to_its_job_and_what_is_none_is_said(web: Web) -> None:
     expect(page.get_by_role("heading", name="Quick")).to_be_focused()
 
 
-def test_a_running_job_is_followed_to_its_output(web: Web) -> None:
-    (uuid,) = web.submit("Slow", seconds=3)
+def test_a_running_job_is_followed_to_its_output(web: Web, tmp_path: Path) -> None:
+    hold = tmp_path / "hold"
+    (uuid,) = web.submit("Slow", seconds=1, hold=str(hold))
     page = web.open(f"/jobs/{uuid}")
 
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     log = page.get_by_role("log", name="Log")
     expect(log).to_contain_text("step 2")
+    hold.touch()
     expect(page.locator(".job-title")).to_contain_text("succeeded 200")
 
     expect(page.locator(".progress-row")).to_contain_text("100 %")

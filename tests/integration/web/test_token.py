@@ -38,6 +38,8 @@ def guarded(web: Web) -> Iterator[str]:
 
     until(ready, what="the guarded API is ready")
     yield url
+    # Before their API ends: they would complain of that.
+    web.close()
     web.system.stop(api)
 
 
@@ -46,6 +48,7 @@ def open_guarded(web: Web, url: str, route: str) -> Page:
     assert urlsplit(url).port != web.system.port
     web.complaints = Complaints(provoked=["status of 401"])
     context = web.browser.new_context()
+    context.set_default_timeout(DEADLINE_SECONDS * 1000)
     web.contexts.append(context)
     page = context.new_page()
     web.complaints.watch(page, url)
