@@ -23,7 +23,11 @@ run: setup ## Start everything, run a job through it, stay up (^C stops)
 	@bash hack/run.sh
 
 .PHONY: test
-test: setup lint typecheck verify test-unit test-integration test-web test-chart test-cluster test-images ## Install what the tests need and pass them all
+test: setup check test-unit test-integration test-web test-chart test-cluster test-images ## Install what the tests need and pass them all
+
+.PHONY: check
+check: cluster-binaries ## What needs no test: lint, typecheck and verify, at the same time
+	@$(MAKE) --no-print-directory --output-sync=target -j 2 lint typecheck verify
 
 ##@ Development
 .PHONY: setup
