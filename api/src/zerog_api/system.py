@@ -10,9 +10,12 @@ from zerog.datastore.base import Datastore
 from zerog.errors import ZeroGError
 from zerog.queues.base import Producer
 from zerog_api.http import Answer, Request, Response, json_response
+from zerog_api.overview import Shared
 from zerog_api.problems import Problem
 from zerog_api.types import Types
 
+#: How old what a probe is told may be.
+READY_SECONDS = 0.5
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -82,6 +85,8 @@ class SystemCalls:
         self._producer = producer
         self._types = types
         self._metrics = metrics
+        # Nobody needs a token to ask, and the datastore writes to answer.
+        self._parts = Shared(self._ask_parts, READY_SECONDS)
         #: Set by the routes, which are the specification.
         self.openapi_document: dict[str, Any] = {}
 
@@ -103,6 +108,13 @@ class SystemCalls:
 
     async def readyz(self, request: Request, query: dict[str, Any]) -> Answer:
         """Whether jobs can be accepted now."""
+        status = await self._parts.get()
+        if set(status.values()) == {"ok"}:
+            return json_response({"status": "ok", **status})
+        away = ", ".join(name for name, state in status.items() if state != "ok")
+        raise Problem(503, "not-ready", f"away: {away}", headers={"Retry-After": "1"})
+
+    async def _ask_parts(self) -> dict[str, Any]:
         parts: Mapping[str, Any] = {
             "datastore": self._store.ready(),
             "queue": self._producer.server_stats(),
@@ -114,10 +126,7 @@ class SystemCalls:
                 status[name] = "ok"
             except ZeroGError:
                 status[name] = "unavailable"
-        if set(status.values()) == {"ok"}:
-            return json_response({"status": "ok", **status})
-        away = ", ".join(name for name, state in status.items() if state != "ok")
-        raise Problem(503, "not-ready", f"away: {away}", headers={"Retry-After": "1"})
+        return status
 
     async def metrics(self, request: Request, query: dict[str, Any]) -> Answer:
         """Return metrics in Prometheus' text format."""

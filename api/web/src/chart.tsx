@@ -2,7 +2,7 @@
 // Every chart says its essence to screen readers and has its numbers in a table.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { DASH, minute } from "./format";
+import { DASH, duration, minute } from "./format";
 
 export interface Series {
   name: string;
@@ -13,8 +13,6 @@ export interface Series {
 
 interface Props {
   title: string;
-  /** What the axis counts, and over which time. */
-  note: string;
   times: string[];
   bars?: Series[];
   lines?: Series[];
@@ -25,8 +23,8 @@ interface Props {
 
 const HEIGHT = 150;
 const PAD = { left: 54, right: 6, top: 8, bottom: 20 };
-/** So far from the right end, in pixels, there is room for another label beside "now". */
-const ROOM_FOR_NOW = 52;
+/** So far from both ends, in pixels, there is room for the times between them. */
+const ROOM = 64;
 
 /** Round numbers whose half is round, too. */
 const STEPS = [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10];
@@ -49,7 +47,7 @@ function useWidth() {
   return [element, width] as const;
 }
 
-export function Chart({ title, note, times, bars = [], lines: given = [], summary, format }: Props) {
+export function Chart({ title, times, bars = [], lines: given = [], summary, format }: Props) {
   // The minute that is not over yet would look like a fall.
   const lines = given.map((line) => ({ ...line, values: [...line.values.slice(0, -1), null] }));
   const [element, width] = useWidth();
@@ -74,9 +72,7 @@ export function Chart({ title, note, times, bars = [], lines: given = [], summar
   return (
     <figure class="chart">
       <figcaption>
-        <h3>
-          {title} <span class="h-note">{note}</span>
-        </h3>
+        <h3>{title}</h3>
         <p class="legend">
           {at !== null && <span class="legend-time">{minute(times[at]!)}</span>}
           {all.map((series) => (
@@ -106,12 +102,15 @@ export function Chart({ title, note, times, bars = [], lines: given = [], summar
             </g>
           ))}
           {times.map((text, index) =>
-            new Date(text).getMinutes() % 15 === 0 && index > 1 && (times.length - index) * step > ROOM_FOR_NOW ? (
+            new Date(text).getMinutes() % 15 === 0 && index * step > ROOM && (times.length - index) * step > ROOM ? (
               <text key={text} class="axis" x={x(index) + step / 2} y={HEIGHT - 4} text-anchor="middle">
                 {minute(text)}
               </text>
             ) : null,
           )}
+          <text class="axis" x={PAD.left} y={HEIGHT - 4}>
+            {duration(times.length * 60)} ago
+          </text>
           <text class="axis" x={width - PAD.right} y={HEIGHT - 4} text-anchor="end">
             now
           </text>

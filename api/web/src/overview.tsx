@@ -149,8 +149,7 @@ function Charts({ stats, queue }: { stats: Stats; queue: string }) {
         The last hour
       </h2>
       <Chart
-        title="Finished per minute"
-        note="jobs, last hour"
+        title="Jobs finished per minute"
         times={stats.times}
         bars={[
           { name: "succeeded", kind: "succeeded", values: succeeded },
@@ -163,7 +162,6 @@ function Charts({ stats, queue }: { stats: Stats; queue: string }) {
       />
       <Chart
         title="Waiting until the start"
-        note="last hour"
         times={stats.times}
         lines={[
           { name: "95 in 100 start within", kind: "waiting", values: upper },

@@ -84,7 +84,9 @@ def take(browser: Browser, folder: Path, name: str, url: str, **options: object)
     path = folder / f"{name}.png"
     page.screenshot(path=path)
     context.close()
-    Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(
+        path, optimize=True
+    )
 
 
 def main(folder: Path) -> None:

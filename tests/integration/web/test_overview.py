@@ -53,11 +53,13 @@ def test_the_last_hour_is_drawn_from_the_datastore(web: Web) -> None:
         return int(link.locator(".tile-value").inner_text().replace(",", "").replace("–", "0"))
 
     until(lambda: tile("Succeeded") >= 5 and tile("Failed") >= 2, what="the counts are there")
-    chart = page.get_by_role("img", name=re.compile(r"^Finished per minute\. In the last hour"))
+    chart = page.get_by_role(
+        "img", name=re.compile(r"^Jobs finished per minute\. In the last hour")
+    )
     expect(chart).to_be_visible()
     expect(chart.locator("rect.fill-failed").first).to_be_attached()
     page.get_by_text("Numbers").first.click()
-    numbers = page.get_by_role("region", name="Finished per minute: numbers")
+    numbers = page.get_by_role("region", name="Jobs finished per minute: numbers")
     expect(numbers.get_by_role("row")).to_have_count(61)
 
 

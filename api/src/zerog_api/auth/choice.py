@@ -11,6 +11,8 @@ from zerog_api.auth.kubernetes import Kubernetes, ServiceAccount
 from zerog_api.auth.limits import Buckets, InFlight
 from zerog_api.auth.tokens import TokenFile
 
+#: So many tokens that are nobody's are looked at, of one address.
+GUESSES_PER_SECOND, GUESSES_BURST = 10.0, 200.0
 MODES = ("off", "tokens", "kubernetes")
 
 
@@ -24,7 +26,8 @@ def open_gate(settings: ApiSettings) -> Gate | None:
     if authority is None:
         return None
     buckets = Buckets(settings.rate_per_second, settings.rate_burst)
-    return Gate(authority, buckets, InFlight(settings.max_in_flight))
+    guesses = Buckets(GUESSES_PER_SECOND, GUESSES_BURST)
+    return Gate(authority, buckets, InFlight(settings.max_in_flight), guesses)
 
 
 def _open_authority(settings: ApiSettings) -> Authority | None:

@@ -52,9 +52,13 @@ def too_many(detail: str, seconds: float) -> Problem:
 class Gate:
     """Lets the calls of known clients in, so many of them."""
 
-    def __init__(self, authority: Authority, buckets: Buckets, in_flight: InFlight) -> None:
+    def __init__(
+        self, authority: Authority, buckets: Buckets, in_flight: InFlight, guesses: Buckets
+    ) -> None:
+        """`guesses` is for tokens that turn out to be nobody's, by address."""
         self._authority = authority
         self._buckets = buckets
+        self._guesses = guesses
         self._in_flight = in_flight
 
     async def close(self) -> None:
@@ -105,15 +109,22 @@ class Gate:
                 )
 
     async def _admit(self, request: Request) -> tuple[Caller, str]:
-        """Return who it is. An unknown token costs its address, a known caller pays itself."""
+        """Return who it is. A token that is nobody's costs its address, a caller pays itself."""
         token = bearer_of(request.headers.get("Authorization"))
         known = self._authority.recall(token)
-        if known is None or known.caller is None:
-            self._pay(f"address {network_of(request.address)}")
-        caller = known.caller if known else await self._identify(token)
+        caller = known.caller if known else None
         if caller is None:
-            raise unauthorized("the token is not known here, or has ended", "invalid_token")
-        self._pay(caller.name)
+            address = network_of(request.address)
+            self._pay(self._guesses, address)
+            try:
+                caller = await self._identify(token) if known is None else None
+            except Problem:  # nobody can tell now
+                self._guesses.give(address)
+                raise
+            if caller is None:
+                raise unauthorized("the token is not known here, or has ended", "invalid_token")
+            self._guesses.give(address)
+        self._pay(self._buckets, caller.name)
         return caller, token
 
     async def _identify(self, token: str) -> Caller | None:
@@ -134,8 +145,8 @@ class Gate:
 
         return CheckedAccess(caller.name, verb, may, valid)
 
-    def _pay(self, client: str) -> None:
-        if seconds := self._buckets.take(client, time.monotonic()):
+    def _pay(self, buckets: Buckets, client: str) -> None:
+        if seconds := buckets.take(client, time.monotonic()):
             raise too_many("too many requests: slow down", seconds)
 
     def _enter(self, client: str) -> bool:

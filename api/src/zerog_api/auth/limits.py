@@ -47,6 +47,11 @@ class Buckets:
         bucket.tokens -= 1.0
         return 0.0
 
+    def give(self, client: str) -> None:
+        """Give a token back."""
+        if (bucket := self._buckets.get(client)) is not None:
+            bucket.tokens = min(self._burst, bucket.tokens + 1.0)
+
 
 class InFlight:
     """How many calls of each client are under way."""

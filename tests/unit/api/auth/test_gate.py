@@ -54,7 +54,7 @@ def request_with(token: str | None = GOOD, address: str = "192.0.2.1") -> Reques
 
 
 def gate_of(authority: Scripted, *, rate: float = 0, burst: float = 1, most: int = 0) -> Gate:
-    return Gate(authority, Buckets(rate, burst), InFlight(most))
+    return Gate(authority, Buckets(rate, burst), InFlight(most), Buckets(rate, burst))
 
 
 def handler(request: Request, queue: str | None = "mail") -> Callable[[], Awaitable[Answer]]:
@@ -143,6 +143,16 @@ async def test_guessing_tokens_is_slowed_before_anybody_is_asked() -> None:
 
     assert statuses == [401] * 5 + [429] * 45
     assert authority.asked == 5
+
+
+async def test_a_good_token_that_nobody_knows_yet_is_no_guess() -> None:
+    authority = Scripted()
+    gate = Gate(authority, Buckets(0, 0), InFlight(0), Buckets(0.001, 1))
+
+    for _ in range(20):
+        assert await pass_gate(gate, request_with(SLOW)) == 201
+
+    assert authority.asked == 20
 
 
 async def test_guesses_from_one_address_do_not_stop_known_callers_there() -> None:
