@@ -84,7 +84,7 @@ def take(browser: Browser, folder: Path, name: str, url: str, **options: object)
     path = folder / f"{name}.png"
     page.screenshot(path=path)
     context.close()
-    Image.open(path).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(
+    Image.open(path).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=4).save(
         path, optimize=True
     )
 
