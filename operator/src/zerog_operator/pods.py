@@ -29,6 +29,8 @@ STUCK_REASONS = frozenset(
 FINISHED_PHASES = frozenset({"Succeeded", "Failed"})
 #: A pod that is not ready so long after it began to start is not coming, whatever is wrong.
 LATE_SECONDS = 300.0
+#: A node that has much to do tells so late that a pod is ready.
+TOLD_LATE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +198,11 @@ def _was_ready(metadata: Mapping[str, Any], ready: Mapping[str, Any] | None) -> 
         return False
     if not (deletion := metadata.get("deletionTimestamp")):
         return True
-    # The timestamp is when its grace is over. A probe may find it ready after it was told to end.
+    # The timestamp is when its grace is over. A probe may find it ready after it was told to end,
+    # and of one that became ready just before the cluster did not know it then.
     asked = _time(deletion) - metadata.get("deletionGracePeriodSeconds", 0)
     since = _ready_since(ready)
-    return since is not None and since < asked
+    return since is not None and since < asked - TOLD_LATE_SECONDS
 
 
 def _ready_since(condition: Mapping[str, Any] | None) -> float | None:
