@@ -92,7 +92,7 @@ def test_an_interrupt_from_the_terminal_and_one_from_a_script_are_one(
     os.killpg(dev.process.pid, signal.SIGINT)
     dev.process.send_signal(signal.SIGTERM)
 
-    dev.wait_for("stops")
+    dev.wait_for("draining: jobs may finish")
     hold.touch()
     assert dev.process.wait(DEADLINE_SECONDS) == 0
     assert "starts again" not in dev.log.read_text()
@@ -106,7 +106,7 @@ def test_a_second_interrupt_ends_at_once_what_will_not_end(own: Any) -> None:
     family = psutil.Process(dev.process.pid).children(recursive=True)
 
     os.killpg(dev.process.pid, signal.SIGINT)
-    dev.wait_for("stops")
+    dev.wait_for("draining: jobs may finish")
     os.killpg(dev.process.pid, signal.SIGINT)
 
     dev.process.wait(DEADLINE_SECONDS)
