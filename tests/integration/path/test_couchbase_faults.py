@@ -90,19 +90,23 @@ def test_a_frozen_couchbase_is_answered_with_503_and_loses_nothing(
 def test_a_couchbase_that_dies_and_comes_back_loses_nothing(
     system: System, couchbase_of_its_own: CouchbaseServer
 ) -> None:
-    assert_nothing_is_lost(system, away=couchbase_of_its_own.kill, back=couchbase_of_its_own.start)
+    assert_nothing_is_lost(
+        system, away=couchbase_of_its_own.kill, back=couchbase_of_its_own.start, seconds=60
+    )
 
 
 def assert_nothing_is_lost(
-    system: System, *, away: Callable[[], None], back: Callable[[], None]
+    system: System, *, away: Callable[[], None], back: Callable[[], None], seconds: float = 0
 ) -> None:
     """Take Couchbase away while a job runs and others wait, and bring it back.
 
-    It is away until a reservation has to be prolonged: longer than the deadline of any write.
+    It is away until a reservation has to be prolonged, longer than the deadline of any write,
+    and at least so many seconds.
     """
     running, hold = system.submit_held()
     queued = [system.client.submit("Echo", {"value": n}, delay=1) for n in range(5)]
     away()
+    until_back = time.monotonic() + seconds
 
     url = f"http://127.0.0.1:{system.port}/v1/jobs/Echo"
     refusal = httpx.post(url, json={"value": 0}, timeout=DEADLINE_SECONDS)
@@ -111,6 +115,7 @@ def assert_nothing_is_lost(
     assert refusal.json()["code"] == "datastore-unavailable"
     hold.touch()
     system.wait_for_touch(FIRST_ENTRY)
+    time.sleep(max(0.0, until_back - time.monotonic()))
     back()
 
     assert [system.client.result(uuid, DEADLINE_SECONDS) for uuid in queued] == list(range(5))

@@ -175,12 +175,14 @@ def test_a_restarted_queue_loses_no_job(system: System, tmp_path: Path, keep_bin
 
 
 def test_a_store_that_is_away_is_answered_with_503_and_loses_nothing(system: System) -> None:
-    """Another process holds the file's write lock until a reservation has to be prolonged."""
+    """Another process holds the file's write lock for a minute: meanwhile a reservation has to be
+    prolonged."""
     system.start_worker("--slots", "2")
     running, hold = system.submit_held()
     queued = [system.client.submit("Echo", {"value": n}, delay=1) for n in range(5)]
     lock = sqlite3.connect(system.store_path, isolation_level=None, timeout=30)
     lock.execute("BEGIN IMMEDIATE")
+    until_back = time.monotonic() + 60
 
     url = f"http://127.0.0.1:{system.port}/v1/jobs/Echo"
     refusal = httpx.post(url, json={"value": 0}, timeout=30)
@@ -189,6 +191,7 @@ def test_a_store_that_is_away_is_answered_with_503_and_loses_nothing(system: Sys
     assert refusal.json()["code"] == "datastore-unavailable"
     hold.touch()
     system.wait_for_touch(FIRST_ENTRY)
+    time.sleep(max(0.0, until_back - time.monotonic()))
     lock.execute("ROLLBACK")
     lock.close()
 
