@@ -136,10 +136,10 @@ class Web:
 
 
 def start_worker(system: System) -> None:
-    """Start a worker of two slots, and wait until it is there."""
+    """Start a worker of two slots, and wait until it is there and no other one is listed."""
     env = {"ZEROG_CANCEL_GRACE_SECONDS": "0.2", "ZEROG_KILL_GRACE_SECONDS": "0.5"}
     system.start("worker", str(JOBS), "--slots", "2", **env)
-    until(lambda: system.client.workers(), what="the worker is there")
+    until(lambda: len(system.client.workers()) == 1, what="one worker is there")
 
 
 @pytest.fixture(scope="session")
