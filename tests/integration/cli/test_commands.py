@@ -45,7 +45,7 @@ def test_lists_are_tables_for_people_and_json_for_programs(dev: Dev) -> None:
     assert dev.json("info", uuid)["state"] == "succeeded"
     assert "Say hello." in dev.run("types")
     assert "default" in dev.run("queues")
-    assert "idle" in dev.run("workers")
+    dev.wait_until(lambda: "idle" in dev.run("workers"))  # by its next beat
 
 
 def test_cancel_ends_a_running_job_and_retry_runs_it_again(dev: Dev) -> None:

@@ -76,6 +76,7 @@ def test_api_and_worker_that_start_without_couchbase_wait_for_it(
 
     server.start()
     until(system.is_ready, what="the API is ready")
+    until(system.client.types, what="the worker has told its types")
     uuid = system.client.submit("Echo", {"value": "late"})
 
     assert system.client.result(uuid, DEADLINE_SECONDS) == "late"
