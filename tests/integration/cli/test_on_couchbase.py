@@ -89,7 +89,7 @@ def jobs_that_run_and_end(zerog: Shell) -> None:
     assert failed["type"] == "Broken"
     assert zerog.json("list", "--type", "Hello", "--state", "failed") == []
     assert "default" in zerog("queues")
-    assert "idle" in zerog("workers")
+    until(lambda: "idle" in zerog("workers"), what="its beat says so")
 
 
 def jobs_that_are_told_to(zerog: Shell) -> None:
