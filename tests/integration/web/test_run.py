@@ -4,9 +4,11 @@ import base64
 import hashlib
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 from tests.integration.path.conftest import until
@@ -139,12 +141,22 @@ def test_a_file_is_chosen_and_reaches_the_job_whole(web: Web, tmp_path: Path) ->
     expect(page.locator(".job-side")).to_contain_text(digest)
 
 
+@pytest.fixture
+def pictures(web: Web) -> Iterator[None]:
+    """A worker of the example's job beside the one of all tests, which stays the only one."""
+    worker = web.system.start("worker", str(PICTURES))
+    try:
+        types = web.system.client.types
+        until(lambda: "Thumbnails" in {item["name"] for item in types()}, what="the type is there")
+        yield
+    finally:
+        web.system.stop(worker)
+
+
+@pytest.mark.usefixtures("pictures")
 def test_a_picture_gets_its_thumbnails(web: Web, tmp_path: Path) -> None:
     chosen = tmp_path / "picture.png"
     Image.new("RGB", (640, 480), "teal").save(chosen)
-    web.system.start("worker", str(PICTURES))
-    types = web.system.client.types
-    until(lambda: "Thumbnails" in {item["name"] for item in types()}, what="the type is there")
     page = web.open("/run/Thumbnails")
 
     page.get_by_label("Picture").set_input_files(chosen)
