@@ -1,6 +1,7 @@
 """The SQLite file itself: how it is made, refused, filled up and left behind."""
 
 import asyncio
+import contextlib
 import resource
 import shutil
 import signal
@@ -149,6 +150,19 @@ async def test_a_file_of_a_newer_schema_is_refused_untouched(path: Path) -> None
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA user_version").fetchone() == (known + 1,)
     connection.close()
+
+
+async def test_a_file_of_the_version_before_gets_the_indexes_of_a_new_one(tmp_path: Path) -> None:
+    indexes = []
+    for name, script in (("old.db", VERSION_1), ("new.db", "")):
+        with contextlib.closing(sqlite3.connect(tmp_path / name)) as connection:
+            connection.executescript(script)
+            store = await open_datastore(url(tmp_path / name))
+            await store.close()
+            made = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index'")
+            indexes.append({name: " ".join((sql or "").split()) for name, sql in made})
+
+    assert indexes[0] == indexes[1]
 
 
 async def test_a_file_of_the_version_before_is_brought_up_to_date(path: Path) -> None:
