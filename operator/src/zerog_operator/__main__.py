@@ -102,19 +102,19 @@ async def _act(world: World, stop: asyncio.Event, watches: list[asyncio.Task[Non
         asyncio.create_task(world.board.run(), name="board"),
     ]
     stopped = asyncio.create_task(stop.wait(), name="stopped")
-    ours = asyncio.all_tasks()  # in the end kopf cancels what it takes for its own
-    tasks = await kopf.spawn_tasks(
-        registry=registry,
-        settings=settings,
-        standalone=True,
-        clusterwide=not world.settings.namespaces,
-        namespaces=world.settings.namespaces,
-        stop_flag=stop,
-    )
-    _on_signals(stop)  # kopf has put its own handlers in their place
-    watching = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours), name="watching")
-    watches.append(watching)
     try:
+        ours = asyncio.all_tasks()  # in the end kopf cancels what it takes for its own
+        tasks = await kopf.spawn_tasks(
+            registry=registry,
+            settings=settings,
+            standalone=True,
+            clusterwide=not world.settings.namespaces,
+            namespaces=world.settings.namespaces,
+            stop_flag=stop,
+        )
+        _on_signals(stop)  # kopf has put its own handlers in their place
+        watching = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours), name="watching")
+        watches.append(watching)
         await asyncio.wait({watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
             await watching
