@@ -7,6 +7,7 @@ that are cut, fall silent or are told 410 Gone, and traps.
 import asyncio
 import json
 import ssl
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,8 @@ class ApiProxy:
         self._traps: list[Trap[ApiCall]] = []
         self._watches: dict[asyncio.Task[Any], ApiCall] = {}
         self._muted: Callable[[ApiCall], bool] | None = None
+        #: Connections to the API server, some of them at their end.
+        self._upstream: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._loop = LoopThread()
         self._loop.run(self._start())
 
@@ -151,6 +154,10 @@ class ApiProxy:
         await self._cut(gone=False)
         await self._runner.cleanup()
         await self._session.close()
+        # A cut connection takes its leave by TLS. Its session has forgotten it by then, and the
+        # loop would end before it has.
+        for transport in self._upstream:
+            transport.abort()
 
     async def _cut(self, gone: bool) -> int:
         watches = list(self._watches)
@@ -174,6 +181,8 @@ class ApiProxy:
         async with self._session.request(
             request.method, request.rel_url, data=body or None, headers=headers
         ) as answer:
+            if answer.connection is not None and answer.connection.transport is not None:
+                self._upstream.add(answer.connection.transport)
             if trap is not None:
                 await answer.read()
                 trap.spring()
