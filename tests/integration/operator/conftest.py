@@ -111,8 +111,8 @@ class Stage:
             bind("ClusterRole", self.namespace, self.namespace),
             bind("Role", "zerog-operator", self.namespace),
         ]
-        rights = f"{RBAC.read_text()}\n---\n{yaml.safe_dump_all(bindings)}"
-        self.cluster.kubectl("apply", "-n", self.namespace, "-f", "-", stdin=rights)
+        rights = yaml.safe_load_all(RBAC.read_text())
+        self.cluster.apply([*rights, *bindings], self.namespace)
         self.beanstalkd.start()
 
     def start_operator(self, *, lease: bool = False, **env: str) -> subprocess.Popen[bytes]:
@@ -169,7 +169,7 @@ class Stage:
 
     def apply(self, pool: dict[str, Any]) -> None:
         """Apply a pool."""
-        self.cluster.kubectl("apply", "-n", self.namespace, "-f", "-", stdin=yaml.safe_dump(pool))
+        self.cluster.apply([pool], self.namespace)
 
     def pool(self, name: str = "media") -> dict[str, Any]:
         """Return a pool's object."""
