@@ -1,6 +1,7 @@
 """Write what was measured: JSON, a table in docs/performance.md, a plot beside it."""
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -14,30 +15,43 @@ COLUMNS = {
 }
 
 
-def write_report(medians: dict[str, dict[str, float]], root: Path, rounds: int, jobs: int) -> None:
-    """Write the results of a run."""
-    (root / "benchmarks/results").mkdir(exist_ok=True)
-    document = {"rounds": rounds, "jobs": jobs, "medians": medians}
-    (root / "benchmarks/results/latest.json").write_text(json.dumps(document, indent=2) + "\n")
-    page = root / "docs/performance.md"
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    table = f"\n\nMedians of {rounds} rounds, {jobs} jobs each.\n\n{_table(medians)}\n"
-    page.write_text(before + BEGIN + table + END + after, encoding="utf-8")
-    _plot(medians, root / "docs/performance.svg")
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The medians of a run, and how to write them."""
+
+    rounds: int
+    #: Of each system in each round.
+    jobs: int
+    #: By system, then by column.
+    medians: dict[str, dict[str, float]]
+    #: What Tornado does with nothing behind it: the columns that it has.
+    floor: dict[str, float]
+
+    def write(self, root: Path) -> None:
+        """Write JSON, table and plot."""
+        (root / "benchmarks/results").mkdir(exist_ok=True)
+        text = json.dumps(asdict(self), indent=2)
+        (root / "benchmarks/results/latest.json").write_text(f"{text}\n")
+        page = root / "docs/performance.md"
+        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        table = f"\n\nMedians of {self.rounds} rounds, {self.jobs} jobs each.\n\n{self._table()}\n"
+        page.write_text(before + BEGIN + table + END + after, encoding="utf-8")
+        _plot(self.medians, root / "docs/performance.svg")
+
+    def _table(self) -> str:
+        labels = {name: f"FastAPI + {name}" for name in self.medians} | {"zerog": "**ZeroG**"}
+        rows = {labels[name]: values for name, values in self.medians.items()}
+        rows["Tornado, nothing behind it"] = self.floor
+        lines = ["| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+        for label, values in rows.items():
+            cells = [_cell(key, values[key]) if key in values else "" for key in COLUMNS]
+            lines.append(f"| {label} | " + " | ".join(cells) + " |")
+        return "\n".join(lines) + "\n"
 
 
-def _table(medians: dict[str, dict[str, float]]) -> str:
-    lines = ["| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for name, values in medians.items():
-        label = "**ZeroG**" if name == "zerog" else f"FastAPI + {name}"
-        cells = [
-            f"{values[key]:.1f}" if key.startswith("idle") else f"{values[key]:.0f}"
-            for key in COLUMNS
-        ]
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+def _cell(key: str, value: float) -> str:
+    return f"{value:.1f}" if key.startswith("idle") else f"{value:.0f}"
 
 
 def _plot(medians: dict[str, dict[str, float]], path: Path) -> None:

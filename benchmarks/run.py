@@ -22,7 +22,7 @@ import psutil
 import uvloop
 
 from benchmarks.load import Connection, is_done, spread
-from benchmarks.report import write_report
+from benchmarks.report import Report
 from zerog.queues.local import LocalBeanstalkd, free_port
 
 ROOT = Path(__file__).parents[1]
@@ -119,6 +119,42 @@ def start_peer(name: str, folder: Path) -> Peer:
     return Peer(name, port, "/jobs", "/jobs/{}", [api, redis], [worker])
 
 
+async def measure_floor(requests: int) -> dict[str, float]:
+    """Return the requests a second of Tornado with nothing behind it (`benchmarks.floor`)."""
+    port = free_port()
+    server = subprocess.Popen([sys.executable, "-m", "benchmarks.floor", str(port)], cwd=ROOT)
+    rates: dict[str, float] = {}
+    try:
+        await wait_until_it_listens(port)
+        for method, body in (("POST", b'{"n": 1}'), ("GET", b"")):
+
+            async def ask(
+                connection: Connection, _: int, method: str = method, body: bytes = body
+            ) -> None:
+                await connection.request(method, "/v1/jobs/Noop", body)
+
+            await spread(port, CONNECTIONS, iter(range(200)), ask)
+            seconds = await spread(port, CONNECTIONS, iter(range(requests)), ask)
+            rates[f"{method.lower()}_per_second"] = requests / seconds
+    finally:
+        server.kill()
+        server.wait()
+    return rates
+
+
+async def wait_until_it_listens(port: int) -> None:
+    """Wait until somebody accepts connections."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        try:
+            (await Connection.open(port)).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)
+
+
 async def wait_until_it_works(peer: Peer) -> None:
     """Post jobs until one comes to its result: everything is up and warm."""
     deadline = time.monotonic() + DEADLINE_SECONDS
@@ -203,6 +239,11 @@ async def measure_idle(peer: Peer, count: int = 100) -> list[float]:
     return latencies
 
 
+def medians_of(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each figure."""
+    return {key: statistics.median([figures[key] for figures in rounds]) for key in rounds[0]}
+
+
 def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -211,7 +252,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     results: dict[str, list[dict[str, float]]] = {}
+    floors: list[dict[str, float]] = []
     for number in range(options.rounds):
+        floors.append(uvloop.run(measure_floor(2 * options.jobs)))
         for name in options.peers.split(","):
             print(f"round {number + 1} of {options.rounds}: {name}", flush=True)
             folder = Path(tempfile.mkdtemp(prefix="zerog-bench-"))
@@ -225,11 +268,9 @@ def main() -> None:
             finally:
                 peer.stop()
                 shutil.rmtree(folder, ignore_errors=True)
-    medians = {
-        name: {key: statistics.median([r[key] for r in rounds]) for key in rounds[0]}
-        for name, rounds in results.items()
-    }
-    write_report(medians, ROOT, options.rounds, options.jobs)
+    medians = {name: medians_of(rounds) for name, rounds in results.items()}
+    report = Report(options.rounds, options.jobs, medians, floor=medians_of(floors))
+    report.write(ROOT)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""The floor: Tornado's HTTP server with nothing behind it, on ZeroG's event loop.
+
+What it answers a second is what an API on Tornado could reach on this machine if validating,
+storing and queueing cost nothing. `python -m benchmarks.floor PORT`.
+"""
+
+import asyncio
+import sys
+
+import uvloop
+from tornado.httpserver import HTTPServer
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    ResponseStartLine,
+)
+
+_BODY = b"{}"
+
+
+class _Exchange(HTTPMessageDelegate):
+    def __init__(self, connection: HTTPConnection) -> None:
+        self._connection = connection
+
+    def finish(self) -> None:
+        headers = HTTPHeaders({"Content-Length": str(len(_BODY))})
+        self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), headers, _BODY)
+        self._connection.finish()
+
+
+class _Floor(HTTPServerConnectionDelegate):
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        return _Exchange(request_conn)
+
+
+async def serve(port: int) -> None:
+    """Answer every request with an empty object."""
+    HTTPServer(_Floor()).listen(port, "127.0.0.1")
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))
