@@ -10,6 +10,8 @@ want=$(cat "$lock" jobrunner/pyproject.toml api/pyproject.toml operator/pyprojec
 
 missing=()
 command -v beanstalkd >/dev/null || missing+=(beanstalkd)
+# What the guides show by hand, and their tests run.
+command -v curl >/dev/null || missing+=(curl)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if ((${#missing[@]})); then
   sudo=()
