@@ -1,11 +1,10 @@
 """The floor: Tornado's HTTP server with nothing behind it, on ZeroG's event loop.
 
 What it answers a second is what an API on Tornado could reach on this machine if validating,
-storing and queueing cost nothing. `python -m benchmarks.floor PORT`.
+storing and queueing cost nothing. `python -m benchmarks.floor` prints the port that it has taken.
 """
 
 import asyncio
-import sys
 
 import uvloop
 from tornado.httpserver import HTTPServer
@@ -16,6 +15,7 @@ from tornado.httputil import (
     HTTPServerConnectionDelegate,
     ResponseStartLine,
 )
+from tornado.netutil import bind_sockets
 
 _BODY = b"{}"
 
@@ -37,11 +37,13 @@ class _Floor(HTTPServerConnectionDelegate):
         return _Exchange(request_conn)
 
 
-async def serve(port: int) -> None:
+async def serve() -> None:
     """Answer every request with an empty object."""
-    HTTPServer(_Floor()).listen(port, "127.0.0.1")
+    sockets = bind_sockets(0, "127.0.0.1")
+    HTTPServer(_Floor()).add_sockets(sockets)
+    print(sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    uvloop.run(serve())

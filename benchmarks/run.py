@@ -121,38 +121,29 @@ def start_peer(name: str, folder: Path) -> Peer:
 
 async def measure_floor(requests: int) -> dict[str, float]:
     """Return the requests a second of Tornado with nothing behind it (`benchmarks.floor`)."""
-    port = free_port()
-    server = subprocess.Popen([sys.executable, "-m", "benchmarks.floor", str(port)], cwd=ROOT)
-    rates: dict[str, float] = {}
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.floor", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
     try:
-        await wait_until_it_listens(port)
-        for method, body in (("POST", b'{"n": 1}'), ("GET", b"")):
-
-            async def ask(
-                connection: Connection, _: int, method: str = method, body: bytes = body
-            ) -> None:
-                await connection.request(method, "/v1/jobs/Noop", body)
-
-            await spread(port, CONNECTIONS, iter(range(200)), ask)
-            seconds = await spread(port, CONNECTIONS, iter(range(requests)), ask)
-            rates[f"{method.lower()}_per_second"] = requests / seconds
+        assert server.stdout is not None
+        port = int(await asyncio.wait_for(server.stdout.readline(), DEADLINE_SECONDS))
+        return {
+            "post_per_second": await requests_per_second(port, "POST", b'{"n": 1}', requests),
+            "get_per_second": await requests_per_second(port, "GET", b"", requests),
+        }
     finally:
         server.kill()
-        server.wait()
-    return rates
+        await server.wait()
 
 
-async def wait_until_it_listens(port: int) -> None:
-    """Wait until somebody accepts connections."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        try:
-            (await Connection.open(port)).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.05)
+async def requests_per_second(port: int, method: str, body: bytes, requests: int) -> float:
+    """Return how many of the same request are answered a second, after a few to warm up."""
+
+    async def ask(connection: Connection, _: int) -> None:
+        await connection.request(method, "/v1/jobs/Noop", body)
+
+    await spread(port, CONNECTIONS, iter(range(200)), ask)
+    return requests / await spread(port, CONNECTIONS, iter(range(requests)), ask)
 
 
 async def wait_until_it_works(peer: Peer) -> None:

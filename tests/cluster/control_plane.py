@@ -16,7 +16,7 @@ import os
 import shutil
 import ssl
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,7 +45,6 @@ CONTROLLERS = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
 #: Nodes that may join. The API server reads its token file once, so they are named beforehand.
 NODE_NAMES = tuple(f"node-{number}" for number in range(1, 9))
-_CLUSTER_WIDE = frozenset({"ClusterRole", "ClusterRoleBinding"})
 
 
 class ControlPlane:
@@ -164,23 +163,6 @@ class ControlPlane:
         """
         binary = self._binaries["kubectl"]
         return run_kubectl(binary, self.kubeconfig_path, arguments, stdin, timeout)
-
-    def apply(self, objects: Iterable[Mapping[str, Any]], namespace: str) -> None:
-        """Apply objects as `kubectl apply --server-side` does, without its start and its questions.
-
-        Raises:
-            ClusterError: One was refused; the message is the API server's.
-        """
-        with self.client() as client:
-            for document in objects:
-                answer = client.patch(
-                    _path_of(document, namespace),
-                    params={"fieldManager": "tests", "force": "true"},
-                    headers={"Content-Type": "application/apply-patch+yaml"},
-                    content=json.dumps(document),
-                )
-                if answer.is_error:
-                    raise ClusterError(answer.json()["message"])
 
     def load_docker_image(self, image: str) -> None:
         """Do nothing: no container is made here, so no image is ever looked for."""
@@ -320,14 +302,6 @@ class ControlPlane:
         with contextlib.suppress(httpx.TransportError, OSError), self.client() as client:
             return client.get(path).is_success
         return False
-
-
-def _path_of(document: Mapping[str, Any], namespace: str) -> str:
-    """Return where an object stands in the API."""
-    version, kind, name = document["apiVersion"], document["kind"], document["metadata"]["name"]
-    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    place = "" if kind in _CLUSTER_WIDE else f"/namespaces/{namespace}"
-    return f"{root}{place}/{kind.lower()}s/{name}"
 
 
 def _find_target_port(service: dict[str, Any], port: int) -> int:

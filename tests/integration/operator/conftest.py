@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from tests.cluster.apply import apply
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.interface import Cluster
 from tests.cluster.process import wait_until
@@ -112,7 +113,7 @@ class Stage:
             bind("Role", "zerog-operator", self.namespace),
         ]
         rights = yaml.safe_load_all(RBAC.read_text())
-        self.cluster.apply([*rights, *bindings], self.namespace)
+        apply(self.api, [*rights, *bindings], self.namespace)
         self.beanstalkd.start()
 
     def start_operator(self, *, lease: bool = False, **env: str) -> subprocess.Popen[bytes]:
@@ -169,7 +170,7 @@ class Stage:
 
     def apply(self, pool: dict[str, Any]) -> None:
         """Apply a pool."""
-        self.cluster.apply([pool], self.namespace)
+        apply(self.api, [pool], self.namespace)
 
     def pool(self, name: str = "media") -> dict[str, Any]:
         """Return a pool's object."""

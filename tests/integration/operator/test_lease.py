@@ -37,6 +37,8 @@ def apply_again(stage: Stage, *how: str) -> None:
 def test_applying_a_newer_manifest_takes_the_lease_from_nobody(
     stage: Stage, how: tuple[str, ...]
 ) -> None:
+    # As a user does, so that the next apply finds what this one has noted.
+    stage.cluster.kubectl("apply", "-n", stage.namespace, "-f", str(RBAC))
     holder = start_holder(stage)
 
     apply_again(stage, *how)
