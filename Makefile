@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 SOURCES := jobrunner/src api/src operator/src
 # What decides over jobs is pure, and every branch of it is tested.
-PURE := --cov=zerog.jobs.life --cov=zerog.jobs.record --cov=zerog.jobs.explain
+PURE := --cov=zerog.model.life --cov=zerog.model.record --cov=zerog.model.explain
 # Tests that need a Kubernetes.
 ON_CLUSTER := tests/integration/operator tests/chart/cluster
 # Tests that need a browser. Its driver keeps an event loop: they run in processes of their own.
@@ -77,7 +77,7 @@ lock: ## Resolve dependencies anew into the lock files
 .PHONY: test-unit
 test-unit: setup ## Tests that need nothing but Python
 	@$(PY) -m pytest -q tests/unit -n 2
-	@$(PY) -m pytest -q tests/unit/jobrunner/life tests/unit/jobrunner/jobs/test_explain.py $(PURE) \
+	@$(PY) -m pytest -q tests/unit/jobrunner/model/test_life_machine.py tests/unit/jobrunner/model/test_life_table.py tests/unit/jobrunner/model/test_explain.py $(PURE) \
 		--cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 .PHONY: test-integration

@@ -31,7 +31,7 @@ from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import new_scope
 
 from zerog.client import Client
-from zerog.queues.local import LocalBeanstalkd, free_port
+from zerog.queue.beanstalk.server import LocalBeanstalkd, free_port
 
 JOBS_MODULE = Path(__file__).with_name("noop.py")
 DELAYS_SECONDS = (0.0, 0.0002, 0.001)

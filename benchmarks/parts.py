@@ -15,9 +15,9 @@ from typing import Any
 import uvloop
 
 from benchmarks.noop import Noop
-from zerog.datastore.sqlite import SqliteDatastore
-from zerog.jobs.record import new_job_id
-from zerog.runner.nursery_client import Child, Nursery
+from zerog.child.handle import Child, Nursery
+from zerog.model.record import new_job_id
+from zerog.store.sqlite.store import SqliteDatastore
 from zerog.testing import run
 
 ROUNDS = 5

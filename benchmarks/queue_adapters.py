@@ -5,9 +5,9 @@ import time
 
 import uvloop
 
-from zerog.queues.aio import BeanstalkConnection
-from zerog.queues.beanstalk import GreenstalkConnection
-from zerog.queues.local import LocalBeanstalkd
+from zerog.queue.beanstalk.connection import BeanstalkConnection
+from zerog.queue.beanstalk.server import LocalBeanstalkd
+from zerog.queue.greenstalk import GreenstalkConnection
 
 PUTS = 8000
 BODY = "0" * 36

@@ -23,7 +23,7 @@ import uvloop
 
 from benchmarks.load import Connection, is_done, spread
 from benchmarks.report import Report
-from zerog.queues.local import LocalBeanstalkd, free_port
+from zerog.queue.beanstalk.server import LocalBeanstalkd, free_port
 
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = 32

@@ -11,8 +11,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from zerog.datastore import open_datastore
-from zerog.jobs.record import (
+from zerog.model.record import (
     Attempt,
     Cause,
     JobId,
@@ -21,6 +20,7 @@ from zerog.jobs.record import (
     WorkerIdentity,
     to_document,
 )
+from zerog.store import open_datastore
 
 AT_ONCE = 1000
 #: The jobs are spread over so long.

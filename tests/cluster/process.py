@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from zerog.queues.local import die_with_parent
+from zerog.queue.beanstalk.server import die_with_parent
 
 T = TypeVar("T")
 #: How long a server may take to end after SIGTERM before it is killed.

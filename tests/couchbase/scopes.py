@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.couchbase.process import CouchbaseServer
 
-from zerog.datastore.couchbase.connection import ALL_COLLECTIONS
-from zerog.datastore.couchbase.setup import open_setup, plan
-from zerog.datastore.couchbase.statements import Keyspace
+from zerog.store.couchbase.connection import ALL_COLLECTIONS
+from zerog.store.couchbase.setup import open_setup, plan
+from zerog.store.couchbase.statements import Keyspace
 
 #: A real server: couchbase://user@host/bucket, with ZEROG_TEST_COUCHBASE_PASSWORD.
 REAL_URL = os.environ.get("ZEROG_TEST_COUCHBASE_URL", "")

@@ -19,7 +19,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 from tornado.iostream import StreamClosedError
 
-from zerog.errors import ZeroGError
+from zerog.model.errors import ZeroGError
 from zerog_api import problems
 from zerog_api.exchange import Exchange
 from zerog_api.http import Answer, Handler, Request, Response, StreamResponse, problem_response

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from zerog import jsontext
-from zerog.jobs.record import State, is_job_id, parse_time
+from zerog.model import jsontext
+from zerog.model.record import State, is_job_id, parse_time
 from zerog_api.http import Request
 from zerog_api.problems import Fault, Problem, unprocessable
 from zerog_api.service import Asked

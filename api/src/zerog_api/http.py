@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from tornado.httputil import HTTPHeaders
 
-from zerog import jsontext
+from zerog.model import jsontext
 from zerog_api import problems
 from zerog_api.auth.access import OPEN, Access
 from zerog_api.problems import Problem

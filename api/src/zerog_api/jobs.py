@@ -6,12 +6,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from datetime import UTC, datetime
 from typing import Any
 
-from zerog import jsontext
-from zerog.datastore.base import Datastore, JobFilter, Stored
-from zerog.datastore.filtering import matches
-from zerog.errors import DatastoreError, DocumentExistsError, JobStateError
-from zerog.jobs.documents import idempotency_key
-from zerog.jobs.record import (
+from zerog.model import jsontext
+from zerog.model.documents import idempotency_key
+from zerog.model.errors import DatastoreError, DocumentExistsError, JobStateError
+from zerog.model.record import (
     FINISHED_STATES,
     UNFINISHED,
     JobId,
@@ -21,6 +19,8 @@ from zerog.jobs.record import (
     new_job_id,
     to_document,
 )
+from zerog.store.filtering import matches
+from zerog.store.port import Datastore, JobFilter, Stored
 from zerog_api.auth.access import OPEN, restrict
 from zerog_api.bodies import (
     Selection,

@@ -9,14 +9,14 @@ from collections.abc import Callable
 import uvloop
 from tornado.netutil import bind_sockets
 
-from zerog import repair
-from zerog.datastore import open_datastore
-from zerog.datastore.base import Datastore
-from zerog.errors import ConfigError
-from zerog.queues import connect_producer
-from zerog.queues.base import Producer
+from zerog.ledger import repair
+from zerog.ledger.stats import Stats
+from zerog.model.errors import ConfigError
+from zerog.queue import connect_producer
+from zerog.queue.port import Producer
 from zerog.settings import ApiSettings
-from zerog.stats import Stats
+from zerog.store import open_datastore
+from zerog.store.port import Datastore
 from zerog_api.application import Application
 from zerog_api.auth.choice import open_gate
 from zerog_api.auth.cors import Cors

@@ -13,13 +13,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from zerog import jsontext
-from zerog.datastore.base import Datastore
-from zerog.errors import ZeroGError
-from zerog.jobs.record import format_time
-from zerog.names import queue_of_tube, tube_name
-from zerog.queues.base import Producer, TubeStats
-from zerog.stats import BUCKET_SECONDS, read_history
+from zerog.ledger.stats import BUCKET_SECONDS, read_history
+from zerog.model import jsontext
+from zerog.model.errors import ZeroGError
+from zerog.model.names import queue_of_tube, tube_name
+from zerog.model.record import format_time
+from zerog.queue.port import Producer, TubeStats
+from zerog.store.port import Datastore
 from zerog_api import problems
 from zerog_api.auth.access import OPEN, Access
 from zerog_api.http import Answer, Request, StreamResponse, json_response

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from zerog.errors import (
+from zerog.model.errors import (
     DatastoreError,
     DocumentTooLargeError,
     JobStateError,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
-from zerog.jobs.record import parse_time
+from zerog.model.record import parse_time
 from zerog_api.problems import Fault, unprocessable
 
 MAX_VALUES = 100

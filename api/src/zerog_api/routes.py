@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import zerog
-from zerog.jobs.record import State
-from zerog.stats import KEEP_SECONDS
+from zerog.ledger.stats import KEEP_SECONDS
+from zerog.model.record import State
 from zerog_api import schemas
 from zerog_api.auth.access import CHANGES, Verb
 from zerog_api.auth.cors import refuse_foreign_page

@@ -6,8 +6,8 @@ every answer against them.
 
 from typing import Any
 
-from zerog.jobs.record import Cause, State
-from zerog.stats import COUNTS
+from zerog.ledger.stats import COUNTS
+from zerog.model.record import Cause, State
 from zerog_api.bodies import MAX_BATCH, MAX_DELAY_SECONDS, MAX_TIMEOUT_SECONDS
 
 Schema = dict[str, Any]

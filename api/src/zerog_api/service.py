@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from zerog import jsontext
-from zerog.datastore.base import Datastore, Stored
-from zerog.errors import (
+from zerog.ledger.beside import expire_side_documents, keep_input
+from zerog.ledger.stats import Stats
+from zerog.model import jsontext, life
+from zerog.model.documents import EVENTS_PER_CHUNK, INLINE_BYTES, events_key, input_key, output_key
+from zerog.model.errors import (
     DatastoreError,
     DocumentExistsError,
     DocumentNotFoundError,
@@ -26,13 +28,10 @@ from zerog.errors import (
     QueueError,
     RevisionConflictError,
 )
-from zerog.jobs import life
-from zerog.jobs.documents import EVENTS_PER_CHUNK, INLINE_BYTES, events_key, input_key, output_key
-from zerog.jobs.record import Cause, JobId, JobRecord, State, from_document, is_job_id, to_document
-from zerog.names import tube_name
-from zerog.queues.base import Producer
-from zerog.retention import expire_side_documents, keep_input
-from zerog.stats import Stats
+from zerog.model.names import tube_name
+from zerog.model.record import Cause, JobId, JobRecord, State, from_document, is_job_id, to_document
+from zerog.queue.port import Producer
+from zerog.store.port import Datastore, Stored
 from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from zerog.datastore.base import Datastore
-from zerog.errors import ZeroGError
-from zerog.queues.base import Producer
+from zerog.model.errors import ZeroGError
+from zerog.queue.port import Producer
+from zerog.store.port import Datastore
 from zerog_api.http import Answer, Request, Response, json_response
 from zerog_api.overview import Shared
 from zerog_api.problems import Problem

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from zerog.datastore.base import Datastore
+from zerog.store.port import Datastore
 from zerog_api.auth.access import Access
 from zerog_api.problems import Fault, Problem
 

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from zerog.datastore.base import Datastore
-from zerog.errors import DatastoreError
+from zerog.model.errors import DatastoreError
+from zerog.store.port import Datastore
 
 #: How often the version is looked at: the latency that waiting adds, twice over.
 VERSION_SECONDS = 0.002

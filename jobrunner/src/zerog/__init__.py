@@ -15,27 +15,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zerog.client import AsyncClient as AsyncClient
     from zerog.client import Client as Client
-    from zerog.jobs.base import Job as Job
-    from zerog.jobs.context import Context as Context
-    from zerog.jobs.signals import Cancelled as Cancelled
-    from zerog.jobs.signals import Continue as Continue
-    from zerog.jobs.signals import Finish as Finish
-    from zerog.jobs.signals import Result as Result
-    from zerog.jobs.signals import Retry as Retry
-    from zerog.jobs.signals import TimedOut as TimedOut
+    from zerog.sdk.context import Context as Context
+    from zerog.sdk.job import Job as Job
+    from zerog.sdk.signals import Cancelled as Cancelled
+    from zerog.sdk.signals import Continue as Continue
+    from zerog.sdk.signals import Finish as Finish
+    from zerog.sdk.signals import Result as Result
+    from zerog.sdk.signals import Retry as Retry
+    from zerog.sdk.signals import TimedOut as TimedOut
 
 __version__ = "0.1.0"
 
 #: Loaded when first used: a caller of the client does not pay for the SDK, nor the other way.
 _HOMES = {
-    "Job": "zerog.jobs.base",
-    "Context": "zerog.jobs.context",
-    "Retry": "zerog.jobs.signals",
-    "Finish": "zerog.jobs.signals",
-    "Continue": "zerog.jobs.signals",
-    "Result": "zerog.jobs.signals",
-    "Cancelled": "zerog.jobs.signals",
-    "TimedOut": "zerog.jobs.signals",
+    "Job": "zerog.sdk.job",
+    "Context": "zerog.sdk.context",
+    "Retry": "zerog.sdk.signals",
+    "Finish": "zerog.sdk.signals",
+    "Continue": "zerog.sdk.signals",
+    "Result": "zerog.sdk.signals",
+    "Cancelled": "zerog.sdk.signals",
+    "TimedOut": "zerog.sdk.signals",
     "Client": "zerog.client",
     "AsyncClient": "zerog.client",
 }

@@ -19,8 +19,8 @@ import httpx
 from rich.console import Console
 
 from zerog.devnote import FOLDER, DevNote, read_note, remove_note, write_note
-from zerog.errors import ConfigError
-from zerog.queues.local import LocalBeanstalkd, die_with_parent, free_port
+from zerog.model.errors import ConfigError
+from zerog.queue.beanstalk.server import LocalBeanstalkd, die_with_parent, free_port
 
 DEFAULT_PORT = 8080
 #: A machine that is busy with other things may take minutes to import everything.

@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 
 DEFAULT_STORE = "sqlite:///.zerog/zerog.db"
 DEFAULT_QUEUE = "127.0.0.1:11300"

@@ -11,7 +11,7 @@ import sys
 
 import kopf
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog.settings import load
 from zerog_operator.apply import Applier
 from zerog_operator.board import Board

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 
-from zerog.errors import QueueError
+from zerog.model.errors import QueueError
 from zerog_operator import names
 from zerog_operator.cluster import CallError, Cluster
 from zerog_operator.model import Decision, Refusal, WorkerPod

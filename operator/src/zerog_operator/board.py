@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from zerog.datastore import open_datastore
-from zerog.datastore.base import Datastore
-from zerog.errors import DatastoreError
+from zerog.model.errors import DatastoreError
+from zerog.store import open_datastore
+from zerog.store.port import Datastore
 from zerog_operator.pool import PoolSpec
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
-from zerog.errors import ZeroGError
+from zerog.model.errors import ZeroGError
 from zerog_operator import names
 
 CALL_SECONDS = 10.0

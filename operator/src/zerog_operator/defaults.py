@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator import names
 
 #: Lists that are joined, and what tells their items apart; everything else is taken as a whole.

@@ -13,8 +13,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from zerog.errors import ConfigError, InvalidTubeNameError
-from zerog.names import check_queue_name
+from zerog.model.errors import ConfigError, InvalidTubeNameError
+from zerog.model.names import check_queue_name
 
 #: Hexadecimal digits of a template's hash in labels and names.
 HASH_DIGITS = 10

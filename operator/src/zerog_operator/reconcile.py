@@ -16,7 +16,7 @@ from typing import Any
 import kopf
 from prometheus_client import Gauge
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator import conditions, names
 from zerog_operator.clock import Moment, jump_between, move
 from zerog_operator.cluster import CallError

@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from zerog.datastore import open_datastore
-from zerog.datastore.base import Datastore, JobFilter, Stored
-from zerog.errors import DatastoreError, RevisionConflictError
-from zerog.jobs.explain import Death, explain
-from zerog.jobs.record import Cause, State, from_document, to_document
+from zerog.model.errors import DatastoreError, RevisionConflictError
+from zerog.model.explain import Death, explain
+from zerog.model.record import Cause, State, from_document, to_document
+from zerog.store import open_datastore
+from zerog.store.port import Datastore, JobFilter, Stored
 from zerog_operator.pods import Ending
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from zerog.errors import QueueError
-from zerog.names import retire_tube_name, retire_worker_tube_name, tube_name
-from zerog.queues import connect_queue
-from zerog.queues.base import QueueConnection
+from zerog.model.errors import QueueError
+from zerog.model.names import retire_tube_name, retire_worker_tube_name, tube_name
+from zerog.queue import connect_queue
+from zerog.queue.port import QueueConnection
 from zerog_operator.model import QueueReading, Unknown
 
 #: The server's identity is asked for so often: a restart also shows as a lost connection.

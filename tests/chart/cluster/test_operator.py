@@ -17,9 +17,9 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
 from tests.ports import free_port
 
-from zerog.names import tube_name
-from zerog.queues import connect_queue
-from zerog.queues.local import LocalBeanstalkd
+from zerog.model.names import tube_name
+from zerog.queue import connect_queue
+from zerog.queue.beanstalk.server import LocalBeanstalkd
 
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)

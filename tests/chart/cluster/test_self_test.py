@@ -17,7 +17,7 @@ from tests.chart.helm import Object, Rendered, render
 from tests.cluster.control_plane import ControlPlane
 from tests.ports import free_port
 
-from zerog.queues.local import LocalBeanstalkd
+from zerog.queue.beanstalk.server import LocalBeanstalkd
 
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)

@@ -10,10 +10,10 @@ from typing import Any
 
 from tests.ports import free_port
 
-from zerog.datastore import open_datastore
-from zerog.jobs.options import Options
-from zerog.queues.local import LocalBeanstalkd
+from zerog.queue.beanstalk.server import LocalBeanstalkd
+from zerog.sdk.options import Options
 from zerog.settings import ApiSettings
+from zerog.store import open_datastore
 
 START_SECONDS = 60
 

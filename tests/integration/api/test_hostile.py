@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.ports import free_port
 
-from zerog.datastore import open_datastore
-from zerog.jobs.options import Options
-from zerog.queues.local import LocalBeanstalkd
+from zerog.queue.beanstalk.server import LocalBeanstalkd
+from zerog.sdk.options import Options
 from zerog.settings import ApiSettings
+from zerog.store import open_datastore
 
 DEADLINE_SECONDS = 60.0
 EXAMPLES = int(os.environ.get("ZEROG_FUZZ_EXAMPLES", "300"))

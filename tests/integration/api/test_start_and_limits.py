@@ -11,7 +11,7 @@ import pytest
 from tests.integration.api.serving import job_type, serving
 
 from zerog.client.bearer import Bearer
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog.settings import ApiSettings, ClientSettings, load
 
 TOKEN = "a-token-that-is-long-enough"

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.couchbase.process import CouchbaseServer
 
-from zerog.datastore import open_datastore
-from zerog.datastore.base import Datastore, JobFilter
-from zerog.datastore.couchbase.setup import open_setup
-from zerog.errors import DatastoreUnavailableError
+from zerog.model.errors import DatastoreUnavailableError
+from zerog.store import open_datastore
+from zerog.store.couchbase.setup import open_setup
+from zerog.store.port import Datastore, JobFilter
 
 DEADLINE_SECONDS = 2.0
 SETUP_SECONDS = 30.0

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.cli.terminal import Terminal
 from tests.integration.docs.reader import DEADLINE_SECONDS, ROOT
 
-from zerog.queues.local import free_port
+from zerog.queue.beanstalk.server import free_port
 
 #: Systems are started in them, on machines that may be busy.
 pytestmark = pytest.mark.timeout(900)

@@ -26,10 +26,10 @@ from tests.cluster.interface import Cluster
 from tests.cluster.process import wait_until
 from tests.ports import free_port
 
-from zerog.names import retire_tube_name, tube_name
-from zerog.queues import connect_queue
-from zerog.queues.base import QueueConnection, TubeStats
-from zerog.queues.local import LocalBeanstalkd
+from zerog.model.names import retire_tube_name, tube_name
+from zerog.queue import connect_queue
+from zerog.queue.beanstalk.server import LocalBeanstalkd
+from zerog.queue.port import QueueConnection, TubeStats
 from zerog_operator import names
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.ports import free_port
 
-from zerog.queues.wire import ReplyReader
+from zerog.queue.beanstalk.wire import ReplyReader
 
 from .proxy import LoopThread, Trap
 

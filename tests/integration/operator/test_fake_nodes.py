@@ -7,7 +7,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_stages import PREFIX, Fate
 from tests.cluster.process import wait_until
 
-from zerog.names import retire_worker_tube_name
+from zerog.model.names import retire_worker_tube_name
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

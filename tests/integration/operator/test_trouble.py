@@ -10,9 +10,8 @@ import yaml
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
 
-from zerog.datastore import open_datastore
-from zerog.jobs import life
-from zerog.jobs.record import (
+from zerog.model import life
+from zerog.model.record import (
     Cause,
     JobRecord,
     State,
@@ -21,6 +20,7 @@ from zerog.jobs.record import (
     new_job_id,
     to_document,
 )
+from zerog.store import open_datastore
 
 from .api_proxy import ApiProxy
 from .conftest import DEADLINE_SECONDS, Stage, build_pool

@@ -18,7 +18,7 @@ from tests.couchbase.scopes import new_scope
 from tests.ports import free_port
 
 from zerog.client import Client
-from zerog.queues.local import LocalBeanstalkd
+from zerog.queue.beanstalk.server import LocalBeanstalkd
 
 T = TypeVar("T")
 JOBS = Path(__file__).with_name("jobs_for_tests.py")

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from zerog.client import ApiError, Client
-from zerog.queues.base import TTR_SECONDS
-from zerog.runner.slot import TOUCH_SECONDS
+from zerog.queue.port import TTR_SECONDS
+from zerog.worker.slot import TOUCH_SECONDS
 
 from .conftest import DEADLINE_SECONDS, System, on_both_stores, until
 

@@ -8,8 +8,8 @@ import socket
 import pytest
 from tests.integration.path.conftest import DEADLINE_SECONDS, System, until
 
-from zerog.jobs.record import new_job_id
-from zerog.names import tube_name
+from zerog.model.names import tube_name
+from zerog.model.record import new_job_id
 
 HOSTILE = [
     b"",

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from zerog.names import retire_tube_name, retire_worker_tube_name
-from zerog.queues import connect_queue
-from zerog.queues.base import QueueConnection
-from zerog.runner.retire import LOOK_SECONDS
+from zerog.model.names import retire_tube_name, retire_worker_tube_name
+from zerog.queue import connect_queue
+from zerog.queue.port import QueueConnection
+from zerog.worker.retire import LOOK_SECONDS
 
 from .conftest import DEADLINE_SECONDS, System, until
 

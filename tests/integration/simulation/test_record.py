@@ -12,10 +12,10 @@ from tests.ports import free_port
 
 from zerog.cli import codes
 from zerog.cli.main import main
-from zerog.errors import QueueUnavailableError
-from zerog.names import tube_name
-from zerog.queues import connect_producer, connect_queue
-from zerog.queues.local import LocalBeanstalkd
+from zerog.model.errors import QueueUnavailableError
+from zerog.model.names import tube_name
+from zerog.queue import connect_producer, connect_queue
+from zerog.queue.beanstalk.server import LocalBeanstalkd
 from zerog_operator.simulation.record import Recording, record, to_trace
 from zerog_operator.simulation.trace import load_trace
 

@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.integration.path.conftest import System, until
 from tests.integration.web.conftest import CHROMIUM, FLAGS
 
-from zerog.datastore import open_datastore
-from zerog.stats import WAIT_BOUNDS, minute_key
+from zerog.ledger.stats import WAIT_BOUNDS, minute_key
+from zerog.store import open_datastore
 
 DEMO = Path(__file__).with_name("demo_jobs.py")
 WIDTH, HEIGHT, SCALE = 1200, 800, 1.5

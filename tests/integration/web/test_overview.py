@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from tests.integration.path.conftest import DEADLINE_SECONDS, until
 
-from zerog.datastore import open_datastore
+from zerog.store import open_datastore
 
 from .conftest import Web, start_worker
 

@@ -1,6 +1,6 @@
 """Arrivals and departures: measured by the clock, whoever asks and how often."""
 
-from zerog.queues.base import TubeStats
+from zerog.queue.port import TubeStats
 from zerog_api.overview import MIN_RATE_SECONDS, RATE_SECONDS, SAMPLE_SECONDS, Rates
 
 

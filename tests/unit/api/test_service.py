@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from zerog.datastore.memory import MemoryDatastore
-from zerog.errors import QueueUnavailableError
-from zerog.jobs import life
-from zerog.jobs.documents import INLINE_BYTES, input_key
-from zerog.jobs.options import Options
-from zerog.jobs.record import JobId, JobRecord, WorkerIdentity, from_document, new_job_id
-from zerog.jobs.record import to_document as write
-from zerog.queues.aio import Producer
-from zerog.stats import Stats
+from zerog.ledger.stats import Stats
+from zerog.model import life
+from zerog.model.documents import INLINE_BYTES, input_key
+from zerog.model.errors import QueueUnavailableError
+from zerog.model.record import JobId, JobRecord, WorkerIdentity, from_document, new_job_id
+from zerog.model.record import to_document as write
+from zerog.queue.beanstalk.producer import BeanstalkProducer
+from zerog.sdk.options import Options
+from zerog.store.memory import MemoryDatastore
 from zerog_api.service import Asked, Jobs
 
 RETAIN_SECONDS = 60.0
@@ -30,7 +30,7 @@ TYPE: dict[str, Any] = {
 }
 
 
-class Queue(Producer):
+class Queue(BeanstalkProducer):
     """A queue that takes entries, unless it is away."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from zerog.datastore.memory import MemoryDatastore
+from zerog.store.memory import MemoryDatastore
 from zerog_api.auth.access import OPEN, CheckedAccess, Verb
 from zerog_api.problems import Problem
 from zerog_api.types import Types

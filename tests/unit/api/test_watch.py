@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.operator.virtual_time import run_virtually
 
-from zerog.datastore.memory import MemoryDatastore
+from zerog.store.memory import MemoryDatastore
 from zerog_api.watch import Watch
 
 DEADLINE_SECONDS = 20.0

@@ -10,9 +10,9 @@ from tests.couchbase.session import Bucket
 from tests.unit.couchbase.conftest import START, StandingClock
 from tests.unit.couchbase.test_query import Asker
 
-from zerog.datastore.base import COLLECTIONS, JobFilter
-from zerog.datastore.couchbase import statements
-from zerog.datastore.couchbase.statements import Keyspace, Query
+from zerog.store.couchbase import statements
+from zerog.store.couchbase.statements import Keyspace, Query
+from zerog.store.port import COLLECTIONS, JobFilter
 
 KEYSPACE = Keyspace("zerog", "zerog")
 FILTERS = [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from zerog.datastore.memory import MemoryDatastore
+from zerog.store.memory import MemoryDatastore
 from zerog_operator.board import AGAIN_SECONDS, EXPIRE_SECONDS, Board
 from zerog_operator.pool import PoolSpec
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator.defaults import join_defaults, parse_defaults
 
 TEMPLATE: dict[str, Any] = {

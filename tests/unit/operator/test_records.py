@@ -3,10 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from zerog.datastore import open_datastore
-from zerog.datastore.base import Datastore
-from zerog.jobs import life
-from zerog.jobs.record import (
+from zerog.model import life
+from zerog.model.record import (
     Cause,
     JobRecord,
     State,
@@ -15,6 +13,8 @@ from zerog.jobs.record import (
     new_job_id,
     to_document,
 )
+from zerog.store import open_datastore
+from zerog.store.port import Datastore
 from zerog_operator.pods import Ending
 from zerog_operator.records import PAGE, WAITING_PAGES, Records
 

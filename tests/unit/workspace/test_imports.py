@@ -51,15 +51,15 @@ def test_the_sources_keep_every_contract(sources: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("zerog/runner/intruder.py", "zerog_api"),
-        ("zerog/runner/intruder.py", "zerog_operator"),
+        ("zerog/worker/intruder.py", "zerog_api"),
+        ("zerog/worker/intruder.py", "zerog_operator"),
         ("zerog_api/intruder.py", "zerog_operator"),
         ("zerog_operator/intruder.py", "zerog_api"),
-        ("zerog/runner/intruder.py", "greenstalk"),
+        ("zerog/worker/intruder.py", "greenstalk"),
         ("zerog_api/intruder.py", "greenstalk"),
         ("zerog/client/intruder.py", "tornado.web"),
         ("zerog_operator/intruder.py", "tornado.web"),
-        ("zerog/runner/intruder.py", "couchbase"),
+        ("zerog/worker/intruder.py", "couchbase"),
         ("zerog_api/intruder.py", "couchbase"),
         ("zerog/cli/intruder.py", "kubernetes"),
         ("zerog_api/intruder.py", "kopf"),
@@ -74,11 +74,11 @@ def test_a_forbidden_import_is_refused(sources: Path, module: str, forbidden: st
     assert "1 broken" in result.stdout, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("forbidden", ["zerog.datastore.base", "zerog.queues.base"])
+@pytest.mark.parametrize("forbidden", ["zerog.store.port", "zerog.queue.port"])
 def test_the_life_of_a_job_must_not_learn_of_datastore_and_queue(
     sources: Path, forbidden: str
 ) -> None:
-    with (sources / "zerog/jobs/life.py").open("a") as module:
+    with (sources / "zerog/model/life.py").open("a") as module:
         module.write(f"\nimport {forbidden}  # noqa\n")
 
     assert lint(sources).returncode == 1
@@ -87,10 +87,10 @@ def test_the_life_of_a_job_must_not_learn_of_datastore_and_queue(
 @pytest.mark.parametrize(
     ("module", "allowed"),
     [
-        ("zerog/datastore/couchbase/writes.py", "couchbase"),
+        ("zerog/store/couchbase/writes.py", "couchbase"),
         ("zerog_operator/intruder.py", "kopf"),
         ("zerog_api/intruder.py", "tornado.web"),
-        ("zerog_operator/intruder.py", "zerog.jobs"),
+        ("zerog_operator/intruder.py", "zerog.sdk"),
     ],
 )
 def test_an_adapter_may_import_what_it_adapts(sources: Path, module: str, allowed: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from zerog.errors import ZeroGError
+from zerog.model.errors import ZeroGError
 from zerog_api.auth.access import Verb
 
 

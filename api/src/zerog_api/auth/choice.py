@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog.settings import ApiSettings
 from zerog_api.auth.authority import Authority
 from zerog_api.auth.gate import Gate

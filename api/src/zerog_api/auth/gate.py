@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 
-from zerog.errors import ZeroGError
+from zerog.model.errors import ZeroGError
 from zerog_api import problems
 from zerog_api.auth import audit
 from zerog_api.auth.access import CHANGES, CheckedAccess, Verb

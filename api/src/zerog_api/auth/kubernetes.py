@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import (
     AuthorityAwayError,

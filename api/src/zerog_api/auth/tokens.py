@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import Caller, Known, fingerprint
 

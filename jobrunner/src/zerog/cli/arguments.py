@@ -8,7 +8,7 @@ from typing import Any
 
 from zerog.cli.parser import count, job_uuid, number, seconds
 
-#: A job's states, as `zerog.jobs.record.State` has them: importing that takes longer than a help.
+#: A job's states, as `zerog.model.record.State` has them: importing that takes longer than a help.
 STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
 
 

@@ -1,6 +1,6 @@
 """The exit codes of the `zerog` command."""
 
-from zerog.errors import ZeroGError
+from zerog.model.errors import ZeroGError
 
 OK = 0
 FAILED = 1

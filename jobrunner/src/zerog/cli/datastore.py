@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
 from zerog.cli.words import counted, say
-from zerog.datastore import SQLITE, open_datastore
-from zerog.datastore.base import Datastore, JobFilter
-from zerog.datastore.copying import CopyReport, Count, compare, copy_all
-from zerog.errors import ConfigError, DatastoreError
+from zerog.model.errors import ConfigError, DatastoreError
 from zerog.settings import ApiSettings, CouchbaseSettings, environment, load
+from zerog.store import SQLITE, open_datastore
+from zerog.store.copying import CopyReport, Count, compare, copy_all
+from zerog.store.port import Datastore, JobFilter
 
 #: Statements that define, and copies, may take longer than a request of the API.
 DEADLINE_SECONDS = 30.0
@@ -46,9 +46,9 @@ async def _look(url: str) -> int:
 
 
 async def _init(url: str, options: argparse.Namespace) -> int:
-    from zerog.datastore.couchbase import setup
-    from zerog.datastore.couchbase.address import parse_address
-    from zerog.datastore.couchbase.statements import Keyspace
+    from zerog.store.couchbase import setup
+    from zerog.store.couchbase.address import parse_address
+    from zerog.store.couchbase.statements import Keyspace
 
     queries = load(CouchbaseSettings, environment()).couchbase_listing == "query"
     if options.dry_run:
@@ -65,7 +65,7 @@ async def _init(url: str, options: argparse.Namespace) -> int:
 
 
 async def _check(url: str, as_json: bool) -> int:
-    from zerog.datastore.couchbase import setup
+    from zerog.store.couchbase import setup
 
     queries = load(CouchbaseSettings, environment()).couchbase_listing == "query"
     async with setup.open_setup(url, DEADLINE_SECONDS, queries=queries) as there:

@@ -11,7 +11,7 @@ and an installation without them says what to install.
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 
 GROUP = "zerog.commands"
 

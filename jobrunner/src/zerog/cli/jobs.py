@@ -15,8 +15,8 @@ from zerog.cli.output import connect, print_data, print_json, print_table, write
 from zerog.cli.words import counted, short_time
 from zerog.client import Client
 from zerog.client.calls import UNFINISHED
-from zerog.errors import ConfigError
-from zerog.jobs.record import parse_time
+from zerog.model.errors import ConfigError
+from zerog.model.record import parse_time
 
 
 def command_submit(options: argparse.Namespace) -> int:

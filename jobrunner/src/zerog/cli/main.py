@@ -17,7 +17,7 @@ import zerog
 from zerog.cli import arguments, codes, extensions
 from zerog.cli.parser import Parser
 from zerog.cli.words import say
-from zerog.errors import ConfigError, InvalidTubeNameError, ZeroGError
+from zerog.model.errors import ConfigError, InvalidTubeNameError, ZeroGError
 
 _EPILOG = f"""\
 exit codes:

@@ -18,7 +18,7 @@ from zerog.cli.words import counted, say
 from zerog.client import Client
 from zerog.client.calls import RETRY_SECONDS
 from zerog.devnote import read_note
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog.settings import DEFAULT_URL, ClientSettings, environment, load
 
 #: What a terminal gets to see of a job's data: lines, and characters of one text.

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from zerog import logs
 from zerog.cli import codes
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog.settings import ApiSettings, WorkerSettings, environment, load
 
 
 def command_worker(options: argparse.Namespace) -> int:
     """Run jobs until SIGTERM."""
-    from zerog.runner.worker import run_worker
+    from zerog.worker.main import run_worker
 
     settings = load(
         WorkerSettings,

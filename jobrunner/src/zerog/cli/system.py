@@ -20,7 +20,7 @@ def command_types(options: argparse.Namespace) -> int:
 
 def command_describe(options: argparse.Namespace) -> int:
     """Show the job types of modules; write them into the store if asked."""
-    from zerog.jobs.registry import import_jobs
+    from zerog.sdk.registry import import_jobs
 
     settings = load(WorkerSettings, environment(), jobs=tuple(options.jobs) or None)
     documents = [job_type.to_document() for job_type in import_jobs(settings.jobs)]
@@ -31,8 +31,8 @@ def command_describe(options: argparse.Namespace) -> int:
 
 
 async def _register(url: str, documents: list[dict[str, Any]]) -> None:
-    from zerog.datastore import open_datastore
-    from zerog.jobs.record import format_time
+    from zerog.model.record import format_time
+    from zerog.store import open_datastore
 
     store = await open_datastore(url)
     try:
@@ -110,9 +110,9 @@ def command_repair(options: argparse.Namespace) -> int:
 
 
 async def _repair(settings: ApiSettings) -> Any:
-    from zerog.datastore import open_datastore
-    from zerog.queues import connect_producer
-    from zerog.repair import repair_once
+    from zerog.ledger.repair import repair_once
+    from zerog.queue import connect_producer
+    from zerog.store import open_datastore
 
     store = await open_datastore(settings.store)
     producer = await connect_producer(settings.queue)

@@ -13,7 +13,7 @@ from zerog.client.bearer import Bearer
 from zerog.client.calls import ApiError, Call, JobFailedError, StreamEvent, WaitTimeoutError
 
 if TYPE_CHECKING:
-    from zerog.jobs.base import Job
+    from zerog.sdk.job import Job
 
 
 class AsyncClient:

@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import httpx
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 
 
 class Bearer(httpx.Auth):

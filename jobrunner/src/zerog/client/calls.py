@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 import httpx
 
-from zerog.errors import ZeroGError
-from zerog.jobs.record import format_time
+from zerog.model.errors import ZeroGError
+from zerog.model.record import format_time
 
 if TYPE_CHECKING:
-    from zerog.jobs.base import Job
+    from zerog.sdk.job import Job
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 #: How long a call is repeated while the API is away.

@@ -17,7 +17,7 @@ from heapq import heappop, heappush
 from math import inf
 from random import Random
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator.model import QueueReading
 from zerog_operator.simulation.outcome import Outcome, Point
 from zerog_operator.simulation.trace import Trace

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from math import cos, exp, pi
 from random import Random
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator.simulation.trace import SHIPPED, Arrivals, Trace
 
 #: The seed of the shipped traces.

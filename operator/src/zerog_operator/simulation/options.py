@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from zerog.cli.parser import Parser, number
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator.pool import PoolSpec, StopPolicy
 from zerog_operator.simulation.cluster import ClusterSettings
 from zerog_operator.simulation.trace import SHIPPED

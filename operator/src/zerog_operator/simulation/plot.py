@@ -6,7 +6,7 @@ matplotlib is asked for when it is used: `pip install zerog-operator[plot]`.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator.simulation.comparison import Comparison, Row
 from zerog_operator.simulation.outcome import Outcome
 from zerog_operator.simulation.report import headline

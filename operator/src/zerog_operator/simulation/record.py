@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from zerog.errors import QueueUnavailableError
+from zerog.model.errors import QueueUnavailableError
 from zerog_operator.history import QueueHistory, follow
 from zerog_operator.model import QueueReading, Unknown
 from zerog_operator.rates import ENOUGH_JOBS, measure_job_time

@@ -17,7 +17,7 @@ from importlib.resources import files
 from math import isfinite
 from pathlib import Path
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 
 COLUMNS = ("time", "jobs", "job_seconds")
 #: The traces that come with ZeroG: see `zerog_operator.simulation.generate`.

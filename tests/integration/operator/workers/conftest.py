@@ -19,8 +19,8 @@ from tests.cluster.process import wait_until
 from tests.ports import free_port
 
 from zerog.client import Client
-from zerog.names import tube_name
-from zerog.runner.slot import NOT_BEGUN
+from zerog.model.names import tube_name
+from zerog.worker.slot import NOT_BEGUN
 
 from ...path.conftest import JOBS
 from ..conftest import DEADLINE_SECONDS, Stage, build_pool

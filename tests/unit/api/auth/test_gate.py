@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from zerog.errors import ConfigError, DatastoreUnavailableError
+from zerog.model.errors import ConfigError, DatastoreUnavailableError
 from zerog.settings import ApiSettings
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import AuthorityAwayError, Caller, Known

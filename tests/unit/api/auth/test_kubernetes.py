@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_api.auth import kubernetes
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import AuthorityAwayError, Caller

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_api.auth import tokens
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import Known, fingerprint

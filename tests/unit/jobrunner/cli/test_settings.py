@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog.settings import ApiSettings, ClientSettings, WorkerSettings, load
 
 

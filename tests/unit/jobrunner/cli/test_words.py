@@ -12,8 +12,8 @@ from zerog.cli.jobs import read_parameters
 from zerog.cli.main import COMMANDS, _read, build_parser, main
 from zerog.cli.words import short_time
 from zerog.client import ApiError
-from zerog.errors import ConfigError
-from zerog.jobs.record import State
+from zerog.model.errors import ConfigError
+from zerog.model.record import State
 
 
 def said(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = codes.USAGE) -> str:

@@ -21,7 +21,7 @@ from zerog.client.calls import (
     read_answer,
     submit_call,
 )
-from zerog.jobs.registry import REGISTRY
+from zerog.sdk.registry import REGISTRY
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator.simulation.cluster import ClusterSettings, SimulatedCluster
 from zerog_operator.simulation.outcome import Outcome
 from zerog_operator.simulation.trace import Arrivals, Trace

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerog.errors import ConfigError
+from zerog.model.errors import ConfigError
 from zerog_operator.simulation.generate import generate
 from zerog_operator.simulation.trace import (
     SHIPPED,

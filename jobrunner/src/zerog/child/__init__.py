@@ -1,0 +1,1 @@
+"""The processes that run jobs, and how the worker talks to them."""

@@ -1,0 +1,195 @@
+"""Counts of what happens in queues, minute by minute, kept in the datastore for some hours.
+
+Every process counts in memory, which costs a job next to nothing, and adds its counts to
+the minute's document every few seconds: one document a minute, whatever the number of
+jobs, that vanishes by itself. So the history is whole after a restart, is the same
+whichever process is asked, and needs no other program.
+
+Counts are added at most once: `incr` is not safe to repeat, so after a write whose outcome
+is unknown its counts are let go. They tell people how things go; nothing decides by them.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from zerog.model.errors import (
+    AmbiguousWriteError,
+    DatastoreError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+)
+from zerog.model.record import JobRecord
+from zerog.store.port import MAX_PATCH_OPS, Datastore, PatchOp
+
+log = logging.getLogger(__name__)
+
+BUCKET_SECONDS = 60
+#: How long a minute is kept.
+KEEP_SECONDS = 6 * 3600.0
+#: Counts are added to the datastore at most this often: what is lost when a process is killed.
+FLUSH_SECONDS = 5.0
+#: Counts that could not be written for so many minutes are let go, so that memory is bounded.
+MAX_MINUTES_HELD = 60
+#: Upper bounds of the histogram of waiting times, in seconds; one more bucket is above them.
+WAIT_BOUNDS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
+#: What is counted by number. `again` is an attempt that ended without ending its job.
+COUNTS = ("accepted", "started", "succeeded", "failed", "cancelled", "again")
+
+
+class Stats:
+    """The counts of one process. `run` writes them; the other methods only count."""
+
+    def __init__(self, store: Datastore, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._clock = clock
+        #: Counts not written yet: (minute, queue) → field → number.
+        self._held: dict[tuple[str, str], Counter[str]] = {}
+        #: The newest minute whose document is known to be there.
+        self._made = ""
+
+    def accepted(self, queue: str) -> None:
+        """Count a job that was accepted, or replayed."""
+        self._of(queue)["accepted"] += 1
+
+    def started(self, queue: str, waited_seconds: float) -> None:
+        """Count an attempt that began, and how long its job had been waiting for it."""
+        counts = self._of(queue)
+        waited = max(0.0, waited_seconds)
+        counts["started"] += 1
+        counts["waited"] += round(waited * 1000)
+        counts[f"w{bisect_left(WAIT_BOUNDS, waited)}"] += 1
+
+    def ended(self, record: JobRecord) -> None:
+        """Count the end of an attempt by what it made of its job, and how long it ran."""
+        self.finished(record)
+        counts = self._of(record.queue)
+        last = record.attempts[-1] if record.attempts else None
+        if last is not None and last.ended_time is not None:
+            ran = (last.ended_time - last.started_time).total_seconds()
+            counts["ended"] += 1
+            counts["ran"] += round(max(0.0, ran) * 1000)
+
+    def finished(self, record: JobRecord) -> None:
+        """Count what became of a job where no attempt ended, e.g. a cancel before any."""
+        self._of(record.queue)[str(record.state) if record.is_finished else "again"] += 1
+
+    async def run(self) -> None:
+        """Write the counts every few seconds until cancelled; then `flush` writes the rest."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Add the counts to their minutes. What surely was not written is kept for next time."""
+        for minute, queue in sorted(self._held):
+            counts = self._held.pop((minute, queue))
+            try:
+                await self._add(minute, queue, counts)
+            except AmbiguousWriteError:
+                continue
+            except DocumentNotFoundError:
+                self._made = ""  # somebody removed the minute: it is made anew next time
+                self._of(queue, minute).update(counts)
+            except DatastoreError as error:
+                if not error.transient:
+                    log.warning("counts of queue %s cannot be kept: %s", queue, error)
+                    continue
+                self._of(queue, minute).update(counts)
+                break  # the others would wait as long, and a worker that stops cannot
+        while len(minutes := {minute for minute, _ in self._held}) > MAX_MINUTES_HELD:
+            oldest = min(minutes)
+            self._held = {key: value for key, value in self._held.items() if key[0] != oldest}
+
+    async def _add(self, minute: str, queue: str, counts: Counter[str]) -> None:
+        if minute > self._made:
+            with contextlib.suppress(DocumentExistsError):
+                # Made with its expiry, so that no crash leaves a minute for ever.
+                await self._store.insert("stats", minute, {}, expire_seconds=KEEP_SECONDS)
+            self._made = minute
+        ops = [PatchOp("incr", (queue, name), number) for name, number in counts.items() if number]
+        for start in range(0, len(ops), MAX_PATCH_OPS):
+            part = ops[start : start + MAX_PATCH_OPS]
+            await self._store.patch("stats", minute, part)
+            for op in part:
+                del counts[op.path[1]]  # an error of a later part shall not write these again
+
+    def _of(self, queue: str, minute: str | None = None) -> Counter[str]:
+        key = (minute or minute_key(self._clock()), queue)
+        return self._held.setdefault(key, Counter())
+
+
+def waited_seconds(record: JobRecord, now: datetime) -> float:
+    """Return how long a job that is queued or waits has been due."""
+    due = max(record.changed_time, record.not_before_time or record.changed_time)
+    return max(0.0, (now - due).total_seconds())
+
+
+def minute_key(seconds: float) -> str:
+    """Return the key of the document of a moment's minute."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHistory:
+    """What happened in one queue; each list has one item a minute, oldest first."""
+
+    counts: dict[str, list[int]]
+    #: Of the attempts that began: mean, and what 95 in 100 stayed below. None: nothing began.
+    wait_mean_seconds: list[float | None]
+    wait_95_seconds: list[float | None]
+    #: Mean of the attempts that ended. None: nothing ended.
+    run_mean_seconds: list[float | None]
+
+
+async def read_history(
+    store: Datastore, now: float, minutes: int
+) -> tuple[list[str], dict[str, QueueHistory]]:
+    """Return the last minutes' beginnings, this one last, and every queue's history."""
+    this = datetime.fromtimestamp(now, UTC)
+    keys = [
+        minute_key((this - timedelta(seconds=BUCKET_SECONDS * back)).timestamp())
+        for back in reversed(range(minutes))
+    ]
+    stored = await store.get_many("stats", keys)
+    documents = [stored[key].document if key in stored else {} for key in keys]
+    queues = sorted({queue for document in documents for queue in document})
+    return keys, {
+        queue: history_of([document.get(queue, {}) for document in documents]) for queue in queues
+    }
+
+
+def history_of(minutes: list[dict[str, Any]]) -> QueueHistory:
+    """Turn a queue's counts, minute by minute, into its history. Pure."""
+    return QueueHistory(
+        {name: [item.get(name, 0) for item in minutes] for name in COUNTS},
+        [_mean(item.get("waited", 0), item.get("started", 0)) for item in minutes],
+        [_quantile(item, 0.95) for item in minutes],
+        [_mean(item.get("ran", 0), item.get("ended", 0)) for item in minutes],
+    )
+
+
+def _mean(milliseconds: float, count: int) -> float | None:
+    return round(milliseconds / 1000 / count, 4) if count else None
+
+
+def _quantile(counts: dict[str, Any], share: float) -> float | None:
+    """Interpolate within the bucket; the open bucket is told by its lower bound."""
+    sizes: list[int] = [counts.get(f"w{number}", 0) for number in range(len(WAIT_BOUNDS) + 1)]
+    total = sum(sizes)
+    if not total:
+        return None
+    wanted, seen = share * total, 0
+    for number, size in enumerate(sizes[:-1]):
+        if seen + size >= wanted:
+            low = WAIT_BOUNDS[number - 1] if number else 0.0
+            return round(low + (WAIT_BOUNDS[number] - low) * (wanted - seen) / size, 4)
+        seen += size
+    return WAIT_BOUNDS[-1]

@@ -1,0 +1,56 @@
+"""Names that are made from what users write: tubes and workers.
+
+Always valid, no collisions: a queue's tube and a pool's retire tube have prefixes of
+their own, and what follows is checked, not escaped, so that `beanstalkd`'s own tools
+show the names that people know.
+"""
+
+import os
+import re
+import secrets
+import socket
+
+from zerog.model.errors import InvalidTubeNameError
+
+QUEUE_PREFIX = "zerog."
+RETIRE_PREFIX = "zerog-retire."
+RETIRE_WORKER_PREFIX = "zerog-retire-worker."
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+#: A worker's name is part of a document's key.
+_MAX_WORKER_NAME = 100
+
+
+def check_queue_name(name: str) -> str:
+    """Return the name if a queue or pool may have it. `InvalidTubeNameError` says the rule."""
+    if not _NAME.fullmatch(name):
+        raise InvalidTubeNameError(
+            f"{name!r} cannot be a queue's name: use 1 to 64 of a-z, 0-9, '.', '_', '-', "
+            "beginning and ending with a letter or digit"
+        )
+    return name
+
+
+def tube_name(queue: str) -> str:
+    """Return the tube of a queue."""
+    return QUEUE_PREFIX + check_queue_name(queue)
+
+
+def retire_tube_name(pool: str) -> str:
+    """Return the tube of a pool's retire tokens."""
+    return RETIRE_PREFIX + check_queue_name(pool)
+
+
+def retire_worker_tube_name(worker: str) -> str:
+    """Return the tube on which one worker is told to retire."""
+    return RETIRE_WORKER_PREFIX + check_queue_name(worker)
+
+
+def queue_of_tube(tube: str) -> str | None:
+    """Return the queue that a tube belongs to, None if it is not a queue's."""
+    return tube.removeprefix(QUEUE_PREFIX) if tube.startswith(QUEUE_PREFIX) else None
+
+
+def worker_name() -> str:
+    """Make a name for this process: it says where it runs, and no other process ever has it."""
+    suffix = f"-{os.getpid()}-{secrets.token_hex(3)}"
+    return socket.gethostname()[: _MAX_WORKER_NAME - len(suffix)] + suffix

@@ -1,0 +1,1 @@
+"""beanstalkd's protocol, pipelined connections on the event loop, and a local server."""

@@ -1,1 +1,0 @@
-"""The worker: a supervisor that owns queue and datastore, and the children that run jobs."""

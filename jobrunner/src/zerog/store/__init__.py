@@ -1,0 +1,41 @@
+"""The datastore: JSON documents in collections, with revisions. See `zerog.store.port`."""
+
+from pathlib import Path
+
+from zerog.model.errors import ConfigError
+from zerog.store.port import Datastore
+
+#: How the URLs of SQLite files begin.
+SQLITE = "sqlite:///"
+_COUCHBASE = ("couchbase://", "couchbases://")
+
+
+async def open_datastore(
+    url: str, *, deadline_seconds: float = 5.0, patient: bool = False
+) -> Datastore:
+    """Open the datastore that a URL names.
+
+    `sqlite:///relative/path`, `sqlite:////absolute/path`, `couchbase://user@host/bucket/scope`
+    (its other settings come from the environment), or `memory:` for tests. A `patient` caller
+    gets a Couchbase that does not answer too: it is unavailable until it does.
+
+    Raises:
+        ConfigError: The URL names no datastore that there is, or its login is refused.
+        DatastoreUnavailableError: It cannot be opened now.
+    """
+    if url.startswith(SQLITE) and len(url) > len(SQLITE):
+        from zerog.store.sqlite.store import SqliteDatastore
+
+        return await SqliteDatastore.open(Path(url[len(SQLITE) :]), deadline_seconds)
+    if url.startswith(_COUCHBASE):
+        from zerog.store.couchbase.store import open_couchbase
+
+        return await open_couchbase(url, deadline_seconds, patient=patient)
+    if url == "memory:":
+        from zerog.store.memory import MemoryDatastore
+
+        return MemoryDatastore()
+    raise ConfigError(
+        f"{url!r} names no datastore: write sqlite:///relative/path, sqlite:////absolute/path "
+        "or couchbase://user@host/bucket/scope"
+    )

@@ -1,0 +1,199 @@
+"""Copy everything from one datastore into another, whatever kinds they are.
+
+A job's control document is copied last, after its progress, log lines and blobs: so a job
+that the target has is there whole, and a copy that was broken off is resumed by running
+it again. What the target has newer is left alone. Workers, pools, statistics and leases
+are not copied: they say what is now. Neither are queue entries: the reconciler puts back
+what has none.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from zerog.model import life
+from zerog.model.documents import events_key, input_key, output_key
+from zerog.model.errors import DatastoreError, DocumentExistsError, RevisionConflictError
+from zerog.model.record import JobRecord, State, from_document
+from zerog.store.port import Collection, Datastore, Document, JobFilter, Stored
+
+PAGE = 200
+#: Jobs that are copied at the same time.
+CONCURRENCY = 32
+#: A remembered Idempotency-Key does not say how long it had still to live.
+IDEMPOTENCY_SECONDS = 86400.0
+
+
+@dataclass(slots=True)
+class CopyReport:
+    """What was copied."""
+
+    #: Jobs written to the target.
+    jobs: int = 0
+    #: Jobs that the target had already, the same or newer.
+    present: int = 0
+    #: Finished jobs whose retention has ended meanwhile.
+    expired: int = 0
+    #: Documents beside the jobs: progress, log lines, blobs, types, remembered keys.
+    beside: int = 0
+    #: What could not be copied, and why.
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many jobs in a state each store has."""
+
+    state: State
+    source: int
+    target: int
+
+
+Seen = Callable[[int], None]
+
+
+async def copy_all(source: Datastore, target: Datastore, seen: Seen) -> CopyReport:
+    """Copy everything. `seen` is told how many jobs were looked at, again and again.
+
+    Raises what the stores raise; then run it again.
+    """
+    report = CopyReport()
+    for name, stored in (await source.scan("types")).items():
+        await target.upsert("types", name, stored.document)
+        report.beside += 1
+    await _copy_keys(source, target, report)
+    async for page in _pages(source):
+        there = await target.get_many("jobs", [str(job.document["uuid"]) for job in page])
+        await _copy_page(source, target, page, there, report)
+        seen(len(page))
+    return report
+
+
+async def compare(source: Datastore, target: Datastore) -> list[Count]:
+    """Count the jobs of both stores, state by state."""
+    return [
+        Count(
+            state,
+            await source.count_jobs(JobFilter(states=[state])),
+            await target.count_jobs(JobFilter(states=[state])),
+        )
+        for state in State
+    ]
+
+
+async def _copy_keys(source: Datastore, target: Datastore, report: CopyReport) -> None:
+    try:
+        remembered = await source.scan("idempotency")
+    except DatastoreError as error:
+        report.problems.append(f"remembered Idempotency-Keys: {error}")
+        return
+    for key, stored in remembered.items():
+        if await _insert(target, "idempotency", key, stored.document, IDEMPOTENCY_SECONDS):
+            report.beside += 1
+
+
+async def _pages(source: Datastore) -> AsyncIterator[list[Stored]]:
+    cursor: str | None = None
+    while True:
+        page = await source.list_jobs(JobFilter(), limit=PAGE, cursor=cursor)
+        if page.jobs:
+            yield page.jobs
+        if page.cursor is None:
+            return
+        cursor = page.cursor
+
+
+async def _copy_page(
+    source: Datastore,
+    target: Datastore,
+    page: list[Stored],
+    there: dict[str, Stored],
+    report: CopyReport,
+) -> None:
+    free = asyncio.Semaphore(CONCURRENCY)
+
+    async def one(stored: Stored) -> None:
+        async with free:
+            uuid = str(stored.document["uuid"])
+            await _copy_job(source, target, stored.document, there.get(uuid), report)
+
+    await asyncio.gather(*[one(stored) for stored in page])
+
+
+async def _copy_job(
+    source: Datastore,
+    target: Datastore,
+    document: Document,
+    there: Stored | None,
+    report: CopyReport,
+) -> None:
+    if there is not None and there.document["changedTime"] >= document["changedTime"]:
+        report.present += 1
+        return
+    try:
+        record = from_document(document)
+    except (KeyError, TypeError, ValueError) as error:
+        report.problems.append(f"job {document.get('uuid')} cannot be read: {error!r}")
+        return
+    seconds = _seconds_left(record)
+    if seconds is not None and seconds <= 0:
+        report.expired += 1
+        return
+    async for collection, key in _beside(source, record):
+        stored = await source.get(collection, key)
+        if stored is not None:
+            await target.upsert(collection, key, stored.document, expire_seconds=seconds)
+            report.beside += 1
+    await _write_job(target, record, document, there, seconds)
+    report.jobs += 1
+
+
+async def _write_job(
+    target: Datastore,
+    record: JobRecord,
+    document: Document,
+    there: Stored | None,
+    seconds: float | None,
+) -> None:
+    try:
+        if there is None:
+            await target.insert("jobs", record.uuid, document, durable=True, expire_seconds=seconds)
+        else:
+            await target.replace(
+                "jobs", record.uuid, document, there.revision, durable=True, expire_seconds=seconds
+            )
+    except (DocumentExistsError, RevisionConflictError):
+        pass  # the target is in use: what it has is newer
+
+
+async def _beside(source: Datastore, record: JobRecord) -> AsyncIterator[tuple[Collection, str]]:
+    """Where a job's other documents are, or would be."""
+    yield "progress", record.uuid
+    if record.has_input_blob:
+        yield "blobs", input_key(record.uuid)
+    if record.output_blob_attempt is not None:
+        yield "blobs", output_key(record.uuid, record.output_blob_attempt)
+    for attempt in record.attempts:
+        chunk = 0
+        while await source.get("events", events_key(record.uuid, attempt.number, chunk)):
+            yield "events", events_key(record.uuid, attempt.number, chunk)
+            chunk += 1
+
+
+async def _insert(
+    target: Datastore, collection: Collection, key: str, document: Document, seconds: float
+) -> bool:
+    try:
+        await target.insert(collection, key, document, expire_seconds=seconds)
+    except DocumentExistsError:
+        return False
+    return True
+
+
+def _seconds_left(record: JobRecord) -> float | None:
+    """How long a job is still kept; None while it is not finished."""
+    if not record.is_finished or record.finished_time is None:
+        return None
+    ends = record.finished_time + timedelta(seconds=life.retention_seconds(record))
+    return (ends - datetime.now(UTC)).total_seconds()

@@ -1,0 +1,192 @@
+"""List jobs by keys alone, where there is no query service: for small clusters.
+
+A tree of small documents says which jobs there are. Keys are UUIDv7, whose beginning is
+the time, so the tree has one leaf for each four seconds in which a job came, below
+nodes for four hours and seven weeks; a listing reads from the newest leaf downwards and
+filters the documents themselves. A key is noted *before* its document is written: a
+note without a document costs a read, a document without a note would be lost to
+listings and to repair.
+
+Small collections have a roster each. Leaves of the past whose jobs have all gone, and
+roster entries without a document, are removed by whoever reads them.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from zerog.model import jsontext
+from zerog.model.errors import DatastoreError
+from zerog.store.couchbase.connection import DIRECTORY, Connection, Deadline
+from zerog.store.couchbase.listing import GetMany
+from zerog.store.couchbase.patches import Patch, Patches
+from zerog.store.couchbase.statements import SMALL
+from zerog.store.couchbase.writes import Writes
+from zerog.store.filtering import matches
+from zerog.store.port import Collection, JobFilter, PatchOp, Stored
+
+#: Characters of the key that name a node on each level: 49 days, 4.7 hours, 4.1 seconds.
+_LEVELS = (4, 6, 9)
+#: A note is written again after so long: whoever pruned it meanwhile did so too early.
+_RENEW_SECONDS = 5.0
+_MAX_NOTED = 10_000
+#: Leaves of jobs that are older than this get no new ones.
+_SETTLED_SECONDS = 3600.0
+#: Leaves read at a time.
+_LEAVES = 16
+_READ = 200
+
+
+class Directory:
+    """A `zerog.store.couchbase.listing.Listing` without queries."""
+
+    def __init__(
+        self, connection: Connection, writes: Writes, patches: Patches, get_many: GetMany
+    ) -> None:
+        self._connection = connection
+        self._writes = writes
+        self._patches = patches
+        self._get_many = get_many
+        self._noted: dict[tuple[str, str], float] = {}
+        self._noting: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    async def adding(self, collection: Collection, key: str) -> None:
+        """Note a key, unless this was done a moment ago."""
+        if collection in SMALL:
+            await self._note(_roster(collection), key)
+        elif collection == "jobs":
+            # From the leaf upwards would leave, after a crash, a leaf that nobody finds.
+            node = _node("")
+            for length in _LEVELS:
+                await self._note(node, key[:length])
+                node = _node(key[:length])
+            await self._note(node, key)
+
+    async def page(
+        self, job_filter: JobFilter, limit: int, before: str | None
+    ) -> tuple[list[Stored], str | None]:
+        """Return jobs with keys below `before`, descending, and the last key if there are more."""
+        found: list[tuple[str, Stored]] = []
+        async for key, stored in self._jobs(before):
+            if matches(stored.document, job_filter):
+                found.append((key, stored))
+                if len(found) > limit:
+                    break
+        page = found[:limit]
+        return [stored for _, stored in page], page[-1][0] if len(found) > limit else None
+
+    async def count(self, job_filter: JobFilter) -> int:
+        """Count jobs, by reading them all."""
+        return sum(
+            [1 async for _, stored in self._jobs(None) if matches(stored.document, job_filter)]
+        )
+
+    async def keys(self, collection: Collection) -> list[str]:
+        """Return all keys of a small collection."""
+        if collection == "jobs":
+            return [key async for key, _ in self._jobs(None)]
+        if collection not in SMALL:
+            raise DatastoreError(
+                f"the collection {collection} cannot be read whole without a query service"
+            )
+        keys = await self._children(_roster(collection))
+        there = await self._get_many(collection, keys)
+        for key in keys:
+            if key not in there:
+                await self._strike(_roster(collection), key)
+        return list(there)
+
+    async def _jobs(self, before: str | None) -> AsyncIterator[tuple[str, Stored]]:
+        """All jobs with keys below `before`, descending."""
+        batch: list[str] = []
+        async for leaves in self._leaves(before):
+            for keys in leaves:
+                batch += [key for key in keys if before is None or key < before]
+                if len(batch) >= _READ:
+                    async for item in self._read(batch):
+                        yield item
+                    batch = []
+        async for item in self._read(batch):
+            yield item
+
+    async def _read(self, keys: list[str]) -> AsyncIterator[tuple[str, Stored]]:
+        documents = await self._get_many("jobs", keys)
+        for key in keys:
+            if key in documents:
+                yield key, documents[key]
+            elif _is_settled(key):
+                await self._strike(_node(key[: _LEVELS[-1]]), key)
+
+    async def _leaves(self, before: str | None) -> AsyncIterator[list[list[str]]]:
+        """The keys in leaves from the newest on, several leaves at a time."""
+        for first in await self._below("", _LEVELS[0], before):
+            for second in await self._below(first, _LEVELS[1], before):
+                names = await self._below(second, _LEVELS[2], before)
+                for start in range(0, len(names), _LEAVES):
+                    part = names[start : start + _LEAVES]
+                    leaves = await self._many([_node(name) for name in part])
+                    for name, keys in zip(part, leaves, strict=True):
+                        if not keys and _is_settled(name):
+                            await self._strike(_node(second), name)
+                    yield leaves
+
+    async def _below(self, name: str, length: int, before: str | None) -> list[str]:
+        children = await self._children(_node(name))
+        return [item for item in children if before is None or item <= before[:length]]
+
+    async def _children(self, node: str) -> list[str]:
+        return (await self._many([node]))[0]
+
+    async def _many(self, nodes: Sequence[str]) -> list[list[str]]:
+        deadline = Deadline.after(self._connection.deadline_seconds)
+        read = await asyncio.gather(
+            *[self._writes.get(DIRECTORY, node, deadline) for node in nodes]
+        )
+        return [
+            sorted(jsontext.loads(item.body).get("k", {}), reverse=True) if item else []
+            for item in read
+        ]
+
+    async def _note(self, node: str, name: str) -> None:
+        place = (node, name)
+        if time.monotonic() - self._noted.get(place, float("-inf")) < _RENEW_SECONDS:
+            return
+        # Jobs of one moment have the same nodes: one of them writes, the others wait for it.
+        if place not in self._noting:
+            self._noting[place] = asyncio.create_task(self._write_note(node, name))
+        await asyncio.shield(self._noting[place])
+
+    async def _write_note(self, node: str, name: str) -> None:
+        now = time.monotonic()
+        try:
+            ops = [PatchOp("set", ("k", name), 0)]
+            await self._patches.apply(Patch(DIRECTORY, node, ops, None, True))
+        finally:
+            del self._noting[node, name]
+        if len(self._noted) >= _MAX_NOTED:
+            self._noted.clear()
+        self._noted[node, name] = now
+
+    async def _strike(self, node: str, name: str) -> None:
+        with contextlib.suppress(DatastoreError):  # somebody else did
+            ops = [PatchOp("unset", ("k", name))]
+            await self._patches.apply(Patch(DIRECTORY, node, ops, None, False))
+
+
+def _node(prefix: str) -> str:
+    return f"jobs:{prefix}"
+
+
+def _roster(collection: str) -> str:
+    return f"all:{collection}"
+
+
+def _is_settled(prefix: str) -> bool:
+    """Whether a UUIDv7 that begins so is too old to be a new job's."""
+    digits = prefix.replace("-", "")[:8]
+    try:
+        newest = int(digits.ljust(8, "f"), 16) << 16 | 0xFFFF
+    except ValueError:
+        return False
+    return len(digits) == 8 and newest / 1000 < time.time() - _SETTLED_SECONDS

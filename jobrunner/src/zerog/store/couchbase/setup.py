@@ -1,0 +1,253 @@
+"""What has to be in a bucket before ZeroG can use it, looked at and made.
+
+`inspect` compares; `initialise` makes what is missing and waits until the indexes are
+built. Both may run at any time and by several at once. Scope and collections go through
+the management API, which there is without a query service too; indexes are SQL++.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from couchbase import exceptions as sdk
+from couchbase.options import QueryOptions
+
+from zerog.model.errors import DatastoreError, DatastoreUnavailableError
+from zerog.settings import CouchbaseSettings, environment, load
+from zerog.store.couchbase import statements
+from zerog.store.couchbase.address import parse_address
+from zerog.store.couchbase.connection import ALL_COLLECTIONS, Connection
+from zerog.store.couchbase.failures import translate
+from zerog.store.couchbase.listing import ask, query_codes, translate_query
+from zerog.store.couchbase.statements import INDEX_STATES, Index, Keyspace, Query
+
+#: What `zerog` needs for its work, and `init` beside that (Enterprise Edition's names).
+WORK_ROLES = ("data_reader", "data_writer", "query_select")
+INIT_ROLES = ("scope_admin", "query_manage_index", "query_list_index")
+ONLINE = "online"
+#: Between two looks at indexes that are being built.
+_LOOK_SECONDS = 0.2
+_NOT_ALLOWED_CODES = (13014,)
+
+
+@dataclass(slots=True)
+class State:
+    """What there is, compared with what there should be."""
+
+    scope: bool = False
+    missing_collections: list[str] = field(default_factory=list)
+    #: Index name: its state in the query service, None if it is not there.
+    indexes: dict[str, str | None] = field(default_factory=dict)
+    #: What could not be looked at, and why.
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_ready(self) -> bool:
+        indexes = all(state == ONLINE for state in self.indexes.values())
+        return self.scope and not self.missing_collections and indexes and not self.problems
+
+
+@contextlib.asynccontextmanager
+async def open_setup(url: str, deadline_seconds: float, *, queries: bool) -> AsyncIterator["Setup"]:
+    """Connect to the bucket that a store's URL names. Raises as `open_datastore`."""
+    connection = await Connection.open(
+        parse_address(url), deadline_seconds, lambda: load(CouchbaseSettings, environment())
+    )
+    try:
+        yield Setup(connection, queries=queries)
+    finally:
+        await connection.close()
+
+
+class Setup:
+    """Looks after the scope of one connection."""
+
+    def __init__(self, connection: Connection, *, queries: bool) -> None:
+        self._connection = connection
+        self._queries = queries
+        address = connection.address
+        self.keyspace = Keyspace(address.bucket, address.scope)
+        self.cluster = connection.cluster
+        bucket = self.cluster.bucket(address.bucket)
+        self._collections = bucket.collections()
+        self._timeout = timedelta(seconds=connection.deadline_seconds)
+
+    async def inspect(self) -> State:
+        """Look at everything. What the user may not look at is told, not raised."""
+        return await self._connection.run(self._inspect())
+
+    async def _inspect(self) -> State:
+        state = State()
+        try:
+            there = await self._there()
+            state.scope = there is not None
+            state.missing_collections = [n for n in ALL_COLLECTIONS if n not in (there or ())]
+        except DatastoreError as error:
+            state.problems.append(f"collections: {error}")
+        if self._queries:
+            try:
+                found = await self._index_states()
+                state.indexes = {i.name: found.get(i.name) for i in statements.indexes()}
+            except DatastoreError as error:
+                state.problems.append(f"indexes: {error}")
+        return state
+
+    async def initialise(self, *, replicas: int, wait_seconds: float) -> AsyncIterator[str]:
+        """Make what is missing; yield a line for each thing that was made.
+
+        Raises:
+            DatastoreUnavailableError: An index is not built in time.
+        """
+        there = await self._there()
+        if there is None:
+            await self._make(
+                self._collections.create_scope(self.keyspace.scope, timeout=self._timeout)
+            )
+            yield f"made the scope `{self.keyspace.bucket}`.`{self.keyspace.scope}`"
+        for name in ALL_COLLECTIONS:
+            if name not in (there or ()):
+                await self._make(
+                    self._collections.create_collection(
+                        self.keyspace.scope, name, timeout=self._timeout
+                    )
+                )
+                yield f"made the collection {self.keyspace.of(name)}"
+        if self._queries:
+            async for line in self._make_indexes(replicas, time.monotonic() + wait_seconds):
+                yield line
+
+    async def _make_indexes(self, replicas: int, deadline: float) -> AsyncIterator[str]:
+        found = await self._index_states()
+        for index in statements.indexes():
+            if index.name not in found:
+                await self._define(
+                    statements.create_index(self.keyspace, index, replicas), deadline
+                )
+                yield f"defined the index {index.name}"
+        await self._build(await self._unbuilt(), deadline)
+        while waiting := await self._unbuilt():
+            if time.monotonic() >= deadline:
+                names = ", ".join(f"{index.name} ({state})" for index, state in waiting)
+                raise DatastoreUnavailableError(
+                    f"not built in time: {names}; they go on, look with `zerog datastore check`"
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self._build(waiting, deadline)
+        yield "all indexes are online"
+
+    async def _unbuilt(self) -> list[tuple[Index, str]]:
+        found = await self._index_states()
+        states = [(index, found.get(index.name, "missing")) for index in statements.indexes()]
+        return [(index, state) for index, state in states if state != ONLINE]
+
+    async def _build(self, waiting: list[tuple[Index, str]], deadline: float) -> None:
+        indexes = [index for index, state in waiting if state == "deferred"]
+        for collection in dict.fromkeys(index.collection for index in indexes):
+            names = [index.name for index in indexes if index.collection == collection]
+            await self._define(statements.build_indexes(self.keyspace, collection, names), deadline)
+
+    async def _define(self, statement: str, deadline: float) -> None:
+        """Run a defining statement. A collection made a moment ago is not known everywhere yet,
+        and another process may be building: both pass."""
+        while True:
+            try:
+                options = QueryOptions(timeout=self._timeout)
+                result = self.cluster.query(statement, options)
+                async for _ in result.rows():
+                    pass
+                return
+            except sdk.CouchbaseException as error:
+                if _is_done(error):
+                    return
+                if isinstance(error, sdk.ParsingFailedException) or _is_forbidden(error):
+                    raise _refused(error, statement) from error
+                if time.monotonic() >= deadline:
+                    raise translate_query(error) from error
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _index_states(self) -> dict[str, str]:
+        parameters = {"bucket": self.keyspace.bucket, "scope": self.keyspace.scope}
+        rows = await ask(self._connection, Query(INDEX_STATES, parameters), consistent=False)
+        return {row["name"]: row["state"] for row in rows}
+
+    async def _there(self) -> set[str] | None:
+        """The names of the scope's collections; None if there is no scope."""
+        try:
+            scopes = await self._collections.get_all_scopes(timeout=self._timeout)
+        except sdk.CouchbaseException as error:
+            raise translate(error, "the list of collections") from error
+        for scope in scopes:
+            if scope.name == self.keyspace.scope:
+                return {collection.name for collection in scope.collections}
+        return None
+
+    async def _make(self, call: Any) -> None:
+        try:
+            await call
+        except (sdk.ScopeAlreadyExistsException, sdk.CollectionAlreadyExistsException):
+            pass  # another process was faster
+        except sdk.CouchbaseException as error:
+            raise translate(error, "scope and collections") from error
+
+
+def fixes(state: State, keyspace: Keyspace) -> list[tuple[str, str]]:
+    """Return what is wrong, and what puts it right. Pure."""
+    found: list[tuple[str, str]] = []
+    if not state.scope and not state.problems:
+        found.append(("the scope is missing", statements.create_scope(keyspace)))
+    for name in state.missing_collections:
+        found.append(
+            (f"the collection {name} is missing", statements.create_collection(keyspace, name))
+        )
+    for index in statements.indexes():
+        match state.indexes.get(index.name, ONLINE):
+            case None:
+                found.append(
+                    (
+                        f"the index {index.name} is missing",
+                        statements.create_index(keyspace, index),
+                    )
+                )
+            case "deferred":
+                statement = statements.build_indexes(keyspace, index.collection, [index.name])
+                found.append((f"the index {index.name} is not built", statement))
+            case str(other) if other != ONLINE:
+                found.append((f"the index {index.name} is {other}", "wait until it is online"))
+    roles = ", ".join(
+        [f"{role}[{keyspace.bucket}:{keyspace.scope}]" for role in (*WORK_ROLES, *INIT_ROLES)]
+    )
+    for problem in state.problems:
+        found.append((problem, f"give the user the roles {roles} (Enterprise Edition)"))
+    return found
+
+
+def plan(keyspace: Keyspace, *, replicas: int, queries: bool) -> list[str]:
+    """Return the statements that make everything in an empty bucket. Pure."""
+    lines = [statements.create_scope(keyspace)]
+    lines += [statements.create_collection(keyspace, name) for name in ALL_COLLECTIONS]
+    if not queries:
+        return lines
+    indexes = statements.indexes()
+    lines += [statements.create_index(keyspace, index, replicas) for index in indexes]
+    for collection in dict.fromkeys(index.collection for index in indexes):
+        names = [index.name for index in indexes if index.collection == collection]
+        lines.append(statements.build_indexes(keyspace, collection, names))
+    return lines
+
+
+def _is_done(error: sdk.CouchbaseException) -> bool:
+    return isinstance(error, sdk.QueryIndexAlreadyExistsException)
+
+
+def _is_forbidden(error: sdk.CouchbaseException) -> bool:
+    return isinstance(error, sdk.AuthenticationException) or any(
+        code in _NOT_ALLOWED_CODES for code in query_codes(error)
+    )
+
+
+def _refused(error: sdk.CouchbaseException, statement: str) -> DatastoreError:
+    return DatastoreError(f"refused: {statement}: {translate_query(error)}")

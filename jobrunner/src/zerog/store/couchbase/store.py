@@ -1,0 +1,275 @@
+"""Couchbase as a `zerog.store.port.Datastore`.
+
+Control documents change by CAS, progress and log lines without; each collection of the
+interface is one in the scope that the URL names. `durable` asks for the durability level
+of the settings. Expiries are whole seconds, rounded up; they are given with whole
+documents or by touching one, never with a patch, which keeps what there is.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from zerog.model import jsontext
+from zerog.model.errors import (
+    ConfigError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    RevisionConflictError,
+)
+from zerog.settings import CouchbaseSettings, environment, load
+from zerog.store.couchbase.address import parse_address
+from zerog.store.couchbase.connection import LEASES, Connection, Deadline
+from zerog.store.couchbase.directory import Directory
+from zerog.store.couchbase.listing import Listing, QueryListing
+from zerog.store.couchbase.patches import Patch, Patches
+from zerog.store.couchbase.writes import Read, Writes
+from zerog.store.filtering import decode_cursor, encode_cursor
+from zerog.store.patching import encode_document, is_key
+from zerog.store.port import (
+    Collection,
+    Document,
+    JobFilter,
+    Page,
+    PatchOp,
+    Stored,
+)
+
+#: Documents read at the same time.
+_MANY = 128
+_MAX_CAS = 2**64
+#: A document that `ready` writes: whether it is there does not matter.
+_PROBE, _PROBE_SECONDS = "ready", 60.0
+
+
+async def open_couchbase(
+    url: str, deadline_seconds: float, *, patient: bool = False
+) -> "CouchbaseDatastore":
+    """Connect to the store that the URL names. Raises as `zerog.store.open_datastore`."""
+    address = parse_address(url)
+
+    def settings() -> CouchbaseSettings:
+        return load(CouchbaseSettings, environment())
+
+    now = settings()
+    connection = await Connection.open(address, deadline_seconds, settings, patient=patient)
+    try:
+        return CouchbaseDatastore(connection, now)
+    except ConfigError:
+        await connection.close()
+        raise
+
+
+class CouchbaseDatastore:
+    """A `zerog.store.port.Datastore` in a scope of a Couchbase bucket."""
+
+    def __init__(self, connection: Connection, settings: CouchbaseSettings) -> None:
+        self.connection = connection
+        self._writes = Writes(connection, settings.couchbase_durability)
+        self._patches = Patches(connection, self._writes)
+        self._listing = self._choose_listing(settings.couchbase_listing)
+
+    def _choose_listing(self, kind: str) -> Listing:
+        match kind:
+            case "query":
+                return QueryListing(self.connection, self._get_many)
+            case "kv":
+                return Directory(self.connection, self._writes, self._patches, self._get_many)
+            case _:
+                raise ConfigError(f"ZEROG_COUCHBASE_LISTING: {kind!r} is neither query nor kv")
+
+    async def insert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Store a new document; see the interface."""
+        body = encode_document(key, document)
+
+        async def work() -> str:
+            await self._listing.adding(collection, key)
+            return str(
+                await self._writes.insert(
+                    collection, key, body, durable=durable, expire_seconds=expire_seconds
+                )
+            )
+
+        return await self.connection.run(work())
+
+    async def get(self, collection: Collection, key: str) -> Stored | None:
+        """Read a document."""
+        return await self.connection.run(self._get(collection, key, self._deadline()))
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        """Read several documents."""
+        return await self.connection.run(self._get_many(collection, keys))
+
+    async def replace(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        revision: str,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Replace a document that still has the revision."""
+        body = encode_document(key, document)
+
+        async def work() -> str:
+            cas = await self._cas(collection, key, revision)
+            return str(
+                await self._writes.replace(
+                    collection, key, body, cas, durable=durable, expire_seconds=expire_seconds
+                )
+            )
+
+        return await self.connection.run(work())
+
+    async def upsert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Write a document whatever was there."""
+        body = encode_document(key, document)
+
+        async def work() -> str:
+            await self._listing.adding(collection, key)
+            return str(
+                await self._writes.upsert(collection, key, body, expire_seconds=expire_seconds)
+            )
+
+        return await self.connection.run(work())
+
+    async def patch(
+        self,
+        collection: Collection,
+        key: str,
+        ops: Sequence[PatchOp],
+        *,
+        revision: str | None = None,
+        create: bool = False,
+    ) -> str:
+        """Change parts of a document."""
+
+        async def work() -> str:
+            cas = None if revision is None else await self._cas(collection, key, revision)
+            if create:
+                await self._listing.adding(collection, key)
+            return str(await self._patches.apply(Patch(collection, key, ops, cas, create)))
+
+        return await self.connection.run(work())
+
+    async def remove(
+        self, collection: Collection, key: str, *, revision: str | None = None
+    ) -> bool:
+        """Remove a document."""
+
+        async def work() -> bool:
+            if not is_key(key):
+                return False
+            try:
+                cas = None if revision is None else await self._cas(collection, key, revision)
+            except DocumentNotFoundError:
+                return False
+            return await self._writes.remove(collection, key, cas)
+
+        return await self.connection.run(work())
+
+    async def expire(self, collection: Collection, key: str, seconds: float) -> bool:
+        """Let a document vanish after so many seconds."""
+        return await self.connection.run(self._writes.touch(collection, key, seconds))
+
+    async def list_jobs(
+        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """List control documents, newest first."""
+        before = None if cursor is None else decode_cursor(cursor)
+        jobs, last = await self.connection.run(self._listing.page(job_filter, limit, before))
+        return Page(jobs, None if last is None else encode_cursor(last))
+
+    async def count_jobs(self, job_filter: JobFilter) -> int:
+        """Count control documents."""
+        return await self.connection.run(self._listing.count(job_filter))
+
+    async def scan(self, collection: Collection) -> dict[str, Stored]:
+        """Read all of a small collection."""
+
+        async def work() -> dict[str, Stored]:
+            return await self._get_many(collection, await self._listing.keys(collection))
+
+        return await self.connection.run(work())
+
+    async def version(self) -> str | None:
+        """Couchbase has no number that every write moves."""
+        return None
+
+    async def try_lock(self, name: str, owner: str, *, seconds: float) -> bool:
+        """Take or prolong a lease: a document that expires by the server's clock."""
+        return await self.connection.run(self._try_lock(name, owner, seconds))
+
+    async def ready(self) -> None:
+        """Return if documents can be read and written now."""
+        await self.connection.run(
+            self._writes.upsert(LEASES, _PROBE, b"{}", expire_seconds=_PROBE_SECONDS)
+        )
+
+    async def close(self) -> None:
+        """Finish what is under way and disconnect."""
+        await self.connection.close()
+
+    async def _get(self, collection: Collection, key: str, deadline: Deadline) -> Stored | None:
+        if not is_key(key):
+            return None
+        read = await self._writes.get(collection, key, deadline)
+        return None if read is None else _stored(read)
+
+    async def _get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Stored | None] = {}
+        for start in range(0, len(wanted), _MANY):
+            part = wanted[start : start + _MANY]
+            deadline = self._deadline()
+            read = await asyncio.gather(*[self._get(collection, key, deadline) for key in part])
+            found.update(zip(part, read, strict=True))
+        return {key: stored for key, stored in found.items() if stored is not None}
+
+    async def _cas(self, collection: Collection, key: str, revision: str) -> int:
+        """Return the CAS that a revision stands for. One that no document ever had is refused as
+        a stale one is; the SDK would take 0 for "any"."""
+        if revision.isascii() and revision.isdecimal() and 0 < int(revision) < _MAX_CAS:
+            return int(revision)
+        if await self._get(collection, key, self._deadline()) is None:
+            raise DocumentNotFoundError(f"there is no document {collection}/{key}")
+        raise RevisionConflictError(f"{collection}/{key} has never had the revision {revision!r}")
+
+    async def _try_lock(self, name: str, owner: str, seconds: float) -> bool:
+        body = jsontext.dumps({"owner": owner})
+        key = f"lease::{name}"
+        try:
+            await self._writes.insert(LEASES, key, body, expire_seconds=seconds)
+            return True
+        except DocumentExistsError:
+            held = await self._writes.get(LEASES, key, self._deadline())
+        if held is None or held.body != body:
+            return False  # it ran out this moment, or is somebody else's
+        try:
+            await self._writes.replace(LEASES, key, body, held.cas, expire_seconds=seconds)
+        except (RevisionConflictError, DocumentNotFoundError):
+            return False
+        return True
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self.connection.deadline_seconds)
+
+
+def _stored(read: Read) -> Stored:
+    return Stored(jsontext.loads(read.body), str(read.cas))

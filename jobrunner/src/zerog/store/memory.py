@@ -1,0 +1,197 @@
+"""A datastore in this process's memory, with the semantics of the real ones: for tests.
+
+Documents go through JSON on the way in and out, so that nothing is shared and nothing
+is stored that a real store would refuse.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from zerog.model import jsontext
+from zerog.model.errors import DocumentExistsError, DocumentNotFoundError, RevisionConflictError
+from zerog.store.filtering import matches
+from zerog.store.patching import apply_patch, encode_document
+from zerog.store.port import Collection, Document, JobFilter, Page, PatchOp, Stored
+
+
+@dataclass(slots=True)
+class _Row:
+    body: bytes
+    revision: int
+    expires: float | None
+
+
+class MemoryDatastore:
+    """A `zerog.store.port.Datastore` that forgets everything at its end."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._rows: dict[tuple[str, str], _Row] = {}
+        self._leases: dict[str, tuple[str, float]] = {}
+        self._revision = 0
+
+    async def insert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Store a new document."""
+        if self._live(collection, key) is not None:
+            raise DocumentExistsError(f"there is a document {collection}/{key} already")
+        return self._write(collection, key, document, self._expiry(expire_seconds))
+
+    async def get(self, collection: Collection, key: str) -> Stored | None:
+        """Read a document."""
+        row = self._live(collection, key)
+        return None if row is None else _stored(row)
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        """Read several documents."""
+        rows = {key: self._live(collection, key) for key in keys}
+        return {key: _stored(row) for key, row in rows.items() if row is not None}
+
+    async def replace(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        revision: str,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Replace a document that still has the revision."""
+        self._check(collection, key, revision)
+        return self._write(collection, key, document, self._expiry(expire_seconds))
+
+    async def upsert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Write a document whatever was there."""
+        return self._write(collection, key, document, self._expiry(expire_seconds))
+
+    async def patch(
+        self,
+        collection: Collection,
+        key: str,
+        ops: Sequence[PatchOp],
+        *,
+        revision: str | None = None,
+        create: bool = False,
+    ) -> str:
+        """Change parts of a document."""
+        row = self._live(collection, key)
+        if row is None and (revision is not None or not create):
+            raise DocumentNotFoundError(f"there is no document {collection}/{key}")
+        if revision is not None:
+            self._check(collection, key, revision)
+        document = jsontext.loads(row.body) if row is not None else {}
+        apply_patch(document, ops)
+        return self._write(collection, key, document, row.expires if row is not None else None)
+
+    async def remove(
+        self, collection: Collection, key: str, *, revision: str | None = None
+    ) -> bool:
+        """Remove a document."""
+        row = self._live(collection, key)
+        if row is None:
+            return False
+        if revision is not None:
+            self._check(collection, key, revision)
+        del self._rows[collection, key]
+        self._revision += 1
+        return True
+
+    async def expire(self, collection: Collection, key: str, seconds: float) -> bool:
+        """Let a document vanish after so many seconds."""
+        row = self._live(collection, key)
+        if row is None:
+            return False
+        self._revision += 1
+        row.expires, row.revision = self._clock() + seconds, self._revision
+        return True
+
+    async def list_jobs(
+        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """List control documents, newest first."""
+        found = [
+            (key, row)
+            for key, row in self._matching(job_filter)
+            if cursor is None or key < cursor
+        ]  # fmt: skip
+        page = found[:limit]
+        more = len(found) > limit
+        return Page([_stored(row) for _, row in page], page[-1][0] if more else None)
+
+    async def count_jobs(self, job_filter: JobFilter) -> int:
+        """Count control documents."""
+        return len(self._matching(job_filter))
+
+    async def scan(self, collection: Collection) -> dict[str, Stored]:
+        """Read all of a small collection."""
+        keys = [key for place, key in self._rows if place == collection]
+        return await self.get_many(collection, keys)
+
+    async def version(self) -> str | None:
+        """Return a token that changes with every write."""
+        return str(self._revision)
+
+    async def try_lock(self, name: str, owner: str, *, seconds: float) -> bool:
+        """Take or prolong a lease."""
+        holder, expires = self._leases.get(name, (owner, 0.0))
+        if holder != owner and expires >= self._clock():
+            return False
+        self._leases[name] = (owner, self._clock() + seconds)
+        return True
+
+    async def ready(self) -> None:
+        """It always is."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _live(self, collection: str, key: str) -> _Row | None:
+        row = self._rows.get((collection, key))
+        if row is None or (row.expires is not None and row.expires <= self._clock()):
+            return None
+        return row
+
+    def _check(self, collection: str, key: str, revision: str) -> None:
+        row = self._live(collection, key)
+        if row is None:
+            raise DocumentNotFoundError(f"there is no document {collection}/{key}")
+        if str(row.revision) != revision:
+            raise RevisionConflictError(f"{collection}/{key} was changed meanwhile")
+
+    def _write(self, collection: str, key: str, document: Document, expires: float | None) -> str:
+        body = encode_document(key, document)
+        self._revision += 1
+        self._rows[collection, key] = _Row(body, self._revision, expires)
+        return str(self._revision)
+
+    def _expiry(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self._clock() + seconds
+
+    def _matching(self, job_filter: JobFilter) -> list[tuple[str, _Row]]:
+        keys = sorted((key for place, key in self._rows if place == "jobs"), reverse=True)
+        rows = [(key, self._live("jobs", key)) for key in keys]
+        return [
+            (key, row)
+            for key, row in rows
+            if row is not None and matches(jsontext.loads(row.body), job_filter)
+        ]
+
+
+def _stored(row: _Row) -> Stored:
+    return Stored(jsontext.loads(row.body), str(row.revision))

@@ -1,0 +1,199 @@
+"""The datastore as the rest of ZeroG sees it: JSON documents in collections, with revisions.
+
+The interface is what both SQLite and Couchbase do well, and nothing else: no
+transactions over several documents, no locks, no array append. A write either names the
+revision it replaces, or is harmless when repeated. `zerog.model.documents` knows what
+the documents mean; an adapter does not, but for the few fields of a control document
+that `list_jobs` filters by (see `JobFilter`).
+
+All methods are coroutines of the one event loop that opened the store. Every method raises
+`DatastoreUnavailableError` when the store cannot be reached within the deadline it was opened
+with, and a write may raise `AmbiguousWriteError`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Document = dict[str, Any]
+
+Collection = Literal[
+    "jobs", "progress", "events", "blobs", "idempotency", "types", "workers", "stats", "pools"
+]
+COLLECTIONS: tuple[Collection, ...] = (
+    "jobs",
+    "progress",
+    "events",
+    "blobs",
+    "idempotency",
+    "types",
+    "workers",
+    "stats",
+    "pools",
+)
+
+#: Limits that every adapter enforces alike, so that code tried on one works on the other.
+MAX_KEY_BYTES = 200
+MAX_PATCH_OPS = 16
+MAX_PATH_DEPTH = 32
+#: Couchbase refuses documents above 20 MiB; ours stays below it with room for metadata.
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as read, with the revision to name when replacing it."""
+
+    document: Document
+    #: Opaque; changes with each write. A string, because a CAS exceeds what JavaScript can count.
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOp:
+    """One change inside a document. `path` is the keys from the root, e.g. `("e", "17")`."""
+
+    #: `set`: write, replacing. `add`: write, `PathExistsError` if there. `incr`: add a number to
+    #: a number (missing counts as 0). `unset`: remove, `PathMissingError` if not there.
+    #: Parents that are missing are created as objects by `set`, `add` and `incr`.
+    kind: Literal["set", "add", "incr", "unset"]
+    path: tuple[str, ...]
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which control documents to list. Empty means no restriction; all given must hold."""
+
+    types: Sequence[str] = ()
+    states: Sequence[str] = ()
+    queues: Sequence[str] = ()
+    #: Only jobs whose `changedTime` (RFC 3339, UTC, fixed width) is strictly before this.
+    changed_before: str | None = None
+    #: Only jobs that have no `entryId`, which names the queue entry. With a state such a listing
+    #: reads nothing else, however many jobs wait.
+    without_entry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing, newest first (descending UUIDv7)."""
+
+    jobs: list[Stored] = field(default_factory=list)
+    #: Pass to the next call; None when there is nothing more.
+    cursor: str | None = None
+
+
+class Datastore(Protocol):
+    """What a store must do. See the module's docstring for what holds for every method."""
+
+    async def insert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Store a new document, return its revision. `DocumentExistsError` if the key is taken.
+
+        With `durable` it has reached the disk (SQLite) or the replicas (Couchbase) on return.
+        An expiry may be rounded up to the next whole second, here and below.
+        """
+        ...
+
+    async def get(self, collection: Collection, key: str) -> Stored | None:
+        """Read a document; None if there is none or it has expired."""
+        ...
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        """Read several documents; the missing are left out."""
+        ...
+
+    async def replace(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        revision: str,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Replace a document that still has this revision, return the new one.
+
+        `RevisionConflictError` if it was changed since, `DocumentNotFoundError` if it is gone.
+        Replacing clears an expiry, unless a new one is given.
+        """
+        ...
+
+    async def upsert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Write a document whatever was there. Only for documents with one writer. Not durable."""
+        ...
+
+    async def patch(
+        self,
+        collection: Collection,
+        key: str,
+        ops: Sequence[PatchOp],
+        *,
+        revision: str | None = None,
+        create: bool = False,
+    ) -> str:
+        """Change parts of a document, all of them or none, and return the new revision.
+
+        Without `revision` the last writer wins. With `create` a missing document is made first;
+        otherwise `DocumentNotFoundError`. An expiry is kept.
+        """
+        ...
+
+    async def remove(
+        self, collection: Collection, key: str, *, revision: str | None = None
+    ) -> bool:
+        """Remove a document; whether it was there. `RevisionConflictError` as in `replace`."""
+        ...
+
+    async def expire(self, collection: Collection, key: str, seconds: float) -> bool:
+        """Let a document vanish after so many seconds; whether it was there."""
+        ...
+
+    async def list_jobs(
+        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """List control documents, newest first, by keyset pages. `ValueError`: a foreign cursor."""
+        ...
+
+    async def count_jobs(self, job_filter: JobFilter) -> int:
+        """Count control documents."""
+        ...
+
+    async def scan(self, collection: Collection) -> dict[str, Stored]:
+        """Read all of a small collection (`types`, `workers`)."""
+        ...
+
+    async def version(self) -> str | None:
+        """Return a token that changes when anything was written by anyone, or None if unknown.
+
+        It costs next to nothing, so waiting for a change polls it instead of documents.
+        """
+        ...
+
+    async def try_lock(self, name: str, owner: str, *, seconds: float) -> bool:
+        """Take or prolong a lease by name across processes; False when somebody else has it."""
+        ...
+
+    async def ready(self) -> None:
+        """Return if the store can be read and written now, else `DatastoreUnavailableError`."""
+        ...
+
+    async def close(self) -> None:
+        """Finish the writes under way and let go of everything. Idempotent."""
+        ...

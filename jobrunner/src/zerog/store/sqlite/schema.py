@@ -1,0 +1,136 @@
+"""The SQLite file: its tables and settings, and how SQLite's errors become ours.
+
+One table holds all collections. Control documents carry what listings filter by in
+columns of their own; partial indexes cover them only, so that the many other documents
+cost no index writes. A document's revision is taken from one counter per file (the
+highest revision there is, kept in `counter`), so no revision is ever used twice, also
+not after a removal.
+"""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from zerog.model.errors import DatastoreError, DatastoreUnavailableError
+
+VERSION = 2
+#: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
+CHECKPOINT_PAGES = 2000
+#: Between tries to put a new file into write-ahead-log mode while others do the same.
+WAL_PAUSE_SECONDS = 0.001
+
+_SCHEMA = """
+CREATE TABLE document (
+    collection TEXT NOT NULL,
+    key TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    expires REAL,
+    state TEXT, type TEXT, queue TEXT, changed TEXT, has_entry INTEGER,
+    PRIMARY KEY (collection, key)
+) WITHOUT ROWID;
+CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
+CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
+CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
+    WHERE collection = 'jobs';
+CREATE INDEX jobs_without_entry ON document (state, key)
+    WHERE collection = 'jobs' AND has_entry = 0;
+CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
+CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL);
+INSERT INTO counter VALUES (1, 0);
+CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL);
+"""
+#: What makes a file of the version before into one of this. `json_extract` takes no blob.
+_UPGRADES = {
+    1: """
+ALTER TABLE document ADD COLUMN has_entry INTEGER;
+UPDATE document SET has_entry = json_extract(CAST(body AS TEXT), '$.entryId') IS NOT NULL
+    WHERE collection = 'jobs';
+DROP INDEX jobs_by_type;
+CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
+DROP INDEX jobs_by_queue;
+CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
+    WHERE collection = 'jobs';
+CREATE INDEX jobs_without_entry ON document (state, key)
+    WHERE collection = 'jobs' AND has_entry = 0;
+""",
+}
+
+
+def connect(path: Path, *, readonly: bool, timeout_seconds: float) -> sqlite3.Connection:
+    """Open the file; make folder and file if they are not there. Raises our errors."""
+    try:
+        if not readonly:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600, exist_ok=True)
+        connection = sqlite3.connect(
+            path,
+            timeout=timeout_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+        )
+        _use_wal(connection, timeout_seconds)
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if readonly:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+    except (sqlite3.Error, OSError) as error:
+        raise translate(error, path) from error
+
+
+def _use_wal(connection: sqlite3.Connection, timeout_seconds: float) -> None:
+    # SQLite does not wait by itself here: of processes that start on a new file all but one fail.
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = (error.sqlite_errorname or "").startswith("SQLITE_BUSY")
+            if not busy or time.monotonic() >= deadline:
+                raise
+        time.sleep(WAL_PAUSE_SECONDS)
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, or bring those of an older version up to date. Several processes may do
+    so at once."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            _run(connection, _SCHEMA)
+        for older in range(version or VERSION, VERSION):
+            _run(connection, _UPGRADES[older])
+        if version < VERSION:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+    if version > VERSION:
+        raise DatastoreError(
+            f"{path} was written by a newer ZeroG (schema {version}, this one knows {VERSION}): "
+            "install that version, or use another file"
+        )
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    for statement in script.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+
+
+def translate(error: Exception, path: Path) -> DatastoreError:
+    """Return our error for SQLite's or the file system's, with what to do about it."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return DatastoreUnavailableError(f"{path} is locked by another process")
+    if name.startswith("SQLITE_FULL"):
+        return DatastoreUnavailableError(f"the disk of {path} is full: make room")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return DatastoreError(f"{path} is damaged or no SQLite file: restore it from a copy")
+    if name.startswith("SQLITE_READONLY") or isinstance(error, PermissionError):
+        return DatastoreUnavailableError(f"{path} cannot be written: check its owner and mode")
+    return DatastoreUnavailableError(f"{path} cannot be used now: {error}")

@@ -1,0 +1,338 @@
+"""The embedded datastore: one SQLite file, shared by the processes of one machine.
+
+Writes go through the process's writer thread (`zerog.store.sqlite.writer`). Reads
+happen on the event loop's own thread: in write-ahead-log mode they wait for nobody and
+take microseconds. The file must be on a local file system.
+"""
+
+import heapq
+import sqlite3
+import time
+from collections.abc import Sequence
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Self
+
+from zerog.model import jsontext
+from zerog.model.errors import (
+    DatastoreError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    RevisionConflictError,
+)
+from zerog.store.filtering import decode_cursor, encode_cursor
+from zerog.store.patching import apply_patch, encode_document
+from zerog.store.port import Collection, Document, JobFilter, Page, PatchOp, Stored
+from zerog.store.sqlite import schema
+from zerog.store.sqlite.ranges import LIVE, ranges
+from zerog.store.sqlite.writer import Writer
+
+#: Keys in one `get_many` statement.
+_MANY = 500
+#: How long a read waits for a lock that only recovery and checkpoints of a closing process take.
+_READ_TIMEOUT_SECONDS = 0.05
+_ROW = (
+    "document (collection, key, body, expires, state, type, queue, changed, has_entry, revision) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?)"
+)
+
+
+class SqliteDatastore:
+    """A `zerog.store.port.Datastore` in a file."""
+
+    def __init__(self, path: Path, reader: sqlite3.Connection, writer: Writer) -> None:
+        self.path = path
+        self._reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def open(cls, path: Path, deadline_seconds: float) -> Self:
+        """Open the file, making it if needed. Raises `DatastoreUnavailableError`."""
+        connection = schema.connect(path, readonly=False, timeout_seconds=deadline_seconds)
+        schema.prepare(connection, path)
+        # From here on the writer waits for the lock in its own, finer way.
+        connection.execute("PRAGMA busy_timeout = 0")
+        reader = schema.connect(path, readonly=True, timeout_seconds=_READ_TIMEOUT_SECONDS)
+        return cls(path, reader, Writer(connection, path, deadline_seconds))
+
+    async def insert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Store a new document; see the interface."""
+        row = _row(collection, key, document, expire_seconds)
+
+        def apply(connection: sqlite3.Connection, revision: int) -> str:
+            # A row that has expired but is not swept yet makes room.
+            cursor = connection.execute(
+                f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET "
+                "body=excluded.body, expires=excluded.expires, state=excluded.state, "
+                "type=excluded.type, queue=excluded.queue, changed=excluded.changed, "
+                "has_entry=excluded.has_entry, revision=excluded.revision "
+                "WHERE expires IS NOT NULL AND expires <= ?",
+                (*row, revision, time.time()),
+            )
+            if cursor.rowcount != 1:
+                raise DocumentExistsError(f"there is a document {collection}/{key} already")
+            return str(revision)
+
+        return str(await self.writer.submit(apply, durable=durable))
+
+    async def get(self, collection: Collection, key: str) -> Stored | None:
+        """Read a document."""
+        rows = self._read(
+            f"SELECT body, revision FROM document WHERE collection=? AND key=? AND {LIVE}",
+            (collection, key, time.time()),
+        )
+        return _stored(rows[0]) if rows else None
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        """Read several documents."""
+        found: dict[str, Stored] = {}
+        for start in range(0, len(keys), _MANY):
+            part = keys[start : start + _MANY]
+            marks = ",".join("?" * len(part))
+            rows = self._read(
+                f"SELECT body, revision, key FROM document WHERE collection=? AND {LIVE} "
+                f"AND key IN ({marks})",
+                (collection, time.time(), *part),
+            )
+            found.update((row[2], _stored(row)) for row in rows)
+        return found
+
+    async def replace(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        revision: str,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Replace a document that still has the revision."""
+        row = _row(collection, key, document, expire_seconds)
+
+        def apply(connection: sqlite3.Connection, new: int) -> str:
+            now = time.time()
+            cursor = connection.execute(
+                "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
+                f"has_entry=?, revision=? WHERE collection=? AND key=? AND revision=? AND {LIVE}",
+                (*row[2:], new, collection, key, revision, now),
+            )
+            if cursor.rowcount != 1:
+                raise _conflict(connection, collection, key, now)
+            return str(new)
+
+        return str(await self.writer.submit(apply, durable=durable))
+
+    async def upsert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        expire_seconds: float | None = None,
+    ) -> str:
+        """Write a document whatever was there."""
+        row = _row(collection, key, document, expire_seconds)
+
+        def apply(connection: sqlite3.Connection, revision: int) -> str:
+            connection.execute(
+                f"INSERT OR REPLACE INTO {_ROW}",
+                (*row, revision),
+            )
+            return str(revision)
+
+        return str(await self.writer.submit(apply, durable=False))
+
+    async def patch(
+        self,
+        collection: Collection,
+        key: str,
+        ops: Sequence[PatchOp],
+        *,
+        revision: str | None = None,
+        create: bool = False,
+    ) -> str:
+        """Change parts of a document."""
+
+        def apply(connection: sqlite3.Connection, new: int) -> str:
+            found = connection.execute(
+                "SELECT body, revision, expires FROM document WHERE collection=? AND key=? "
+                f"AND {LIVE}",
+                (collection, key, time.time()),
+            ).fetchone()
+            if found is None and (revision is not None or not create):
+                raise DocumentNotFoundError(f"there is no document {collection}/{key}")
+            body, old, expires = found or (b"{}", None, None)
+            if revision is not None and revision != str(old):
+                raise RevisionConflictError(f"{collection}/{key} was changed meanwhile")
+            document = jsontext.loads(body)
+            apply_patch(document, ops)
+            row = _row(collection, key, document, None)
+            connection.execute(
+                f"INSERT OR REPLACE INTO {_ROW}",
+                (*row[:3], expires, *row[4:], new),
+            )
+            return str(new)
+
+        return str(await self.writer.submit(apply, durable=False))
+
+    async def remove(
+        self, collection: Collection, key: str, *, revision: str | None = None
+    ) -> bool:
+        """Remove a document."""
+
+        def apply(connection: sqlite3.Connection, _: int) -> bool:
+            now = time.time()
+            condition, values = ("", ()) if revision is None else ("AND revision=?", (revision,))
+            cursor = connection.execute(
+                f"DELETE FROM document WHERE collection=? AND key=? AND {LIVE} {condition}",
+                (collection, key, now, *values),
+            )
+            if cursor.rowcount == 0 and revision is not None:
+                error = _conflict(connection, collection, key, now)
+                if isinstance(error, RevisionConflictError):
+                    raise error
+            return cursor.rowcount == 1
+
+        return bool(await self.writer.submit(apply, durable=False))
+
+    async def expire(self, collection: Collection, key: str, seconds: float) -> bool:
+        """Let a document vanish after so many seconds."""
+
+        def apply(connection: sqlite3.Connection, revision: int) -> bool:
+            now = time.time()
+            cursor = connection.execute(
+                "UPDATE document SET expires=?, revision=? WHERE collection=? AND key=? "
+                f"AND {LIVE}",
+                (now + seconds, revision, collection, key, now),
+            )
+            return cursor.rowcount == 1
+
+        return bool(await self.writer.submit(apply, durable=False))
+
+    async def list_jobs(
+        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """List control documents, newest first."""
+        before = decode_cursor(cursor) if cursor is not None else None
+        parts = ranges(job_filter, now=time.time(), before=before)
+        rows = self._merge(
+            [f"SELECT body, revision, key FROM {part.source} WHERE {part.where}" for part in parts],
+            [part.values for part in parts],
+            limit + 1,
+        )
+        more = len(rows) > limit
+        return Page(
+            [_stored(row) for row in rows[:limit]],
+            encode_cursor(rows[limit - 1][2]) if more else None,
+        )
+
+    async def count_jobs(self, job_filter: JobFilter) -> int:
+        """Count control documents."""
+        return sum(
+            int(
+                self._read(f"SELECT count(*) FROM {part.source} WHERE {part.where}", part.values)[
+                    0
+                ][0]
+            )
+            for part in ranges(job_filter, now=time.time())
+        )
+
+    async def scan(self, collection: Collection) -> dict[str, Stored]:
+        """Read all of a small collection."""
+        rows = self._read(
+            f"SELECT body, revision, key FROM document WHERE collection=? AND {LIVE}",
+            (collection, time.time()),
+        )
+        return {row[2]: _stored(row) for row in rows}
+
+    async def version(self) -> str | None:
+        """Return a token that changes with every commit of any process."""
+        return str(self._read("PRAGMA data_version", ())[0][0])
+
+    async def try_lock(self, name: str, owner: str, *, seconds: float) -> bool:
+        """Take or prolong a lease."""
+
+        def apply(connection: sqlite3.Connection, _: int) -> bool:
+            now = time.time()
+            cursor = connection.execute(
+                "INSERT INTO lease VALUES (?,?,?) ON CONFLICT DO UPDATE SET owner=excluded.owner, "
+                "expires=excluded.expires WHERE owner=excluded.owner OR expires<?",
+                (name, owner, now + seconds, now),
+            )
+            return cursor.rowcount == 1
+
+        return bool(await self.writer.submit(apply, durable=False))
+
+    async def ready(self) -> None:
+        """Return if the file can be read and written."""
+        self._read("SELECT revision FROM counter", ())
+        await self.writer.submit(lambda connection, revision: None, durable=False)
+
+    async def close(self) -> None:
+        """Finish the writes under way and close the file."""
+        await self.writer.close()
+        self._reader.close()
+
+    def _merge(
+        self, statements: Sequence[str], values: Sequence[tuple[Any, ...]], limit: int
+    ) -> list[tuple[Any, ...]]:
+        """Return the first rows of several statements, by their keys. Each is read as far as
+        needed, and all see the same moment."""
+        try:
+            cursors = [
+                self._reader.execute(f"{statement} ORDER BY key DESC LIMIT ?", (*given, limit))
+                for statement, given in zip(statements, values, strict=True)
+            ]
+            merged = heapq.merge(*cursors, key=itemgetter(2), reverse=True)
+            rows = list(islice(merged, limit))
+            for cursor in cursors:
+                cursor.close()
+            return rows
+        except sqlite3.Error as error:
+            raise schema.translate(error, self.path) from error
+
+    def _read(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._reader.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise schema.translate(error, self.path) from error
+
+
+def _row(
+    collection: Collection, key: str, document: Document, expire_seconds: float | None
+) -> tuple[Any, ...]:
+    body = encode_document(key, document)
+    expires = None if expire_seconds is None else time.time() + expire_seconds
+    if collection != "jobs":
+        return (collection, key, body, expires, None, None, None, None, None)
+    get = document.get
+    return (
+        collection, key, body, expires,
+        get("state"), get("type"), get("queue"), get("changedTime"),
+        get("entryId") is not None,
+    )  # fmt: skip
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    return Stored(jsontext.loads(row[0]), str(row[1]))
+
+
+def _conflict(
+    connection: sqlite3.Connection, collection: str, key: str, now: float
+) -> DatastoreError:
+    found = connection.execute(
+        f"SELECT 1 FROM document WHERE collection=? AND key=? AND {LIVE}", (collection, key, now)
+    ).fetchone()
+    if found:
+        return RevisionConflictError(f"{collection}/{key} was changed meanwhile")
+    return DocumentNotFoundError(f"there is no document {collection}/{key}")

@@ -1,0 +1,185 @@
+"""The one thread of a process that writes to the SQLite file: group commit.
+
+Writes that arrive while a transaction is under way wait together and go into the next
+one, so that under load many share one disk flush. Each write is a function of the
+connection; one that fails by our errors (a key that exists, a revision that moved)
+leaves its neighbours alone, because it has changed nothing before it failed.
+"""
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from zerog.model.errors import AmbiguousWriteError, DatastoreUnavailableError, ZeroGError
+from zerog.store.sqlite import schema
+
+#: Writes in one transaction: bounds how long another process waits for the file.
+MAX_BATCH = 256
+#: Pauses between tries to get the write lock. SQLite's own are too coarse for a busy file.
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.0002, 0.005
+#: Expired documents are removed this often, so many at a time.
+SWEEP_SECONDS, SWEEP_ROWS = 5.0, 200
+#: And again after this, as long as there are so many.
+SWEEP_AGAIN_SECONDS = 0.05
+JOIN_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Write:
+    """One write and where its result goes."""
+
+    apply: Callable[[sqlite3.Connection, int], Any]
+    durable: bool
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Applies writes in batches on its own thread."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, deadline_seconds: float) -> None:
+        self._connection = connection
+        self._path = path
+        self._deadline_seconds = deadline_seconds
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[Write | None] = SimpleQueue()
+        self._full_sync = False
+        self._closed = False
+        #: Transactions committed so far.
+        self.commits = 0
+        self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, apply: Callable[[sqlite3.Connection, int], Any], *, durable: bool
+    ) -> asyncio.Future[Any]:
+        """Queue a write. `apply` gets the connection and the revision to use."""
+        if self._closed:
+            raise DatastoreUnavailableError(f"{self._path} is closed")
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._queue.put(Write(apply, durable, future))
+        return future
+
+    async def close(self) -> None:
+        """Finish what was submitted, then end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
+
+    def _run(self) -> None:
+        next_sweep = time.monotonic() + SWEEP_SECONDS
+        open_for_more = True
+        while open_for_more:
+            batch, open_for_more = self._next_batch(max(0.0, next_sweep - time.monotonic()))
+            if batch:
+                self._commit(batch)
+            if time.monotonic() >= next_sweep:
+                full = self._sweep() == SWEEP_ROWS
+                next_sweep = time.monotonic() + (SWEEP_AGAIN_SECONDS if full else SWEEP_SECONDS)
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._connection.close()
+
+    def _next_batch(self, timeout: float) -> tuple[list[Write], bool]:
+        batch: list[Write] = []
+        try:
+            write = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
+            while True:
+                if write is None:
+                    return batch, False
+                batch.append(write)
+                if len(batch) >= MAX_BATCH:
+                    break
+                write = self._queue.get_nowait()
+        except Empty:
+            pass
+        return batch, True
+
+    def _commit(self, batch: list[Write]) -> None:
+        try:
+            self._begin(durable=any(write.durable for write in batch))
+            self._apply_all(batch)
+        except Exception as error:
+            self._fail(batch, error)
+        else:
+            self._end(batch)
+        with contextlib.suppress(RuntimeError):  # the loop ended without closing the store
+            self._loop.call_soon_threadsafe(_resolve, batch)
+
+    def _begin(self, *, durable: bool) -> None:
+        if durable is not self._full_sync:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._full_sync = durable
+        deadline = time.monotonic() + self._deadline_seconds
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                busy = (error.sqlite_errorname or "").startswith("SQLITE_BUSY")
+                if not busy or time.monotonic() >= deadline:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LAST_PAUSE_SECONDS)
+
+    def _apply_all(self, batch: list[Write]) -> None:
+        connection = self._connection
+        (revision,) = connection.execute("SELECT revision FROM counter").fetchone()
+        for write in batch:
+            revision += 1
+            try:
+                write.result = write.apply(connection, revision)
+            except sqlite3.Error:
+                raise  # trouble with the file is everybody's
+            except Exception as error:  # a value without a JSON form, say: this write's own
+                write.error = error
+        connection.execute("UPDATE counter SET revision = ?", (revision,))
+
+    def _end(self, batch: list[Write]) -> None:
+        try:
+            self._connection.execute("COMMIT")
+            self.commits += 1
+        except sqlite3.Error as error:
+            # A commit that fails may still have reached the disk.
+            self._fail(batch, AmbiguousWriteError(f"{self._path}: the commit failed: {error}"))
+
+    def _fail(self, batch: list[Write], error: Exception) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        if not isinstance(error, ZeroGError):
+            error = schema.translate(error, self._path)
+        for write in batch:
+            write.error = error
+
+    def _sweep(self) -> int:
+        """Remove some expired documents and return how many. The rest waits for the next time."""
+        with contextlib.suppress(sqlite3.Error):
+            cursor = self._connection.execute(
+                "DELETE FROM document WHERE (collection, key) IN (SELECT collection, key "
+                "FROM document WHERE expires IS NOT NULL AND expires < ? LIMIT ?)",
+                (time.time(), SWEEP_ROWS),
+            )
+            return cursor.rowcount
+        return 0
+
+
+def _resolve(batch: list[Write]) -> None:
+    for write in batch:
+        if write.future.done():  # its task was cancelled
+            continue
+        if write.error is not None:
+            write.future.set_exception(write.error)
+        else:
+            write.future.set_result(write.result)

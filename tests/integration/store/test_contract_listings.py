@@ -1,0 +1,194 @@
+"""What every datastore does when it lists and counts control documents."""
+
+import asyncio
+import contextlib
+import random
+from itertools import product
+
+import pytest
+from tests.integration.store.conftest import LetPass
+from uuid_utils import uuid7
+
+from zerog.store.port import Datastore, Document, JobFilter, Page, PatchOp
+
+STATES = ("queued", "running", "succeeded")
+TYPES = ("Thumbnail", "Report")
+QUEUES = ("media", "default")
+TIMES = ("2025-01-01T00:00:00.000000Z", "2025-06-01T00:00:00.000000Z")
+
+
+def keys(page: Page) -> list[str]:
+    return [stored.document["uuid"] for stored in page.jobs]
+
+
+async def fill(store: Datastore) -> list[Document]:
+    """One job of each combination, stored in no order; returned newest first. Every third has
+    no queue entry."""
+    jobs: list[Document] = [
+        {"uuid": str(uuid7()), "state": state, "type": kind, "queue": queue, "changedTime": when}
+        for state, kind, queue, when in product(STATES, TYPES, QUEUES, TIMES)
+    ]
+    for number, job in enumerate(jobs):
+        if number % 3:
+            job["entryId"] = number
+    shuffled = random.sample(jobs, len(jobs))
+    await asyncio.gather(*(store.insert("jobs", job["uuid"], dict(job)) for job in shuffled))
+    return sorted(jobs, key=lambda job: job["uuid"], reverse=True)
+
+
+async def walk(store: Datastore, job_filter: JobFilter, limit: int) -> list[str]:
+    found: list[str] = []
+    cursor: str | None = None
+    for _ in range(1000):
+        page = await store.list_jobs(job_filter, limit=limit, cursor=cursor)
+        assert len(page.jobs) <= limit
+        found += keys(page)
+        cursor = page.cursor
+        if cursor is None:
+            return found
+    raise AssertionError("the listing has no end")
+
+
+async def test_jobs_are_listed_newest_first_with_their_revisions(store: Datastore) -> None:
+    jobs = await fill(store)
+
+    page = await store.list_jobs(JobFilter())
+
+    assert [stored.document for stored in page.jobs] == jobs
+    assert page.cursor is None
+    first = await store.get("jobs", jobs[0]["uuid"])
+    assert first == page.jobs[0]
+
+
+async def test_an_empty_store_lists_and_counts_nothing(store: Datastore) -> None:
+    assert await store.list_jobs(JobFilter()) == Page([], None)
+    assert await store.count_jobs(JobFilter()) == 0
+
+
+@pytest.mark.parametrize(
+    "job_filter",
+    [
+        JobFilter(states=["queued"]),
+        JobFilter(states=["queued", "running"]),
+        JobFilter(types=["Report"]),
+        JobFilter(types=["Report", "Thumbnail"]),
+        JobFilter(queues=["media"]),
+        JobFilter(queues=["media", "default"], states=["running"]),
+        JobFilter(queues=["media"], states=["queued", "succeeded"], types=["Report"]),
+        JobFilter(states=["nothing"]),
+        JobFilter(types=["' OR 1=1 --"]),
+        JobFilter(changed_before=TIMES[1]),
+        JobFilter(changed_before=TIMES[0]),
+        JobFilter(changed_before="2026-01-01T00:00:00.000000Z", states=["running"]),
+        JobFilter(without_entry=True),
+        JobFilter(without_entry=True, states=["queued"], changed_before=TIMES[1]),
+        JobFilter(without_entry=True, states=["queued", "running"], types=["Report"]),
+        JobFilter(without_entry=True, queues=["media"]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("limit", [1, 5, 100])
+async def test_all_that_is_given_must_hold(
+    store: Datastore, job_filter: JobFilter, limit: int
+) -> None:
+    jobs = await fill(store)
+    before = job_filter.changed_before
+    expected = [
+        job["uuid"]
+        for job in jobs
+        if (not job_filter.states or job["state"] in job_filter.states)
+        and (not job_filter.types or job["type"] in job_filter.types)
+        and (not job_filter.queues or job["queue"] in job_filter.queues)
+        and (before is None or job["changedTime"] < before)
+        and (not job_filter.without_entry or "entryId" not in job)
+    ]
+
+    assert await walk(store, job_filter, limit) == expected
+    assert await store.count_jobs(job_filter) == len(expected)
+
+
+async def test_a_full_last_page_has_no_cursor(store: Datastore) -> None:
+    jobs = await fill(store)
+
+    page = await store.list_jobs(JobFilter(), limit=len(jobs))
+
+    assert len(page.jobs) == len(jobs)
+    assert page.cursor is None
+
+
+async def test_jobs_that_come_meanwhile_neither_repeat_nor_hide_others(store: Datastore) -> None:
+    jobs = await fill(store)
+    first = await store.list_jobs(JobFilter(), limit=10)
+
+    newer = str(uuid7())
+    await store.insert("jobs", newer, {"uuid": newer, "state": "queued"})
+    await store.remove("jobs", keys(first)[-1])
+    rest = await store.list_jobs(JobFilter(), limit=100, cursor=first.cursor)
+
+    assert keys(first) + keys(rest) == [job["uuid"] for job in jobs]
+
+
+@pytest.mark.parametrize("cursor", ["!", "A", "____", "ä"])
+async def test_a_cursor_that_no_listing_gave_is_refused_or_lists_nothing_wrong(
+    store: Datastore, cursor: str
+) -> None:
+    jobs = await fill(store)
+
+    page = Page()
+    with contextlib.suppress(ValueError):
+        page = await store.list_jobs(JobFilter(), cursor=cursor)
+
+    assert set(keys(page)) <= {job["uuid"] for job in jobs}
+
+
+async def test_only_control_documents_are_listed(store: Datastore) -> None:
+    await store.insert("blobs", "key", {"uuid": "key", "state": "queued", "type": "T"})
+
+    assert await store.list_jobs(JobFilter()) == Page([], None)
+    assert await store.count_jobs(JobFilter(states=["queued"])) == 0
+
+
+async def test_a_replaced_job_is_listed_by_its_new_fields(store: Datastore) -> None:
+    revision = await store.insert("jobs", "key", {"uuid": "key", "state": "queued", "queue": "a"})
+
+    await store.replace("jobs", "key", {"uuid": "key", "state": "running", "queue": "b"}, revision)
+
+    assert await store.count_jobs(JobFilter(states=["queued"])) == 0
+    assert await store.count_jobs(JobFilter(queues=["a"])) == 0
+    assert keys(await store.list_jobs(JobFilter(states=["running"], queues=["b"]))) == ["key"]
+
+
+async def test_a_job_whose_entry_is_noted_is_not_listed_as_without(store: Datastore) -> None:
+    wanted = JobFilter(states=["queued"], without_entry=True)
+    job = {"uuid": "a", "state": "queued"}
+    revision = await store.insert("jobs", "a", job)
+    await store.insert("jobs", "b", {"uuid": "b", "state": "queued"})
+    assert keys(await store.list_jobs(wanted)) == ["b", "a"]
+
+    revision = await store.replace("jobs", "a", {**job, "entryId": 1}, revision)
+    await store.patch("jobs", "b", [PatchOp("set", ("entryId",), 2)])
+    assert keys(await store.list_jobs(wanted)) == []
+    await store.replace("jobs", "a", job, revision)
+
+    assert keys(await store.list_jobs(wanted)) == ["a"]
+    assert await store.count_jobs(wanted) == 1
+
+
+async def test_a_removed_job_is_not_listed(store: Datastore) -> None:
+    await store.insert("jobs", "key", {"uuid": "key", "state": "queued"})
+
+    await store.remove("jobs", "key")
+
+    assert await store.count_jobs(JobFilter()) == 0
+
+
+async def test_an_expired_job_is_neither_listed_nor_counted(
+    store: Datastore, let_pass: LetPass
+) -> None:
+    await store.insert("jobs", "a", {"uuid": "a", "state": "failed"})
+    await store.insert("jobs", "b", {"uuid": "b", "state": "failed"}, expire_seconds=60.0)
+
+    await let_pass(65.0)
+
+    assert keys(await store.list_jobs(JobFilter(states=["failed"]))) == ["a"]
+    assert await store.count_jobs(JobFilter(states=["failed"])) == 1

@@ -1,0 +1,40 @@
+"""The counts of the last hours over every datastore."""
+
+import time
+
+from zerog.ledger.stats import Stats, minute_key, read_history
+from zerog.store.port import Datastore
+
+
+async def test_processes_add_to_the_counts_of_a_queue_whatever_its_name(store: Datastore) -> None:
+    now = time.time()
+    for _ in range(2):
+        process = Stats(store, lambda: now)
+        for queue in ("media", "a.b-c_d"):
+            process.accepted(queue)
+            process.started(queue, 0.5)
+        await process.flush()
+
+    _, queues = await read_history(store, now, 2)
+
+    assert set(queues) == {"media", "a.b-c_d"}
+    for history in queues.values():
+        assert history.counts["accepted"] == [0, 2]
+        assert history.wait_mean_seconds == [None, 0.5]
+
+
+async def test_a_minutes_counts_are_made_with_an_expiry_and_kept_by_additions(
+    store: Datastore,
+) -> None:
+    now = time.time()
+    stats = Stats(store, lambda: now)
+    stats.accepted("media")
+    await stats.flush()
+    assert await store.expire("stats", minute_key(now), 3600)
+
+    stats.accepted("media")
+    await stats.flush()
+
+    stored = await store.get("stats", minute_key(now))
+    assert stored is not None
+    assert stored.document["media"]["accepted"] == 2

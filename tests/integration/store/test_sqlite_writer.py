@@ -1,0 +1,142 @@
+"""The writer of the SQLite store: group commit, durability and the sweep of what has expired."""
+
+import asyncio
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from zerog.store.sqlite import writer
+from zerog.store.sqlite.store import SqliteDatastore
+
+DEADLINE_SECONDS = 60.0
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SqliteDatastore]:
+    opened = await SqliteDatastore.open(path, 5.0)
+    yield opened
+    await opened.close()
+
+
+def rows(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    (count,) = connection.execute("SELECT count(*) FROM document").fetchone()
+    connection.close()
+    return int(count)
+
+
+async def test_writes_that_arrive_together_share_a_commit(
+    path: Path, store: SqliteDatastore
+) -> None:
+    before = store.writer.commits
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+
+    writing = [
+        asyncio.ensure_future(store.insert("jobs", f"key {n}", {"n": n}, durable=True))
+        for n in range(1000)
+    ]
+    await asyncio.sleep(0)  # all have arrived, and the writer waits with those it has taken
+    lock.execute("ROLLBACK")
+    lock.close()
+    await asyncio.gather(*writing)
+
+    fewest = math.ceil(1000 / writer.MAX_BATCH)
+    assert fewest <= store.writer.commits - before <= fewest + 1
+
+
+async def test_a_lone_write_does_not_wait_for_company(store: SqliteDatastore) -> None:
+    before = store.writer.commits
+
+    for number in range(10):
+        await store.insert("jobs", f"key {number}", {})
+
+    assert store.writer.commits - before == 10
+
+
+async def test_each_write_of_a_commit_has_its_own_revision(store: SqliteDatastore) -> None:
+    revisions = await asyncio.gather(*(store.insert("jobs", f"key {n}", {}) for n in range(600)))
+
+    assert len(set(revisions)) == 600
+    found = await store.scan("jobs")
+    assert [found[f"key {n}"].revision for n in range(600)] == revisions
+
+
+async def test_writes_are_done_in_the_order_they_came(store: SqliteDatastore) -> None:
+    await asyncio.gather(*(store.upsert("progress", "key", {"n": n}) for n in range(600)))
+
+    stored = await store.get("progress", "key")
+    assert stored is not None
+    assert stored.document == {"n": 599}
+
+
+async def test_only_a_commit_with_a_durable_write_is_flushed_to_the_disk(
+    store: SqliteDatastore,
+) -> None:
+    statements: list[str] = []
+    await store.insert("jobs", "first", {})
+    store.writer._connection.set_trace_callback(statements.append)
+
+    await store.insert("jobs", "kept", {}, durable=True)
+    await store.insert("jobs", "kept too", {}, durable=True)
+    await store.insert("jobs", "light", {})
+    await asyncio.gather(
+        store.insert("jobs", "light too", {}),
+        store.insert("jobs", "kept as well", {}, durable=True),
+    )
+
+    store.writer._connection.set_trace_callback(None)
+    sync, seen = "NORMAL", []
+    for statement in statements:
+        if statement.startswith("PRAGMA synchronous = "):
+            sync = statement.rpartition(" ")[2]
+        elif statement.startswith("COMMIT"):
+            seen.append(sync)
+    assert seen[:3] == ["FULL", "FULL", "NORMAL"]
+    assert seen[-1] == "FULL"
+
+
+async def test_expired_documents_are_removed_in_small_steps(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr(writer, "SWEEP_ROWS", 10)
+    swept: list[int] = []
+    sweep = writer.Writer._sweep
+
+    def sweep_and_note(writer: writer.Writer) -> int:
+        swept.append(sweep(writer))
+        return swept[-1]
+
+    monkeypatch.setattr(writer.Writer, "_sweep", sweep_and_note)
+    store = await SqliteDatastore.open(path, 5.0)
+    await asyncio.gather(
+        *(store.insert("events", f"gone {n}", {}, expire_seconds=0.01) for n in range(100)),
+        store.insert("events", "kept", {}),
+        store.insert("events", "later", {}, expire_seconds=3600.0),
+    )
+
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while (count := rows(path)) > 2:
+        assert time.monotonic() < deadline, f"{count} documents were never swept"
+        await asyncio.sleep(0.005)
+
+    assert set(await store.scan("events")) == {"kept", "later"}
+    await store.close()
+    assert (sum(swept), max(swept)) == (100, 10)
+
+
+async def test_close_ends_the_writer_thread(path: Path) -> None:
+    before = set(threading.enumerate())
+    store = await SqliteDatastore.open(path, 5.0)
+    mine = {thread for thread in threading.enumerate() if thread.name == "sqlite-writer"} - before
+    assert len(mine) == 1
+
+    await store.close()
+
+    assert not any(thread.is_alive() for thread in mine)

@@ -1,0 +1,289 @@
+"""Counts by minute: what is counted, added once, expires, and how history reads."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from zerog.ledger.stats import (
+    KEEP_SECONDS,
+    MAX_MINUTES_HELD,
+    Stats,
+    history_of,
+    minute_key,
+    read_history,
+    waited_seconds,
+)
+from zerog.model.errors import AmbiguousWriteError, DatastoreUnavailableError
+from zerog.model.record import Attempt, Cause, JobRecord, State, WorkerIdentity, new_job_id
+from zerog.store.memory import MemoryDatastore
+from zerog.store.port import Collection, PatchOp
+
+NOW = datetime(2026, 1, 31, 12, 0, 30, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOW.timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class BadStore(MemoryDatastore):
+    """Fails patches with the given error, after writing if the error is ambiguous."""
+
+    error: Exception | None = None
+    tries = 0
+
+    async def patch(
+        self, collection: Collection, key: str, ops: Sequence[PatchOp], **options: Any
+    ) -> str:
+        self.tries += 1
+        if isinstance(self.error, AmbiguousWriteError):
+            await super().patch(collection, key, ops, **options)
+        if self.error is not None:
+            raise self.error
+        return await super().patch(collection, key, ops, **options)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> BadStore:
+    return BadStore(clock)
+
+
+@pytest.fixture
+def stats(store: BadStore, clock: Clock) -> Stats:
+    return Stats(store, clock)
+
+
+def job(state: State, *, ran: float | None = None) -> JobRecord:
+    attempts: tuple[Attempt, ...] = ()
+    if ran is not None:
+        ended = NOW + timedelta(seconds=ran)
+        attempts = (Attempt(1, WorkerIdentity("w"), NOW, ended, Cause.SUCCEEDED),)
+    return JobRecord(new_job_id(), "T", "media", NOW, NOW, state=state, attempts=attempts)
+
+
+async def history(store: BadStore, clock: Clock, minutes: int = 3) -> dict[str, Any]:
+    _, queues = await read_history(store, clock.now, minutes)
+    return {name: item.counts for name, item in queues.items()}
+
+
+async def test_what_happened_is_found_in_its_minute(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    stats.accepted("media")
+    stats.started("media", 2.0)
+    clock.now += 60
+    stats.ended(job(State.SUCCEEDED, ran=4))
+    stats.ended(job(State.WAITING, ran=4))
+    stats.finished(job(State.CANCELLED))
+    await stats.flush()
+
+    times, queues = await read_history(store, clock.now, 3)
+
+    assert times == ["2026-01-31T11:59Z", "2026-01-31T12:00Z", "2026-01-31T12:01Z"]
+    media = queues["media"]
+    assert media.counts == {
+        "accepted": [0, 1, 0],
+        "started": [0, 1, 0],
+        "succeeded": [0, 0, 1],
+        "failed": [0, 0, 0],
+        "cancelled": [0, 0, 1],
+        "again": [0, 0, 1],
+    }
+    assert media.wait_mean_seconds == [None, 2.0, None]
+    assert media.run_mean_seconds == [None, None, 4.0]
+
+
+async def test_processes_add_to_the_same_minute(store: BadStore, clock: Clock) -> None:
+    for _ in range(3):
+        process = Stats(store, clock)
+        process.accepted("media")
+        await process.flush()
+        process.accepted("media")
+        await process.flush()
+
+    assert (await history(store, clock))["media"]["accepted"] == [0, 0, 6]
+
+
+async def test_a_minute_vanishes_by_itself(store: BadStore, stats: Stats, clock: Clock) -> None:
+    stats.accepted("media")
+    await stats.flush()
+    key = minute_key(clock.now)
+
+    clock.now += KEEP_SECONDS + 1
+
+    assert await store.get("stats", key) is None
+
+
+async def test_counts_wait_for_a_store_that_is_away(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    store.error = DatastoreUnavailableError("away")
+    stats.accepted("media")
+    await stats.flush()
+    clock.now += 60
+    stats.accepted("media")
+    await stats.flush()
+
+    store.error = None
+    await stats.flush()
+
+    assert (await history(store, clock))["media"]["accepted"] == [0, 1, 1]
+
+
+async def test_a_minute_that_somebody_removed_is_made_anew(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    stats.accepted("media")
+    await stats.flush()
+    await store.remove("stats", minute_key(clock.now))
+
+    stats.accepted("media")
+    await stats.flush()
+    await stats.flush()
+
+    assert (await history(store, clock))["media"]["accepted"] == [0, 0, 1]
+
+
+async def test_a_store_that_is_away_is_asked_once_a_flush(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    store.error = DatastoreUnavailableError("away")
+    for queue in ("a", "b", "c"):
+        stats.accepted(queue)
+
+    await stats.flush()
+
+    assert store.tries == 1
+
+
+async def test_counts_that_cannot_be_kept_do_not_stop_the_others(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    await store.insert("stats", minute_key(clock.now), {"a": {"accepted": "many"}})
+    stats.accepted("a")
+    stats.accepted("b")
+
+    await stats.flush()
+    stored = await store.get("stats", minute_key(clock.now))
+
+    assert stored is not None
+    assert stored.document["b"] == {"accepted": 1}
+
+
+async def test_a_write_that_may_have_happened_is_not_repeated(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    store.error = AmbiguousWriteError("who knows")
+    stats.accepted("media")
+    await stats.flush()
+
+    store.error = None
+    await stats.flush()
+
+    assert (await history(store, clock))["media"]["accepted"] == [0, 0, 1]
+
+
+async def test_a_store_that_stays_away_does_not_fill_memory(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    store.error = DatastoreUnavailableError("away")
+    for _ in range(MAX_MINUTES_HELD + 30):
+        stats.accepted("media")
+        await stats.flush()
+        clock.now += 60
+
+    store.error = None
+    await stats.flush()
+
+    counts = (await history(store, clock, 300))["media"]["accepted"]
+    assert sum(counts) == MAX_MINUTES_HELD
+
+
+async def test_more_counts_than_one_patch_may_hold_are_all_written(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    waits = (0.01, 0.05, 0.2, 0.5, 2, 5, 20, 50, 200, 500, 2000, 5000)
+    for wait in waits:
+        stats.started("media", wait)
+    for state in (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.WAITING):
+        stats.ended(job(state, ran=1))
+    stats.accepted("media")
+    await stats.flush()
+
+    stored = await store.get("stats", minute_key(clock.now))
+
+    assert stored is not None
+    counts = stored.document["media"]
+    assert [counts[f"w{number}"] for number in range(len(waits))] == [1] * len(waits)
+    assert counts["started"] == len(waits)
+
+
+async def test_a_flush_that_is_cancelled_keeps_what_it_had_not_begun(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    blocked = asyncio.Event()
+
+    async def block(*_: Any, **__: Any) -> str:
+        blocked.set()
+        await asyncio.Event().wait()
+        return ""
+
+    stats.accepted("a")
+    stats.accepted("b")
+    original, store.patch = store.patch, block  # type: ignore[method-assign]
+    task = asyncio.create_task(stats.flush())
+    await asyncio.wait_for(blocked.wait(), 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    store.patch = original  # type: ignore[method-assign]
+    await stats.flush()
+
+    assert list(await history(store, clock)) == ["b"]
+
+
+def test_a_job_waits_from_when_it_was_due() -> None:
+    queued = replace(job(State.QUEUED), changed_time=NOW)
+    delayed = replace(queued, not_before_time=NOW + timedelta(seconds=50))
+
+    assert waited_seconds(queued, NOW + timedelta(seconds=60)) == 60
+    assert waited_seconds(delayed, NOW + timedelta(seconds=60)) == 10
+    assert waited_seconds(delayed, NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ({"started": 100, "w3": 100}, 0.3, 1.0),
+        ({"started": 100, "w0": 90, "w5": 10}, 3.0, 10.0),
+        ({"started": 1, "w11": 1}, 3000.0, 3000.0),
+    ],
+)
+def test_a_quantile_lies_in_its_bucket(counts: dict[str, int], low: float, high: float) -> None:
+    (told,) = history_of([counts]).wait_95_seconds
+
+    assert told is not None
+    assert low <= told <= high
+
+
+def test_nothing_is_not_zero_seconds() -> None:
+    empty = history_of([{}])
+
+    assert (empty.wait_95_seconds, empty.wait_mean_seconds, empty.run_mean_seconds) == (
+        [None],
+        [None],
+        [None],
+    )

@@ -1,0 +1,294 @@
+"""Every state against every event: the table of the life of a job."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from zerog.model import life
+from zerog.model.errors import JobStateError, StaleAttemptError
+from zerog.model.record import (
+    MAX_ATTEMPTS_KEPT,
+    Cause,
+    JobRecord,
+    Limits,
+    State,
+    WorkerIdentity,
+    format_time,
+    from_document,
+    is_job_id,
+    new_job_id,
+    parse_time,
+    to_document,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WORKER = WorkerIdentity("w-1", pod="p", node="n", image="i")
+PRIORITY = 7
+BACKOFF = 8.0
+
+
+def job(**changes: Any) -> JobRecord:
+    limits = Limits(max_errors=2, max_crashes=2, backoff_seconds=BACKOFF, timeout_seconds=30)
+    record = JobRecord(new_job_id(), "Noop", "default", NOW, NOW, priority=PRIORITY, limits=limits)
+    return replace(record, **changes)
+
+
+def step(record: JobRecord, *events: life.Event, jitter: float = 0.5) -> JobRecord:
+    for event in events:
+        record = life.step(record, event, NOW, jitter=jitter).record
+    return record
+
+
+QUEUED = job()
+RUNNING = step(QUEUED, life.Claimed(WORKER, 1))
+CANCELLING = step(RUNNING, life.CancelRequested())
+WAITING = step(RUNNING, life.Raised(1, "no", retry_seconds=0.0))
+DELAYED = job(not_before_time=NOW + timedelta(seconds=90.2))
+SUCCEEDED = step(RUNNING, life.Returned(1, data=1))
+FAILED = step(RUNNING, life.Returned(1, code=500))
+CANCELLED = step(QUEUED, life.CancelRequested())
+RECORDS = {
+    "queued": QUEUED,
+    "running": RUNNING,
+    "cancelling": CANCELLING,
+    "waiting": WAITING,
+    "delayed": DELAYED,
+    "succeeded": SUCCEEDED,
+    "failed": FAILED,
+    "cancelled": CANCELLED,
+}
+STATE = {"cancelling": State.RUNNING, "delayed": State.QUEUED}
+
+EVENTS: dict[str, life.Event] = {
+    "claimed": life.Claimed(WORKER, 2),
+    "reported": life.Reported(1, {"a": 1}),
+    "returned": life.Returned(1, data={"x": 1}),
+    "returned 302": life.Returned(1, code=302),
+    "returned 404": life.Returned(1, code=404),
+    "returned -1": life.Returned(1, code=-1),
+    "continued": life.Returned(1, continue_seconds=5, job_state={"b": 2}),
+    "raised": life.Raised(1, "boom", job_state={"b": 2}),
+    "raised, soon": life.Raised(1, "boom", retry_seconds=0),
+    "raised, invalid": life.Raised(1, "boom", invalid=True),
+    "timed out": life.TimedOut(1),
+    "crashed": life.Crashed(1, "died"),
+    "out of memory": life.Crashed(1, "died", out_of_memory=True),
+    "interrupted": life.Interrupted(1, "drain"),
+    "cancelled": life.Cancelled(1),
+    "cancel requested": life.CancelRequested(),
+    "replayed": life.Replayed(),
+}
+STALE = "stale"
+REFUSED = "refused"
+OF_AN_ATTEMPT = [name for name in EVENTS if name not in ("claimed", "cancel requested", "replayed")]
+
+#: record, event → state afterwards, action, resultCode; or why it is refused.
+TABLE: dict[tuple[str, str], Any] = {
+    ("queued", "claimed"): ("running", life.Run(), -1),
+    ("waiting", "claimed"): ("running", life.Run(), -1),
+    ("delayed", "claimed"): ("queued", life.Release(91, PRIORITY), -1),
+    ("running", "claimed"): REFUSED,
+    ("cancelling", "claimed"): REFUSED,
+    ("succeeded", "claimed"): ("succeeded", life.Delete(), 200),
+    ("failed", "claimed"): ("failed", life.Delete(), 500),
+    ("cancelled", "claimed"): ("cancelled", life.Delete(), 410),
+    ("queued", "cancel requested"): ("cancelled", life.NoAction(), 410),
+    ("waiting", "cancel requested"): ("cancelled", life.NoAction(), 410),
+    ("delayed", "cancel requested"): ("cancelled", life.NoAction(), 410),
+    ("running", "cancel requested"): ("running", life.NoAction(), -1),
+    ("cancelling", "cancel requested"): ("running", life.NoAction(), -1),
+    ("succeeded", "cancel requested"): REFUSED,
+    ("failed", "cancel requested"): REFUSED,
+    ("cancelled", "cancel requested"): ("cancelled", life.NoAction(), 410),
+    **{
+        (name, "replayed"): REFUSED
+        for name in ("queued", "waiting", "delayed", "running", "cancelling")
+    },
+    **{
+        (name, "replayed"): ("queued", life.Put(0, PRIORITY), -1)
+        for name in ("succeeded", "failed", "cancelled")
+    },
+    **{
+        (name, event): STALE
+        for name in RECORDS
+        if name not in ("running", "cancelling")
+        for event in OF_AN_ATTEMPT
+    },
+    ("running", "reported"): ("running", life.NoAction(), -1),
+    ("running", "returned"): ("succeeded", life.Delete(), 200),
+    ("running", "returned 302"): ("succeeded", life.Delete(), 302),
+    ("running", "returned 404"): ("failed", life.Delete(), 404),
+    ("running", "returned -1"): ("failed", life.Delete(), 500),
+    ("running", "continued"): ("waiting", life.Release(5, PRIORITY), -1),
+    ("running", "raised"): ("waiting", life.Release(8, PRIORITY), -1),
+    ("running", "raised, soon"): ("waiting", life.Release(0, PRIORITY), -1),
+    ("running", "raised, invalid"): ("failed", life.Delete(), 422),
+    ("running", "timed out"): ("waiting", life.Release(8, PRIORITY), -1),
+    ("running", "crashed"): ("queued", life.Release(0, PRIORITY), -1),
+    ("running", "out of memory"): ("queued", life.Release(0, PRIORITY), -1),
+    ("running", "interrupted"): ("queued", life.Release(0, PRIORITY), -1),
+    ("running", "cancelled"): ("cancelled", life.Delete(), 410),
+    ("cancelling", "reported"): ("running", life.NoAction(), -1),
+    # It came to its end before it noticed: the result counts.
+    ("cancelling", "returned"): ("succeeded", life.Delete(), 200),
+    ("cancelling", "returned 302"): ("succeeded", life.Delete(), 302),
+    ("cancelling", "returned 404"): ("failed", life.Delete(), 404),
+    ("cancelling", "returned -1"): ("failed", life.Delete(), 500),
+    ("cancelling", "raised, invalid"): ("failed", life.Delete(), 422),
+    # What would run again does not.
+    **{
+        ("cancelling", event): ("cancelled", life.Delete(), 410)
+        for event in ("continued", "raised", "raised, soon", "timed out", "crashed",
+                      "out of memory", "interrupted", "cancelled")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("name", RECORDS)
+def test_what_an_event_makes_of_a_record(name: str, event: str) -> None:
+    record, expected = RECORDS[name], TABLE[(name, event)]
+    if expected in (STALE, REFUSED):
+        with pytest.raises(StaleAttemptError if expected == STALE else JobStateError):
+            life.step(record, EVENTS[event], NOW)
+        return
+
+    after, action = (made := life.step(record, EVENTS[event], NOW)).record, made.action
+
+    state, wanted, code = expected
+    assert (str(after.state), action, after.result_code) == (state, wanted, code)
+    assert after.priority == PRIORITY
+    assert after.attempt >= record.attempt
+    assert after.is_finished == (after.finished_time is not None)
+
+
+def test_every_pair_is_in_the_table_and_records_are_what_they_are_called() -> None:
+    assert set(TABLE) == {(name, event) for name in RECORDS for event in EVENTS}
+    for name, record in RECORDS.items():
+        assert record.state is STATE.get(name, State(name) if name not in STATE else None)
+
+
+@pytest.mark.parametrize(
+    ("event", "cause"),
+    [
+        ("returned", Cause.SUCCEEDED),
+        ("returned 404", Cause.FINISHED),
+        ("continued", Cause.CONTINUED),
+        ("raised", Cause.ERROR),
+        ("raised, invalid", Cause.INVALID),
+        ("timed out", Cause.TIMEOUT),
+        ("crashed", Cause.CRASH),
+        ("out of memory", Cause.OUT_OF_MEMORY),
+        ("interrupted", Cause.INTERRUPTED),
+        ("cancelled", Cause.CANCELLED),
+    ],
+)
+def test_each_end_of_an_attempt_is_recorded_with_its_cause(event: str, cause: Cause) -> None:
+    (attempt,) = step(RUNNING, EVENTS[event]).attempts
+
+    assert (attempt.number, attempt.worker, attempt.cause) == (1, WORKER, cause)
+    assert attempt.ended_time == NOW
+
+
+@pytest.mark.parametrize(
+    ("events", "state", "code"),
+    [
+        ([life.Raised(1, "a"), life.Raised(2, "b")], State.FAILED, 500),
+        ([life.Raised(1, "a"), life.TimedOut(2)], State.FAILED, 408),
+        ([life.Crashed(1, "a"), life.Crashed(2, "b")], State.FAILED, 500),
+        ([life.Raised(1, "a"), life.Crashed(2, "b")], State.QUEUED, -1),
+        ([life.Interrupted(n, "x") for n in range(1, 9)], State.QUEUED, -1),
+        ([life.Returned(n, continue_seconds=0) for n in range(1, 9)], State.WAITING, -1),
+    ],
+)
+def test_budgets_are_kept(events: list[life.Event], state: State, code: int) -> None:
+    record = replace(QUEUED)
+    for event in events:
+        record = replace(record, not_before_time=None)
+        record = step(record, life.Claimed(WORKER, 1), event)
+
+    assert (record.state, record.result_code) == (state, code)
+
+
+def test_a_cancel_outlives_the_last_error_and_the_last_crash() -> None:
+    for first, last in (
+        (life.Raised(1, "a"), life.Raised(2, "b")),
+        (life.Crashed(1, "a"), life.Crashed(2, "b")),
+    ):
+        again = replace(step(RUNNING, first), not_before_time=None)
+        ended = step(again, life.Claimed(WORKER, 1), life.CancelRequested(), last)
+
+        assert ended.state is State.CANCELLED
+
+
+def test_a_replay_begins_with_fresh_budgets_and_keeps_the_attempts() -> None:
+    again = step(step(RUNNING, life.Raised(1, "a")), life.CancelRequested(), life.Replayed())
+
+    assert (again.errors, again.crashes, again.replays) == (0, 0, 1)
+    assert again.cancel_requested_time is None
+    assert step(again, life.Claimed(WORKER, 9)).attempt == 2
+
+
+def test_a_cancelled_job_whose_entry_comes_back_is_not_started() -> None:
+    asked = replace(QUEUED, cancel_requested_time=NOW)
+
+    made = life.step(asked, life.Claimed(WORKER, 1), NOW)
+
+    assert (made.record.state, made.action) == (State.CANCELLED, life.Delete())
+
+
+@pytest.mark.parametrize(
+    ("errors", "jitter", "seconds"),
+    [(1, 0.5, 5.0), (2, 0.5, 10.0), (1, 0.0, 3.75), (1, 1.0, 6.25), (99, 0.5, 600.0)],
+)
+def test_back_off_doubles_is_spread_and_bounded(errors: int, jitter: float, seconds: float) -> None:
+    assert life.backoff_seconds(Limits(), errors, jitter) == seconds
+
+
+def test_what_was_accepted_takes_the_types_limits_and_the_callers_options() -> None:
+    document = {"name": "N", "queue": "q", "priority": 4, "maxErrors": 1, "maxCrashes": 2,
+                "backoffSeconds": 3.0, "backoffMaxSeconds": 4.0, "retainOkSeconds": 5.0,
+                "retainFailedSeconds": 6.0, "timeoutSeconds": 7.0}  # fmt: skip
+
+    plain = life.accept(uuid=new_job_id(), type_document=document, parameters={}, now=NOW)
+    asked = life.accept(
+        uuid=new_job_id(), type_document=document, parameters={}, now=NOW, priority=0,
+        timeout_seconds=1.5, not_before_time=NOW,
+    )  # fmt: skip
+
+    assert (plain.priority, plain.limits.timeout_seconds) == (4, 7.0)
+    assert (asked.priority, asked.limits.timeout_seconds) == (0, 1.5)
+    assert life.retention_seconds(replace(plain, state=State.SUCCEEDED)) == 5.0
+    assert life.retention_seconds(replace(plain, state=State.FAILED)) == 6.0
+
+
+def test_the_last_attempts_are_kept_and_their_numbers_go_on() -> None:
+    record = QUEUED
+    for number in range(1, MAX_ATTEMPTS_KEPT + 6):
+        record = step(record, life.Claimed(WORKER, 1), life.Interrupted(number, "x"))
+
+    assert len(record.attempts) == MAX_ATTEMPTS_KEPT
+    assert record.attempts[-1].number == MAX_ATTEMPTS_KEPT + 5
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_is_read_as_it_was_written(name: str) -> None:
+    assert from_document(to_document(RECORDS[name])) == RECORDS[name]
+
+
+def test_times_are_written_in_utc_and_read_with_any_offset() -> None:
+    assert format_time(parse_time("2026-01-01T02:00:00+02:00")) == "2026-01-01T00:00:00.000000Z"
+    east = datetime.fromisoformat("2026-01-01T02:00:00.5+02:00")
+    assert format_time(east) == "2026-01-01T00:00:00.500000Z"
+    with pytest.raises(ValueError, match="no time zone"):
+        parse_time("2026-01-01T00:00:00")
+
+
+def test_an_id_is_a_uuid_in_its_one_spelling() -> None:
+    good = new_job_id()
+
+    assert is_job_id(good)
+    for bad in ("", "x" * 36, good.upper(), good[:-1], "{" + good[1:]):
+        assert not is_job_id(bad)
