@@ -1,34 +1,158 @@
-"""Where a job's documents are and what the small ones look like. Keys are built here only.
+"""Where a job's documents are and what those beside its record hold. Keys are built here only.
 
-    jobs         <uuid>                       the control document (`zerog.model.record`)
-    progress     <uuid>                       {"attempt", "completeness", "updatedTime"}
-    events       <uuid>::<attempt>::<chunk>   {"e": {"<seq>": {time, level, message, data?}}}
-    blobs        <uuid>::in                   {"parameters": …}
-    blobs        <uuid>::out::<attempt>       {"data": …}
-    idempotency  <sha-256 of the client's key>  {"uuids": […], "fingerprint"}
-    types        <type name>                  what a worker image registered
-    workers      <worker name>                {"beat", …}, expires when the worker stops beating
-    stats        <minute>                     {"<queue>": {"<count>": n}} , expires
-    pools        <namespace>::<pool>          what the operator says of a pool, expires
+    jobs         <uuid>                         the control document (`zerog.model.record`)
+    progress     <uuid>                         `Progress`
+    events       <uuid>::<attempt>::<chunk>     `LogChunk`
+    blobs        <uuid>::in                     `Input`
+    blobs        <uuid>::out::<attempt>         `Output`
+    idempotency  <sha-256 of the client's key>  `Remembered`
+    types        <type name>                    `TypeDocument`: what a worker image registered
+    workers      <worker name>                  `WorkerDocument`, expires after its last beat
+    stats        <minute>                       {"<queue>": {"<count>": n}} (`zerog.ledger.stats`)
+    pools        <namespace>::<pool>            what the operator reports of a pool, expires
 
-Log lines are keyed by attempt and sequence number in a map, so that writing one twice is
-harmless; a reader finds them all without a counter: it asks for the next chunk until one is
-missing.
+A line of a log is in chunk `number // LINES_PER_CHUNK`, so a reader finds each line without a
+counter: it asks for the next chunk until one is missing.
+
+`read` and `write` are the only way between these types and the store's plain documents: a wrong
+field is found when a document is read.
 """
 
 import hashlib
+from typing import Annotated, Any, TypeVar, cast
 
-from zerog.model.record import JobId
+import msgspec
+from msgspec import Meta, Struct
 
-#: Larger parameters and outputs go into a blob, so that each state change rewrites little.
-INLINE_BYTES = 2048
-#: Log lines in one chunk: keeps a chunk well below 256 KiB for usual messages.
-EVENTS_PER_CHUNK = 200
+from zerog.model.errors import UnreadableDocumentError
+from zerog.model.limits import LINES_PER_CHUNK
+from zerog.model.record import Count, JobId, Priority, Retention, Seconds, Time, Tries
+
+T = TypeVar("T")
 
 
-def events_key(uuid: JobId, attempt: int, chunk: int) -> str:
-    """Return the key of a chunk of log lines; `chunk` counts from 0."""
+class _Document(Struct, frozen=True, rename="camel"):
+    """What all documents share: names in camelCase."""
+
+
+class Progress(_Document, frozen=True):
+    """What an attempt reported last."""
+
+    attempt: Count
+    completeness: Annotated[float, Meta(ge=0, le=1)]
+    updated_time: Time
+
+
+class LogLine(_Document, frozen=True, omit_defaults=True):
+    """One line of a job's log."""
+
+    #: Its number in the attempt's log, from 0.
+    seq: Count
+    time: Time
+    level: str
+    message: str
+    #: JSON values that came with it.
+    data: Any = None
+
+
+class LogChunk(_Document, frozen=True):
+    """Consecutive lines of an attempt's log."""
+
+    lines: list[LogLine]
+
+
+class Input(_Document, frozen=True):
+    """Parameters that are too large for the record."""
+
+    parameters: dict[str, Any]
+
+
+class Output(_Document, frozen=True):
+    """Output data that is too large for the record."""
+
+    data: Any
+
+
+class Remembered(_Document, frozen=True):
+    """The jobs that a client's Idempotency-Key stands for."""
+
+    uuids: list[JobId]
+    #: What two requests with one key must share.
+    fingerprint: str
+
+
+class TypeDocument(_Document, frozen=True, omit_defaults=True):
+    """A job type as its worker registered it: what the API needs to accept its jobs."""
+
+    name: str
+    queue: str
+    #: The JSON Schema of its parameters.
+    schema: dict[str, Any]
+    description: str = ""
+    priority: Priority = 5
+    max_errors: Tries = 3
+    max_crashes: Tries = 3
+    backoff_seconds: Seconds = 5.0
+    backoff_max_seconds: Seconds = 600.0
+    timeout_seconds: Seconds | None = None
+    retain_ok_seconds: Retention = 7 * 86400.0
+    retain_failed_seconds: Retention = 30 * 86400.0
+    registered_time: Time | None = None
+
+
+class RunningJob(_Document, frozen=True):
+    """A job that a worker holds: it vouches for it."""
+
+    uuid: JobId
+    type: str
+    slot: int
+    attempt: Count
+    started_time: Time
+
+
+class WorkerDocument(_Document, frozen=True):
+    """What a worker says of itself, several times a second."""
+
+    name: str
+    queues: list[str]
+    types: list[str]
+    slots: int
+    running: list[RunningJob]
+    #: `running` or `draining`.
+    state: str
+    started_time: Time
+    updated_time: Time
+    #: Raised with each write: whoever watches it sees that the worker lives.
+    beat: int
+    host: str = ""
+    pid: int = 0
+    pod: str | None = None
+    node: str | None = None
+    image: str | None = None
+
+
+def read(document: dict[str, Any], kind: type[T], key: str = "") -> T:
+    """Read a stored document. `UnreadableDocumentError` says which field does not fit."""
+    try:
+        return msgspec.convert(document, kind)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        name = f"{kind.__name__} {key}".strip()
+        raise UnreadableDocumentError(f"the document {name} cannot be read: {error}") from error
+
+
+def write(value: Struct) -> dict[str, Any]:
+    """Return the plain document of a value."""
+    return cast(dict[str, Any], msgspec.to_builtins(value))
+
+
+def log_key(uuid: JobId, attempt: int, chunk: int) -> str:
+    """Return the key of a chunk of an attempt's log; `chunk` counts from 0."""
     return f"{uuid}::{attempt}::{chunk}"
+
+
+def chunk_of(seq: int) -> int:
+    """Return the chunk that a line is in."""
+    return seq // LINES_PER_CHUNK
 
 
 def input_key(uuid: JobId) -> str:
@@ -43,4 +167,4 @@ def output_key(uuid: JobId, attempt: int) -> str:
 
 def idempotency_key(client_key: str) -> str:
     """Return the key for a client's Idempotency-Key, whatever characters and length that has."""
-    return hashlib.sha256(client_key.encode()).hexdigest()
+    return hashlib.sha256(client_key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,6 +6,7 @@
                         StaleAttemptError  JobDefinitionError  InvalidParametersError
       DatastoreError    DocumentExistsError  DocumentNotFoundError  RevisionConflictError
                         PathExistsError  PathMissingError  DocumentTooLargeError
+                        UnreadableDocumentError
                         DatastoreUnavailableError (transient)  AmbiguousWriteError (transient)
       QueueError        QueueUnavailableError (transient)  QueueRefusedError
                         ReservationLostError  InvalidTubeNameError
@@ -85,6 +86,10 @@ class PathMissingError(DatastoreError):
 
 class DocumentTooLargeError(DatastoreError):
     """The document is larger than the datastore accepts."""
+
+
+class UnreadableDocumentError(DatastoreError):
+    """The document does not have the form that ZeroG writes."""
 
 
 class DatastoreUnavailableError(DatastoreError):

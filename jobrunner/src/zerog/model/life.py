@@ -1,27 +1,55 @@
 """The life of a job: the one place where states change.
 
 `step(record, event, now)` is pure. It returns the next record and what to do with the
-queue entry; the caller stores the record by compare-and-swap *first* and acts on the
+queue entry; the ledger stores the record by compare-and-swap *first* and acts on the
 entry afterwards, so that a crash between the two leaves an entry too many, which is
 harmless, and never one too few.
 
 What always holds, and is tested: only a replay makes a finished job unfinished;
 attempts only grow; an event of an attempt that is not the current one is refused;
-budgets are kept; priority never changes.
+budgets are kept; priority never changes; no number in an event or a record raises.
 
-    queued ──Claimed──▶ running ──Returned──▶ succeeded | failed | waiting (continue)
-      ▲                   │  ├────Raised, TimedOut──▶ waiting (retry) | failed
-      ├──Interrupted──────┤  └────Cancelled──▶ cancelled
-      └──Crashed──────────┘──▶ failed, when the crash budget is used up
+    queued ──Claimed──▶ running ──Returned──▶ succeeded | failed
+      ▲                   │  ├────Continued, Raised, AttemptTimedOut, Crashed──▶ waiting | failed
+      └──Interrupted──────┘  └────AttemptCancelled──▶ cancelled
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from zerog.model.backoff import Backoff
+from zerog.model.documents import TypeDocument
 from zerog.model.errors import JobStateError, StaleAttemptError
+from zerog.model.events import (
+    OK,
+    Action,
+    AttemptCancelled,
+    AttemptEvent,
+    AttemptTimedOut,
+    CancelRequested,
+    Claimed,
+    Continued,
+    Crashed,
+    Delete,
+    Event,
+    Interrupted,
+    Invalid,
+    Keep,
+    NoAction,
+    Put,
+    Queued,
+    Raised,
+    Release,
+    Replayed,
+    Reported,
+    Returned,
+    WorkerDied,
+)
+from zerog.model.limits import MAX_SECONDS, bounded, one_line
 from zerog.model.record import (
     MAX_ATTEMPTS_KEPT,
     UNFINISHED,
@@ -31,162 +59,21 @@ from zerog.model.record import (
     JobRecord,
     Limits,
     State,
-    WorkerIdentity,
-    revised,
 )
 
-OK, REDIRECT_LIMIT = 200, 400
+REDIRECT_LIMIT = 400
 TIMEOUT_CODE, CANCELLED_CODE, INVALID_CODE, ERROR_CODE = 408, 410, 422, 500
 #: Each back-off is spread by this share to both sides, so that retries do not arrive in step.
 JITTER = 0.25
-
-
-# What happens to a job.
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A worker holds the job's queue entry and wants to run it."""
-
-    worker: WorkerIdentity
-    entry_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """The attempt saved its state on the way."""
-
-    attempt: int
-    job_state: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """`run` came to its end: a result, a `Finish` signal, or a wish to go on."""
-
-    attempt: int
-    code: int = OK
-    data: Any = None
-    #: The data is in the output blob of this attempt, and `data` is None.
-    in_blob: bool = False
-    message: str | None = None
-    #: Not None: the job wants to run again after so many seconds.
-    continue_seconds: float | None = None
-    job_state: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """`run` raised an exception, or asked for a retry after `retry_seconds`."""
-
-    attempt: int
-    message: str
-    retry_seconds: float | None = None
-    job_state: dict[str, Any] | None = None
-    #: The parameters do not fit the job class: no retry can help.
-    invalid: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TimedOut:
-    """The attempt ran longer than the job may."""
-
-    attempt: int
-    job_state: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Crashed:
-    """The child or the whole worker died under the job."""
-
-    attempt: int
-    message: str
-    out_of_memory: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """The worker had to stop: the attempt costs the job nothing."""
-
-    attempt: int
-    message: str
-    job_state: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The running attempt was ended because a cancel was requested."""
-
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
-    """Somebody wants the job to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """Somebody wants a finished job to run again, with fresh budgets."""
-
-
-Event = (
-    Claimed
-    | Reported
-    | Returned
-    | Raised
-    | TimedOut
-    | Crashed
-    | Interrupted
-    | Cancelled
-    | CancelRequested
-    | Replayed
-)
-
-
-# What to do with the queue entry.
-
-
-@dataclass(frozen=True, slots=True)
-class NoAction:
-    """Leave the queue as it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Keep the reservation and run the job."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete the entry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Give the entry back, with the job's priority."""
-
-    delay_seconds: int
-    priority: int
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """Put a new entry."""
-
-    delay_seconds: int
-    priority: int
-
-
-Action = NoAction | Run | Delete | Release | Put
-
+#: The pause after a crash: long enough that a job that always kills its process does not use up its
+#: budget at once, short enough that a dead worker's job runs again within seconds.
+CRASH_BACKOFF = Backoff(1.0, 600.0, spread=JITTER, above=JITTER)
 
 #: Fields of a record and their new values: the copy is made once, at the end.
 Changes = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """The next record, and what to do with the queue entry once it is stored."""
 
     record: JobRecord
@@ -196,7 +83,7 @@ class Step:
 def accept(
     *,
     uuid: JobId,
-    type_document: Mapping[str, Any],
+    job_type: TypeDocument,
     parameters: dict[str, Any],
     now: datetime,
     priority: int | None = None,
@@ -205,21 +92,21 @@ def accept(
 ) -> JobRecord:
     """Make the record of a new job from its registered type; the options override the type's."""
     limits = Limits(
-        max_errors=type_document["maxErrors"],
-        max_crashes=type_document["maxCrashes"],
-        backoff_seconds=type_document["backoffSeconds"],
-        backoff_max_seconds=type_document["backoffMaxSeconds"],
-        timeout_seconds=timeout_seconds or type_document.get("timeoutSeconds"),
-        retain_ok_seconds=type_document["retainOkSeconds"],
-        retain_failed_seconds=type_document["retainFailedSeconds"],
+        max_errors=job_type.max_errors,
+        max_crashes=job_type.max_crashes,
+        backoff_seconds=job_type.backoff_seconds,
+        backoff_max_seconds=job_type.backoff_max_seconds,
+        timeout_seconds=timeout_seconds or job_type.timeout_seconds,
+        retain_ok_seconds=job_type.retain_ok_seconds,
+        retain_failed_seconds=job_type.retain_failed_seconds,
     )
     return JobRecord(
         uuid=uuid,
-        type=type_document["name"],
-        queue=type_document["queue"],
+        type=job_type.name,
+        queue=job_type.queue,
         created_time=now,
         changed_time=now,
-        priority=type_document["priority"] if priority is None else priority,
+        priority=job_type.priority if priority is None else priority,
         limits=limits,
         parameters=parameters,
         not_before_time=not_before_time,
@@ -227,10 +114,13 @@ def accept(
 
 
 def delay_until(not_before_time: datetime | None, now: datetime) -> int:
-    """Whole seconds, rounded up, until a job may start: what a queue entry is delayed by."""
+    """Whole seconds, rounded up, until a job may start: what a queue entry is delayed by.
+
+    At most `MAX_SECONDS`: a claim that comes before the time delays the entry again.
+    """
     if not_before_time is None or not_before_time <= now:
         return 0
-    return math.ceil((not_before_time - now).total_seconds())
+    return math.ceil(min((not_before_time - now).total_seconds(), MAX_SECONDS))
 
 
 def retention_seconds(record: JobRecord) -> float:
@@ -240,15 +130,14 @@ def retention_seconds(record: JobRecord) -> float:
     return limits.retain_ok_seconds if ok else limits.retain_failed_seconds
 
 
-def backoff_seconds(limits: Limits, errors: int, jitter: float) -> float:
+def error_pause(limits: Limits, errors: int, jitter: float) -> float:
     """Delay before the retry that follows the given number of errors; `jitter` is in 0..1."""
-    # The exponent is bounded: 2.0**1100 would overflow long after the maximum was reached.
-    full = min(limits.backoff_max_seconds, limits.backoff_seconds * 2.0 ** min(errors - 1, 60))
-    return full * (1 - JITTER + 2 * JITTER * jitter)
+    backoff = Backoff(limits.backoff_seconds, limits.backoff_max_seconds, JITTER, JITTER)
+    return backoff.pause(errors, jitter)
 
 
 def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5) -> Step:
-    """Return what an event makes of a job.
+    """Return what an event makes of a job. The record is the same object if nothing changes.
 
     Raises:
         StaleAttemptError: The event is of an attempt that is not the current one.
@@ -261,6 +150,10 @@ def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5)
             return _request_cancel(record, now)
         case Replayed():
             return _replay(record, now)
+        case Queued():
+            return _queue(record, event)
+        case WorkerDied():
+            return _explain(record, event, now)
     if record.state is not State.RUNNING or event.attempt != record.attempt:
         raise StaleAttemptError(
             f"attempt {event.attempt} of job {record.uuid} is over: the job is {record.state}, "
@@ -269,31 +162,37 @@ def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5)
     return _step_of_attempt(record, event, now, jitter)
 
 
-def _step_of_attempt(
-    record: JobRecord,
-    event: Reported | Returned | Raised | TimedOut | Crashed | Interrupted | Cancelled,
-    now: datetime,
-    jitter: float,
-) -> Step:
+def _step_of_attempt(record: JobRecord, event: AttemptEvent, now: datetime, jitter: float) -> Step:
     match event:
         case Reported():
-            return Step(revised(record, now, job_state=event.job_state), NoAction())
+            return Step(_revised(record, now, job_state=event.state), NoAction())
         case Returned():
             return _return(record, event, now)
+        case Continued():
+            ended = _end_attempt(record, now, Cause.CONTINUED, None, event.state)
+            ended["continuations"] = record.continuations + 1
+            return _again(record, now, event.delay_seconds, None, ended)
         case Raised():
-            return _raise(record, event, now, jitter)
-        case TimedOut():
-            message = f"ran longer than its timeout of {record.limits.timeout_seconds:g} s"
-            ended = _end_attempt(record, now, Cause.TIMEOUT, message, event.job_state)
+            ended = _end_attempt(record, now, Cause.ERROR, event.message, event.state)
+            return _count_error(
+                record, now, (ERROR_CODE, event.message), event.retry_seconds, jitter, ended
+            )
+        case Invalid():
+            ended = _end_attempt(record, now, Cause.INVALID, event.message)
+            failed = _finish(record, now, State.FAILED, INVALID_CODE, event.message, ended)
+            return Step(failed, Delete())
+        case AttemptTimedOut():
+            message = f"ran longer than its timeout of {record.limits.timeout_seconds or 0:g} s"
+            ended = _end_attempt(record, now, Cause.TIMEOUT, message, event.state)
             return _count_error(record, now, (TIMEOUT_CODE, message), None, jitter, ended)
         case Crashed():
-            return _crash(record, event, now)
+            return _crash(record, event, now, jitter)
         case Interrupted():
-            ended = _end_attempt(record, now, Cause.INTERRUPTED, event.message, event.job_state)
-            return _again(record, now, State.QUEUED, 0.0, event.message, ended)
-        case Cancelled():
-            ended = _end_attempt(record, now, Cause.CANCELLED, None, None)
-            return _cancel(record, now, Delete(), ended)
+            ended = _end_attempt(record, now, Cause.INTERRUPTED, event.message, event.state)
+            return _again(record, now, 0.0, event.message, ended, state=State.QUEUED)
+        case AttemptCancelled():
+            ended = _end_attempt(record, now, Cause.CANCELLED, None)
+            return _cancel(record, now, ended)
         case _:
             assert_never(event)
 
@@ -304,13 +203,13 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
     if record.state is State.RUNNING:
         raise JobStateError(f"job {record.uuid} is running: end attempt {record.attempt} first")
     if record.cancel_requested_time is not None:
-        return _cancel(record, now, Delete())
+        return _cancel(record, now)
     delay = delay_until(record.not_before_time, now)
     if delay:
         return Step(record, Release(delay, record.priority))
     number = record.attempt + 1
     attempts = (*record.attempts, Attempt(number, event.worker, now))[-MAX_ATTEMPTS_KEPT:]
-    claimed = revised(
+    claimed = _revised(
         record,
         now,
         state=State.RUNNING,
@@ -321,33 +220,26 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         not_before_time=None,
         message=None,
     )
-    return Step(claimed, Run())
+    return Step(claimed, Keep())
+
+
+def _queue(record: JobRecord, event: Queued) -> Step:
+    """Note the entry. A claim has noted its own; a finished job needs none."""
+    if record.is_finished:
+        return Step(record, Delete())
+    if record.state is State.RUNNING or record.entry_id == event.entry_id:
+        return Step(record, NoAction())
+    # The job itself has not changed: its time stays.
+    return Step(replace(record, entry_id=event.entry_id), NoAction())
 
 
 def _return(record: JobRecord, event: Returned, now: datetime) -> Step:
-    if event.continue_seconds is not None:
-        ended = _end_attempt(record, now, Cause.CONTINUED, event.message, event.job_state)
-        ended["continuations"] = record.continuations + 1
-        return _again(record, now, State.WAITING, event.continue_seconds, event.message, ended)
-    # A job cannot call itself unfinished.
-    code = ERROR_CODE if event.code == UNFINISHED else event.code
-    good = OK <= code < REDIRECT_LIMIT
+    good = OK <= event.code < REDIRECT_LIMIT
     ended = _end_attempt(record, now, Cause.SUCCEEDED if good else Cause.FINISHED, event.message)
     ended["data"] = event.data
-    ended["output_blob_attempt"] = record.attempt if event.in_blob else None
+    ended["output_blob_attempt"] = None
     state = State.SUCCEEDED if good else State.FAILED
-    return Step(_finish(record, now, state, code, event.message, ended), Delete())
-
-
-def _raise(record: JobRecord, event: Raised, now: datetime, jitter: float) -> Step:
-    cause = Cause.INVALID if event.invalid else Cause.ERROR
-    ended = _end_attempt(record, now, cause, event.message, event.job_state)
-    if event.invalid:
-        failed = _finish(record, now, State.FAILED, INVALID_CODE, event.message, ended)
-        return Step(failed, Delete())
-    return _count_error(
-        record, now, (ERROR_CODE, event.message), event.retry_seconds, jitter, ended
-    )
+    return Step(_finish(record, now, state, event.code, event.message, ended), Delete())
 
 
 def _count_error(
@@ -364,33 +256,37 @@ def _count_error(
     if errors >= record.limits.max_errors and record.cancel_requested_time is None:
         return Step(_finish(record, now, State.FAILED, code, message, ended), Delete())
     if retry_seconds is None:
-        retry_seconds = backoff_seconds(record.limits, errors, jitter)
-    return _again(record, now, State.WAITING, retry_seconds, message, ended)
+        retry_seconds = error_pause(record.limits, errors, jitter)
+    return _again(record, now, retry_seconds, message, ended)
 
 
-def _crash(record: JobRecord, event: Crashed, now: datetime) -> Step:
+def _crash(record: JobRecord, event: Crashed, now: datetime, jitter: float) -> Step:
     cause = Cause.OUT_OF_MEMORY if event.out_of_memory else Cause.CRASH
     ended = _end_attempt(record, now, cause, event.message)
     crashes = ended["crashes"] = record.crashes + 1
     if crashes >= record.limits.max_crashes and record.cancel_requested_time is None:
         failed = _finish(record, now, State.FAILED, ERROR_CODE, event.message, ended)
         return Step(failed, Delete())
-    return _again(record, now, State.QUEUED, 0.0, event.message, ended)
+    return _again(record, now, CRASH_BACKOFF.pause(crashes, jitter), event.message, ended)
 
 
 def _again(
     record: JobRecord,
     now: datetime,
-    state: State,
     delay_seconds: float,
     message: str | None,
     ended: Changes,
+    *,
+    state: State = State.WAITING,
 ) -> Step:
     """Put a job back, unless somebody has asked for its end in the meantime."""
     if record.cancel_requested_time is not None:
-        return _cancel(record, now, Delete(), ended)
+        return _cancel(record, now, ended)
+    delay_seconds = bounded(delay_seconds)
     not_before = now + timedelta(seconds=delay_seconds) if delay_seconds > 0 else None
-    again = revised(record, now, state=state, not_before_time=not_before, message=message, **ended)
+    again = _revised(
+        record, now, state=state, not_before_time=not_before, message=one_line(message), **ended
+    )
     return Step(again, Release(delay_until(not_before, now), record.priority))
 
 
@@ -401,23 +297,21 @@ def _request_cancel(record: JobRecord, now: datetime) -> Step:
         return Step(record, NoAction())
     if record.is_finished:
         raise JobStateError(f"job {record.uuid} has {record.state} already")
-    requested = revised(record, now, cancel_requested_time=now)
+    requested = _revised(record, now, cancel_requested_time=now)
     if record.state is State.RUNNING:
         return Step(requested, NoAction())
-    # The queue entry stays: its id may be out of date, and a finished job's entry is dropped
-    # anyway.
-    return _cancel(requested, now, NoAction())
+    return _cancel(requested, now)
 
 
-def _cancel(record: JobRecord, now: datetime, action: Action, ended: Changes | None = None) -> Step:
+def _cancel(record: JobRecord, now: datetime, ended: Changes | None = None) -> Step:
     cancelled = _finish(record, now, State.CANCELLED, CANCELLED_CODE, "cancelled", ended)
-    return Step(cancelled, action)
+    return Step(cancelled, Delete())
 
 
 def _replay(record: JobRecord, now: datetime) -> Step:
     if not record.is_finished:
         raise JobStateError(f"job {record.uuid} is {record.state}: only a finished job is replayed")
-    fresh = revised(
+    fresh = _revised(
         record,
         now,
         state=State.QUEUED,
@@ -438,6 +332,42 @@ def _replay(record: JobRecord, now: datetime) -> Step:
     return Step(fresh, Put(0, record.priority))
 
 
+def _explain(record: JobRecord, death: WorkerDied, now: datetime) -> Step:
+    """Write why a worker died into the attempt that it ran; what is finished stays finished."""
+    if record.is_finished:
+        return Step(record, NoAction())
+    for index, attempt in enumerate(record.attempts):
+        if attempt.worker.name != death.worker or attempt.started_time > death.time:
+            continue
+        if attempt.cause is None and attempt is record.current_attempt and death.certain:
+            # Nobody has taken it over. Its entry is free since the worker's connection ended.
+            event: AttemptEvent = (
+                Interrupted(record.attempt, death.message)
+                if death.cause is Cause.INTERRUPTED
+                else Crashed(record.attempt, death.message, death.cause is Cause.OUT_OF_MEMORY)
+            )
+            ended = _step_of_attempt(record, event, now, 0.5)
+            return Step(ended.record, NoAction())
+        if attempt.cause is Cause.CRASH and attempt.cause is not death.cause:
+            return Step(_correct(record, index, death, now), NoAction())
+    return Step(record, NoAction())
+
+
+def _correct(record: JobRecord, index: int, death: WorkerDied, now: datetime) -> JobRecord:
+    message = one_line(death.message)
+    corrected = replace(record.attempts[index], cause=death.cause, message=message)
+    attempts = (*record.attempts[:index], corrected, *record.attempts[index + 1 :])
+    free = 1 if death.cause is Cause.INTERRUPTED else 0
+    waits = record.state in (State.QUEUED, State.WAITING)
+    return _revised(
+        record,
+        now,
+        attempts=attempts,
+        crashes=max(0, record.crashes - free),
+        message=message if waits else record.message,
+    )
+
+
 def _end_attempt(
     record: JobRecord,
     now: datetime,
@@ -446,7 +376,8 @@ def _end_attempt(
     job_state: dict[str, Any] | None = None,
 ) -> Changes:
     """Return what the end of its attempt changes in the record."""
-    ended = replace(record.attempts[-1], ended_time=now, cause=cause, message=message)
+    last = record.attempts[-1]
+    ended = replace(last, ended_time=now, cause=cause, message=one_line(message))
     changes: Changes = {"attempts": (*record.attempts[:-1], ended)}
     if job_state is not None:
         changes["job_state"] = job_state
@@ -461,13 +392,17 @@ def _finish(
     message: str | None,
     ended: Changes | None = None,
 ) -> JobRecord:
-    return revised(
+    return _revised(
         record,
         now,
         state=state,
         result_code=code,
-        message=message,
+        message=one_line(message),
         finished_time=now,
         not_before_time=None,
         **(ended or {}),
     )
+
+
+def _revised(record: JobRecord, now: datetime, **changes: Any) -> JobRecord:
+    return replace(record, changed_time=now, **changes)

@@ -1,0 +1,220 @@
+"""How worker, nursery and children talk: typed frames over socket pairs. Pure.
+
+A frame is a length (4 bytes, big-endian) and a JSON object whose field `op` names its type. A
+child runs other people's code, so its bytes are not trusted: lengths and numbers are bounded, and
+whatever does not fit its type is a `FrameError`.
+
+Every frame of a run names that run (`run_name`): one that belongs to another run, e.g. from a
+process that a job forked and left behind, is dropped by the worker.
+
+    worker → child     RunFrame  CancelFrame  ExitFrame
+    child → worker     ProgressFrame  LineFrame  StateFrame  EndFrame
+    worker → nursery   ForkFrame  KillFrame
+    nursery → worker   TypesFrame  FailedFrame  ForkedFrame  RefusedFrame  DiedFrame
+"""
+
+import struct
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from zerog.model.errors import ZeroGError
+from zerog.model.events import RunEnd
+from zerog.model.limits import MAX_LINE_CHARS, MAX_LOG_LINES
+from zerog.model.record import JobId, Time
+
+#: Larger than any document, so that an output above the document's limit is refused with a reason.
+MAX_FRAME_BYTES = 32 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+
+F = TypeVar("F")
+
+Level = Annotated[str, Meta(pattern="^(info|warning|error)$")]
+Completeness = Annotated[float, Meta(ge=0, le=1)]
+#: The first line after the last one says that the log is full.
+Seq = Annotated[int, Meta(ge=0, le=MAX_LOG_LINES)]
+#: A cut text says how long it was.
+Text = Annotated[str, Meta(max_length=MAX_LINE_CHARS + 100)]
+
+
+class FrameError(ZeroGError):
+    """The other side of the pipe does not speak in frames."""
+
+
+class _Frame(Struct, frozen=True, rename="camel", tag_field="op"):
+    """What all frames share: the field that names the type."""
+
+
+# worker → child
+
+
+class RunFrame(_Frame, frozen=True, tag="run"):
+    """Run a job."""
+
+    run: str
+    uuid: JobId
+    attempt: int
+    type: str
+    parameters: dict[str, Any]
+    state: dict[str, Any] | None = None
+    #: When the attempt will be ended, None without a timeout.
+    deadline: Time | None = None
+
+
+class CancelFrame(_Frame, frozen=True, tag="cancel"):
+    """End this run, if it is the one that runs. `why` is a `zerog.worker.verdict.Stop`."""
+
+    run: str
+    why: str
+
+
+class ExitFrame(_Frame, frozen=True, tag="exit"):
+    """Leave."""
+
+
+# child → worker
+
+
+class ProgressFrame(_Frame, frozen=True, tag="progress"):
+    """How much is done."""
+
+    run: str
+    completeness: Completeness
+
+
+class LineFrame(_Frame, frozen=True, tag="line", omit_defaults=True):
+    """A line of the job's log."""
+
+    run: str
+    seq: Seq
+    time: Time
+    level: Level
+    message: Text
+    data: Any = None
+
+
+class StateFrame(_Frame, frozen=True, tag="state"):
+    """The state that the job saves on the way."""
+
+    run: str
+    state: dict[str, Any]
+
+
+class EndFrame(_Frame, frozen=True, tag="end"):
+    """How the run ended. Nothing of this run follows."""
+
+    run: str
+    end: RunEnd
+    #: Why the process cannot run another job, e.g. a thread was left; None if it can.
+    spoiled: str | None = None
+    rss_bytes: int = 0
+
+
+# worker → nursery
+
+
+class ForkFrame(_Frame, frozen=True, tag="fork"):
+    """Fork a child. `ticket` comes back in the answer; the child's socket comes with the frame."""
+
+    ticket: int
+
+
+class KillFrame(_Frame, frozen=True, tag="kill"):
+    """Send a signal to a child."""
+
+    pid: int
+    signal: int
+
+
+# nursery → worker
+
+
+class TypesFrame(_Frame, frozen=True, tag="types"):
+    """The modules are imported; these are their job types (`TypeDocument`s)."""
+
+    types: list[dict[str, Any]]
+
+
+class FailedFrame(_Frame, frozen=True, tag="failed"):
+    """The modules cannot be imported."""
+
+    error: str
+
+
+class ForkedFrame(_Frame, frozen=True, tag="forked"):
+    """The child of a ticket runs."""
+
+    ticket: int
+    pid: int
+
+
+class RefusedFrame(_Frame, frozen=True, tag="refused"):
+    """There is no child for a ticket."""
+
+    ticket: int
+    error: str
+
+
+class DiedFrame(_Frame, frozen=True, tag="died"):
+    """A child is dead, and so is everything that it started."""
+
+    pid: int
+    #: As `subprocess` counts: negative for a signal.
+    exitcode: int
+    #: Whether the kernel killed it for memory; None if nobody can tell.
+    oom: bool | None
+    max_rss_bytes: int
+
+
+ToChild = RunFrame | CancelFrame | ExitFrame
+FromChild = ProgressFrame | LineFrame | StateFrame | EndFrame
+ToNursery = ForkFrame | KillFrame
+FromNursery = TypesFrame | FailedFrame | ForkedFrame | RefusedFrame | DiedFrame
+
+
+def run_name(uuid: JobId, attempt: int) -> str:
+    """Return the name of one run of a job."""
+    return f"{uuid}:{attempt}"
+
+
+def encode(frame: _Frame) -> bytes:
+    """Encode a frame. `ValueError` if it has no JSON form or is too large."""
+    try:
+        body = msgspec.json.encode(frame)
+    except (TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise ValueError(f"no JSON: {error}") from error
+    if len(body) > MAX_FRAME_BYTES:
+        raise ValueError(f"{len(body)} bytes are more than the {MAX_FRAME_BYTES} of a frame")
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameReader(Generic[F]):
+    """Cuts a stream of bytes into frames of the given types, however the bytes arrive."""
+
+    def __init__(self, kinds: Any) -> None:
+        self._buffer = bytearray()
+        self._decoder: msgspec.json.Decoder[F] = msgspec.json.Decoder(kinds)
+
+    def feed(self, data: bytes) -> list[F]:
+        """Take in bytes, return the frames that are complete. `FrameError` if one is not one."""
+        self._buffer += data
+        frames = []
+        start = 0
+        while len(self._buffer) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer, start)
+            if length > MAX_FRAME_BYTES:
+                raise FrameError(f"a frame of {length} bytes")
+            end = start + _LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            frames.append(self._decode(bytes(self._buffer[start + _LENGTH.size : end])))
+            start = end
+        del self._buffer[:start]
+        return frames
+
+    def _decode(self, body: bytes) -> F:
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise FrameError(f"a frame that does not fit: {error}") from error

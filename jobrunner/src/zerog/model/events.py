@@ -1,0 +1,203 @@
+"""What happens to a job, and what is then to be done with its queue entry.
+
+There is one vocabulary from the job's process to its record. What `run` did travels as a
+`Returned`, `Continued`, `Raised`, `Invalid` or `Stopped` in the child's last frame
+(`zerog.child.protocol`), the worker's verdict turns it into the event that counts
+(`zerog.worker.verdict`), and `zerog.model.life.step` makes the next record from it.
+
+Every event of an attempt carries the attempt's number, by which an old one is told from the current
+one. `state` is what `run` keeps between attempts (`ctx.state`); None leaves it as it was.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from zerog.model.limits import MAX_CODE, MIN_CODE
+from zerog.model.record import Cause, Seconds, WorkerIdentity
+
+OK = 200
+
+Code = Annotated[int, Meta(ge=MIN_CODE, le=MAX_CODE)]
+JobState = dict[str, Any] | None
+
+
+class _Event(Struct, frozen=True, rename="camel", tag_field="event", omit_defaults=True):
+    """What all events share: a tag, by which a frame is read."""
+
+
+# How a run ended, as the job's process reports it.
+
+
+class Returned(_Event, frozen=True, tag="returned"):
+    """`run` ended the job: it returned, or it raised `Finish`."""
+
+    attempt: int
+    code: Code = OK
+    data: Any = None
+    message: str | None = None
+    state: JobState = None
+
+
+class Continued(_Event, frozen=True, tag="continued"):
+    """`run` wants to run again after so many seconds."""
+
+    attempt: int
+    delay_seconds: Seconds = 0.0
+    state: JobState = None
+
+
+class Raised(_Event, frozen=True, tag="raised"):
+    """`run` raised an exception, or asked for a retry after `retry_seconds`."""
+
+    attempt: int
+    message: str
+    #: None: the type's back-off.
+    retry_seconds: Seconds | None = None
+    state: JobState = None
+
+
+class Invalid(_Event, frozen=True, tag="invalid"):
+    """The job cannot run as it is, e.g. its parameters do not fit: no retry can help."""
+
+    attempt: int
+    message: str
+
+
+class Stopped(_Event, frozen=True, tag="stopped"):
+    """`run` let itself be ended. Why, the worker knows: it asked for it."""
+
+    attempt: int
+    state: JobState = None
+
+
+RunEnd = Returned | Continued | Raised | Invalid | Stopped
+
+
+# What the worker adds.
+
+
+class Claimed(_Event, frozen=True):
+    """A worker holds the job's queue entry and wants to run it."""
+
+    worker: WorkerIdentity
+    entry_id: int
+
+
+class Reported(_Event, frozen=True):
+    """The attempt saved its state on the way."""
+
+    attempt: int
+    state: dict[str, Any]
+
+
+class AttemptTimedOut(_Event, frozen=True):
+    """The attempt ran longer than the job may."""
+
+    attempt: int
+    state: JobState = None
+
+
+class Crashed(_Event, frozen=True):
+    """The child or the whole worker died under the job."""
+
+    attempt: int
+    message: str
+    out_of_memory: bool = False
+
+
+class Interrupted(_Event, frozen=True):
+    """The worker had to stop: the attempt costs the job nothing."""
+
+    attempt: int
+    message: str
+    state: JobState = None
+
+
+class AttemptCancelled(_Event, frozen=True):
+    """The running attempt was ended because a cancel was requested."""
+
+    attempt: int
+
+
+AttemptEvent = (
+    Reported
+    | Returned
+    | Continued
+    | Raised
+    | Invalid
+    | AttemptTimedOut
+    | Crashed
+    | Interrupted
+    | AttemptCancelled
+)
+
+
+# What others do.
+
+
+class CancelRequested(_Event, frozen=True):
+    """Somebody wants the job to end."""
+
+
+class Replayed(_Event, frozen=True):
+    """Somebody wants a finished job to run again, with fresh budgets."""
+
+
+class Queued(_Event, frozen=True):
+    """An entry that stands for the job was put on its tube."""
+
+    entry_id: int
+
+
+class WorkerDied(_Event, frozen=True):
+    """A worker died, and the cluster says why.
+
+    Whoever takes a job over from a silent worker can only say that it died, which is a crash. The
+    operator learns more, sooner or later: an eviction or a lost node is an interruption.
+    """
+
+    worker: str
+    #: Attempts that began later are of a worker of the same name that came after it.
+    time: datetime
+    #: CRASH, OUT_OF_MEMORY or INTERRUPTED.
+    cause: Cause
+    message: str
+    #: The process is known to be gone. Otherwise only an attempt that was taken over is explained.
+    certain: bool
+
+
+Event = AttemptEvent | Claimed | CancelRequested | Replayed | Queued | WorkerDied
+
+
+# What is then to be done with the queue entry.
+
+
+class NoAction(Struct, frozen=True):
+    """Leave the queue as it is."""
+
+
+class Keep(Struct, frozen=True):
+    """Keep the reservation and run the job."""
+
+
+class Delete(Struct, frozen=True):
+    """Delete the entry."""
+
+
+class Release(Struct, frozen=True):
+    """Give the entry back, with the job's priority."""
+
+    delay_seconds: int
+    priority: int
+
+
+class Put(Struct, frozen=True):
+    """Put a new entry."""
+
+    delay_seconds: int
+    priority: int
+
+
+Action = NoAction | Keep | Delete | Release | Put

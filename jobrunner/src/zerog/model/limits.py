@@ -1,0 +1,80 @@
+"""The bounds of everything that comes from outside: durations, texts, logs, results.
+
+Every number is checked where it enters (signals, options, frames, requests, stored documents), so
+that no later step has to fear one. A duration that is computed later is cut to the same bounds by
+`bounded`.
+"""
+
+import math
+from datetime import timedelta
+
+DAY_SECONDS = 86400.0
+#: The longest delay, timeout or back-off. A longer wait belongs in a calendar, not in a queue.
+#: beanstalkd's own limit is 136 years.
+MAX_SECONDS = 366 * DAY_SECONDS
+#: How long a finished job may be kept.
+MAX_RETENTION_SECONDS = 10 * MAX_SECONDS
+#: What is beside an unfinished job is kept this long after it was last written: longer than any
+#: two delays. The job's end sets its own time.
+UNFINISHED_SECONDS = 2 * MAX_SECONDS
+
+#: Result codes are like HTTP's, and the job's own choice. -1 means "not finished".
+MIN_CODE, MAX_CODE = 0, 9999
+
+#: Errors or crashes that a type may allow.
+MAX_TRIES = 1_000_000
+
+#: A job's message is one line for people.
+MAX_MESSAGE_CHARS = 2000
+
+#: One attempt's log: lines, characters of a line, bytes of a line's data, bytes in all.
+MAX_LOG_LINES = 10_000
+MAX_LINE_CHARS = 4096
+MAX_LINE_DATA_BYTES = 16 * 1024
+MAX_LOG_BYTES = 8 * 1024 * 1024
+#: Log lines in one stored chunk.
+LINES_PER_CHUNK = 100
+
+#: `ctx.state`, as JSON.
+MAX_STATE_BYTES = 64 * 1024
+#: Larger parameters and outputs are kept in a document of their own, so that a change of state
+#: rewrites little.
+INLINE_BYTES = 2048
+#: Couchbase refuses documents above 20 MiB; ours stay below it, with room for metadata.
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+#: Parameters or an output: a document has a few bytes around them.
+MAX_DATA_BYTES = MAX_DOCUMENT_BYTES - 1024
+
+
+def read_seconds(value: object, most: float = MAX_SECONDS) -> float:
+    """Read a duration: a finite number of seconds or a `timedelta`, from 0 to `most`.
+
+    Raises:
+        TypeError: It is neither a number nor a `timedelta`.
+        ValueError: It is out of bounds.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a duration: give seconds as a number, or a timedelta")
+    if not 0 <= value <= most:  # NaN compares false
+        days = most / DAY_SECONDS
+        raise ValueError(
+            f"{value!r} is not a duration from 0 to {most:.0f} seconds ({days:.0f} days)"
+        )
+    return float(value)
+
+
+def bounded(seconds: float) -> float:
+    """Cut a computed duration to 0 … `MAX_SECONDS`; 0 if it is not a number."""
+    return 0.0 if math.isnan(seconds) else min(max(0.0, seconds), MAX_SECONDS)
+
+
+def one_line(text: str | None) -> str | None:
+    """Cut a message to what a record holds, and to text that every store can hold."""
+    if not text:
+        return None
+    if len(text) > MAX_MESSAGE_CHARS:
+        text = f"{text[: MAX_MESSAGE_CHARS - 40]}… ({len(text):,} characters)"
+    # Lone surrogates have no UTF-8 form.
+    return text.encode("utf-8", "backslashreplace").decode()
