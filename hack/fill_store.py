@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from zerog.ledger.codec import write_record
 from zerog.model.record import (
     Attempt,
     Cause,
@@ -18,8 +19,8 @@ from zerog.model.record import (
     JobRecord,
     State,
     WorkerIdentity,
-    to_document,
 )
+from zerog.settings import CouchbaseSettings, environment, load
 from zerog.store import open_datastore
 
 AT_ONCE = 1000
@@ -55,7 +56,7 @@ def _uuid7(created: datetime, random_: random.Random) -> UUID:
 
 async def fill(url: str, count: int) -> None:
     """Insert the jobs, oldest first."""
-    store = await open_datastore(url)
+    store = await open_datastore(url, load(CouchbaseSettings, environment()))
     random_, begin = random.Random(1), datetime.now(UTC) - PAST
     try:
         for start in range(0, count, AT_ONCE):
@@ -64,7 +65,7 @@ async def fill(url: str, count: int) -> None:
                 for number in range(start, min(start + AT_ONCE, count))
             ]
             await asyncio.gather(
-                *[store.insert("jobs", item.uuid, to_document(item)) for item in records]
+                *[store.insert("jobs", item.uuid, write_record(item)) for item in records]
             )
     finally:
         await store.close()

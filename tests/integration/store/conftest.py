@@ -1,7 +1,7 @@
 """A datastore of each kind, new for every test: what the contract suite runs over.
 
 Couchbase is the real SDK against the tests' own protocol server (`tests.couchbase`), one
-process for all tests and a scope for each; with `ZEROG_TEST_COUCHBASE_URL` it is also a
+process for all tests and a scope for each; with `TEST_COUCHBASE_URL` it is also a
 real server, whose scope is made anew for each test.
 """
 
@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import REAL_URL, configure, new_scope, real_scope
+from tests.store.memory import MemoryDatastore
+from tests.store.opening import open_datastore
 
-from zerog.store import open_datastore
-from zerog.store.memory import MemoryDatastore
 from zerog.store.port import Datastore
 
 #: Returns when so many seconds have passed for the store.
 LetPass = Callable[[float], Awaitable[None]]
 
 STORES = ["memory", "sqlite", "couchbase", *(["couchbase-real"] if REAL_URL else [])]
+#: Where the store in memory is; no other process and no `open_datastore` finds it.
+MEMORY = "memory:"
 #: Listings have a second implementation, for clusters without a query service.
 LISTING_STORES = [*STORES, "couchbase-kv"]
 
@@ -43,7 +45,7 @@ async def store_url(
     """Where an empty store of the kind is."""
     match store_kind:
         case "memory":
-            yield "memory:"
+            yield MEMORY
         case "sqlite":
             yield f"sqlite:///{tmp_path}/store.db"
         case "couchbase-real":
@@ -58,6 +60,9 @@ async def store_url(
 
 @pytest.fixture
 async def store(store_url: str) -> AsyncIterator[Datastore]:
+    if store_url == MEMORY:
+        yield MemoryDatastore()
+        return
     # Couchbase imitated on a busy machine takes its time over the largest documents.
     opened = await open_datastore(store_url, deadline_seconds=30.0)
     yield opened

@@ -16,9 +16,9 @@ from zerog.model.errors import (
     DocumentTooLargeError,
     RevisionConflictError,
 )
+from zerog.model.limits import MAX_DOCUMENT_BYTES
 from zerog.store.port import (
     COLLECTIONS,
-    MAX_DOCUMENT_BYTES,
     MAX_KEY_BYTES,
     Collection,
     Datastore,

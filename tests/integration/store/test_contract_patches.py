@@ -14,8 +14,8 @@ from zerog.model.errors import (
     PathMissingError,
     RevisionConflictError,
 )
+from zerog.model.limits import MAX_DOCUMENT_BYTES
 from zerog.store.port import (
-    MAX_DOCUMENT_BYTES,
     MAX_PATCH_OPS,
     MAX_PATH_DEPTH,
     Datastore,

@@ -1,9 +1,21 @@
 """The counts of the last hours over every datastore."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 from zerog.ledger.stats import Stats, minute_key, read_history
+from zerog.model import events, life
+from zerog.model.record import JobRecord, WorkerIdentity, new_job_id
 from zerog.store.port import Datastore
+
+
+def start(stats: Stats, queue: str, waited: float) -> None:
+    """Count the begin of a job that has waited for so long."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    queued = JobRecord(new_job_id(), "T", queue, now, now)
+    then = now + timedelta(seconds=waited)
+    step = life.step(queued, events.Claimed(WorkerIdentity("w"), 1), then)
+    stats.count(queued, step.record, then)
 
 
 async def test_processes_add_to_the_counts_of_a_queue_whatever_its_name(store: Datastore) -> None:
@@ -12,7 +24,7 @@ async def test_processes_add_to_the_counts_of_a_queue_whatever_its_name(store: D
         process = Stats(store, lambda: now)
         for queue in ("media", "a.b-c_d"):
             process.accepted(queue)
-            process.started(queue, 0.5)
+            start(process, queue, 0.5)
         await process.flush()
 
     _, queues = await read_history(store, now, 2)

@@ -2,29 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import configure, new_scope
+from tests.store.memory import MemoryDatastore
+from tests.store.opening import open_datastore
 
 from zerog.cli.main import main
-from zerog.model.documents import events_key, input_key, output_key
+from zerog.ledger.codec import read_record, write_record
+from zerog.ledger.copying import compare, copy_all
+from zerog.model.documents import TypeDocument, input_key, log_key, output_key, write
 from zerog.model.errors import DatastoreUnavailableError
-from zerog.model.record import (
-    Attempt,
-    Cause,
-    JobRecord,
-    State,
-    WorkerIdentity,
-    new_job_id,
-    to_document,
-)
-from zerog.store import open_datastore
-from zerog.store.copying import compare, copy_all
-from zerog.store.memory import MemoryDatastore
+from zerog.model.limits import LINES_PER_CHUNK
+from zerog.model.record import Attempt, Cause, JobRecord, State, WorkerIdentity, new_job_id
 from zerog.store.port import Collection, Datastore, Document, JobFilter
 
 NOW = datetime.now(UTC)
@@ -53,10 +47,10 @@ async def fill(store: Datastore, jobs: int = JOBS) -> list[JobRecord]:
             await store.insert("blobs", input_key(record.uuid), {"parameters": {"n": 1}})
             await store.insert("blobs", output_key(record.uuid, 1), {"data": "x" * 5000})
             for chunk in range(2):
-                line = {str(chunk * 200): {"message": f"line {chunk}"}}
-                await store.insert("events", events_key(record.uuid, 1, chunk), {"e": line})
-        await store.insert("jobs", record.uuid, to_document(record))
-    await store.upsert("types", "T", {"name": "T"})
+                line = {"seq": chunk * LINES_PER_CHUNK, "message": f"line {chunk}"}
+                await store.insert("events", log_key(record.uuid, 1, chunk), {"lines": [line]})
+        await store.insert("jobs", record.uuid, write_record(record))
+    await store.upsert("types", "T", write(TypeDocument("T", "q", {})))
     await store.insert("idempotency", "key", {"uuids": [records[0].uuid]})
     return records
 
@@ -70,7 +64,7 @@ async def everything(
         uuid = record.uuid
         places += [("jobs", uuid), ("progress", uuid), ("blobs", input_key(uuid))]
         places += [("blobs", output_key(uuid, 1))]
-        places += [("events", events_key(uuid, 1, chunk)) for chunk in range(3)]
+        places += [("events", log_key(uuid, 1, chunk)) for chunk in range(3)]
     found = {place: await store.get(*place) for place in places}
     return {place: item.document if item else None for place, item in found.items()}
 
@@ -141,14 +135,14 @@ async def test_what_the_target_has_newer_is_left_alone(
     newer = replace(records[0], priority=0, changed_time=NOW + timedelta(seconds=1))
     stored = await target.get("jobs", newer.uuid)
     assert stored is not None
-    await target.replace("jobs", newer.uuid, to_document(newer), stored.revision)
+    await target.replace("jobs", newer.uuid, write_record(newer), stored.revision)
 
     report = await copy_all(source, target, lambda count: None)
 
     assert (report.jobs, report.present) == (0, JOBS)
     stored = await target.get("jobs", newer.uuid)
     assert stored is not None
-    assert stored.document == to_document(newer)
+    assert read_record(stored.document) == newer
 
 
 async def test_what_the_source_has_newer_is_copied_again(
@@ -159,7 +153,7 @@ async def test_what_the_source_has_newer_is_copied_again(
     newer = replace(records[0], priority=0, changed_time=NOW + timedelta(seconds=1))
     stored = await source.get("jobs", newer.uuid)
     assert stored is not None
-    await source.replace("jobs", newer.uuid, to_document(newer), stored.revision)
+    await source.replace("jobs", newer.uuid, write_record(newer), stored.revision)
 
     report = await copy_all(source, target, lambda count: None)
 
@@ -168,7 +162,7 @@ async def test_what_the_source_has_newer_is_copied_again(
 
 async def test_a_job_whose_retention_is_over_is_not_copied(source: Datastore) -> None:
     old = replace(finished(1), finished_time=NOW - timedelta(days=60))
-    await source.insert("jobs", old.uuid, to_document(old))
+    await source.insert("jobs", old.uuid, write_record(old))
 
     report = await copy_all(source, MemoryDatastore(), lambda count: None)
 
@@ -178,7 +172,7 @@ async def test_a_job_whose_retention_is_over_is_not_copied(source: Datastore) ->
 async def test_a_copied_finished_job_expires_as_before(source: Datastore) -> None:
     record = finished(1)
     soon = replace(record, limits=replace(record.limits, retain_ok_seconds=3600.0))
-    await source.insert("jobs", soon.uuid, to_document(soon))
+    await source.insert("jobs", soon.uuid, write_record(soon))
     now = 0.0
     target = MemoryDatastore(clock=lambda: now)
     await copy_all(source, target, lambda count: None)

@@ -15,10 +15,10 @@ import pytest
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import configure, new_scope
 from tests.integration.store.test_copying import everything, fill
+from tests.store.opening import open_datastore
 
 from zerog.cli.main import main
 from zerog.model.record import JobRecord
-from zerog.store import open_datastore
 from zerog.store.port import JobFilter
 
 #: For what has to happen some time; these machines are sometimes very slow.

@@ -10,6 +10,7 @@ import pytest
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import configure, new_scope
 from tests.ports import free_port
+from tests.store.opening import open_datastore
 
 from zerog.model.errors import (
     AmbiguousWriteError,
@@ -19,7 +20,6 @@ from zerog.model.errors import (
     DocumentExistsError,
     RevisionConflictError,
 )
-from zerog.store import open_datastore
 from zerog.store.couchbase import connection
 from zerog.store.port import Datastore, PatchOp
 

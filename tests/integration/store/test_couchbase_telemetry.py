@@ -20,11 +20,12 @@ NAME = "zerog-of-this-test"
 PROCESS_SECONDS = 100.0
 #: What a process does with a store, and ends: what is left is sent then.
 USE_A_STORE = """
-import asyncio, sys
+import asyncio, os, sys
+from zerog.settings import CouchbaseSettings, load
 from zerog.store import open_datastore
 
 async def use() -> None:
-    store = await open_datastore(sys.argv[1])
+    store = await open_datastore(sys.argv[1], load(CouchbaseSettings, os.environ))
     await store.insert("jobs", "key", {"n": 1})
     await store.get("jobs", "key")
     await store.close()

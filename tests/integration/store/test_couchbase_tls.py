@@ -10,9 +10,9 @@ import pytest
 from tests.couchbase.authority import Authority, Certificate
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import configure, new_scope
+from tests.store.opening import open_datastore
 
 from zerog.model.errors import ConfigError, DatastoreError, DatastoreUnavailableError
-from zerog.store import open_datastore
 from zerog.store.couchbase import connection
 from zerog.store.port import JobFilter
 

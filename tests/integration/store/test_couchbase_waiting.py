@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import configure, new_scope
+from tests.store.opening import open_datastore
 
 from zerog.model.errors import ConfigError, DatastoreUnavailableError
-from zerog.store import open_datastore
 from zerog.store.port import Datastore
 
 #: How long an attempt may take that cannot succeed, and what has to happen some time.

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -223,4 +224,18 @@ async def test_a_full_disk_refuses_writes_and_heals(path: Path) -> None:
     assert str(path) in str(caught.value)
     assert still_there is not None
     await store.insert("blobs", "big", {"text": "x" * 1024 * 1024}, durable=True)
+    await store.close()
+
+
+async def test_a_lease_is_not_kept_by_a_clock_that_was_set_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_datastore(f"sqlite:///{path}")
+    assert await store.try_lock("repair", "who is gone", seconds=10)
+    here = time.time
+
+    monkeypatch.setattr(time, "time", lambda: here() - 3600)
+
+    assert await store.try_lock("repair", "me", seconds=10)
+    assert not await store.try_lock("repair", "you", seconds=10)
     await store.close()

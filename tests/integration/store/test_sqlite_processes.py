@@ -137,7 +137,7 @@ async def test_a_lock_held_beyond_the_deadline_makes_writes_unavailable_until_it
     assert await line(holder) == "held"
 
     begun = time.monotonic()
-    with pytest.raises(DatastoreUnavailableError, match="locked"):
+    with pytest.raises(DatastoreUnavailableError, match=rf"locked by process {holder.pid} \("):
         await store.insert("jobs", "meanwhile", {})
     waited_seconds = time.monotonic() - begun
 

@@ -1,40 +1,174 @@
-"""How long the documents beside a job's record are kept: as long as the record itself.
+"""The documents beside a job's record: progress, log, large parameters and outputs.
 
-Whoever finishes a job (worker, API, a claim that finds it cancelled) lets its progress, log
-lines and blobs vanish when the record does; whoever replays it keeps what it still needs.
+They live as long as the record. While the job is unfinished they have an expiry far ahead
+(`UNFINISHED_SECONDS`), so that nothing stays for ever whatever goes wrong; the job's end sets their
+time to the record's. `each` is the one walker: expiring, removing and copying use it. Writing for
+a running attempt is in `zerog.ledger.reports`.
 """
 
-import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
 
 from zerog.model import life
-from zerog.model.documents import events_key, input_key, output_key
-from zerog.model.errors import DatastoreError
-from zerog.model.record import JobRecord
-from zerog.store.port import Datastore
+from zerog.model.documents import (
+    Input,
+    LogChunk,
+    LogLine,
+    Output,
+    Progress,
+    chunk_of,
+    input_key,
+    log_key,
+    output_key,
+    read,
+    write,
+)
+from zerog.model.errors import DocumentExistsError
+from zerog.model.limits import UNFINISHED_SECONDS
+from zerog.model.record import Cause, JobRecord, State
+from zerog.store.port import Collection, Datastore
 
-#: Longer than any job may be delayed; a job that ends sets its own time anew.
-REPLAY_SECONDS = 2 * 366 * 86400.0
+#: A job's parameters are given a new expiry when a claim is this much later than the last one.
+_REFRESH = timedelta(days=180)
+
+#: Does something with one document, e.g. removes it; whether there was one.
+Visit = Callable[[Collection, str], Awaitable[bool]]
 
 
-async def expire_side_documents(store: Datastore, record: JobRecord) -> None:
-    """Let what belongs to a finished job vanish with it. A store that is away keeps it longer."""
+async def each(record: JobRecord, visit: Visit) -> None:
+    """Visit every document beside a record."""
+    await visit("progress", record.uuid)
+    if record.has_input_blob:
+        await visit("blobs", input_key(record.uuid))
+    if record.output_blob_attempt is not None:
+        await visit("blobs", output_key(record.uuid, record.output_blob_attempt))
+    for attempt in record.attempts:
+        await each_of_log(record, attempt.number, visit)
+
+
+async def each_of_log(record: JobRecord, attempt: int, visit: Visit) -> None:
+    """Visit the chunks of one attempt's log."""
+    chunk = 0
+    while await visit("events", log_key(record.uuid, attempt, chunk)):
+        chunk += 1
+
+
+async def expire(store: Datastore, record: JobRecord) -> None:
+    """Let what belongs to a finished job vanish when its record does."""
     seconds = life.retention_seconds(record)
-    with contextlib.suppress(DatastoreError):
-        await store.expire("progress", record.uuid, seconds)
-        if record.has_input_blob:
-            await store.expire("blobs", input_key(record.uuid), seconds)
-        if record.output_blob_attempt is not None:
-            key = output_key(record.uuid, record.output_blob_attempt)
-            await store.expire("blobs", key, seconds)
-        for attempt in record.attempts:
-            chunk = 0
-            while await store.expire(
-                "events", events_key(record.uuid, attempt.number, chunk), seconds
-            ):
-                chunk += 1
+    await each(record, lambda collection, key: store.expire(collection, key, seconds))
+
+
+async def remove(store: Datastore, record: JobRecord) -> None:
+    """Remove what belongs to a job whose record is gone, but for its parameters: see
+    `zerog.ledger.jobs`."""
+    await each(replace(record, has_input_blob=False), store.remove)
+
+
+async def remove_log(store: Datastore, record: JobRecord, attempt: int) -> None:
+    """Remove the log of an attempt that the record no longer lists."""
+    await each_of_log(record, attempt, store.remove)
+
+
+async def write_input(store: Datastore, record: JobRecord, parameters: dict[str, Any]) -> bool:
+    """Store parameters that are too large for the record, as safely as the record itself.
+
+    False if they are there already: of an earlier request with the same Idempotency-Key.
+    """
+    document = write(Input(parameters))
+    key = input_key(record.uuid)
+    try:
+        await store.insert("blobs", key, document, durable=True, expire_seconds=UNFINISHED_SECONDS)
+    except DocumentExistsError:
+        return False
+    return True
 
 
 async def keep_input(store: Datastore, record: JobRecord) -> None:
-    """Keep a replayed job's parameters until it has run."""
-    if record.has_input_blob:
-        await store.expire("blobs", input_key(record.uuid), REPLAY_SECONDS)
+    """Keep the parameters of a job that is to run again."""
+    await store.expire("blobs", input_key(record.uuid), UNFINISHED_SECONDS)
+
+
+def needs_keeping(before: JobRecord, after: JobRecord) -> bool:
+    """Whether a change makes a job need its parameters for longer: a replay, or the first claim
+    in a long time. Pure."""
+    if not after.has_input_blob or after.is_finished:
+        return False
+    last = before.attempts[-1].started_time if before.attempts else before.created_time
+    periods = [(time - before.created_time) // _REFRESH for time in (last, after.changed_time)]
+    return after.replays > before.replays or periods[0] != periods[1]
+
+
+async def read_input(store: Datastore, record: JobRecord) -> dict[str, Any] | None:
+    """Return a job's parameters, wherever they are; None if they are missing."""
+    if not record.has_input_blob:
+        return record.parameters or {}
+    blob = await store.get("blobs", input_key(record.uuid))
+    return read(blob.document, Input, record.uuid).parameters if blob is not None else None
+
+
+async def write_output(store: Datastore, record: JobRecord, data: Any) -> None:
+    """Store output that is too large for the record of a job that ends now."""
+    key = output_key(record.uuid, record.attempt)
+    try:
+        await store.insert(
+            "blobs",
+            key,
+            write(Output(data)),
+            durable=True,
+            expire_seconds=life.retention_seconds(record),
+        )
+    except DocumentExistsError:
+        pass  # written by an earlier try whose answer was lost
+
+
+async def read_output(store: Datastore, record: JobRecord) -> Any:
+    """Return a job's output data, wherever it is; None if there is none."""
+    if record.output_blob_attempt is None:
+        return record.data
+    blob = await store.get("blobs", output_key(record.uuid, record.output_blob_attempt))
+    return read(blob.document, Output, record.uuid).data if blob is not None else None
+
+
+async def read_completeness(store: Datastore, record: JobRecord) -> float:
+    """Return how much of a job is done, as it last reported."""
+    if record.state is State.SUCCEEDED:
+        return 1.0
+    if record.state is State.QUEUED or record.attempt == 0:
+        return 0.0  # it begins: for the first time, again, or where its own state says
+    stored = await store.get("progress", record.uuid)
+    if stored is None:
+        return 0.0
+    progress = read(stored.document, Progress, record.uuid)
+    return progress.completeness if still_holds(record, progress.attempt) else 0.0
+
+
+def still_holds(record: JobRecord, attempt: int) -> bool:
+    """Whether what an attempt reported of a job's completeness holds now: it is the last one, or
+    each since then has continued what was there. Pure."""
+    since = [item for item in record.attempts if item.number >= attempt]
+    return all(item.cause is Cause.CONTINUED for item in since[:-1])
+
+
+async def read_log(
+    store: Datastore, record: JobRecord, after: tuple[int, int] = (0, -1)
+) -> AsyncIterator[tuple[int, LogLine]]:
+    """Give a job's log in the order of writing, each line with its attempt.
+
+    `after` is an attempt and the number of the last line that is known of it; chunks before that
+    are not read.
+    """
+    for attempt in record.attempts:
+        number = attempt.number
+        if number < after[0]:
+            continue
+        known = after[1] if number == after[0] else -1
+        chunk = chunk_of(max(known, 0))
+        while stored := await store.get("events", log_key(record.uuid, number, chunk)):
+            for line in read(stored.document, LogChunk, record.uuid).lines:
+                if line.seq > known:
+                    yield number, line
+            chunk += 1

@@ -1,41 +1,38 @@
 """Repair: compare datastore and queue, and put back what has no queue entry.
 
-The document is the truth, an entry only says that somebody should look at it; so an
-entry too many is harmless (the claim drops it) and an entry too few is what this module
-is for. A document that is not finished should have a live entry: one that was accepted
-but never queued has none recorded, one whose server lost its disk has one recorded that
-is not there any more, or that belongs to another job (ids start anew), which the
-entry's body tells.
+The record is the truth, an entry only says that somebody should look at it; so an entry too many is
+harmless (the claim drops it) and an entry too few is what this module is for. A job that is not
+finished should have a live entry: one that was accepted but never queued has none noted, one whose
+server lost its disk has one noted that does not exist, or that belongs to another job (ids start
+again), which the entry's body shows.
 
-One process at a time repairs (a lease in the datastore), but two would do no harm.
+Each record and each entry stands for itself: one that cannot be read or put back is reported, and
+the pass goes on. One process at a time repairs (a lease in the datastore), but two would do no
+harm.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from zerog.model import life
+from zerog.ledger import types
+from zerog.ledger.codec import read_record
+from zerog.ledger.jobs import Jobs, Kept
+from zerog.model import events, life
 from zerog.model.errors import (
-    DatastoreError,
-    DocumentNotFoundError,
     InvalidTubeNameError,
+    JobError,
     QueueError,
-    RevisionConflictError,
+    UnreadableDocumentError,
+    ZeroGError,
 )
-from zerog.model.names import tube_name, worker_name
-from zerog.model.record import (
-    JobRecord,
-    State,
-    format_time,
-    from_document,
-    is_job_id,
-    to_document,
-)
-from zerog.queue.port import Entry, Producer
-from zerog.store.port import Datastore, JobFilter, Stored
+from zerog.model.names import check_queue_name, queue_of_tube, tube_name, worker_name
+from zerog.model.record import JobRecord, State, format_time
+from zerog.queue.port import Entry, QueueConnection
+from zerog.store.port import Datastore, JobFilter
 
 log = logging.getLogger(__name__)
 
@@ -43,176 +40,241 @@ LEASE = "repair"
 #: How often the background loop looks. A lost job waits about this long.
 PERIOD_SECONDS = 2.0
 LEASE_SECONDS = 10.0
-#: A document younger than this may still be on its way to the queue.
-GRACE_SECONDS = 5.0
+#: A job without a noted entry that is younger than this may still be on its way to the queue, or
+#: its entry is about to be noted (`zerog.ledger.dispatch`).
+GRACE_SECONDS = 4.0
+#: A new server is looked through again for this long: ids that the old one gave may still be noted.
+SETTLE_SECONDS = 10.0
 #: Every entry is looked up this often, even when nothing suggests a loss.
 FULL_CHECK_SECONDS = 300.0
 PAGE = 200
-UNFINISHED = (State.QUEUED, State.RUNNING, State.WAITING)
+#: States of jobs that should have an entry.
+OPEN_STATES = (State.QUEUED, State.RUNNING, State.WAITING)
 #: Buried entries looked at in one pass over a tube.
 MAX_BURIED = 1000
+#: A buried entry that names no job keeps no place before others.
+LAST_PRIORITY = 9
+
+#: How a pass that found a queue connection closed gets another one.
+Connect = Callable[[], Awaitable[QueueConnection]]
 
 
 @dataclass(slots=True)
 class RepairReport:
     """What one pass saw and did."""
 
-    #: Documents looked at.
+    #: Records looked at.
     checked: int = 0
     #: UUIDs of jobs that were put back on their tube.
     requeued: list[str] = field(default_factory=list)
-    #: Entries of known, unfinished jobs that were buried and are ready again.
+    #: Buried entries of unfinished jobs, which are ready again.
     kicked: list[str] = field(default_factory=list)
-    #: Bodies of buried entries without a document, which stay buried.
+    #: Buried entries without a job, which stay buried.
     unknown: list[str] = field(default_factory=list)
-    #: Bodies of buried entries whose job is finished; the entries were deleted.
+    #: Buried entries of finished jobs, which were deleted.
     dropped: list[str] = field(default_factory=list)
-    #: Documents that cannot be read.
-    unreadable: list[str] = field(default_factory=list)
+    #: Records that cannot be read, and jobs that could not be put back.
+    failed: list[str] = field(default_factory=list)
 
 
 async def repair_once(
-    store: Datastore, producer: Producer, *, grace_seconds: float = GRACE_SECONDS, full: bool = True
+    jobs: Jobs, queue: QueueConnection, *, grace_seconds: float = GRACE_SECONDS, full: bool = True
 ) -> RepairReport:
     """Look at every unfinished job and put back those without a live queue entry.
 
-    With `full` false only queued jobs without a recorded entry are looked at and put back,
-    however many wait. Raises what store and queue raise: a pass that sees only half must
-    not decide.
+    With `full` false only queued jobs without a noted entry are looked at and put back, however
+    many wait. Without a noted entry a job is given `grace_seconds` to get one. Raises what store
+    and queue raise when they are unavailable: a pass that sees only half must not decide.
     """
     report = RepairReport()
-    before = format_time(datetime.now(UTC) - timedelta(seconds=grace_seconds))
+    before = datetime.now(UTC) - timedelta(seconds=grace_seconds)
     chosen = (
-        JobFilter(states=UNFINISHED, changed_before=before)
+        JobFilter(states=OPEN_STATES)
         if full
-        else JobFilter(states=(State.QUEUED,), changed_before=before, without_entry=True)
+        else JobFilter(
+            states=(State.QUEUED,), changed_before=format_time(before), without_entry=True
+        )
     )
-    async for stored in _jobs(store, chosen):
-        report.checked += 1
-        try:
-            record = from_document(stored.document)
-            tube_name(record.queue)
-        except (KeyError, TypeError, ValueError) as error:
-            log.error("a control document is not readable: %r", error)
-            report.unreadable.append(str(stored.document.get("uuid")))
-            continue
-        if await _is_lost(producer, record):
-            await _put_back(store, producer, record, stored.revision, report)
+    async for page in _pages(jobs.store, chosen, report):
+        bodies = await queue.peek_many(
+            [kept.record.entry_id for kept in page if kept.record.entry_id is not None]
+        )
+        missing = [
+            kept
+            for kept in page
+            if bodies.get(kept.record.entry_id or 0) != kept.record.uuid
+            and (kept.record.entry_id is not None or kept.record.changed_time <= before)
+        ]
+        # What a server lost goes back together. The others, one by one, each looked at again: most
+        # of them are being noted at this moment.
+        for some in [missing] if full else [[kept] for kept in missing]:
+            await _put_back(jobs, queue, some, report)
     if full:
-        await _unbury(store, producer, report)
+        await _unbury(jobs, queue, report)
     return report
 
 
-async def _jobs(store: Datastore, job_filter: JobFilter) -> AsyncIterator[Stored]:
+async def _pages(
+    store: Datastore, chosen: JobFilter, report: RepairReport
+) -> AsyncIterator[list[Kept]]:
     cursor: str | None = None
     while True:
-        page = await store.list_jobs(job_filter, limit=PAGE, cursor=cursor)
+        page = await store.list_jobs(chosen, limit=PAGE, cursor=cursor)
+        kept: list[Kept] = []
         for stored in page.jobs:
-            yield stored
+            report.checked += 1
+            try:
+                record = read_record(stored.document)
+                check_queue_name(record.queue)
+                kept.append(Kept(record, stored.revision, stored.document))
+            except (UnreadableDocumentError, InvalidTubeNameError) as error:
+                log.error("%s", error)
+                report.failed.append(str(stored.document.get("uuid")))
+        yield kept
         if page.cursor is None:
             return
         cursor = page.cursor
 
 
-async def _is_lost(producer: Producer, record: JobRecord) -> bool:
-    if record.entry_id is None:
-        return True
-    return await producer.peek(record.entry_id) != record.uuid
-
-
 async def _put_back(
-    store: Datastore, producer: Producer, record: JobRecord, revision: str, report: RepairReport
+    jobs: Jobs, queue: QueueConnection, missing: Sequence[Kept], report: RepairReport
 ) -> None:
-    delay = life.delay_until(record.not_before_time, datetime.now(UTC))
-    entry_id = await producer.put(
-        tube_name(record.queue), record.uuid, priority=record.priority, delay_seconds=delay
+    """Put jobs back whose entries were missing a moment ago, if they are still as they were seen.
+
+    They are put in their order, and all of them at once.
+    """
+    found = await jobs.read_many([kept.record.uuid for kept in missing])
+    # One that has moved on has its entry with it; the next pass looks again.
+    unmoved = [
+        now
+        for seen in missing
+        if isinstance(now := found.get(seen.record.uuid), Kept) and now.revision == seen.revision
+    ]
+    ended = await asyncio.gather(
+        *[_put_one_back(jobs, queue, kept, report) for kept in unmoved], return_exceptions=True
     )
-    report.requeued.append(record.uuid)
-    log.warning("job %s had no queue entry and was put back", record.uuid)
-    with contextlib.suppress(RevisionConflictError, DocumentNotFoundError):
-        # A conflict means that somebody moved the job on; what moved it has an entry.
-        document = to_document(replace(record, entry_id=entry_id))
-        await store.replace("jobs", record.uuid, document, revision)
+    for outcome in ended:
+        if outcome is not None:
+            raise outcome
 
 
-async def _unbury(store: Datastore, producer: Producer, report: RepairReport) -> None:
-    """Look at buried entries: of a live job, of a finished one, of none."""
-    for tube in await producer.tubes():
-        for _ in range(MAX_BURIED):
-            entry = await producer.peek_buried(tube)
+async def _put_one_back(
+    jobs: Jobs, queue: QueueConnection, kept: Kept, report: RepairReport
+) -> None:
+    record = kept.record
+    uuid = record.uuid
+    delay = life.delay_until(record.not_before_time, datetime.now(UTC))
+    ref = await queue.put(
+        tube_name(record.queue), uuid, priority=record.priority, delay_seconds=delay
+    )
+    report.requeued.append(uuid)
+    log.warning("job %s had no queue entry and was put back", uuid)
+    try:
+        applied = await jobs.apply(uuid, events.Queued(ref.id, record.entry_id), kept)
+    except (JobError, UnreadableDocumentError) as error:
+        log.debug("job %s has moved on: %s", uuid, error)
+    else:
+        if isinstance(applied.action, events.Delete):  # it ended meanwhile
+            await queue.delete(ref.id)
+
+
+async def _unbury(jobs: Jobs, queue: QueueConnection, report: RepairReport) -> None:
+    """Look at the buried entries of our queues: of a live job, of a finished one, of none."""
+    for tube in await queue.tubes():
+        name = queue_of_tube(tube)
+        if name is None:
+            continue
+        for _ in range(min((await queue.tube_stats(tube)).buried, MAX_BURIED)):
+            entry = await queue.peek_buried(tube)
             if entry is None:
                 break
-            record = await _record_of(store, entry)
-            if record is None:
-                report.unknown.append(entry.body)
-                break  # it stays where it is, and hides those behind it
-            if record.is_finished:
-                await producer.delete(entry.id)
-                report.dropped.append(entry.body)
-            else:
-                await producer.kick(entry.id)
-                report.kicked.append(entry.body)
+            await _look_at_buried(jobs, queue, entry, report)
 
 
-async def _record_of(store: Datastore, entry: Entry) -> JobRecord | None:
+async def _look_at_buried(
+    jobs: Jobs, queue: QueueConnection, entry: Entry, report: RepairReport
+) -> None:
+    record = await _record_of(jobs, entry)
+    if record is None:
+        report.unknown.append(entry.body)
+        # Behind the others, so that it hides none of them.
+        if (taken := await queue.reserve_entry(entry.id)) is not None:
+            await queue.bury(taken.id, priority=LAST_PRIORITY)
+    elif record.is_finished:
+        await queue.delete(entry.id)
+        report.dropped.append(entry.body)
+    else:
+        await queue.kick(entry.id)
+        report.kicked.append(entry.body)
+
+
+async def _record_of(jobs: Jobs, entry: Entry) -> JobRecord | None:
     """Return the job of an entry; None if there is none, or none that can be read."""
-    stored = await store.get("jobs", entry.body) if is_job_id(entry.body) else None
-    try:
-        return from_document(stored.document) if stored is not None else None
-    except (KeyError, TypeError, ValueError):
-        return None
+    found = (await jobs.read_many([entry.body])).get(entry.body)
+    return found.record if isinstance(found, Kept) else None
 
 
 @dataclass(slots=True)
 class Background:
     """The loop that repairs while an API process runs."""
 
-    store: Datastore
-    producer: Producer
-    owner: str
+    jobs: Jobs
+    connect: Connect
+    owner: str = field(default_factory=worker_name)
+    _queue: QueueConnection | None = None
     _server_id: str | None = None
+    #: When the server was first seen, and when the last full pass began.
+    _new_since: float = float("-inf")
     _last_full: float = float("-inf")
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Repair every few seconds until told to stop. It survives the absence of store
-        and queue."""
-        while not stop.is_set():
-            try:
-                if await self.store.try_lock(LEASE, self.owner, seconds=LEASE_SECONDS):
-                    await self._look()
-            except (DatastoreError, QueueError, InvalidTubeNameError) as error:
-                log.warning("repair waits: %s", error)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PERIOD_SECONDS)
+    async def run(self) -> None:
+        """Repair every few seconds until cancelled. It survives the absence of store and queue."""
+        try:
+            while True:
+                try:
+                    if await self.jobs.store.try_lock(LEASE, self.owner, seconds=LEASE_SECONDS):
+                        await self._look(await self._connected())
+                except ZeroGError as error:
+                    log.warning("repair waits: %s", error)
+                except Exception:  # repair must not end for a single thing that it stumbles over
+                    log.exception("repair")
+                await asyncio.sleep(PERIOD_SECONDS)
+        finally:
+            if self._queue is not None:
+                with contextlib.suppress(QueueError):
+                    await self._queue.close()
 
-    async def _look(self) -> None:
+    async def _connected(self) -> QueueConnection:
+        if self._queue is None or self._queue.closed:
+            self._queue = None
+            self._queue = await self.connect()
+        return self._queue
+
+    async def _look(self, queue: QueueConnection) -> None:
         now = asyncio.get_running_loop().time()
-        server = await self.producer.server_stats()
+        server = await queue.server_id()
+        if server != self._server_id:
+            self._server_id, self._new_since = server, now
         full = (
-            server.id != self._server_id
+            self._last_full < self._new_since + SETTLE_SECONDS
             or now - self._last_full >= FULL_CHECK_SECONDS
-            or await self._misses_entries()
+            or await self._misses_entries(queue)
         )
-        await repair_once(self.store, self.producer, full=full)
+        await repair_once(self.jobs, queue, full=full)
         if full:
-            # Only after a pass that came to its end is a new server known to be looked through.
-            self._server_id, self._last_full = server.id, now
+            # Only after a pass that came to its end is the server known to be looked through.
+            self._last_full = now
 
-    async def _misses_entries(self) -> bool:
+    async def _misses_entries(self, queue: QueueConnection) -> bool:
         """Whether a queue holds fewer entries than there are old unfinished jobs.
 
         The entries are counted first: a job that is unfinished afterwards, and was before, had one.
         """
-        types = await self.store.scan("types")
         before = format_time(datetime.now(UTC) - timedelta(seconds=GRACE_SECONDS))
-        for queue in {str(stored.document["queue"]) for stored in types.values()}:
-            tube = await self.producer.tube_stats(tube_name(queue))
-            waiting = JobFilter(states=UNFINISHED, queues=(queue,), changed_before=before)
-            if await self.store.count_jobs(waiting) > tube.entries:
+        registered = await types.read_all(self.jobs.store)
+        for name in {job_type.queue for job_type, _ in registered.values()}:
+            tube = await queue.tube_stats(tube_name(name))
+            waiting = JobFilter(states=OPEN_STATES, queues=(name,), changed_before=before)
+            if await self.jobs.store.count_jobs(waiting) > tube.entries - tube.buried:
                 return True
         return False
-
-
-async def background(store: Datastore, producer: Producer, stop: asyncio.Event) -> None:
-    """Run the repair loop of this process until `stop` is set."""
-    await Background(store, producer, worker_name()).run(stop)

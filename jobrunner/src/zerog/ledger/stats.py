@@ -56,36 +56,46 @@ class Stats:
         self._made = ""
 
     def accepted(self, queue: str) -> None:
-        """Count a job that was accepted, or replayed."""
+        """Count a job that was accepted or replayed."""
         self._of(queue)["accepted"] += 1
 
-    def started(self, queue: str, waited_seconds: float) -> None:
-        """Count an attempt that began, and how long its job had been waiting for it."""
+    def count(self, before: JobRecord, after: JobRecord, now: datetime) -> None:
+        """Count what a change of a job's record was."""
+        if after.replays > before.replays:
+            self.accepted(after.queue)
+        if after.attempt > before.attempt:
+            self._count_start(after.queue, waited_seconds(before, now))
+        elif before.current_attempt is not None and after.current_attempt is None:
+            self._count_end(after)
+            self._count_outcome(after)
+        elif after.is_finished and not before.is_finished:
+            self._count_outcome(after)
+
+    def _count_start(self, queue: str, waited: float) -> None:
         counts = self._of(queue)
-        waited = max(0.0, waited_seconds)
         counts["started"] += 1
         counts["waited"] += round(waited * 1000)
         counts[f"w{bisect_left(WAIT_BOUNDS, waited)}"] += 1
 
-    def ended(self, record: JobRecord) -> None:
-        """Count the end of an attempt by what it made of its job, and how long it ran."""
-        self.finished(record)
-        counts = self._of(record.queue)
-        last = record.attempts[-1] if record.attempts else None
-        if last is not None and last.ended_time is not None:
+    def _count_end(self, record: JobRecord) -> None:
+        last = record.attempts[-1]
+        if last.ended_time is not None:
             ran = (last.ended_time - last.started_time).total_seconds()
+            counts = self._of(record.queue)
             counts["ended"] += 1
             counts["ran"] += round(max(0.0, ran) * 1000)
 
-    def finished(self, record: JobRecord) -> None:
-        """Count what became of a job where no attempt ended, e.g. a cancel before any."""
+    def _count_outcome(self, record: JobRecord) -> None:
         self._of(record.queue)[str(record.state) if record.is_finished else "again"] += 1
 
     async def run(self) -> None:
         """Write the counts every few seconds until cancelled; then `flush` writes the rest."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:  # counts are for people: nothing about them must end the process
+                log.exception("counts are lost")
 
     async def flush(self) -> None:
         """Add the counts to their minutes. What surely was not written is kept for next time."""
@@ -138,7 +148,7 @@ def minute_key(seconds: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueHistory:
+class QueueMinutes:
     """What happened in one queue; each list has one item a minute, oldest first."""
 
     counts: dict[str, list[int]]
@@ -151,7 +161,7 @@ class QueueHistory:
 
 async def read_history(
     store: Datastore, now: float, minutes: int
-) -> tuple[list[str], dict[str, QueueHistory]]:
+) -> tuple[list[str], dict[str, QueueMinutes]]:
     """Return the last minutes' beginnings, this one last, and every queue's history."""
     this = datetime.fromtimestamp(now, UTC)
     keys = [
@@ -166,9 +176,9 @@ async def read_history(
     }
 
 
-def history_of(minutes: list[dict[str, Any]]) -> QueueHistory:
+def history_of(minutes: list[dict[str, Any]]) -> QueueMinutes:
     """Turn a queue's counts, minute by minute, into its history. Pure."""
-    return QueueHistory(
+    return QueueMinutes(
         {name: [item.get(name, 0) for item in minutes] for name in COUNTS},
         [_mean(item.get("waited", 0), item.get("started", 0)) for item in minutes],
         [_quantile(item, 0.95) for item in minutes],

@@ -1,46 +1,111 @@
-"""Whether the worker that a document names still lives.
+"""Which workers live: each raises a counter in its own document, several times a second.
 
-A worker's own document carries a counter that it raises several times a second. Whoever
-needs to know watches the counter, not the clock: it lives if the counter moves. So
-clocks may differ between machines, and a frozen worker counts as dead. The reservation
-alone cannot tell, because a worker that lost its connection to the queue still runs its
-job.
+An observer watches the counter, not the clock: a worker lives if its counter moves. So
+clocks may differ between machines, and a frozen worker counts as dead. The reservation alone cannot
+tell, because a worker that lost its connection to the queue still runs its job.
+
+Unknown is not dead: silence counts only while the observer's own beats got through in the same
+time. When the store takes no writes, nobody can beat, and nobody is dead.
 """
 
 import asyncio
+from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
+from zerog.ledger.readable import read_collection
+from zerog.model.documents import WorkerDocument, read, write
+from zerog.model.record import JobId
 from zerog.store.port import Datastore
 
 #: How often a living worker raises its counter.
 BEAT_SECONDS = 0.4
-#: Without a beat for so long, a worker is dead: three beats and some scheduling delay.
+#: Without a beat for this long, a worker may be dead: three beats and some scheduling delay.
 SILENCE_SECONDS = 1.4
-#: A worker's document vanishes this long after its last beat.
-EXPIRE_SECONDS = 15.0
+#: … and it is, when the observer has beaten this often meanwhile.
+SILENCE_BEATS = 3
+#: The next beat may have been composed before the claim that was read; the one after it was not.
+FRESH_BEATS = 2
+#: A watch ends after this long whatever it has seen; the worker is then taken to live.
+WATCH_SECONDS = 15.0
+#: A worker without a beat for this long is not listed any more.
+GONE_SECONDS = 15.0
+#: A worker's document vanishes this long after its last beat: so much later that a clock which is
+#: minutes wrong does not hide a worker that lives.
+EXPIRE_SECONDS = 3600.0
 _LOOK_SECONDS = 0.1
 
 
-async def is_alive(store: Datastore, worker: str, uuid: str) -> bool:
-    """Watch a worker until it has shown that it lives and runs the job, or long enough.
+class Beat:
+    """A worker's own document. `sent` counts the beats that got through."""
 
-    Takes up to `SILENCE_SECONDS`. Raises what the store raises: unknown is not dead.
+    def __init__(self, store: Datastore, document: WorkerDocument) -> None:
+        self._store = store
+        self._document = document
+        self.sent = 0
+
+    async def send(self, **changes: object) -> None:
+        """Write the document with these changes and the next beat. Raises what the store raises."""
+        self._document = replace(
+            self._document,
+            beat=self._document.beat + 1,
+            updated_time=datetime.now(UTC),
+            **changes,
+        )
+        name, document = self._document.name, write(self._document)
+        await self._store.upsert("workers", name, document, expire_seconds=EXPIRE_SECONDS)
+        self.sent += 1
+
+    async def remove(self) -> None:
+        """Take the worker off the list of those that live."""
+        await self._store.remove("workers", self._document.name)
+
+
+class Observer:
+    """Lists the workers that live, by its own clock: those whose counter it has seen moving.
+
+    One that it has never seen before is taken to live, for `GONE_SECONDS`.
     """
-    first = await store.get("workers", worker)
-    if first is None:
-        return False
+
+    def __init__(self) -> None:
+        #: Worker → its beat, and when that was new.
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    async def living(self, store: Datastore, now: float) -> list[WorkerDocument]:
+        """Return the workers that live, by name. `now` is a monotonic clock's."""
+        found = await read_collection(store, "workers", WorkerDocument)
+        before, self._seen = self._seen, {}
+        for name, (worker, _) in found.items():
+            last = before.get(name)
+            same = last is not None and last[0] == worker.beat
+            self._seen[name] = last if last is not None and same else (worker.beat, now)
+        return [
+            worker
+            for name, (worker, _) in sorted(found.items())
+            if now - self._seen[name][1] < GONE_SECONDS
+        ]
+
+
+async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat) -> bool:
+    """Watch a worker until it has shown that it lives and holds the job, or is known to be dead.
+
+    Takes at least `SILENCE_SECONDS` for a silent worker. Raises what the store raises.
+    """
+    first = await _beat_of(store, worker)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + SILENCE_SECONDS
-    while loop.time() < deadline:
+    began, beats = loop.time(), own.sent
+    while (passed := loop.time() - began) < WATCH_SECONDS:
         await asyncio.sleep(_LOOK_SECONDS)
-        seen = await store.get("workers", worker)
-        if seen is None:
+        seen = await _beat_of(store, worker)
+        first = first or seen
+        if seen is not None and first is not None and seen.beat - first.beat >= FRESH_BEATS:
+            return any(item.uuid == uuid for item in seen.running)
+        # A missing document is silence, too: it expires while the store takes no writes.
+        if passed >= SILENCE_SECONDS and own.sent - beats >= SILENCE_BEATS:
             return False
-        if seen.document["beat"] != first.document["beat"]:
-            # This beat is younger than the claim that was read before: its list is up to date.
-            return _runs(seen.document, uuid)
-    return False
+    return True
 
 
-def _runs(document: dict[str, object], uuid: str) -> bool:
-    running = document.get("running")
-    return isinstance(running, list) and any(item["uuid"] == uuid for item in running)
+async def _beat_of(store: Datastore, worker: str) -> WorkerDocument | None:
+    stored = await store.get("workers", worker)
+    return None if stored is None else read(stored.document, WorkerDocument, worker)

@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass
 
+#: Its own generator: a seed that anybody sets for the process does not make pauses alike.
+_RANDOM = random.Random()
 #: Doubling stops here: 2.0 ** 1100 overflows long after every maximum was reached.
 _MAX_DOUBLINGS = 60
 
@@ -28,5 +30,10 @@ class Backoff:
         """
         doublings = min(max(0, failures - 1), _MAX_DOUBLINGS)
         full = min(self.max_seconds, self.first_seconds * 2.0**doublings)
-        share = random.random() if chance is None else chance
+        share = any_chance() if chance is None else chance
         return full * (1 - self.spread + (self.spread + self.above) * share)
+
+
+def any_chance() -> float:
+    """Return a random number from 0 to 1."""
+    return _RANDOM.random()

@@ -9,7 +9,7 @@
     types        <type name>                    `TypeDocument`: what a worker image registered
     workers      <worker name>                  `WorkerDocument`, expires after its last beat
     stats        <minute>                       {"<queue>": {"<count>": n}} (`zerog.ledger.stats`)
-    pools        <namespace>::<pool>            what the operator reports of a pool, expires
+    pools        <namespace>::<pool>            `PoolDocument`, written by the operator, expires
 
 A line of a log is in chunk `number // LINES_PER_CHUNK`, so a reader finds each line without a
 counter: it asks for the next chunk until one is missing.
@@ -79,9 +79,15 @@ class Remembered(_Document, frozen=True):
     uuids: list[JobId]
     #: What two requests with one key must share.
     fingerprint: str
+    #: The jobs were accepted: they are not accepted again, even when they are gone.
+    accepted: bool = False
 
 
-class TypeDocument(_Document, frozen=True, omit_defaults=True):
+#: A keyword in a type's schema: keywords that are left to the class, or true: all of them.
+UNCHECKED = "x-zerog-unchecked"
+
+
+class TypeDocument(_Document, frozen=True):
     """A job type as its worker registered it: what the API needs to accept its jobs."""
 
     name: str
@@ -122,13 +128,36 @@ class WorkerDocument(_Document, frozen=True):
     state: str
     started_time: Time
     updated_time: Time
-    #: Raised with each write: whoever watches it sees that the worker lives.
+    #: Raised with each write. An observer sees by it that the worker lives.
     beat: int
     host: str = ""
     pid: int = 0
     pod: str | None = None
     node: str | None = None
     image: str | None = None
+
+
+class PoolDocument(_Document, frozen=True, omit_defaults=True):
+    """What the operator says of a pool, for people."""
+
+    namespace: str
+    name: str
+    queue: str
+    min_replicas: int
+    max_replicas: int
+    #: Why it has as many workers as it has.
+    decision: str
+    #: Status of its condition Ready: `True`, `False` or `Unknown`.
+    ready: str
+    #: What that condition says.
+    message: str
+    # Counts of its status; None while the operator does not know them.
+    replicas: int | None = None
+    ready_replicas: int | None = None
+    desired_replicas: int | None = None
+    starting: int | None = None
+    retiring: int | None = None
+    busy: int | None = None
 
 
 def read(document: dict[str, Any], kind: type[T], key: str = "") -> T:

@@ -2,14 +2,14 @@
 
     ZeroGError
       ConfigError
-      JobError          JobNotFoundError  UnknownJobTypeError  JobStateError
-                        StaleAttemptError  JobDefinitionError  InvalidParametersError
+      JobError          JobNotFoundError  JobStateError  StaleAttemptError
+                        JobBusyError (transient)  JobDefinitionError  InvalidParametersError
       DatastoreError    DocumentExistsError  DocumentNotFoundError  RevisionConflictError
                         PathExistsError  PathMissingError  DocumentTooLargeError
                         UnreadableDocumentError
                         DatastoreUnavailableError (transient)  AmbiguousWriteError (transient)
       QueueError        QueueUnavailableError (transient)  QueueRefusedError
-                        ReservationLostError  InvalidTubeNameError
+                        InvalidTubeNameError
       NurseryError (transient)
 
 A third party's exceptions stop at the adapter that owns the third party: nothing above
@@ -40,16 +40,18 @@ class JobNotFoundError(JobError):
     """There is no job with this UUID."""
 
 
-class UnknownJobTypeError(JobError):
-    """No worker has registered this job type."""
-
-
 class JobStateError(JobError):
     """The job's state does not allow this."""
 
 
 class StaleAttemptError(JobStateError):
     """A later attempt has taken the job over, or it is finished: this one may not write."""
+
+
+class JobBusyError(JobError):
+    """The job changes too fast; try again."""
+
+    transient = True
 
 
 class JobDefinitionError(JobError):
@@ -116,10 +118,6 @@ class QueueUnavailableError(QueueError):
 
 class QueueRefusedError(QueueError):
     """The queue takes no new entries (draining, or the entry is too big)."""
-
-
-class ReservationLostError(QueueError):
-    """The entry is not reserved by this connection any more."""
 
 
 class InvalidTubeNameError(QueueError, ValueError):

@@ -41,7 +41,7 @@ class Returned(_Event, frozen=True, tag="returned"):
 
 
 class Continued(_Event, frozen=True, tag="continued"):
-    """`run` wants to run again after so many seconds."""
+    """`run` wants to run again after `delay_seconds`."""
 
     attempt: int
     delay_seconds: Seconds = 0.0
@@ -149,13 +149,21 @@ class Queued(_Event, frozen=True):
     """An entry that stands for the job was put on its tube."""
 
     entry_id: int
+    #: The noted entry in whose place it was put, because that one is lost.
+    instead_of: int | None = None
+
+
+class PutAside(_Event, frozen=True):
+    """A worker cannot run the job, and says why. Another may."""
+
+    message: str
 
 
 class WorkerDied(_Event, frozen=True):
     """A worker died, and the cluster says why.
 
-    Whoever takes a job over from a silent worker can only say that it died, which is a crash. The
-    operator learns more, sooner or later: an eviction or a lost node is an interruption.
+    The worker that takes a job over from a silent one can only say that it died, which is a crash.
+    The operator learns more, sooner or later: an eviction or a lost node is an interruption.
     """
 
     worker: str
@@ -168,7 +176,7 @@ class WorkerDied(_Event, frozen=True):
     certain: bool
 
 
-Event = AttemptEvent | Claimed | CancelRequested | Replayed | Queued | WorkerDied
+Event = AttemptEvent | Claimed | CancelRequested | Replayed | Queued | PutAside | WorkerDied
 
 
 # What is then to be done with the queue entry.

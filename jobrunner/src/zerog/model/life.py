@@ -41,6 +41,7 @@ from zerog.model.events import (
     Keep,
     NoAction,
     Put,
+    PutAside,
     Queued,
     Raised,
     Release,
@@ -152,6 +153,8 @@ def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5)
             return _replay(record, now)
         case Queued():
             return _queue(record, event)
+        case PutAside():
+            return _put_aside(record, event)
         case WorkerDied():
             return _explain(record, event, now)
     if record.state is not State.RUNNING or event.attempt != record.attempt:
@@ -224,13 +227,22 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
 
 
 def _queue(record: JobRecord, event: Queued) -> Step:
-    """Note the entry. A claim has noted its own; a finished job needs none."""
+    """Note the entry. A claim has noted its own, which may be lost; a finished job needs none."""
     if record.is_finished:
         return Step(record, Delete())
-    if record.state is State.RUNNING or record.entry_id == event.entry_id:
+    claimed = record.state is State.RUNNING and record.entry_id != event.instead_of
+    if claimed or record.entry_id == event.entry_id:
         return Step(record, NoAction())
     # The job itself has not changed: its time stays.
     return Step(replace(record, entry_id=event.entry_id), NoAction())
+
+
+def _put_aside(record: JobRecord, event: PutAside) -> Step:
+    message = one_line(event.message)
+    if record.state not in (State.QUEUED, State.WAITING) or record.message == message:
+        return Step(record, NoAction())
+    # The job itself has not changed: its time stays.
+    return Step(replace(record, message=message), NoAction())
 
 
 def _return(record: JobRecord, event: Returned, now: datetime) -> Step:

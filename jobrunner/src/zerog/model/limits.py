@@ -7,6 +7,8 @@ that no later step has to fear one. A duration that is computed later is cut to 
 
 import math
 from datetime import timedelta
+from decimal import Decimal
+from numbers import Real
 
 DAY_SECONDS = 86400.0
 #: The longest delay, timeout or back-off. A longer wait belongs in a calendar, not in a queue.
@@ -29,6 +31,8 @@ MAX_MESSAGE_CHARS = 2000
 
 #: One attempt's log: lines, characters of a line, bytes of a line's data, bytes in all.
 MAX_LOG_LINES = 10_000
+#: A few lines may follow the last one: that the log is full, why the job failed, what was dropped.
+EXTRA_LINES = 10
 MAX_LINE_CHARS = 4096
 MAX_LINE_DATA_BYTES = 16 * 1024
 MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -55,14 +59,19 @@ def read_seconds(value: object, most: float = MAX_SECONDS) -> float:
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    # Also a `Decimal`, a `Fraction` and the numbers of numpy.
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         raise TypeError(f"{value!r} is not a duration: give seconds as a number, or a timedelta")
-    if not 0 <= value <= most:  # NaN compares false
+    try:
+        seconds = float(value)
+    except (OverflowError, ValueError):  # too large, or a signaling NaN
+        seconds = math.nan
+    if not 0 <= seconds <= most:  # NaN compares false
         days = most / DAY_SECONDS
         raise ValueError(
-            f"{value!r} is not a duration from 0 to {most:.0f} seconds ({days:.0f} days)"
+            f"{seconds!r} is not a duration from 0 to {most:.0f} seconds ({days:.0f} days)"
         )
-    return float(value)
+    return seconds
 
 
 def bounded(seconds: float) -> float:
@@ -71,10 +80,12 @@ def bounded(seconds: float) -> float:
 
 
 def one_line(text: str | None) -> str | None:
-    """Cut a message to what a record holds, and to text that every store can hold."""
+    """Cut a message to the one line that a record holds, in text that every store can hold."""
     if not text:
         return None
-    if len(text) > MAX_MESSAGE_CHARS:
-        text = f"{text[: MAX_MESSAGE_CHARS - 40]}… ({len(text):,} characters)"
-    # Lone surrogates have no UTF-8 form.
-    return text.encode("utf-8", "backslashreplace").decode()
+    # Lone surrogates have no UTF-8 form. What is far too long need not be looked at whole.
+    line = text[: 2 * MAX_MESSAGE_CHARS].encode("utf-8", "backslashreplace").decode()
+    line = " ".join(line.splitlines())
+    if max(len(text), len(line)) > MAX_MESSAGE_CHARS:
+        line = f"{line[: MAX_MESSAGE_CHARS - 40]}… ({len(text):,} characters)"
+    return line or None

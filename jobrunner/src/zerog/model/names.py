@@ -1,4 +1,4 @@
-"""Names that are made from what users write: tubes and workers.
+"""Names that are made from what users write: tubes, workers and Idempotency-Keys.
 
 Always valid, no collisions: a queue's tube and a pool's retire tube have prefixes of
 their own, and what follows is checked, not escaped, so that `beanstalkd`'s own tools
@@ -18,16 +18,34 @@ RETIRE_WORKER_PREFIX = "zerog-retire-worker."
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 #: A worker's name is part of a document's key.
 _MAX_WORKER_NAME = 100
+#: The longest Idempotency-Key that the API takes; a header is bytes.
+MAX_IDEMPOTENCY_KEY_BYTES = 255
+
+
+def is_queue_name(name: str) -> bool:
+    """Whether a queue or pool may have this name."""
+    return _NAME.fullmatch(name) is not None
 
 
 def check_queue_name(name: str) -> str:
     """Return the name if a queue or pool may have it. `InvalidTubeNameError` says the rule."""
-    if not _NAME.fullmatch(name):
+    if not is_queue_name(name):
         raise InvalidTubeNameError(
             f"{name!r} cannot be a queue's name: use 1 to 64 of a-z, 0-9, '.', '_', '-', "
             "beginning and ending with a letter or digit"
         )
     return name
+
+
+def check_idempotency_key(key: str) -> str:
+    """Return the key if a header can carry it. `ValueError` says the rule."""
+    printable = key.isprintable() and key == key.strip()
+    if not printable or not 0 < len(key.encode()) <= MAX_IDEMPOTENCY_KEY_BYTES:
+        raise ValueError(
+            f"{key!r} cannot be an Idempotency-Key: use printable characters, at most "
+            f"{MAX_IDEMPOTENCY_KEY_BYTES} bytes of UTF-8, without a space at either end"
+        )
+    return key
 
 
 def tube_name(queue: str) -> str:
@@ -46,8 +64,12 @@ def retire_worker_tube_name(worker: str) -> str:
 
 
 def queue_of_tube(tube: str) -> str | None:
-    """Return the queue that a tube belongs to, None if it is not a queue's."""
-    return tube.removeprefix(QUEUE_PREFIX) if tube.startswith(QUEUE_PREFIX) else None
+    """Return the queue that a tube belongs to, None if it is not a queue's.
+
+    Anybody can make a tube: one with our prefix and a name that no queue may have is not ours.
+    """
+    name = tube.removeprefix(QUEUE_PREFIX)
+    return name if name != tube and is_queue_name(name) else None
 
 
 def worker_name() -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from zerog.model.errors import ConfigError
+from zerog.settings import CouchbaseSettings
 from zerog.store.port import Datastore
 
 #: How the URLs of SQLite files begin.
@@ -11,13 +12,17 @@ _COUCHBASE = ("couchbase://", "couchbases://")
 
 
 async def open_datastore(
-    url: str, *, deadline_seconds: float = 5.0, patient: bool = False
+    url: str,
+    settings: CouchbaseSettings | None = None,
+    *,
+    deadline_seconds: float = 5.0,
+    patient: bool = False,
 ) -> Datastore:
     """Open the datastore that a URL names.
 
-    `sqlite:///relative/path`, `sqlite:////absolute/path`, `couchbase://user@host/bucket/scope`
-    (its other settings come from the environment), or `memory:` for tests. A `patient` caller
-    gets a Couchbase that does not answer too: it is unavailable until it does.
+    `sqlite:///relative/path`, `sqlite:////absolute/path`, or `couchbase://user@host/bucket/scope`.
+    `settings` hold what a Couchbase needs that its URL does not say. A `patient` caller gets a
+    Couchbase that does not answer too: it is unavailable until it does.
 
     Raises:
         ConfigError: The URL names no datastore that there is, or its login is refused.
@@ -30,11 +35,8 @@ async def open_datastore(
     if url.startswith(_COUCHBASE):
         from zerog.store.couchbase.store import open_couchbase
 
-        return await open_couchbase(url, deadline_seconds, patient=patient)
-    if url == "memory:":
-        from zerog.store.memory import MemoryDatastore
-
-        return MemoryDatastore()
+        settings = settings or CouchbaseSettings()
+        return await open_couchbase(url, settings, deadline_seconds, patient=patient)
     raise ConfigError(
         f"{url!r} names no datastore: write sqlite:///relative/path, sqlite:////absolute/path "
         "or couchbase://user@host/bucket/scope"

@@ -11,8 +11,8 @@ from zerog.model.errors import (
     PathExistsError,
     PathMissingError,
 )
+from zerog.model.limits import MAX_DOCUMENT_BYTES
 from zerog.store.port import (
-    MAX_DOCUMENT_BYTES,
     MAX_KEY_BYTES,
     MAX_PATCH_OPS,
     MAX_PATH_DEPTH,
@@ -77,10 +77,13 @@ def is_key(key: str) -> bool:
 
 
 def encode_document(key: str, document: Document) -> bytes:
-    """Write a document as JSON, within the limits of key and size."""
+    """Write a document as JSON, within the limits of key and size. `DatastoreError` otherwise."""
     if not is_key(key):
         raise DatastoreError(f"a key has 1 to {MAX_KEY_BYTES} bytes: {key[:80]!r}")
-    body = jsontext.dumps(document)
+    try:
+        body = jsontext.dumps(document)
+    except ValueError as error:
+        raise DatastoreError(f"the document {key} cannot be written: {error}") from error
     if len(body) > MAX_DOCUMENT_BYTES:
         raise DocumentTooLargeError(
             f"the document {key} has {len(body)} bytes, at most {MAX_DOCUMENT_BYTES} are possible"

@@ -36,8 +36,6 @@ COLLECTIONS: tuple[Collection, ...] = (
 MAX_KEY_BYTES = 200
 MAX_PATCH_OPS = 16
 MAX_PATH_DEPTH = 32
-#: Couchbase refuses documents above 20 MiB; ours stays below it with room for metadata.
-MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,12 @@ class Datastore(Protocol):
         ...
 
     async def remove(
-        self, collection: Collection, key: str, *, revision: str | None = None
+        self,
+        collection: Collection,
+        key: str,
+        *,
+        revision: str | None = None,
+        durable: bool = False,
     ) -> bool:
         """Remove a document; whether it was there. `RevisionConflictError` as in `replace`."""
         ...

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from tests.store.memory import MemoryDatastore
 
 from zerog.ledger.stats import (
     KEEP_SECONDS,
@@ -19,7 +20,6 @@ from zerog.ledger.stats import (
 )
 from zerog.model.errors import AmbiguousWriteError, DatastoreUnavailableError
 from zerog.model.record import Attempt, Cause, JobRecord, State, WorkerIdentity, new_job_id
-from zerog.store.memory import MemoryDatastore
 from zerog.store.port import Collection, PatchOp
 
 NOW = datetime(2026, 1, 31, 12, 0, 30, tzinfo=UTC)
@@ -72,7 +72,24 @@ def job(state: State, *, ran: float | None = None) -> JobRecord:
     if ran is not None:
         ended = NOW + timedelta(seconds=ran)
         attempts = (Attempt(1, WorkerIdentity("w"), NOW, ended, Cause.SUCCEEDED),)
-    return JobRecord(new_job_id(), "T", "media", NOW, NOW, state=state, attempts=attempts)
+    return JobRecord(
+        new_job_id(), "T", "media", NOW, NOW, state=state, attempts=attempts, attempt=len(attempts)
+    )
+
+
+def running() -> JobRecord:
+    attempt = Attempt(1, WorkerIdentity("w"), NOW)
+    return replace(job(State.RUNNING), attempts=(attempt,), attempt=1)
+
+
+def start(stats: Stats, waited: float) -> None:
+    """Count the begin of a job that has waited for so long."""
+    stats.count(job(State.QUEUED), running(), NOW + timedelta(seconds=waited))
+
+
+def end(stats: Stats, state: State, *, ran: float) -> None:
+    """Count the end of an attempt."""
+    stats.count(running(), job(state, ran=ran), NOW)
 
 
 async def history(store: BadStore, clock: Clock, minutes: int = 3) -> dict[str, Any]:
@@ -84,11 +101,11 @@ async def test_what_happened_is_found_in_its_minute(
     store: BadStore, stats: Stats, clock: Clock
 ) -> None:
     stats.accepted("media")
-    stats.started("media", 2.0)
+    start(stats, 2.0)
     clock.now += 60
-    stats.ended(job(State.SUCCEEDED, ran=4))
-    stats.ended(job(State.WAITING, ran=4))
-    stats.finished(job(State.CANCELLED))
+    end(stats, State.SUCCEEDED, ran=4)
+    end(stats, State.WAITING, ran=4)
+    stats.count(job(State.QUEUED), job(State.CANCELLED), NOW)
     await stats.flush()
 
     times, queues = await read_history(store, clock.now, 3)
@@ -218,9 +235,9 @@ async def test_more_counts_than_one_patch_may_hold_are_all_written(
 ) -> None:
     waits = (0.01, 0.05, 0.2, 0.5, 2, 5, 20, 50, 200, 500, 2000, 5000)
     for wait in waits:
-        stats.started("media", wait)
+        start(stats, wait)
     for state in (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.WAITING):
-        stats.ended(job(state, ran=1))
+        end(stats, state, ran=1)
     stats.accepted("media")
     await stats.flush()
 
@@ -253,6 +270,27 @@ async def test_a_flush_that_is_cancelled_keeps_what_it_had_not_begun(
     await stats.flush()
 
     assert list(await history(store, clock)) == ["b"]
+
+
+async def test_a_change_within_an_attempt_counts_nothing(
+    store: BadStore, stats: Stats, clock: Clock
+) -> None:
+    """Neither does a note of an entry, or the cause that a finished attempt is given later."""
+    finished = job(State.SUCCEEDED, ran=1)
+    stats.count(running(), replace(running(), job_state={"a": 1}), NOW)
+    stats.count(job(State.QUEUED), job(State.QUEUED), NOW)
+    stats.count(finished, finished, NOW)
+    await stats.flush()
+
+    assert await history(store, clock) == {}
+
+
+async def test_a_replay_is_accepted_again(store: BadStore, stats: Stats, clock: Clock) -> None:
+    finished = job(State.SUCCEEDED, ran=1)
+    stats.count(finished, replace(finished, state=State.QUEUED, replays=1), NOW)
+    await stats.flush()
+
+    assert (await history(store, clock))["media"]["accepted"] == [0, 0, 1]
 
 
 def test_a_job_waits_from_when_it_was_due() -> None:

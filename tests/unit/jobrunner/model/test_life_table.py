@@ -1,12 +1,14 @@
 """Every state against every event: the table of the life of a job."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from zerog.model import life
+from zerog.ledger.codec import read_record, write_record
+from zerog.model import events, life
+from zerog.model.documents import TypeDocument
 from zerog.model.errors import JobStateError, StaleAttemptError
 from zerog.model.record import (
     MAX_ATTEMPTS_KEPT,
@@ -16,11 +18,9 @@ from zerog.model.record import (
     State,
     WorkerIdentity,
     format_time,
-    from_document,
     is_job_id,
     new_job_id,
     parse_time,
-    to_document,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,20 +35,20 @@ def job(**changes: Any) -> JobRecord:
     return replace(record, **changes)
 
 
-def step(record: JobRecord, *events: life.Event, jitter: float = 0.5) -> JobRecord:
-    for event in events:
+def step(record: JobRecord, *happened: events.Event, jitter: float = 0.5) -> JobRecord:
+    for event in happened:
         record = life.step(record, event, NOW, jitter=jitter).record
     return record
 
 
 QUEUED = job()
-RUNNING = step(QUEUED, life.Claimed(WORKER, 1))
-CANCELLING = step(RUNNING, life.CancelRequested())
-WAITING = step(RUNNING, life.Raised(1, "no", retry_seconds=0.0))
+RUNNING = step(QUEUED, events.Claimed(WORKER, 1))
+CANCELLING = step(RUNNING, events.CancelRequested())
+WAITING = step(RUNNING, events.Raised(1, "no", retry_seconds=0.0))
 DELAYED = job(not_before_time=NOW + timedelta(seconds=90.2))
-SUCCEEDED = step(RUNNING, life.Returned(1, data=1))
-FAILED = step(RUNNING, life.Returned(1, code=500))
-CANCELLED = step(QUEUED, life.CancelRequested())
+SUCCEEDED = step(RUNNING, events.Returned(1, data=1))
+FAILED = step(RUNNING, events.Returned(1, code=500))
+CANCELLED = step(QUEUED, events.CancelRequested())
 RECORDS = {
     "queued": QUEUED,
     "running": RUNNING,
@@ -61,54 +61,76 @@ RECORDS = {
 }
 STATE = {"cancelling": State.RUNNING, "delayed": State.QUEUED}
 
-EVENTS: dict[str, life.Event] = {
-    "claimed": life.Claimed(WORKER, 2),
-    "reported": life.Reported(1, {"a": 1}),
-    "returned": life.Returned(1, data={"x": 1}),
-    "returned 302": life.Returned(1, code=302),
-    "returned 404": life.Returned(1, code=404),
-    "returned -1": life.Returned(1, code=-1),
-    "continued": life.Returned(1, continue_seconds=5, job_state={"b": 2}),
-    "raised": life.Raised(1, "boom", job_state={"b": 2}),
-    "raised, soon": life.Raised(1, "boom", retry_seconds=0),
-    "raised, invalid": life.Raised(1, "boom", invalid=True),
-    "timed out": life.TimedOut(1),
-    "crashed": life.Crashed(1, "died"),
-    "out of memory": life.Crashed(1, "died", out_of_memory=True),
-    "interrupted": life.Interrupted(1, "drain"),
-    "cancelled": life.Cancelled(1),
-    "cancel requested": life.CancelRequested(),
-    "replayed": life.Replayed(),
+EVENTS: dict[str, events.Event] = {
+    "claimed": events.Claimed(WORKER, 2),
+    "reported": events.Reported(1, {"a": 1}),
+    "returned": events.Returned(1, data={"x": 1}),
+    "returned 302": events.Returned(1, code=302),
+    "returned 404": events.Returned(1, code=404),
+    "continued": events.Continued(1, 5, {"b": 2}),
+    "raised": events.Raised(1, "boom", state={"b": 2}),
+    "raised, soon": events.Raised(1, "boom", retry_seconds=0),
+    "invalid": events.Invalid(1, "boom"),
+    "timed out": events.AttemptTimedOut(1),
+    "crashed": events.Crashed(1, "died"),
+    "out of memory": events.Crashed(1, "died", out_of_memory=True),
+    "interrupted": events.Interrupted(1, "drain"),
+    "cancelled": events.AttemptCancelled(1),
+    "cancel requested": events.CancelRequested(),
+    "replayed": events.Replayed(),
+    "entry noted": events.Queued(3),
+    "put aside": events.PutAside("nobody knows its type"),
+    "worker died": events.WorkerDied("w-1", NOW, Cause.INTERRUPTED, "evicted", True),
 }
+OF_NO_ATTEMPT = (
+    "claimed", "cancel requested", "replayed", "entry noted", "put aside", "worker died"
+)  # fmt: skip
 STALE = "stale"
 REFUSED = "refused"
-OF_AN_ATTEMPT = [name for name in EVENTS if name not in ("claimed", "cancel requested", "replayed")]
+OF_AN_ATTEMPT = [name for name in EVENTS if name not in OF_NO_ATTEMPT]
 
 #: record, event → state afterwards, action, resultCode; or why it is refused.
 TABLE: dict[tuple[str, str], Any] = {
-    ("queued", "claimed"): ("running", life.Run(), -1),
-    ("waiting", "claimed"): ("running", life.Run(), -1),
-    ("delayed", "claimed"): ("queued", life.Release(91, PRIORITY), -1),
+    ("queued", "claimed"): ("running", events.Keep(), -1),
+    ("waiting", "claimed"): ("running", events.Keep(), -1),
+    ("delayed", "claimed"): ("queued", events.Release(91, PRIORITY), -1),
     ("running", "claimed"): REFUSED,
     ("cancelling", "claimed"): REFUSED,
-    ("succeeded", "claimed"): ("succeeded", life.Delete(), 200),
-    ("failed", "claimed"): ("failed", life.Delete(), 500),
-    ("cancelled", "claimed"): ("cancelled", life.Delete(), 410),
-    ("queued", "cancel requested"): ("cancelled", life.NoAction(), 410),
-    ("waiting", "cancel requested"): ("cancelled", life.NoAction(), 410),
-    ("delayed", "cancel requested"): ("cancelled", life.NoAction(), 410),
-    ("running", "cancel requested"): ("running", life.NoAction(), -1),
-    ("cancelling", "cancel requested"): ("running", life.NoAction(), -1),
+    ("succeeded", "claimed"): ("succeeded", events.Delete(), 200),
+    ("failed", "claimed"): ("failed", events.Delete(), 500),
+    ("cancelled", "claimed"): ("cancelled", events.Delete(), 410),
+    ("queued", "cancel requested"): ("cancelled", events.Delete(), 410),
+    ("waiting", "cancel requested"): ("cancelled", events.Delete(), 410),
+    ("delayed", "cancel requested"): ("cancelled", events.Delete(), 410),
+    ("running", "cancel requested"): ("running", events.NoAction(), -1),
+    ("cancelling", "cancel requested"): ("running", events.NoAction(), -1),
     ("succeeded", "cancel requested"): REFUSED,
     ("failed", "cancel requested"): REFUSED,
-    ("cancelled", "cancel requested"): ("cancelled", life.NoAction(), 410),
+    ("cancelled", "cancel requested"): ("cancelled", events.NoAction(), 410),
     **{
         (name, "replayed"): REFUSED
         for name in ("queued", "waiting", "delayed", "running", "cancelling")
     },
     **{
-        (name, "replayed"): ("queued", life.Put(0, PRIORITY), -1)
+        (name, "replayed"): ("queued", events.Put(0, PRIORITY), -1)
         for name in ("succeeded", "failed", "cancelled")
+    },
+    **{
+        (name, event): (str(STATE.get(name, name)), events.NoAction(), -1)
+        for name in ("queued", "waiting", "delayed", "running", "cancelling")
+        for event in ("entry noted", "put aside", "worker died")
+    },
+    ("running", "worker died"): ("queued", events.NoAction(), -1),
+    ("cancelling", "worker died"): ("cancelled", events.NoAction(), 410),
+    **{
+        (name, event): (name, action, code)
+        for name, code in (("succeeded", 200), ("failed", 500), ("cancelled", 410))
+        for event, action in (
+            # Its entry is one too many.
+            ("entry noted", events.Delete()),
+            ("put aside", events.NoAction()),
+            ("worker died", events.NoAction()),
+        )
     },
     **{
         (name, event): STALE
@@ -116,30 +138,28 @@ TABLE: dict[tuple[str, str], Any] = {
         if name not in ("running", "cancelling")
         for event in OF_AN_ATTEMPT
     },
-    ("running", "reported"): ("running", life.NoAction(), -1),
-    ("running", "returned"): ("succeeded", life.Delete(), 200),
-    ("running", "returned 302"): ("succeeded", life.Delete(), 302),
-    ("running", "returned 404"): ("failed", life.Delete(), 404),
-    ("running", "returned -1"): ("failed", life.Delete(), 500),
-    ("running", "continued"): ("waiting", life.Release(5, PRIORITY), -1),
-    ("running", "raised"): ("waiting", life.Release(8, PRIORITY), -1),
-    ("running", "raised, soon"): ("waiting", life.Release(0, PRIORITY), -1),
-    ("running", "raised, invalid"): ("failed", life.Delete(), 422),
-    ("running", "timed out"): ("waiting", life.Release(8, PRIORITY), -1),
-    ("running", "crashed"): ("queued", life.Release(0, PRIORITY), -1),
-    ("running", "out of memory"): ("queued", life.Release(0, PRIORITY), -1),
-    ("running", "interrupted"): ("queued", life.Release(0, PRIORITY), -1),
-    ("running", "cancelled"): ("cancelled", life.Delete(), 410),
-    ("cancelling", "reported"): ("running", life.NoAction(), -1),
+    ("running", "reported"): ("running", events.NoAction(), -1),
+    ("running", "returned"): ("succeeded", events.Delete(), 200),
+    ("running", "returned 302"): ("succeeded", events.Delete(), 302),
+    ("running", "returned 404"): ("failed", events.Delete(), 404),
+    ("running", "continued"): ("waiting", events.Release(5, PRIORITY), -1),
+    ("running", "raised"): ("waiting", events.Release(8, PRIORITY), -1),
+    ("running", "raised, soon"): ("waiting", events.Release(0, PRIORITY), -1),
+    ("running", "invalid"): ("failed", events.Delete(), 422),
+    ("running", "timed out"): ("waiting", events.Release(8, PRIORITY), -1),
+    ("running", "crashed"): ("waiting", events.Release(1, PRIORITY), -1),
+    ("running", "out of memory"): ("waiting", events.Release(1, PRIORITY), -1),
+    ("running", "interrupted"): ("queued", events.Release(0, PRIORITY), -1),
+    ("running", "cancelled"): ("cancelled", events.Delete(), 410),
+    ("cancelling", "reported"): ("running", events.NoAction(), -1),
     # It came to its end before it noticed: the result counts.
-    ("cancelling", "returned"): ("succeeded", life.Delete(), 200),
-    ("cancelling", "returned 302"): ("succeeded", life.Delete(), 302),
-    ("cancelling", "returned 404"): ("failed", life.Delete(), 404),
-    ("cancelling", "returned -1"): ("failed", life.Delete(), 500),
-    ("cancelling", "raised, invalid"): ("failed", life.Delete(), 422),
+    ("cancelling", "returned"): ("succeeded", events.Delete(), 200),
+    ("cancelling", "returned 302"): ("succeeded", events.Delete(), 302),
+    ("cancelling", "returned 404"): ("failed", events.Delete(), 404),
+    ("cancelling", "invalid"): ("failed", events.Delete(), 422),
     # What would run again does not.
     **{
-        ("cancelling", event): ("cancelled", life.Delete(), 410)
+        ("cancelling", event): ("cancelled", events.Delete(), 410)
         for event in ("continued", "raised", "raised, soon", "timed out", "crashed",
                       "out of memory", "interrupted", "cancelled")
     },
@@ -177,7 +197,7 @@ def test_every_pair_is_in_the_table_and_records_are_what_they_are_called() -> No
         ("returned 404", Cause.FINISHED),
         ("continued", Cause.CONTINUED),
         ("raised", Cause.ERROR),
-        ("raised, invalid", Cause.INVALID),
+        ("invalid", Cause.INVALID),
         ("timed out", Cause.TIMEOUT),
         ("crashed", Cause.CRASH),
         ("out of memory", Cause.OUT_OF_MEMORY),
@@ -193,50 +213,76 @@ def test_each_end_of_an_attempt_is_recorded_with_its_cause(event: str, cause: Ca
 
 
 @pytest.mark.parametrize(
-    ("events", "state", "code"),
+    ("happened", "state", "code"),
     [
-        ([life.Raised(1, "a"), life.Raised(2, "b")], State.FAILED, 500),
-        ([life.Raised(1, "a"), life.TimedOut(2)], State.FAILED, 408),
-        ([life.Crashed(1, "a"), life.Crashed(2, "b")], State.FAILED, 500),
-        ([life.Raised(1, "a"), life.Crashed(2, "b")], State.QUEUED, -1),
-        ([life.Interrupted(n, "x") for n in range(1, 9)], State.QUEUED, -1),
-        ([life.Returned(n, continue_seconds=0) for n in range(1, 9)], State.WAITING, -1),
+        ([events.Raised(1, "a"), events.Raised(2, "b")], State.FAILED, 500),
+        ([events.Raised(1, "a"), events.AttemptTimedOut(2)], State.FAILED, 408),
+        ([events.Crashed(1, "a"), events.Crashed(2, "b")], State.FAILED, 500),
+        ([events.Raised(1, "a"), events.Crashed(2, "b")], State.WAITING, -1),
+        ([events.Interrupted(n, "x") for n in range(1, 9)], State.QUEUED, -1),
+        ([events.Continued(n) for n in range(1, 9)], State.WAITING, -1),
     ],
 )
-def test_budgets_are_kept(events: list[life.Event], state: State, code: int) -> None:
+def test_budgets_are_kept(happened: list[events.Event], state: State, code: int) -> None:
     record = replace(QUEUED)
-    for event in events:
+    for event in happened:
         record = replace(record, not_before_time=None)
-        record = step(record, life.Claimed(WORKER, 1), event)
+        record = step(record, events.Claimed(WORKER, 1), event)
 
     assert (record.state, record.result_code) == (state, code)
 
 
 def test_a_cancel_outlives_the_last_error_and_the_last_crash() -> None:
     for first, last in (
-        (life.Raised(1, "a"), life.Raised(2, "b")),
-        (life.Crashed(1, "a"), life.Crashed(2, "b")),
+        (events.Raised(1, "a"), events.Raised(2, "b")),
+        (events.Crashed(1, "a"), events.Crashed(2, "b")),
     ):
         again = replace(step(RUNNING, first), not_before_time=None)
-        ended = step(again, life.Claimed(WORKER, 1), life.CancelRequested(), last)
+        ended = step(again, events.Claimed(WORKER, 1), events.CancelRequested(), last)
 
         assert ended.state is State.CANCELLED
 
 
 def test_a_replay_begins_with_fresh_budgets_and_keeps_the_attempts() -> None:
-    again = step(step(RUNNING, life.Raised(1, "a")), life.CancelRequested(), life.Replayed())
+    again = step(step(RUNNING, events.Raised(1, "a")), events.CancelRequested(), events.Replayed())
 
     assert (again.errors, again.crashes, again.replays) == (0, 0, 1)
     assert again.cancel_requested_time is None
-    assert step(again, life.Claimed(WORKER, 9)).attempt == 2
+    assert step(again, events.Claimed(WORKER, 9)).attempt == 2
 
 
 def test_a_cancelled_job_whose_entry_comes_back_is_not_started() -> None:
     asked = replace(QUEUED, cancel_requested_time=NOW)
 
-    made = life.step(asked, life.Claimed(WORKER, 1), NOW)
+    made = life.step(asked, events.Claimed(WORKER, 1), NOW)
 
-    assert (made.record.state, made.action) == (State.CANCELLED, life.Delete())
+    assert (made.record.state, made.action) == (State.CANCELLED, events.Delete())
+
+
+def test_an_entry_is_noted_for_a_job_that_waits_for_one() -> None:
+    noted = step(QUEUED, events.Queued(3))
+
+    assert (noted.entry_id, noted.changed_time) == (3, QUEUED.changed_time)
+    assert step(noted, events.Queued(3)) is noted
+    assert step(RUNNING, events.Queued(3)) is RUNNING
+
+
+def test_a_job_that_was_put_aside_says_why_until_it_runs() -> None:
+    aside = step(WAITING, events.PutAside("nobody knows its type"))
+
+    assert (aside.message, aside.changed_time) == ("nobody knows its type", WAITING.changed_time)
+    assert step(aside, events.PutAside("nobody knows its type")) is aside
+    assert step(aside, events.Claimed(WORKER, 2)).message is None
+
+
+@pytest.mark.parametrize("crashes", [1, 2, 3])
+def test_a_crash_pauses_longer_each_time(crashes: int) -> None:
+    record = replace(RUNNING, crashes=crashes - 1, limits=Limits(max_crashes=9))
+
+    made = life.step(record, events.Crashed(1, "died"), NOW)
+
+    assert made.action == events.Release(2 ** (crashes - 1), PRIORITY)
+    assert made.record.not_before_time == NOW + timedelta(seconds=2 ** (crashes - 1))
 
 
 @pytest.mark.parametrize(
@@ -244,17 +290,19 @@ def test_a_cancelled_job_whose_entry_comes_back_is_not_started() -> None:
     [(1, 0.5, 5.0), (2, 0.5, 10.0), (1, 0.0, 3.75), (1, 1.0, 6.25), (99, 0.5, 600.0)],
 )
 def test_back_off_doubles_is_spread_and_bounded(errors: int, jitter: float, seconds: float) -> None:
-    assert life.backoff_seconds(Limits(), errors, jitter) == seconds
+    assert life.error_pause(Limits(), errors, jitter) == seconds
 
 
 def test_what_was_accepted_takes_the_types_limits_and_the_callers_options() -> None:
-    document = {"name": "N", "queue": "q", "priority": 4, "maxErrors": 1, "maxCrashes": 2,
-                "backoffSeconds": 3.0, "backoffMaxSeconds": 4.0, "retainOkSeconds": 5.0,
-                "retainFailedSeconds": 6.0, "timeoutSeconds": 7.0}  # fmt: skip
+    job_type = TypeDocument(
+        "N", "q", {}, priority=4, max_errors=1, max_crashes=2, backoff_seconds=3.0,
+        backoff_max_seconds=4.0, timeout_seconds=7.0, retain_ok_seconds=5.0,
+        retain_failed_seconds=6.0,
+    )  # fmt: skip
 
-    plain = life.accept(uuid=new_job_id(), type_document=document, parameters={}, now=NOW)
+    plain = life.accept(uuid=new_job_id(), job_type=job_type, parameters={}, now=NOW)
     asked = life.accept(
-        uuid=new_job_id(), type_document=document, parameters={}, now=NOW, priority=0,
+        uuid=new_job_id(), job_type=job_type, parameters={}, now=NOW, priority=0,
         timeout_seconds=1.5, not_before_time=NOW,
     )  # fmt: skip
 
@@ -267,7 +315,7 @@ def test_what_was_accepted_takes_the_types_limits_and_the_callers_options() -> N
 def test_the_last_attempts_are_kept_and_their_numbers_go_on() -> None:
     record = QUEUED
     for number in range(1, MAX_ATTEMPTS_KEPT + 6):
-        record = step(record, life.Claimed(WORKER, 1), life.Interrupted(number, "x"))
+        record = step(record, events.Claimed(WORKER, 1), events.Interrupted(number, "x"))
 
     assert len(record.attempts) == MAX_ATTEMPTS_KEPT
     assert record.attempts[-1].number == MAX_ATTEMPTS_KEPT + 5
@@ -275,7 +323,7 @@ def test_the_last_attempts_are_kept_and_their_numbers_go_on() -> None:
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_is_read_as_it_was_written(name: str) -> None:
-    assert from_document(to_document(RECORDS[name])) == RECORDS[name]
+    assert read_record(write_record(RECORDS[name])) == RECORDS[name]
 
 
 def test_times_are_written_in_utc_and_read_with_any_offset() -> None:

@@ -51,7 +51,10 @@ def test_any_other_name_is_refused_and_the_rule_is_said(make: object, name: str)
         make(name)
 
 
-@pytest.mark.parametrize("tube", ["default", "", "zerog", "zerog-retire.a", "other.zerog.a"])
+@pytest.mark.parametrize(
+    "tube",
+    ["default", "", "zerog", "zerog.", "zerog-retire.a", "other.zerog.a", "zerog.A", "zerog.a+b"],
+)
 def test_a_foreign_tube_is_no_queues(tube: str) -> None:
     assert names.queue_of_tube(tube) is None
 

@@ -1,9 +1,9 @@
 """The memory store on a clock of the test's: what ends when, to the moment."""
 
 import pytest
+from tests.store.memory import MemoryDatastore
 
 from zerog.model.errors import DocumentNotFoundError
-from zerog.store.memory import MemoryDatastore
 from zerog.store.port import JobFilter, PatchOp
 
 

@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.store.opening import open_datastore
 
 from zerog.model.errors import ConfigError
-from zerog.store import open_datastore
-from zerog.store.memory import MemoryDatastore
 
 
 @pytest.mark.parametrize(
@@ -20,22 +19,13 @@ from zerog.store.memory import MemoryDatastore
         "sqlite:///",
         "postgres://host/db",
         "store.db",
-        "memory",
+        "memory:",
         "SQLITE",
     ],
 )
 async def test_a_url_that_names_no_datastore_is_refused_with_the_forms(url: str) -> None:
     with pytest.raises(ConfigError, match=r"sqlite:///relative/path, .* or couchbase://user"):
         await open_datastore(url)
-
-
-async def test_each_memory_store_is_one_of_its_own() -> None:
-    one, other = await open_datastore("memory:"), await open_datastore("memory:")
-    assert isinstance(one, MemoryDatastore)
-
-    await one.insert("jobs", "key", {})
-
-    assert await other.get("jobs", "key") is None
 
 
 async def test_a_couchbase_without_a_password_says_which_setting_is_missing(

@@ -15,9 +15,9 @@ from zerog.model.errors import (
     PathExistsError,
     PathMissingError,
 )
+from zerog.model.limits import MAX_DOCUMENT_BYTES
 from zerog.store.patching import apply_patch, encode_document
 from zerog.store.port import (
-    MAX_DOCUMENT_BYTES,
     MAX_KEY_BYTES,
     MAX_PATCH_OPS,
     MAX_PATH_DEPTH,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from zerog.model.errors import ConfigError
 
-SCHEMES = ("couchbase://", "couchbases://")
 DEFAULT_SCOPE = "zerog"
 _BUCKET = re.compile(r"[A-Za-z0-9_.%-]{1,100}")
 _SCOPE = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_%-]{0,250}|_default")

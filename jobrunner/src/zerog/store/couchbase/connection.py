@@ -13,8 +13,8 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -25,6 +25,7 @@ from couchbase.exceptions import CouchbaseException
 from couchbase.options import ClusterOptions, ClusterTimeoutOptions
 
 from zerog.model import jsontext
+from zerog.model.backoff import Backoff
 from zerog.model.errors import ConfigError, DatastoreError, DatastoreUnavailableError, ZeroGError
 from zerog.settings import CouchbaseSettings
 from zerog.store.couchbase import failures
@@ -40,8 +41,8 @@ LEASES, DIRECTORY = "leases", "directory"
 ALL_COLLECTIONS = (*COLLECTIONS, LEASES, DIRECTORY)
 #: How often the files of password and certificates are looked at.
 ROTATE_SECONDS = 5.0
-#: Between tries to connect where nobody has answered yet: doubled from try to try.
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 5.0
+#: Between tries to connect where nobody has answered yet.
+RECONNECT = Backoff(0.5, 5.0)
 #: The SDK's flags of a JSON document.
 _JSON_FLAGS = 0x02000006
 
@@ -62,14 +63,14 @@ class Connection:
     """A cluster to connect to, or connected, and who asks what of it."""
 
     def __init__(
-        self, address: Address, deadline_seconds: float, load: Callable[[], CouchbaseSettings]
+        self, address: Address, settings: CouchbaseSettings, deadline_seconds: float
     ) -> None:
         self.address = address
         self.deadline_seconds = deadline_seconds
         #: The SDK's, once it is connected; what runs in `run` finds them.
         self.cluster: AsyncCluster
         self.collections: dict[str, Any] = {}
-        self._load = load
+        self._settings = settings
         self._pid = os.getpid()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -83,12 +84,12 @@ class Connection:
     async def open(
         cls,
         address: Address,
+        settings: CouchbaseSettings,
         deadline_seconds: float,
-        load: Callable[[], CouchbaseSettings],
         *,
         patient: bool = False,
     ) -> Self:
-        """Connect. `load` reads the settings, again and again: files may change.
+        """Connect. Files that the settings name are read again and again: they may change.
 
         A `patient` connection to a Couchbase that is away is refused to everybody until it is
         made, which is tried again and again.
@@ -97,8 +98,8 @@ class Connection:
             ConfigError: The login or an option is refused.
             DatastoreUnavailableError: Nobody answers in time. Not if `patient`.
         """
-        connection = cls(address, deadline_seconds, load)
-        login: object = None
+        connection = cls(address, settings, deadline_seconds)
+        login: Login | None = None
         try:
             login = await connection._connect()
         except DatastoreUnavailableError as error:
@@ -108,11 +109,10 @@ class Connection:
         connection._keeper = asyncio.create_task(connection._keep(login), name="couchbase-keeper")
         return connection
 
-    async def _connect(self) -> object:
-        """Connect once, and return the state of the login that was used."""
-        settings = self._load()
-        login = _login_state(settings)
-        options = _cluster_options(self.address, settings, self.deadline_seconds)
+    async def _connect(self) -> "Login":
+        """Connect once, and return the login that was used."""
+        login = _read_login(self._settings)
+        options = _cluster_options(self.address, self._settings, login, self.deadline_seconds)
         cluster: AsyncCluster | None = None
         try:
             cluster = await AsyncCluster.connect(self.address.connection, options)
@@ -128,12 +128,13 @@ class Connection:
         self._away = None
         return login
 
-    async def _keep(self, login: object) -> None:
-        pause = FIRST_PAUSE_SECONDS
+    async def _keep(self, login: "Login | None") -> None:
+        tries = 0
         while self._away is not None:
-            log.warning("waiting for the datastore: %s; next try in %g s", self._away, pause)
+            tries += 1
+            pause = RECONNECT.pause(tries)
+            log.warning("waiting for the datastore: %s; next try in %.1f s", self._away, pause)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             try:
                 login = await self._connect()
                 log.info("connected to %s", self.address.connection)
@@ -174,19 +175,47 @@ class Connection:
             with contextlib.suppress(CouchbaseException):
                 await self.cluster.close()
 
-    async def _rotate(self, known: object) -> None:
+    async def _rotate(self, known: "Login | None") -> None:
         """Log in with the new password or certificate when its file has changed."""
         while True:
             await asyncio.sleep(ROTATE_SECONDS)
             try:
-                settings = self._load()
-                if (state := _login_state(settings)) != known:
-                    self.cluster.set_authenticator(_authenticator(self.address, settings))
-                    known = state
+                if (login := _read_login(self._settings)) != known:
+                    self.cluster.set_authenticator(
+                        _authenticator(self.address, self._settings, login)
+                    )
+                    known = login
                     log.info("the login of %s was renewed", self.address.connection)
             except (ConfigError, CouchbaseException) as error:
                 # A file that is just being replaced; the old login may still be good.
                 log.warning("the login of %s stays: %s", self.address.connection, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What the files of a login held when they were read. Two that differ are two logins."""
+
+    password: str | None = field(repr=False)
+    #: Authority, certificate and key.
+    files: tuple[bytes | None, ...] = field(repr=False)
+
+
+def _read_login(settings: CouchbaseSettings) -> Login:
+    """Read the files that the settings name. `ConfigError`: one cannot be read."""
+    password = settings.couchbase_password
+    if settings.couchbase_password_file:
+        content = _content(settings, "couchbase_password_file") or b""
+        password = content.decode(errors="replace").strip() or None
+    names = ("couchbase_ca_path", "couchbase_cert_path", "couchbase_key_path")
+    return Login(password, tuple(_content(settings, name) for name in names))
+
+
+def _content(settings: CouchbaseSettings, name: str) -> bytes | None:
+    path = getattr(settings, name)
+    try:
+        return Path(path).read_bytes() if path else None
+    except OSError as error:
+        raise ConfigError(f"ZEROG_{name.upper()}: {error}") from error
 
 
 @dataclass(slots=True)
@@ -221,7 +250,7 @@ _TRY_SECONDS, _LEAST_SECONDS = 1.0, 0.1
 
 
 def _cluster_options(
-    address: Address, settings: CouchbaseSettings, deadline_seconds: float
+    address: Address, settings: CouchbaseSettings, login: Login, deadline_seconds: float
 ) -> ClusterOptions:
     timeout = timedelta(seconds=deadline_seconds)
     options: dict[str, Any] = {
@@ -239,12 +268,12 @@ def _cluster_options(
     }
     options |= telemetry_options(settings.couchbase_telemetry)
     try:
-        return ClusterOptions(_authenticator(address, settings), **options)
+        return ClusterOptions(_authenticator(address, settings, login), **options)
     except CouchbaseException as error:
         raise failures.at_start(error, address) from error
 
 
-def _authenticator(address: Address, settings: CouchbaseSettings) -> Any:
+def _authenticator(address: Address, settings: CouchbaseSettings, login: Login) -> Any:
     ca = settings.couchbase_ca_path
     if settings.couchbase_cert_path or settings.couchbase_key_path:
         if not (settings.couchbase_cert_path and settings.couchbase_key_path):
@@ -258,20 +287,6 @@ def _authenticator(address: Address, settings: CouchbaseSettings) -> Any:
         )
     if address.user is None:
         raise ConfigError("the datastore's URL names no user: write couchbase://user@host/bucket")
-    if settings.couchbase_password is None:
+    if login.password is None:
         raise ConfigError("ZEROG_COUCHBASE_PASSWORD or ZEROG_COUCHBASE_PASSWORD_FILE is not set")
-    return PasswordAuthenticator(address.user, settings.couchbase_password, cert_path=ca)
-
-
-def _login_state(settings: CouchbaseSettings) -> object:
-    """Return what differs when the login has changed. `ConfigError`: a file cannot be read."""
-    names = ("couchbase_ca_path", "couchbase_cert_path", "couchbase_key_path")
-    return settings.couchbase_password, [_content(settings, name) for name in names]
-
-
-def _content(settings: CouchbaseSettings, name: str) -> bytes | None:
-    path = getattr(settings, name)
-    try:
-        return Path(path).read_bytes() if path else None
-    except OSError as error:
-        raise ConfigError(f"ZEROG_{name.upper()}: {error}") from error
+    return PasswordAuthenticator(address.user, login.password, cert_path=ca)

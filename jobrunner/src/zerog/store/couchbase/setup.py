@@ -17,7 +17,7 @@ from couchbase import exceptions as sdk
 from couchbase.options import QueryOptions
 
 from zerog.model.errors import DatastoreError, DatastoreUnavailableError
-from zerog.settings import CouchbaseSettings, environment, load
+from zerog.settings import CouchbaseSettings
 from zerog.store.couchbase import statements
 from zerog.store.couchbase.address import parse_address
 from zerog.store.couchbase.connection import ALL_COLLECTIONS, Connection
@@ -35,7 +35,7 @@ _NOT_ALLOWED_CODES = (13014,)
 
 
 @dataclass(slots=True)
-class State:
+class SetupState:
     """What there is, compared with what there should be."""
 
     scope: bool = False
@@ -45,20 +45,15 @@ class State:
     #: What could not be looked at, and why.
     problems: list[str] = field(default_factory=list)
 
-    @property
-    def is_ready(self) -> bool:
-        indexes = all(state == ONLINE for state in self.indexes.values())
-        return self.scope and not self.missing_collections and indexes and not self.problems
-
 
 @contextlib.asynccontextmanager
-async def open_setup(url: str, deadline_seconds: float, *, queries: bool) -> AsyncIterator["Setup"]:
+async def open_setup(
+    url: str, settings: CouchbaseSettings, deadline_seconds: float
+) -> AsyncIterator["Setup"]:
     """Connect to the bucket that a store's URL names. Raises as `open_datastore`."""
-    connection = await Connection.open(
-        parse_address(url), deadline_seconds, lambda: load(CouchbaseSettings, environment())
-    )
+    connection = await Connection.open(parse_address(url), settings, deadline_seconds)
     try:
-        yield Setup(connection, queries=queries)
+        yield Setup(connection, queries=settings.couchbase_listing == "query")
     finally:
         await connection.close()
 
@@ -76,12 +71,12 @@ class Setup:
         self._collections = bucket.collections()
         self._timeout = timedelta(seconds=connection.deadline_seconds)
 
-    async def inspect(self) -> State:
+    async def inspect(self) -> SetupState:
         """Look at everything. What the user may not look at is told, not raised."""
         return await self._connection.run(self._inspect())
 
-    async def _inspect(self) -> State:
-        state = State()
+    async def _inspect(self) -> SetupState:
+        state = SetupState()
         try:
             there = await self._there()
             state.scope = there is not None
@@ -194,7 +189,7 @@ class Setup:
             raise translate(error, "scope and collections") from error
 
 
-def fixes(state: State, keyspace: Keyspace) -> list[tuple[str, str]]:
+def fixes(state: SetupState, keyspace: Keyspace) -> list[tuple[str, str]]:
     """Return what is wrong, and what puts it right. Pure."""
     found: list[tuple[str, str]] = []
     if not state.scope and not state.problems:

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 
 from zerog.model import jsontext
 from zerog.model.errors import (
-    ConfigError,
     DocumentExistsError,
     DocumentNotFoundError,
     RevisionConflictError,
 )
-from zerog.settings import CouchbaseSettings, environment, load
+from zerog.settings import CouchbaseSettings
 from zerog.store.couchbase.address import parse_address
 from zerog.store.couchbase.connection import LEASES, Connection, Deadline
 from zerog.store.couchbase.directory import Directory
@@ -42,21 +41,12 @@ _PROBE, _PROBE_SECONDS = "ready", 60.0
 
 
 async def open_couchbase(
-    url: str, deadline_seconds: float, *, patient: bool = False
+    url: str, settings: CouchbaseSettings, deadline_seconds: float, *, patient: bool = False
 ) -> "CouchbaseDatastore":
     """Connect to the store that the URL names. Raises as `zerog.store.open_datastore`."""
     address = parse_address(url)
-
-    def settings() -> CouchbaseSettings:
-        return load(CouchbaseSettings, environment())
-
-    now = settings()
-    connection = await Connection.open(address, deadline_seconds, settings, patient=patient)
-    try:
-        return CouchbaseDatastore(connection, now)
-    except ConfigError:
-        await connection.close()
-        raise
+    connection = await Connection.open(address, settings, deadline_seconds, patient=patient)
+    return CouchbaseDatastore(connection, settings)
 
 
 class CouchbaseDatastore:
@@ -66,16 +56,9 @@ class CouchbaseDatastore:
         self.connection = connection
         self._writes = Writes(connection, settings.couchbase_durability)
         self._patches = Patches(connection, self._writes)
-        self._listing = self._choose_listing(settings.couchbase_listing)
-
-    def _choose_listing(self, kind: str) -> Listing:
-        match kind:
-            case "query":
-                return QueryListing(self.connection, self._get_many)
-            case "kv":
-                return Directory(self.connection, self._writes, self._patches, self._get_many)
-            case _:
-                raise ConfigError(f"ZEROG_COUCHBASE_LISTING: {kind!r} is neither query nor kv")
+        self._listing: Listing = QueryListing(connection, self._get_many)
+        if settings.couchbase_listing == "kv":
+            self._listing = Directory(connection, self._writes, self._patches, self._get_many)
 
     async def insert(
         self,
@@ -169,7 +152,12 @@ class CouchbaseDatastore:
         return await self.connection.run(work())
 
     async def remove(
-        self, collection: Collection, key: str, *, revision: str | None = None
+        self,
+        collection: Collection,
+        key: str,
+        *,
+        revision: str | None = None,
+        durable: bool = False,
     ) -> bool:
         """Remove a document."""
 
@@ -180,7 +168,7 @@ class CouchbaseDatastore:
                 cas = None if revision is None else await self._cas(collection, key, revision)
             except DocumentNotFoundError:
                 return False
-            return await self._writes.remove(collection, key, cas)
+            return await self._writes.remove(collection, key, cas, durable=durable)
 
         return await self.connection.run(work())
 

@@ -19,12 +19,10 @@ def telemetry_options(kind: str) -> dict[str, Any]:
     """Return the SDK's options for a telemetry of the settings: `none` or `opentelemetry`.
 
     Raises:
-        ConfigError: It is neither, or what it needs is not installed.
+        ConfigError: What it needs is not installed.
     """
     if kind == "none":
         return {"enable_tracing": False, "enable_metrics": False}
-    if kind != "opentelemetry":
-        raise ConfigError(f"ZEROG_COUCHBASE_TELEMETRY: {kind!r} is neither none nor opentelemetry")
     try:
         from couchbase.observability.otel_metrics import get_otel_meter
         from couchbase.observability.otel_tracing import get_otel_tracer

@@ -17,7 +17,7 @@ from typing import Any
 from couchbase import exceptions as sdk
 from couchbase.durability import DurabilityLevel, ServerDurability
 
-from zerog.model.errors import AmbiguousWriteError, ConfigError
+from zerog.model.errors import AmbiguousWriteError
 from zerog.store.couchbase import failures
 from zerog.store.couchbase.connection import Connection, Deadline
 
@@ -111,10 +111,12 @@ class Writes:
             lambda timeout: place.upsert(key, body, timeout=timeout, **options),
         )
 
-    async def remove(self, collection: str, key: str, cas: int | None) -> bool:
+    async def remove(
+        self, collection: str, key: str, cas: int | None, *, durable: bool = False
+    ) -> bool:
         """Remove a document; whether it was there."""
         place = self._connection.collections[collection]
-        options = {} if cas is None else {"cas": cas}
+        options = self._options(durable, None) | ({} if cas is None else {"cas": cas})
         try:
             _, doubt = await self.repeat(
                 f"{collection}/{key}", lambda timeout: place.remove(key, timeout=timeout, **options)
@@ -229,8 +231,4 @@ def whole_seconds(seconds: float) -> timedelta:
 def _server_durability(level: str) -> ServerDurability | None:
     if level == "none":
         return None
-    try:
-        return ServerDurability(DurabilityLevel[level.upper()])
-    except KeyError as error:
-        known = ", ".join(item.name.lower() for item in DurabilityLevel)
-        raise ConfigError(f"ZEROG_COUCHBASE_DURABILITY: {level!r} is none of {known}") from error
+    return ServerDurability(DurabilityLevel[level.upper()])

@@ -186,7 +186,12 @@ class SqliteDatastore:
         return str(await self.writer.submit(apply, durable=False))
 
     async def remove(
-        self, collection: Collection, key: str, *, revision: str | None = None
+        self,
+        collection: Collection,
+        key: str,
+        *,
+        revision: str | None = None,
+        durable: bool = False,
     ) -> bool:
         """Remove a document."""
 
@@ -203,7 +208,7 @@ class SqliteDatastore:
                     raise error
             return cursor.rowcount == 1
 
-        return bool(await self.writer.submit(apply, durable=False))
+        return bool(await self.writer.submit(apply, durable=durable))
 
     async def expire(self, collection: Collection, key: str, seconds: float) -> bool:
         """Let a document vanish after so many seconds."""
@@ -264,10 +269,11 @@ class SqliteDatastore:
 
         def apply(connection: sqlite3.Connection, _: int) -> bool:
             now = time.time()
+            # Nobody holds a lease for longer than this: the clock was set back since.
             cursor = connection.execute(
                 "INSERT INTO lease VALUES (?,?,?) ON CONFLICT DO UPDATE SET owner=excluded.owner, "
-                "expires=excluded.expires WHERE owner=excluded.owner OR expires<?",
-                (name, owner, now + seconds, now),
+                "expires=excluded.expires WHERE owner=excluded.owner OR expires<? OR expires>?",
+                (name, owner, now + seconds, now, now + seconds),
             )
             return cursor.rowcount == 1
 

@@ -8,23 +8,25 @@ leaves its neighbours alone, because it has changed nothing before it failed.
 
 import asyncio
 import contextlib
-import random
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from zerog.model.backoff import Backoff
 from zerog.model.errors import AmbiguousWriteError, DatastoreUnavailableError, ZeroGError
 from zerog.store.sqlite import schema
+from zerog.store.sqlite.locks import describe_holder
 
 #: Writes in one transaction: bounds how long another process waits for the file.
 MAX_BATCH = 256
-#: Pauses between tries to get the write lock. SQLite's own are too coarse for a busy file.
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.0002, 0.005
+#: Between tries to get the write lock. SQLite's own pauses are too coarse for a busy file.
+BUSY = Backoff(0.0002, 0.005)
 #: Expired documents are removed this often, so many at a time.
 SWEEP_SECONDS, SWEEP_ROWS = 5.0, 200
 #: And again after this, as long as there are so many.
@@ -39,6 +41,8 @@ class Write:
     apply: Callable[[sqlite3.Connection, int], Any]
     durable: bool
     future: asyncio.Future[Any]
+    #: When it was asked for, by `time.monotonic`: its deadline counts from then.
+    asked: float
     result: Any = None
     error: Exception | None = None
 
@@ -54,8 +58,6 @@ class Writer:
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._full_sync = False
         self._closed = False
-        #: Transactions committed so far.
-        self.commits = 0
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -66,7 +68,7 @@ class Writer:
         if self._closed:
             raise DatastoreUnavailableError(f"{self._path} is closed")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.put(Write(apply, durable, future))
+        self._queue.put(Write(apply, durable, future, time.monotonic()))
         return future
 
     async def close(self) -> None:
@@ -107,31 +109,51 @@ class Writer:
 
     def _commit(self, batch: list[Write]) -> None:
         try:
-            self._begin(durable=any(write.durable for write in batch))
-            self._apply_all(batch)
+            in_time = self._begin(batch)
+            self._apply_all(in_time)
         except Exception as error:
             self._fail(batch, error)
         else:
-            self._end(batch)
-        with contextlib.suppress(RuntimeError):  # the loop ended without closing the store
-            self._loop.call_soon_threadsafe(_resolve, batch)
+            self._end(in_time)
+        self._resolve(batch)
 
-    def _begin(self, *, durable: bool) -> None:
+    def _begin(self, batch: list[Write]) -> list[Write]:
+        """Get the write lock. Return the writes that are still in time, at least one."""
+        durable = any(write.durable for write in batch)
         if durable is not self._full_sync:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._full_sync = durable
-        deadline = time.monotonic() + self._deadline_seconds
-        pause = FIRST_PAUSE_SECONDS
-        while True:
+        for failures in count(1):
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                return
+                return batch
             except sqlite3.OperationalError as error:
-                busy = (error.sqlite_errorname or "").startswith("SQLITE_BUSY")
-                if not busy or time.monotonic() >= deadline:
+                if not (error.sqlite_errorname or "").startswith("SQLITE_BUSY"):
                     raise
-            time.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(2 * pause, LAST_PAUSE_SECONDS)
+                batch = self._give_up_late(batch)
+            time.sleep(BUSY.pause(failures))
+        raise AssertionError("not reached")
+
+    def _give_up_late(self, batch: list[Write]) -> list[Write]:
+        """Let the writes fail whose deadline is over. Raises if no other one is left."""
+        due = time.monotonic() - self._deadline_seconds
+        late = [write for write in batch if write.asked <= due]
+        if not late:
+            return batch
+        error = DatastoreUnavailableError(
+            f"{self._path} is locked by {describe_holder(self._path)}, for at least "
+            f"{self._deadline_seconds:g} s"
+        )
+        if len(late) == len(batch):
+            raise error
+        for write in late:
+            write.error = error
+        self._resolve(late)
+        return [write for write in batch if write.asked > due]
+
+    def _resolve(self, batch: list[Write]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop ended without closing the store
+            self._loop.call_soon_threadsafe(_resolve, batch)
 
     def _apply_all(self, batch: list[Write]) -> None:
         connection = self._connection
@@ -149,7 +171,6 @@ class Writer:
     def _end(self, batch: list[Write]) -> None:
         try:
             self._connection.execute("COMMIT")
-            self.commits += 1
         except sqlite3.Error as error:
             # A commit that fails may still have reached the disk.
             self._fail(batch, AmbiguousWriteError(f"{self._path}: the commit failed: {error}"))
@@ -161,7 +182,7 @@ class Writer:
         if not isinstance(error, ZeroGError):
             error = schema.translate(error, self._path)
         for write in batch:
-            write.error = error
+            write.error = write.error or error
 
     def _sweep(self) -> int:
         """Remove some expired documents and return how many. The rest waits for the next time."""

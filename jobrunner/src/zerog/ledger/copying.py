@@ -12,10 +12,17 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from zerog.ledger import beside
+from zerog.ledger.codec import read_record
 from zerog.model import life
-from zerog.model.documents import events_key, input_key, output_key
-from zerog.model.errors import DatastoreError, DocumentExistsError, RevisionConflictError
-from zerog.model.record import JobRecord, State, from_document
+from zerog.model.errors import (
+    DatastoreError,
+    DocumentExistsError,
+    RevisionConflictError,
+    UnreadableDocumentError,
+)
+from zerog.model.limits import UNFINISHED_SECONDS
+from zerog.model.record import JobRecord, State
 from zerog.store.port import Collection, Datastore, Document, JobFilter, Stored
 
 PAGE = 200
@@ -42,7 +49,7 @@ class CopyReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class StateCount:
     """How many jobs in a state each store has."""
 
     state: State
@@ -64,16 +71,16 @@ async def copy_all(source: Datastore, target: Datastore, seen: Seen) -> CopyRepo
         report.beside += 1
     await _copy_keys(source, target, report)
     async for page in _pages(source):
-        there = await target.get_many("jobs", [str(job.document["uuid"]) for job in page])
+        there = await target.get_many("jobs", [str(job.document.get("uuid")) for job in page])
         await _copy_page(source, target, page, there, report)
         seen(len(page))
     return report
 
 
-async def compare(source: Datastore, target: Datastore) -> list[Count]:
+async def compare(source: Datastore, target: Datastore) -> list[StateCount]:
     """Count the jobs of both stores, state by state."""
     return [
-        Count(
+        StateCount(
             state,
             await source.count_jobs(JobFilter(states=[state])),
             await target.count_jobs(JobFilter(states=[state])),
@@ -115,7 +122,7 @@ async def _copy_page(
 
     async def one(stored: Stored) -> None:
         async with free:
-            uuid = str(stored.document["uuid"])
+            uuid = str(stored.document.get("uuid"))
             await _copy_job(source, target, stored.document, there.get(uuid), report)
 
     await asyncio.gather(*[one(stored) for stored in page])
@@ -128,23 +135,28 @@ async def _copy_job(
     there: Stored | None,
     report: CopyReport,
 ) -> None:
-    if there is not None and there.document["changedTime"] >= document["changedTime"]:
-        report.present += 1
-        return
     try:
-        record = from_document(document)
-    except (KeyError, TypeError, ValueError) as error:
-        report.problems.append(f"job {document.get('uuid')} cannot be read: {error!r}")
+        record = read_record(document)
+        if there is not None and read_record(there.document).changed_time >= record.changed_time:
+            report.present += 1
+            return
+    except UnreadableDocumentError as error:
+        report.problems.append(str(error))
         return
     seconds = _seconds_left(record)
     if seconds is not None and seconds <= 0:
         report.expired += 1
         return
-    async for collection, key in _beside(source, record):
+    kept = UNFINISHED_SECONDS if seconds is None else seconds
+
+    async def copy(collection: Collection, key: str) -> bool:
         stored = await source.get(collection, key)
         if stored is not None:
-            await target.upsert(collection, key, stored.document, expire_seconds=seconds)
+            await target.upsert(collection, key, stored.document, expire_seconds=kept)
             report.beside += 1
+        return stored is not None
+
+    await beside.each(record, copy)
     await _write_job(target, record, document, there, seconds)
     report.jobs += 1
 
@@ -165,20 +177,6 @@ async def _write_job(
             )
     except (DocumentExistsError, RevisionConflictError):
         pass  # the target is in use: what it has is newer
-
-
-async def _beside(source: Datastore, record: JobRecord) -> AsyncIterator[tuple[Collection, str]]:
-    """Where a job's other documents are, or would be."""
-    yield "progress", record.uuid
-    if record.has_input_blob:
-        yield "blobs", input_key(record.uuid)
-    if record.output_blob_attempt is not None:
-        yield "blobs", output_key(record.uuid, record.output_blob_attempt)
-    for attempt in record.attempts:
-        chunk = 0
-        while await source.get("events", events_key(record.uuid, attempt.number, chunk)):
-            yield "events", events_key(record.uuid, attempt.number, chunk)
-            chunk += 1
 
 
 async def _insert(

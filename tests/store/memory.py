@@ -1,4 +1,4 @@
-"""A datastore in this process's memory, with the semantics of the real ones: for tests.
+"""A datastore in this process's memory, with the semantics of the real ones.
 
 Documents go through JSON on the way in and out, so that nothing is shared and nothing
 is stored that a real store would refuse.
@@ -100,7 +100,12 @@ class MemoryDatastore:
         return self._write(collection, key, document, row.expires if row is not None else None)
 
     async def remove(
-        self, collection: Collection, key: str, *, revision: str | None = None
+        self,
+        collection: Collection,
+        key: str,
+        *,
+        revision: str | None = None,
+        durable: bool = False,
     ) -> bool:
         """Remove a document."""
         row = self._live(collection, key)

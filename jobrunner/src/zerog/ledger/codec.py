@@ -1,0 +1,29 @@
+"""A job's record as the store has it. Only the ledger imports this, since it alone writes jobs."""
+
+from typing import Any
+
+import msgspec
+
+from zerog.model import documents
+from zerog.model.errors import UnreadableDocumentError
+from zerog.model.record import JobRecord
+from zerog.store.port import Document
+
+
+def write_record(record: JobRecord) -> Document:
+    """Return the document of a record: camelCase, None left out."""
+    document = _without_none(msgspec.to_builtins(record))
+    document["limits"] = _without_none(document["limits"])
+    return document
+
+
+def read_record(document: Document) -> JobRecord:
+    """Read a control document. `UnreadableDocumentError` if it is not one."""
+    record = documents.read(document, JobRecord, str(document.get("uuid", ""))[:50])
+    if record.current_attempt is None and record.state == "running":
+        raise UnreadableDocumentError(f"job {record.uuid} is running, but has no attempt")
+    return record
+
+
+def _without_none(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if value is not None}

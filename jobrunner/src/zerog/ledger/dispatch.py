@@ -1,0 +1,179 @@
+"""Between record and queue: every change by which a job gets an entry or loses it.
+
+Accepted means kept: the record is durable before the UUID is put on the tube, and both before the
+caller learns of it. If the put fails the record is taken back; if even that fails, repair finds a
+job that was never queued and queues it, which only means that a job runs whose client was told to
+try again.
+
+The id of an entry is noted in the record a little later: most jobs are claimed sooner, and a claim
+notes its own. A job that is finished or gone by then has its entry withdrawn.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+
+from msgspec import Struct
+
+from zerog.ledger.jobs import Jobs, Kept
+from zerog.model import events, life
+from zerog.model.errors import (
+    DatastoreError,
+    JobError,
+    JobNotFoundError,
+    QueueError,
+    UnreadableDocumentError,
+)
+from zerog.model.names import tube_name
+from zerog.model.record import JobId, JobRecord
+from zerog.queue.port import EntryRef, Producer
+
+log = logging.getLogger(__name__)
+
+#: Entry ids are written back this often, in batches of this size.
+NOTE_SECONDS, NOTE_BATCH = 0.5, 200
+#: Most jobs are claimed sooner, and need no note. Repair gives a job more time than this.
+NOTE_AGE_SECONDS = 2.0
+
+
+class _Note(Struct, frozen=True):
+    """A job's queue entry, to be noted in its record."""
+
+    taken: float
+    kept: Kept
+    ref: EntryRef
+
+
+class Dispatch:
+    """Puts jobs on their tubes, and takes them off."""
+
+    def __init__(self, jobs: Jobs, producer: Producer) -> None:
+        self.jobs = jobs
+        self._producer = producer
+        self._notes: deque[_Note] = deque()
+
+    async def accept(self, record: JobRecord) -> None:
+        """Store a new job and queue it.
+
+        Raises:
+            DocumentExistsError: There is a job with this UUID already.
+            DatastoreError, QueueError: It is not accepted, and nothing of it is left.
+        """
+        kept = await self.jobs.insert(record)
+        try:
+            self._notes.append(await self._put(kept))
+        except QueueError:
+            # At once, so that a caller who tries again does not run it twice; or else soon.
+            await self.jobs.forget(kept)
+            raise
+        self.jobs.stats.accepted(record.queue)
+
+    async def ensure_queued(self, uuid: JobId) -> bool:
+        """Make sure that a job which another request has stored is queued; False if it is gone.
+
+        That request may be about to take it back, because its put failed: once the entry is noted
+        it cannot any more. An entry too many is harmless.
+        """
+        try:
+            kept = await self.jobs.read(uuid)
+            if kept.record.attempt or kept.record.is_finished or kept.record.entry_id is not None:
+                return True
+        except JobNotFoundError:
+            return False
+        return await self._note((await self._put(kept)).ref.id, kept)
+
+    async def cancel(self, uuid: str) -> JobRecord:
+        """Ask for a job's end: at once if it does not run, else as soon as it can."""
+        applied = await self.jobs.apply(uuid, events.CancelRequested())
+        if applied.record.is_finished and not applied.before.is_finished:
+            self._withdraw(uuid, applied.record.entry_id)
+        return applied.record
+
+    async def replay(self, uuid: str) -> JobRecord:
+        """Let a finished job run again."""
+        applied = await self.jobs.apply(uuid, events.Replayed())
+        try:
+            self._notes.append(await self._put(applied.kept))
+        except QueueError as error:
+            # It is accepted: without an entry, repair queues it when the queue is back.
+            log.warning("job %s waits for the queue: %s", uuid, error)
+        return applied.record
+
+    async def run(self) -> None:
+        """Note the ids of entries, until cancelled; then `flush` notes the rest."""
+        while True:
+            await asyncio.sleep(NOTE_SECONDS)
+            try:
+                await self.flush(NOTE_AGE_SECONDS)
+            except Exception:  # no single job must end this for all others
+                log.exception("entries are noted later, by repair")
+
+    async def flush(self, age_seconds: float = 0.0) -> None:
+        """Note the ids that wait for this long, if store and queue answer. What is not noted when
+        the process ends is left to repair."""
+        due = time.monotonic() - age_seconds
+        while self._notes and self._notes[0].taken <= due:
+            notes: list[_Note] = []
+            while self._notes and self._notes[0].taken <= due and len(notes) < NOTE_BATCH:
+                notes.append(self._notes.popleft())
+            try:
+                await self._write_notes(notes)
+            except (DatastoreError, QueueError) as error:
+                log.warning("%d entries are noted later: %s", len(notes), error)
+                self._notes.extendleft(reversed(notes))
+                return
+
+    async def _write_notes(self, notes: list[_Note]) -> None:
+        # An id that a lost server gave is no entry: without a note, repair puts the job back soon.
+        server = await self._producer.server_id()
+        notes = [note for note in notes if note.ref.server == server]
+        found = await self.jobs.read_many([note.kept.record.uuid for note in notes])
+        await asyncio.gather(
+            *[self._write_note(note, found.get(note.kept.record.uuid)) for note in notes]
+        )
+
+    async def _write_note(self, note: _Note, found: Kept | UnreadableDocumentError | None) -> None:
+        uuid = note.kept.record.uuid
+        try:
+            if found is None:
+                self._withdraw(uuid, note.ref.id)
+            elif not isinstance(found, Kept) or found.record.attempt > note.kept.record.attempt:
+                return  # a worker has claimed the job by this entry, and looks after it
+            else:
+                await self._note(note.ref.id, found)
+        except (JobError, DatastoreError) as error:
+            log.debug("entry %d of job %s is not noted: %s", note.ref.id, uuid, error)
+
+    async def _note(self, entry_id: int, known: Kept) -> bool:
+        """Note an entry in its job's record; False if the job is gone.
+
+        The job may end at any moment before: then the entry is withdrawn.
+        """
+        uuid = known.record.uuid
+        try:
+            applied = await self.jobs.apply(uuid, events.Queued(entry_id), known)
+        except JobNotFoundError:
+            self._withdraw(uuid, entry_id)
+            return False
+        if isinstance(applied.action, events.Delete):
+            self._withdraw(uuid, entry_id)
+        return True
+
+    async def _put(self, kept: Kept) -> _Note:
+        record = kept.record
+        delay = life.delay_until(record.not_before_time, self.jobs.now())
+        ref = await self._producer.put(
+            tube_name(record.queue), record.uuid, priority=record.priority, delay_seconds=delay
+        )
+        return _Note(time.monotonic(), kept, ref)
+
+    def _withdraw(self, uuid: str, entry_id: int | None) -> None:
+        """Delete the entry of a job that ended before it ran, so that it is no load any more."""
+        if entry_id is not None:
+            self.jobs.leftovers.later(lambda: self._delete_entry(uuid, entry_id))
+
+    async def _delete_entry(self, uuid: str, entry_id: int) -> None:
+        # Ids start again with a server that lost its disk: the entry must be this job's.
+        if await self._producer.peek(entry_id) == uuid:
+            await self._producer.delete(entry_id)

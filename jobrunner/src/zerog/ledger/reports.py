@@ -1,0 +1,202 @@
+"""What one attempt reports, on its way from its process to the store.
+
+Reports are taken in at any rate and written at most once per interval; the last completeness and
+every log line are written before the attempt's end is. A store that is unavailable delays the
+writing, never the job. What a process may report is bounded here again: nothing it sends is
+trusted.
+
+Every document is written by compare-and-swap, and a document whose revision is not known is only
+written after a look at the record: an attempt that was taken over while its worker was frozen
+raises `StaleAttemptError` instead of overwriting its successor's reports.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from zerog.model.documents import LogChunk, LogLine, Progress, chunk_of, log_key, write
+from zerog.model.errors import (
+    AmbiguousWriteError,
+    DatastoreError,
+    DatastoreUnavailableError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    RevisionConflictError,
+    StaleAttemptError,
+)
+from zerog.model.limits import (
+    EXTRA_LINES,
+    MAX_LINE_CHARS,
+    MAX_LINE_DATA_BYTES,
+    MAX_LOG_BYTES,
+    MAX_LOG_LINES,
+    UNFINISHED_SECONDS,
+)
+from zerog.model.record import JobId
+from zerog.store.port import Collection, Datastore, Document
+
+log = logging.getLogger(__name__)
+
+#: Looks at a document that somebody else changes again and again.
+MAX_RACES = 5
+
+
+class Reports:
+    """The reports of one attempt that are not written yet."""
+
+    def __init__(self, store: Datastore, uuid: JobId, attempt: int) -> None:
+        self._uuid = uuid
+        self._attempt = attempt
+        self._store = store
+        self._completeness: tuple[float, datetime] | None = None
+        self._lines: list[LogLine] = []
+        #: The chunk that is being filled: its lines so far.
+        self._chunk: list[LogLine] = []
+        self._taken = self._bytes = self._dropped = 0
+        self._progress_document = self._document("progress", uuid)
+        self._log_document: _FencedDocument | None = None
+        #: The attempt's end and the worker's clock may want to write at the same time.
+        self._flushing = asyncio.Lock()
+        #: Whether this attempt wrote a document beside the record.
+        self.wrote = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits to be written."""
+        return self._completeness is not None or bool(self._lines)
+
+    def take_completeness(self, completeness: float, time: datetime) -> None:
+        """Take in how much is done."""
+        self._completeness = completeness, time
+
+    def take_line(self, time: datetime, level: str, message: str, data: Any = None) -> None:
+        """Take in a log line. Beyond the bounds of a log it is only counted."""
+        if data is not None:
+            size = len(msgspec.json.encode(data))
+            if size > MAX_LINE_DATA_BYTES:
+                data = {"cut": f"{size:,} bytes of data; at most {MAX_LINE_DATA_BYTES:,} are kept"}
+            self._bytes += min(size, MAX_LINE_DATA_BYTES)
+        self._bytes += len(message.encode())
+        if (
+            self._taken >= MAX_LOG_LINES + EXTRA_LINES
+            or self._bytes > MAX_LOG_BYTES + EXTRA_LINES * MAX_LINE_CHARS
+        ):
+            self._dropped += 1
+            return
+        self._append(time, level, message, data)
+
+    def close(self) -> None:
+        """Take in nothing more; a last line says how many lines were dropped."""
+        if self._dropped:
+            message = f"the log is full: {self._dropped:,} more lines were not kept"
+            self._append(datetime.now(UTC), "warning", message, None)
+            self._dropped = 0
+
+    async def flush(self) -> None:
+        """Write everything that waits.
+
+        Raises what the store raises (nothing is lost by that), or `StaleAttemptError`.
+        """
+        async with self._flushing:
+            await self._write_completeness()
+            while self._lines:
+                await self._write_lines()
+
+    async def try_flush(self) -> None:
+        """Write what waits if the store can be reached; otherwise keep it for the next time."""
+        try:
+            await self.flush()
+        except DatastoreError as error:
+            if error.transient:
+                log.warning("reports of job %s are kept for later: %s", self._uuid, error)
+                return
+            # They would be refused for ever, and the job's end waits for them.
+            log.error("reports of job %s cannot be kept: %s", self._uuid, error)
+            self._completeness = None
+            self._lines.clear()
+
+    def _append(self, time: datetime, level: str, message: str, data: Any) -> None:
+        self._lines.append(LogLine(self._taken, time, level, message, data))
+        self._taken += 1
+
+    async def _write_completeness(self) -> None:
+        if (reported := self._completeness) is None:
+            return
+        self.wrote = True
+        document = write(Progress(self._attempt, *reported))
+        await self._progress_document.write(document)
+        if self._completeness is reported:
+            self._completeness = None
+
+    async def _write_lines(self) -> None:
+        """Write the next chunk, or the next part of it."""
+        number = chunk_of(self._lines[0].seq)
+        fitting = [line for line in self._lines if chunk_of(line.seq) == number]
+        if not self._chunk or chunk_of(self._chunk[0].seq) != number:
+            self._chunk = []
+            self._log_document = None
+        if self._log_document is None:
+            self._log_document = self._document(
+                "events", log_key(self._uuid, self._attempt, number)
+            )
+        self.wrote = True
+        lines = [*self._chunk, *fitting]
+        await self._log_document.write(write(LogChunk(lines)))
+        self._chunk = lines
+        del self._lines[: len(fitting)]
+
+    def _document(self, collection: Collection, key: str) -> "_FencedDocument":
+        return _FencedDocument(self._store, collection, key, self._uuid, self._attempt)
+
+
+class _FencedDocument:
+    """A document that nobody but the current attempt writes."""
+
+    def __init__(
+        self, store: Datastore, collection: Collection, key: str, uuid: JobId, attempt: int
+    ) -> None:
+        self._store = store
+        self._collection = collection
+        self._key = key
+        self._uuid = uuid
+        self._attempt = attempt
+        self._revision: str | None = None
+
+    async def write(self, document: Document) -> None:
+        """Write it. `StaleAttemptError` if the attempt is not the current one any more."""
+        failure: Exception | None = None
+        for _ in range(MAX_RACES):
+            try:
+                self._revision = await self._try_write(document)
+                return
+            except (
+                AmbiguousWriteError,
+                DocumentExistsError,
+                DocumentNotFoundError,
+                RevisionConflictError,
+            ) as error:
+                self._revision, failure = None, error
+        raise DatastoreUnavailableError(f"{self._collection}/{self._key}: {failure}")
+
+    async def _try_write(self, document: Document) -> str:
+        revision = self._revision
+        if revision is None:
+            await self._check_current()
+            found = await self._store.get(self._collection, self._key)
+            if found is None:
+                return await self._store.insert(
+                    self._collection, self._key, document, expire_seconds=UNFINISHED_SECONDS
+                )
+            revision = found.revision
+        return await self._store.replace(
+            self._collection, self._key, document, revision, expire_seconds=UNFINISHED_SECONDS
+        )
+
+    async def _check_current(self) -> None:
+        stored = await self._store.get("jobs", self._uuid)
+        record = {} if stored is None else stored.document
+        if record.get("state") != "running" or record.get("attempt") != self._attempt:
+            raise StaleAttemptError(f"attempt {self._attempt} of job {self._uuid} is over")

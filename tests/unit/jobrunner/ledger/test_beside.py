@@ -1,0 +1,95 @@
+"""What is read of the documents beside a record."""
+
+from typing import Any
+
+import pytest
+from tests.ledger.jobs import BEGIN, ME, Ledger
+
+from zerog.ledger import beside
+from zerog.ledger.reports import Reports
+from zerog.model import events
+from zerog.model.errors import UnreadableDocumentError
+from zerog.model.limits import INLINE_BYTES, LINES_PER_CHUNK
+from zerog.model.record import JobId
+
+COUNT = LINES_PER_CHUNK + 5
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+async def say(ledger: Ledger, uuid: JobId, attempt: int, count: int) -> None:
+    reports = Reports(ledger.store, uuid, attempt)
+    for number in range(count):
+        reports.take_line(BEGIN, "info", f"{attempt}/{number}")
+    await reports.flush()
+
+
+async def read_log(ledger: Ledger, uuid: JobId, *after: Any) -> list[str]:
+    record = await ledger.read(uuid)
+    return [line.message async for _, line in beside.read_log(ledger.store, record, *after)]
+
+
+async def two_attempts(ledger: Ledger) -> JobId:
+    uuid = (await ledger.running()).record.uuid
+    await say(ledger, uuid, 1, COUNT)
+    await ledger.happen(uuid, events.Interrupted(1, "drained"), events.Claimed(ME, 2))
+    await say(ledger, uuid, 2, 3)
+    return uuid
+
+
+async def test_a_log_is_read_in_the_order_of_writing(ledger: Ledger) -> None:
+    uuid = await two_attempts(ledger)
+
+    wanted = [f"1/{number}" for number in range(COUNT)] + [f"2/{number}" for number in range(3)]
+    assert await read_log(ledger, uuid) == wanted
+
+
+@pytest.mark.parametrize("seq", [0, LINES_PER_CHUNK - 1, LINES_PER_CHUNK, COUNT - 1])
+async def test_a_log_is_read_from_where_its_reader_was(ledger: Ledger, seq: int) -> None:
+    uuid = await two_attempts(ledger)
+
+    lines = await read_log(ledger, uuid, (1, seq))
+
+    assert len(lines) == COUNT - 1 - seq + 3
+    assert await read_log(ledger, uuid, (2, 1)) == ["2/2"]
+    assert await read_log(ledger, uuid, (2, 2)) == []
+    assert await read_log(ledger, uuid, (9, 0)) == []
+
+
+@pytest.mark.parametrize("data", [None, 0, {"a": [1]}, "x" * (INLINE_BYTES + 1)])
+async def test_output_is_read_wherever_it_is(ledger: Ledger, data: Any) -> None:
+    kept = await ledger.running()
+
+    ended = await ledger.happen(kept.record.uuid, events.Returned(1, data=data))
+
+    assert await beside.read_output(ledger.store, ended.record) == data
+
+
+async def test_output_that_has_expired_is_none(ledger: Ledger) -> None:
+    kept = await ledger.running()
+    data = "x" * (INLINE_BYTES + 1)
+    ended = await ledger.happen(kept.record.uuid, events.Returned(1, data=data))
+    for key in ledger.store.keys("blobs"):
+        await ledger.store.remove("blobs", key)
+
+    assert await beside.read_output(ledger.store, ended.record) is None
+
+
+async def test_a_job_is_as_complete_as_it_last_said(ledger: Ledger) -> None:
+    uuid = await ledger.add()
+    assert await beside.read_completeness(ledger.store, await ledger.read(uuid)) == 0.0
+    await ledger.happen(uuid, events.Claimed(ME, 1))
+    assert await beside.read_completeness(ledger.store, await ledger.read(uuid)) == 0.0
+    await ledger.happen(uuid, events.Returned(1))
+    assert await beside.read_completeness(ledger.store, await ledger.read(uuid)) == 1.0
+
+
+async def test_progress_that_cannot_be_read_says_so(ledger: Ledger) -> None:
+    uuid = (await ledger.running()).record.uuid
+    await ledger.store.upsert("progress", uuid, {"attempt": 1, "completeness": 7})
+
+    with pytest.raises(UnreadableDocumentError, match="Progress"):
+        await beside.read_completeness(ledger.store, await ledger.read(uuid))

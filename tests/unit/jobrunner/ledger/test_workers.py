@@ -1,0 +1,168 @@
+"""Whether a worker lives: its counter says so, and unknown is not dead."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+from tests.ledger.jobs import BEGIN
+from tests.store.faltering import FalteringStore
+
+from zerog.ledger import workers
+from zerog.ledger.workers import (
+    EXPIRE_SECONDS,
+    GONE_SECONDS,
+    SILENCE_BEATS,
+    Beat,
+    Observer,
+    vouches,
+)
+from zerog.model.documents import RunningJob, WorkerDocument, read
+from zerog.model.errors import DatastoreUnavailableError
+from zerog.model.record import new_job_id
+
+UUID = new_job_id()
+HELD = RunningJob(UUID, "T", 0, 1, BEGIN)
+DOCUMENT = WorkerDocument("w", [], [], 1, [], "running", BEGIN, BEGIN, 0)
+
+
+class Watched:
+    """A store, an observer that beats, and a worker that it watches."""
+
+    def __init__(self) -> None:
+        self.store = FalteringStore()
+        self.own = Beat(self.store, replace(DOCUMENT, name="me"))
+        self.other = Beat(self.store, replace(DOCUMENT, name="other"))
+
+    def watch(self) -> "asyncio.Task[bool]":
+        return asyncio.create_task(vouches(self.store, "other", UUID, self.own))
+
+
+async def turn() -> None:
+    """Let a watch look a few times."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """A watch that does not wait: beats alone decide."""
+    monkeypatch.setattr(workers, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(workers, "SILENCE_SECONDS", 0)
+    return Watched()
+
+
+@pytest.mark.parametrize("holds", [True, False])
+async def test_a_worker_that_beats_vouches_for_what_it_holds(watched: Watched, holds: bool) -> None:
+    await watched.other.send()
+    watch = watched.watch()
+    await turn()
+    assert not watch.done()
+
+    # The next beat may be older than the claim that was read: it proves nothing.
+    await watched.other.send(running=[] if holds else [HELD])
+    await turn()
+    assert not watch.done()
+    await watched.other.send(running=[HELD] if holds else [])
+
+    assert await watch is holds
+
+
+@pytest.mark.parametrize("ever", [True, False], ids=["silent", "gone"])
+async def test_a_worker_is_dead_after_some_beats_of_the_observers_own(
+    watched: Watched, ever: bool
+) -> None:
+    if ever:
+        await watched.other.send(running=[HELD])
+    watch = watched.watch()
+    for _ in range(SILENCE_BEATS):
+        await turn()
+        assert not watch.done()
+        await watched.own.send()
+
+    assert not await watch
+
+
+@pytest.mark.parametrize("ever", [True, False], ids=["silent", "gone"])
+async def test_nobody_is_dead_while_the_observers_own_beats_do_not_get_through(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, ever: bool
+) -> None:
+    """The document of a living worker expires, too, while the store takes no writes."""
+    monkeypatch.setattr(workers, "WATCH_SECONDS", 0.05)
+    if ever:
+        await watched.other.send(running=[HELD])
+
+    assert await watched.watch()
+
+
+async def test_a_worker_that_comes_back_after_an_outage_keeps_its_job(watched: Watched) -> None:
+    await watched.other.send(running=[HELD])
+    watched.store.now = EXPIRE_SECONDS + 1
+    watch = watched.watch()
+    await turn()
+    await watched.own.send()
+    await watched.other.send(running=[HELD])
+
+    assert await watch
+
+
+async def test_a_store_that_cannot_be_read_gives_no_verdict(watched: Watched) -> None:
+    await watched.other.send()
+    watched.store.away["workers"] = 1
+
+    with pytest.raises(DatastoreUnavailableError):
+        await watched.watch()
+
+
+async def test_a_beat_that_failed_does_not_count(watched: Watched) -> None:
+    await watched.own.send()
+
+    async def fail(*_: object, **__: object) -> str:
+        raise DatastoreUnavailableError
+
+    watched.store.upsert = fail  # type: ignore[method-assign]
+    with pytest.raises(DatastoreUnavailableError):
+        await watched.own.send()
+
+    assert watched.own.sent == 1
+
+
+async def test_a_beat_carries_what_changed_and_expires(watched: Watched) -> None:
+    await watched.own.send()
+    await watched.own.send(state="draining")
+
+    stored = await watched.store.get("workers", "me")
+    assert stored is not None
+    document = read(stored.document, WorkerDocument)
+    assert (document.beat, document.state) == (2, "draining")
+    assert watched.store.seconds_left("workers", "me") == EXPIRE_SECONDS
+    await watched.own.remove()
+    assert await watched.store.get("workers", "me") is None
+
+
+# The list of those that live
+
+
+async def names(observer: Observer, store: FalteringStore, now: float) -> list[str]:
+    return [worker.name for worker in await observer.living(store, now)]
+
+
+async def test_a_worker_is_listed_while_its_counter_moves_whatever_clocks_say() -> None:
+    store, observer = FalteringStore(), Observer()
+    beat = Beat(store, DOCUMENT)
+    await beat.send()
+
+    assert await names(observer, store, 0.0) == ["w"]
+    await beat.send()
+    assert await names(observer, store, GONE_SECONDS) == ["w"]
+    assert await names(observer, store, 2 * GONE_SECONDS) == []
+    await beat.send()
+    assert await names(observer, store, 3 * GONE_SECONDS) == ["w"]
+
+
+async def test_a_clock_that_is_minutes_wrong_hides_no_worker() -> None:
+    store = FalteringStore()
+    await Beat(store, DOCUMENT).send()
+
+    store.now += 300.0  # as the reader's clock has it
+
+    assert await names(Observer(), store, 0.0) == ["w"]
