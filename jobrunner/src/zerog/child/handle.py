@@ -1,244 +1,359 @@
-"""The worker's side of the nursery: start it, ask it for children, talk to them, hear
-of their death.
+"""The worker's side of the nursery: start it, ask it for children, talk to them, hear of their
+death.
 
-A child's death is told by the nursery and by nobody else. If the nursery itself dies,
-all its children have died with it, and the next `fork` starts another one.
+The nursery alone knows when a child is dead: it sends the signals and reaps. Every request to it
+has a deadline. A nursery that dies or does not answer is killed with all its children, their deaths
+are reported, and the next `fork` starts another one.
 """
 
 import asyncio
 import contextlib
-import os
+import itertools
+import logging
 import signal
 import socket
-import subprocess
-import sys
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Self, cast
+from collections.abc import Sequence
+from typing import Self
 
-from zerog.child import frames
+from zerog.child import procfs
+from zerog.child.childhandle import ChildDeath, ChildHandle
+from zerog.child.control import Control
+from zerog.child.launch import Launch
+from zerog.child.protocol import (
+    EXIT_NO_PIPE,
+    EXIT_UNEXPECTED,
+    DiedFrame,
+    FailedFrame,
+    ForkedFrame,
+    ForkFrame,
+    FromNursery,
+    ImportingFrame,
+    KillFrame,
+    PingFrame,
+    RefusedFrame,
+    TypesFrame,
+)
+from zerog.model.documents import TypeDocument
 from zerog.model.errors import ConfigError, NurseryError
+
+__all__ = ["ChildDeath", "ChildHandle", "NurseryHandle"]
+
+log = logging.getLogger(__name__)
 
 #: Importing the job modules may take a while; a fork may not.
 START_SECONDS = 120.0
 FORK_SECONDS = 10.0
-_RECEIVE_BYTES = 65536
+#: A nursery that says nothing for this many pings is frozen. Pings are counted, not seconds: a
+#: machine that was suspended loses one.
+PING_SECONDS = 2.0
+MAX_UNANSWERED_PINGS = 4
+#: How long the nursery's own deadline for imports may be late.
+_LATE_SECONDS = 5.0
 
 
-def _ignore_frame(frame: dict[str, Any]) -> None:
-    pass
-
-
-def _ignore_death(exitcode: int, oom: bool | None) -> None:
-    pass
-
-
-class Child(asyncio.Protocol):
-    """A process that runs jobs. `on_frame` and `on_death` tell what it says and when it dies."""
-
-    def __init__(self, nursery: "Nursery") -> None:
-        self.pid = 0
-        self.alive = True
-        self.on_frame: Callable[[dict[str, Any]], None] = _ignore_frame
-        self.on_death: Callable[[int, bool | None], None] = _ignore_death
-        self._nursery = nursery
-        self._reader = frames.FrameReader()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            for frame in self._reader.feed(data):
-                self.on_frame(frame)
-        except frames.FrameError:
-            self.kill(signal.SIGKILL)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        # A job has closed the pipe, or the process is dying; either way it is of no more use.
-        self.kill(signal.SIGKILL)
-
-    def send(self, frame: dict[str, Any]) -> None:
-        """Send a frame. To a child that is dying it goes nowhere; `on_death` follows."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frames.encode(frame))
-
-    def kill(self, signum: int) -> None:
-        """Send a signal, unless the child is known to be dead."""
-        if self.alive:
-            self._nursery.signal_child(self.pid, signum)
-
-    def discard(self, deadline_seconds: float) -> None:
-        """Let an idle child go; kill it if it has not gone in time."""
-        self.on_frame, self.on_death = _ignore_frame, _ignore_death
-        self.send({"op": "exit"})
-        loop = asyncio.get_running_loop()
-        loop.call_later(deadline_seconds, self.kill, signal.SIGKILL)
-
-    def died(self, exitcode: int, oom: bool | None) -> None:
-        """Take note of the death."""
-        self.alive = False
-        if self._transport is not None:
-            self._transport.abort()
-        self.on_death(exitcode, oom)
-
-
-class Nursery:
+class NurseryHandle:
     """Starts children."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, modules: Sequence[str], start_seconds: float, owns_children: bool) -> None:
         self._modules = list(modules)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-        self._reader = frames.FrameReader()
-        self._children: dict[int, Child] = {}
-        self._forking: deque[tuple[asyncio.Future[None], Child]] = deque()
-        self._described: asyncio.Future[list[dict[str, Any]]] | None = None
+        self._start_seconds = start_seconds
+        self._owns_children = owns_children
+        self._launch: Launch | None = None
+        self._control: Control | None = None
+        self._children: dict[int, ChildHandle] = {}
+        self._tickets = itertools.count(1)
+        self._forks: dict[int, tuple[asyncio.Future[None], ChildHandle]] = {}
+        self._described: asyncio.Future[list[TypeDocument]] | None = None
+        self._importing: str | None = None
         self._starting = asyncio.Lock()
+        self._burial: asyncio.Task[None] | None = None
+        self._unanswered = 0
+        self._next_ping: asyncio.TimerHandle | None = None
+        self._is_closed = False
+        #: Modules whose import was killed once.
+        self._killed: set[str] = set()
         #: The documents of the imported job types.
-        self.types: list[dict[str, Any]] = []
+        self.types: list[TypeDocument] = []
+        #: Modules that ended the process when they were imported.
+        self._left_out: set[str] = set()
+        self._left_out_at_first: frozenset[str] = frozenset()
+        #: Why modules could not be imported, by module. The others run.
+        self.failures: dict[str, str] = {}
 
     @classmethod
-    async def start(cls, modules: Sequence[str]) -> Self:
-        """Start a nursery and import the modules in it. `ConfigError` if that fails."""
-        nursery = cls(modules)
+    async def start(
+        cls,
+        modules: Sequence[str],
+        *,
+        start_seconds: float = START_SECONDS,
+        owns_children: bool = False,
+    ) -> Self:
+        """Start a nursery and import the modules in it.
+
+        A module that cannot be imported is logged and left out, while another one can be.
+        `owns_children` promises that this process has no children but the nursery: whatever else
+        becomes its child was left by a job, and is killed when a nursery dies.
+
+        Raises:
+            ConfigError: No module can be imported. It names each with file and line.
+            NurseryError: The process died, or took too long. It is gone now.
+        """
+        nursery = cls(modules, start_seconds, owns_children)
+        if not procfs.is_there():
+            log.warning(
+                "there is no /proc: processes that a job detaches may outlive it, and a kill for "
+                "lack of memory cannot be told from another one"
+            )
         await nursery._ensure_started()
         return nursery
 
     @property
     def pid(self) -> int | None:
         """The nursery's process id."""
-        return self._process.pid if self._process is not None else None
+        return self._launch.process.pid if self._launch is not None else None
 
     def poll(self) -> int | None:
         """Return the nursery's exit code, None while it runs."""
-        return self._process.poll() if self._process is not None else None
+        return self._launch.process.poll() if self._launch is not None else None
 
-    async def fork(self) -> Child:
-        """Return a new child. `NurseryError` if there is none to be had now."""
+    async def fork(self) -> ChildHandle:
+        """Return a new child. `NurseryError` if none can be had now."""
         await self._ensure_started()
-        assert self._control is not None
-        ours, theirs = socket.socketpair()
+        child = ChildHandle(self._signal_child)
+        ticket = next(self._tickets)
         loop = asyncio.get_running_loop()
-        child = Child(self)
         try:
-            future: asyncio.Future[None] = loop.create_future()
-            self._forking.append((future, child))
-            with theirs:
-                socket.send_fds(self._control, [frames.encode({"op": "fork"})], [theirs.fileno()])
-            await asyncio.wait_for(future, FORK_SECONDS)
-        except (OSError, TimeoutError) as error:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise NurseryError(f"no new process for jobs: {error}") from error
+        try:
+            forked: asyncio.Future[None] = loop.create_future()
+            self._forks[ticket] = (forked, child)
+            self._send(ForkFrame(ticket), theirs)
+            await asyncio.wait_for(forked, FORK_SECONDS)
+            await loop.create_unix_connection(lambda: child, sock=ours)
+        except BaseException as error:
             ours.close()
-            raise NurseryError(f"no new process for jobs: {error or 'no answer'}") from error
-        except NurseryError:
-            ours.close()
+            if child.pid:
+                child.kill(signal.SIGKILL)
+            if isinstance(error, OSError | TimeoutError):
+                raise NurseryError(f"no new process for jobs: {error or 'no answer'}") from error
             raise
-        await loop.create_unix_connection(lambda: child, sock=ours)
+        finally:
+            self._forks.pop(ticket, None)
         if not child.alive:
             raise NurseryError("a new process for jobs died at once")
         return child
 
-    def signal_child(self, pid: int, signum: int) -> None:
-        """Send a signal to a child, by the nursery, which knows whether it still is ours."""
-        if self._control is not None:
-            with contextlib.suppress(OSError):
-                self._control.sendall(
-                    frames.encode({"op": "kill", "pid": pid, "signal": int(signum)})
-                )
-
     async def close(self, deadline_seconds: float) -> None:
-        """End the nursery and all its children."""
-        process = self._process
-        self._lost("the worker ends")
-        if process is None:
-            return
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + deadline_seconds
-        while process.poll() is None and loop.time() < deadline:
-            await asyncio.sleep(0.005)
-        if process.poll() is None:
-            process.kill()
-            process.wait(deadline_seconds)
+        """End the nursery, all its children, and everything that they started."""
+        self._is_closed = True
+        importing = self._described is not None and not self._described.done()
+        self._lost("the worker ends", 0 if importing else deadline_seconds)
+        await self._buried()
+
+    def _send(self, frame: ForkFrame | KillFrame | PingFrame, passed: socket.socket | None) -> None:
+        if self._control is None:
+            if passed is not None:
+                passed.close()
+            raise NurseryError("the nursery is gone")
+        self._control.send(frame, passed)
+
+    def _signal_child(self, pid: int, signum: int) -> None:
+        # By the nursery, which knows whether the process is still ours.
+        if self._control is not None:
+            self._control.send(KillFrame(pid, int(signum)))
 
     async def _ensure_started(self) -> None:
         async with self._starting:
-            if self._process is not None and self._control is not None:
-                return
-            ours, theirs = socket.socketpair()
-            self._reader = frames.FrameReader()
-            with theirs:
-                command = [sys.executable, "-m", "zerog.child.nursery", str(theirs.fileno())]
-                # A group of its own: ^C in a terminal goes to the worker, which decides.
-                self._process = subprocess.Popen(
-                    [*command, *self._modules],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    process_group=0,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                )
-            ours.setblocking(False)
-            self._control = ours
-            loop = asyncio.get_running_loop()
-            self._described = loop.create_future()
-            loop.add_reader(ours.fileno(), self._readable)
-            try:
-                self.types = await asyncio.wait_for(self._described, START_SECONDS)
-            except TimeoutError as error:
-                self._lost("it does not answer")
-                raise NurseryError("importing the job modules takes too long") from error
+            await self._buried()
+            while self._control is None:
+                if self._is_closed:
+                    raise NurseryError("the nursery is closed")
+                await self._start_once()
 
-    def _readable(self) -> None:
-        assert self._control is not None
+    async def _start_once(self) -> None:
+        """Start a process. Return without one if a module ended it that is left out from now on."""
+        loop = asyncio.get_running_loop()
         try:
-            data = self._control.recv(_RECEIVE_BYTES)
-            if not data:
-                raise ConnectionResetError
-            for frame in self._reader.feed(data):
-                self._take(frame)
-        except BlockingIOError:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise NurseryError(f"no nursery: {error}") from error
+        with theirs:
+            try:
+                self._launch = Launch(
+                    [name for name in self._modules if name not in self._left_out],
+                    theirs,
+                    seconds=self._start_seconds,
+                    owns_children=self._owns_children,
+                )
+            except OSError as error:
+                ours.close()
+                raise NurseryError(f"no nursery: {error}") from error
+        self.failures = {name: self.failures[name] for name in self._left_out}
+        self._described, self._importing, self._unanswered = loop.create_future(), None, 0
+        self._control = Control(ours, self._take, self._lost)
+        try:
+            async with asyncio.timeout(self._start_seconds + _LATE_SECONDS):
+                types = await self._described
+        except TimeoutError:
+            self._lost(f"the import takes longer than {self._start_seconds:.0f} s")
+            await self._take_death_at_import()
+        except NurseryError:
+            await self._take_death_at_import()
+        except BaseException:
+            self._lost("nobody waits for it")
+            await self._buried()
+            raise
+        else:
+            await self._accept(types)
+
+    async def _accept(self, types: list[TypeDocument]) -> None:
+        """Serve these types from now on, if they are those that the worker has registered."""
+        if not types:
+            await self._refuse("no jobs: no class derives from zerog.Job")
+        if self.types and types != self.types:
+            await self._refuse("the job modules have changed: restart this worker")
+        if not self.types:
+            self.types, self._left_out_at_first = types, frozenset(self._left_out)
+        self._ping()
+
+    async def _take_death_at_import(self) -> None:
+        """Leave out the module that ended the nursery. `ConfigError` if no other one is left."""
+        launch, module = self._launch, self._importing
+        assert launch is not None
+        await self._buried()
+        if self._is_closed:
+            raise NurseryError("the nursery is closed")
+        if module is None:
+            raise NurseryError("the nursery died before it imported a module")
+        killed = launch.process.poll() == -signal.SIGKILL
+        if killed and module not in self._killed and not launch.last_report():
+            # By the kernel, for want of memory, or by a person: once does not count.
+            self._killed.add(module)
+            log.warning("the import of %s was killed, and is tried again", module)
             return
-        except (OSError, frames.FrameError):
-            self._lost("the nursery died")
+        if module not in self._left_out:
+            if launch.last_report().startswith("Timeout"):
+                how = f"its import takes longer than {self._start_seconds:.0f} s"
+            else:
+                how = _how_it_ended(launch.process.poll())
+            where = f", at {place}" if (place := launch.place()) else ""
+            self._fail(module, f"the module {module} cannot be imported: {how}{where}")
+            self._left_out.add(module)
+        if self.types or self._left_out.issuperset(self._modules):
+            await self._refuse("no jobs")
 
-    def _take(self, frame: dict[str, Any]) -> None:
-        match frame["op"]:
-            case "types":
+    async def _refuse(self, why: str) -> None:
+        self._lost(why)
+        await self._buried()
+        message = "; ".join([*self.failures.values()] or [why])
+        if not self.types:
+            raise ConfigError(message)
+        # It has served before: what changed may change back.
+        self._left_out = set(self._left_out_at_first)
+        raise NurseryError(message)
+
+    def _fail(self, module: str, why: str) -> None:
+        self.failures[module] = why
+        log.error("%s", self.failures[module])
+
+    def _ping(self) -> None:
+        if self._control is None:
+            return
+        if self._unanswered >= MAX_UNANSWERED_PINGS:
+            self._lost("the nursery does not answer")
+            return
+        self._unanswered += 1
+        self._control.send(PingFrame())
+        self._next_ping = asyncio.get_running_loop().call_later(PING_SECONDS, self._ping)
+
+    def _take(self, frame: FromNursery) -> None:
+        self._unanswered = 0
+        match frame:
+            case ImportingFrame(module):
+                self._importing = module
+            case FailedFrame(module, error, fatal):
+                self._fail(module, error)
+                if fatal:
+                    self._left_out.add(module)
+            case TypesFrame(types):
                 if self._described is not None and not self._described.done():
-                    self._described.set_result(frame["types"])
-            case "failed":
-                if self._described is not None and not self._described.done():
-                    self._described.set_exception(ConfigError(frame["error"]))
-            case "forked":
-                future, child = self._forking.popleft()
-                if future.done():  # nobody waits for it any more
-                    self.signal_child(frame["pid"], signal.SIGKILL)
-                    return
-                # Known from now on: its death may be the next thing that is told.
-                child.pid = frame["pid"]
-                self._children[child.pid] = child
-                future.set_result(None)
-            case "refused":
-                future, _ = self._forking.popleft()
-                if not future.done():
-                    future.set_exception(NurseryError(f"no new process: {frame['error']}"))
-            case "died":
-                dead = self._children.pop(frame["pid"], None)
+                    self._described.set_result(types)
+            case ForkedFrame(ticket, pid):
+                self._take_forked(ticket, pid)
+            case RefusedFrame(ticket, error):
+                if ticket in self._forks and not self._forks[ticket][0].done():
+                    error_ = NurseryError(f"no new process: {error}")
+                    self._forks[ticket][0].set_exception(error_)
+            case DiedFrame(pid, exitcode, oom, max_rss_bytes, killed):
+                dead = self._children.pop(pid, None)
+                if self._launch is not None:
+                    self._launch.sessions.discard(pid)
                 if dead is not None:
-                    dead.died(frame["exitcode"], frame["oom"])
+                    reason = dead.reason_if_killed() if killed else _own_reason(exitcode)
+                    dead.died(exitcode, oom, max_rss_bytes, reason)
 
-    def _lost(self, why: str) -> None:
-        """Forget a nursery that is gone; its children are gone with it."""
-        if self._control is not None:
-            asyncio.get_running_loop().remove_reader(self._control.fileno())
-            self._control.close()
-            self._control = None
+    def _take_forked(self, ticket: int, pid: int) -> None:
+        if self._launch is not None:
+            self._launch.sessions.add(pid)
+        forked, child = self._forks.get(ticket, (None, None))
+        if forked is None or child is None or forked.done():  # nobody waits for it any more
+            self._signal_child(pid, signal.SIGKILL)
+            return
+        # Known from now on: its death may be the next thing that is reported.
+        child.pid = pid
+        self._children[pid] = child
+        forked.set_result(None)
+
+    def _lost(self, why: str, patience_seconds: float = 0.0) -> None:
+        """Bury a nursery that is gone, frozen or not wanted any more, with all its children."""
+        if self._control is None or self._launch is None:
+            return
+        self._control.close()
+        self._control = None
+        if self._next_ping is not None:
+            self._next_ping.cancel()
         if self._described is not None and not self._described.done():
             self._described.set_exception(NurseryError(f"{why} while it imported the jobs"))
-        for future, _ in self._forking:
-            if not future.done():
-                future.set_exception(NurseryError(why))
-        self._forking.clear()
-        children, self._children = self._children, {}
-        for child in children.values():
-            child.died(-signal.SIGKILL, None)
+            self._described.exception()  # nobody may be waiting
+        for forked, _ in self._forks.values():
+            if not forked.done():
+                forked.set_exception(NurseryError(why))
+        children, self._children = list(self._children.values()), {}
+        self._burial = asyncio.get_running_loop().create_task(
+            self._bury(self._launch, children, why, patience_seconds)
+        )
+
+    async def _buried(self) -> None:
+        """Wait until the last nursery that was lost is gone."""
+        if self._burial is not None:
+            await asyncio.shield(self._burial)
+
+    async def _bury(
+        self, launch: Launch, children: list[ChildHandle], why: str, patience_seconds: float
+    ) -> None:
+        try:
+            await launch.end(patience_seconds)
+        finally:
+            for child in children:
+                with contextlib.suppress(Exception):
+                    child.died(-signal.SIGKILL, None, 0, why)
+
+
+def _how_it_ended(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "it did not end"
+    if exitcode < 0:
+        with contextlib.suppress(ValueError):
+            return f"its import ended the process by {signal.Signals(-exitcode).name}"
+    return f"its import ended the process with exit code {exitcode}"
+
+
+def _own_reason(exitcode: int) -> str | None:
+    """Return what an exit code of the child's own part means, None if the job chose it."""
+    return {
+        0: "the job ended its process by os._exit(0)",
+        EXIT_UNEXPECTED: "ZeroG's part of the job's process failed: see the worker's output",
+        EXIT_NO_PIPE: "the job's process could not reach its worker: the job closed the pipe",
+    }.get(exitcode)

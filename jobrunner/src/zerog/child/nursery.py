@@ -1,25 +1,50 @@
 """The nursery: imports the job modules once and forks a child whenever the worker wants one.
 
-It has one thread and no event loop, so that forking it is safe; what it imported is
-shared with its children by the kernel. It alone knows when a child is dead: it sends
-the signals, reaps, and reports. When the worker goes away, all end. Run as `python -m
-zerog.child.nursery FD MODULE…`, where FD is its end of a socket pair.
+It has one thread and no event loop, so that forking it is safe; what it imported is shared with its
+children by the kernel. It alone knows when a child is dead: it sends the signals, reaps, kills what
+the child left, and reports. When the worker dies, everything below the nursery ends.
+
+A fork never runs this code: `child_main` does not return.
+
+Run as `python -m zerog.child.nursery FD FD SECONDS MODULE…`: its end of a socket pair, a file for
+last words, and how long the imports may take.
 """
 
 import contextlib
+import faulthandler
 import gc
 import os
 import select
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from typing import Any
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
 
-from zerog.child import frames, procfs
+from zerog import standardfiles
+from zerog.child import procfs
 from zerog.child.process import child_main
+from zerog.child.protocol import (
+    DiedFrame,
+    FailedFrame,
+    ForkedFrame,
+    ForkFrame,
+    FrameReader,
+    FromNursery,
+    ImportingFrame,
+    KillFrame,
+    PingFrame,
+    PongFrame,
+    RefusedFrame,
+    ToNursery,
+    TypesFrame,
+    encode,
+)
+from zerog.child.watch import ImportWatch
 from zerog.model.errors import ConfigError
-from zerog.sdk.registry import JobType, import_jobs
+from zerog.sdk.importing import import_module_of_jobs
+from zerog.sdk.registry import REGISTRY, JobType
 
 _RECEIVE_BYTES = 65536
 _MAX_FDS = 16
@@ -28,131 +53,177 @@ _MAX_FDS = 16
 class Nursery:
     """Forks children and watches over them."""
 
-    def __init__(self, control: socket.socket, types: Sequence[JobType]) -> None:
+    def __init__(self, control: socket.socket, types: Mapping[str, JobType]) -> None:
         self._control = control
-        self._types = {job_type.name: job_type for job_type in types}
-        self._reader = frames.FrameReader()
+        self._types = types
+        self._reader: FrameReader[ToNursery] = FrameReader(ToNursery)
         self._children: set[int] = set()
+        #: Those that lived when the worker wanted them killed.
+        self._killed: set[int] = set()
         self._fds: list[int] = []
         self._oom_kills = procfs.oom_kills()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
+        #: What the job modules started; it ends with the nursery.
+        self._own_children = frozenset(procfs.children())
 
     def serve(self) -> None:
         """Serve until the worker closes the socket."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
-        try:
-            while True:
-                readable, _, _ = select.select([self._control, self._wake_reader], [], [])
-                if self._wake_reader in readable:
-                    with contextlib.suppress(BlockingIOError):
-                        self._wake_reader.recv(_RECEIVE_BYTES)
-                    self._reap()
-                if self._control in readable and not self._take_requests():
-                    return
-        finally:
-            signal.set_wakeup_fd(-1)
-            for pid in self._children:
-                _kill_group(pid)
+        waiting = select.poll()
+        waiting.register(self._control, select.POLLIN)
+        waiting.register(self._wake_reader, select.POLLIN)
+        while True:
+            readable = [fd for fd, _ in waiting.poll()]
+            if self._wake_reader.fileno() in readable:
+                with contextlib.suppress(BlockingIOError):
+                    self._wake_reader.recv(_RECEIVE_BYTES)
+                self._reap()
+            if self._control.fileno() in readable and not self._take_requests():
+                return
+
+    def end(self) -> None:
+        """Kill all children and everything that they started."""
+        signal.set_wakeup_fd(-1)
+        for pid in self._children:
+            procfs.kill_group(pid)
+            procfs.kill(pid)
+        procfs.kill_children()
 
     def _take_requests(self) -> bool:
         data, fds, _, _ = socket.recv_fds(self._control, _RECEIVE_BYTES, _MAX_FDS)
         self._fds += fds
         for frame in self._reader.feed(data):
-            match frame["op"]:
-                case "fork":
-                    self._fork(self._fds.pop(0))
-                case "kill":
-                    self._kill(frame["pid"], frame["signal"])
+            match frame:
+                case ForkFrame(ticket):
+                    self._fork(ticket)
+                case KillFrame(pid, signum):
+                    self._kill(pid, signum)
+                case PingFrame():
+                    self._send(PongFrame())
         return bool(data)
 
-    def _fork(self, fd: int) -> None:
+    def _fork(self, ticket: int) -> None:
+        if not self._fds:  # the kernel had no descriptor left for it
+            self._send(RefusedFrame(ticket, "too many open files"))
+            return
+        fd = self._fds.pop(0)
         try:
             pid = os.fork()
         except OSError as error:  # a limit of processes or memory: the other children live on
             os.close(fd)
-            self._send({"op": "refused", "error": error.strerror})
+            self._send(RefusedFrame(ticket, error.strerror or str(error)))
             return
         if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for own in (self._control, self._wake_reader, self._wake_writer):
-                own.close()
-            child_main(socket.socket(fileno=fd), self._types)
+            child_main(fd, self._types, [self._control, self._wake_reader, self._wake_writer])
         os.close(fd)
         self._children.add(pid)
-        self._send({"op": "forked", "pid": pid})
+        self._send(ForkedFrame(ticket, pid))
 
     def _kill(self, pid: int, signum: int) -> None:
         # A child that is dead but not reported yet is not reaped yet: its id is still its own.
         if pid not in self._children:
             return
         if signum == signal.SIGKILL:
-            _kill_group(pid)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signum)
+            if not _is_dead(pid):
+                self._killed.add(pid)
+            procfs.kill_group(pid)
+        procfs.kill(pid, signum)
 
     def _reap(self) -> None:
+        deaths = []
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
-                return
+                break
             if pid in self._children:
                 self._children.discard(pid)
-                _kill_group(pid)
-                self._report_death(pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+                procfs.kill_group(pid)
+                deaths.append((pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss))
+        if deaths:
+            # Orphans of the dead have come to this process.
+            procfs.kill_children(keep=self._children | self._own_children)
+        for pid, exitcode, max_rss_kib in deaths:
+            self._report_death(pid, exitcode, max_rss_kib)
 
     def _report_death(self, pid: int, exitcode: int, max_rss_kib: int) -> None:
         oom = None
+        killed = pid in self._killed and exitcode == -signal.SIGKILL
+        self._killed.discard(pid)
         if exitcode == -signal.SIGKILL:
             before, self._oom_kills = self._oom_kills, procfs.oom_kills()
             if before is not None and self._oom_kills is not None:
                 oom = self._oom_kills > before
-        self._send(
-            {
-                "op": "died",
-                "pid": pid,
-                "exitcode": exitcode,
-                "oom": oom,
-                "maxRssBytes": max_rss_kib * 1024,
-            }
-        )
+        self._send(DiedFrame(pid, exitcode, oom, max_rss_kib * 1024, killed))
 
-    def _send(self, frame: dict[str, Any]) -> None:
-        self._control.sendall(frames.encode(frame))
+    def _send(self, frame: FromNursery) -> None:
+        self._control.sendall(encode(frame))
 
 
-def _kill_group(pid: int) -> None:
-    """Kill a child and what it started; each child leads a process group of its own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+def _is_dead(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return True
+
+
+def _import_all(control: socket.socket, modules: Sequence[str]) -> None:
+    """Import the modules, and report the types of those that can be."""
+    threads = threading.active_count()
+    for module in modules:
+        control.sendall(encode(ImportingFrame(module)))
+        try:
+            import_module_of_jobs(module)
+        except ConfigError as error:
+            # Threads cannot be ended, and with them a fork is unsafe.
+            fatal = threading.active_count() > threads
+            control.sendall(encode(FailedFrame(module, str(error), fatal)))
+            if fatal:
+                os._exit(1)
+    documents = [REGISTRY.types[name].document for name in sorted(REGISTRY.types)]
+    control.sendall(encode(TypesFrame(documents)))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Import, report the types, serve."""
+    standardfiles.open_missing()
     control = socket.socket(fileno=int(arguments[0]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    report, seconds, modules = int(arguments[1]), float(arguments[2]), arguments[3:]
+    for fd in (int(arguments[0]), report):
+        os.set_inheritable(fd, False)
     procfs.adopt_orphans()
+    # A nursery that a job has stopped must see that its worker is dead.
+    procfs.die_with_parent(signal.SIGCONT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        try:
-            types = import_jobs(arguments[1:])
-        except ConfigError as error:
-            control.sendall(frames.encode({"op": "failed", "error": str(error)}))
-            return 1
-        documents = [job_type.to_document() for job_type in types]
-        control.sendall(frames.encode({"op": "types", "types": documents}))
+        with ImportWatch(control, report, seconds):
+            _import_all(control, modules)
+        os.close(report)
+        # The worker decides when its nursery ends, also if a SIGTERM goes to all processes.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         # Objects that live as long as the nursery are not touched, and so stay shared.
         gc.collect()
         gc.freeze()
-        Nursery(control, types).serve()
+        with contextlib.suppress(RuntimeError, OSError, ValueError):  # no standard error
+            faulthandler.enable()
+        nursery = Nursery(control, REGISTRY.types)
+        try:
+            nursery.serve()
+        finally:
+            nursery.end()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # Not by `sys.exit`: what the job modules registered with `atexit` could wait for ever.
+    code = 1
+    try:
+        code = main(sys.argv[1:])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)

@@ -1,220 +1,227 @@
 """The process that runs jobs, one after another, on its main thread.
 
-It trusts its worker and nobody trusts it: whatever a job does to this process ends with
-this process. Between jobs the working directory, environment, umask and signal handlers
-are put back, and processes that a job left behind are killed.
+It trusts its worker and nobody trusts it: whatever a job does to this process ends with this
+process. After each job the surroundings are compared with what they were before the first one. If
+anything differs, the end says so, and the worker replaces the process.
+
+A process that a job forks never gets here: it cannot use the pipe, and it ends where it leaves
+`run` (`zerog.sdk.invoke`).
 """
 
 import contextlib
+import contextvars
 import os
-import select
 import signal
 import socket
 import sys
 import threading
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import traceback
+from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import NoReturn
 
 from pydantic import ValidationError
 
-from zerog.child import frames, procfs
-from zerog.child.reporter import Reporter, Shield
+from zerog import standardfiles
+from zerog.child import output, procfs
+from zerog.child.pipe import Pipe, Shield
+from zerog.child.protocol import (
+    EXIT_NO_PIPE,
+    EXIT_UNEXPECTED,
+    EndFrame,
+    ExitFrame,
+    FrameError,
+    ReceivedRun,
+)
+from zerog.child.surroundings import Surroundings, reseed
+from zerog.model.events import Invalid, Raised, RunEnd
+from zerog.model.limits import one_line
 from zerog.sdk.context import Context
-from zerog.sdk.invoke import invoke
+from zerog.sdk.invoke import Invocation
+from zerog.sdk.job import Job
 from zerog.sdk.registry import JobType
 from zerog.sdk.signals import Cancelled, TimedOut
+from zerog.sdk.text import describe
 
-_RECEIVE_BYTES = 256 * 1024
-#: How long leftovers of a job may take to vanish after SIGKILL.
-_REAP_SECONDS = 2.0
+#: A job may put something else into `os`.
+_exit = os._exit
+#: Errors in the parameters that a message names.
+_MAX_FAULTS = 20
 
 
-def child_main(pipe: socket.socket, types: Mapping[str, JobType]) -> None:
-    """Be a child until the pipe is closed. Does not return."""
+def child_main(
+    fd: int, types: Mapping[str, JobType], inherited: Sequence[socket.socket] = ()
+) -> NoReturn:
+    """Be a child until the pipe is closed. A fork gets here, and nothing after it may run."""
+    code = EXIT_UNEXPECTED
     try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for end in inherited:
+            end.close()
         os.setsid()
         procfs.die_with_parent()
         procfs.adopt_orphans()
         procfs.go_first()
-        _detach_stdin()
-        Child(pipe, types).serve()
-    except (EOFError, OSError, frames.FrameError):
-        pass
+        standardfiles.discard(0)
+        standardfiles.protect()
+        Child(socket.socket(fileno=fd), types).serve()
+        code = 0
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        code = 0  # the worker is gone
+    except (OSError, FrameError):
+        code = EXIT_NO_PIPE
+    except BaseException:
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # No handlers of the nursery, no atexit of job modules: this is a fork.
-        os._exit(0)
-
-
-def _detach_stdin() -> None:
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-
-
-@dataclass(frozen=True, slots=True)
-class _Surroundings:
-    """What a job may change and the next one must not see."""
-
-    directory: str
-    environ: dict[str, str]
-    umask: int
-
-    @classmethod
-    def now(cls) -> "_Surroundings":
-        umask = os.umask(0o022)
-        os.umask(umask)
-        return cls(os.getcwd(), dict(os.environ), umask)
-
-    def restore(self) -> None:
-        if os.environ != self.environ:
-            os.environ.clear()
-            os.environ.update(self.environ)
-        os.umask(self.umask)
-        with contextlib.suppress(OSError):
-            os.chdir(self.directory)
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(BaseException):
+                    stream.flush()
+        finally:
+            # No handlers of the nursery, no atexit of job modules: this is a fork.
+            _exit(code)
 
 
 class Child:
     """Runs the jobs that arrive on the pipe."""
 
-    def __init__(self, pipe: socket.socket, types: Mapping[str, JobType]) -> None:
-        self._pipe = pipe
+    def __init__(self, end: socket.socket, types: Mapping[str, JobType]) -> None:
         self._types = types
-        self._reader = frames.FrameReader()
-        self._inbox: list[dict[str, Any]] = []
+        self._process = os.getpid()
         self._shield = Shield()
-        self._reporter = Reporter(pipe, self._shield, self._poll_cancel)
-        #: The UUID of the job that runs now, and why it is to end.
-        self._running: str | None = None
-        self._why: str | None = None
+        self._pipe = Pipe(end, self._shield)
+        self._readers = output.Readers()
+        #: The blocked signals of threads that are forking.
+        self._masks: dict[int, set[int | signal.Signals]] = {}
+        #: The job that runs now.
+        self._invocation: Invocation | None = None
 
     def serve(self) -> None:
-        """Run jobs until the worker closes the pipe (`EOFError`)."""
-        surroundings = _Surroundings.now()
-        self._set_signals()
-        while True:
-            frame = self._next_frame()
-            if frame.get("op") == "exit":
-                return
-            if frame.get("op") != "run":
-                continue  # a cancel that came too late
-            outcome = self._run(frame)
-            surroundings.restore()
-            self._set_signals()
-            outcome["recycle"] = self._left_something()
-            outcome["rssBytes"] = procfs.resident_bytes()
-            self._reporter.finish(outcome)
-
-    def _run(self, frame: dict[str, Any]) -> dict[str, Any]:
-        job_type = self._types.get(frame["type"])
-        if job_type is None:
-            return _invalid(f"no job type {frame['type']} in this worker")
-        try:
-            job = job_type.cls.model_validate(frame["parameters"])
-        except ValidationError as error:
-            return _invalid(_describe(error))
-        except Exception as error:  # a validator of the job's author
-            return _invalid(f"{type(error).__name__}: {error}")
-        deadline = frame["deadline"]
-        context = Context(
-            self._reporter,
-            uuid=frame["uuid"],
-            attempt=frame["attempt"],
-            state=frame["state"],
-            deadline=None if deadline is None else datetime.fromtimestamp(deadline, UTC),
-        )
-        self._why, self._running = None, frame["uuid"]
-        try:
-            return invoke(job, context)
-        except (Cancelled, TimedOut):
-            # The signal came after `run` and before the outcome was put together.
-            return {"op": "outcome", "kind": "cancelled"}
-        finally:
-            self._running = None
-            self._shield.drop()
-
-    def _set_signals(self) -> None:
+        """Run jobs until the worker says to leave, or closes the pipe (`EOFError`)."""
         signal.signal(signal.SIGTERM, self._terminated)
         # ^C in a terminal goes to the whole group of the worker; the worker decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        os.register_at_fork(
+            before=self._before_fork,
+            after_in_parent=self._after_fork,
+            after_in_child=self._after_fork_in_child,
+        )
+        self._readers.replace_dead()
+        surroundings = Surroundings()
+        while True:
+            frame = self._pipe.next_frame()
+            if isinstance(frame, ExitFrame):
+                return
+            if not isinstance(frame, ReceivedRun):
+                continue  # a cancel that came too late
+            if self._readers.replace_dead():
+                surroundings = Surroundings()
+            end = self._run(frame)
+            output.let_wait()
+            changes = surroundings.changes()
+            if procfs.has_children():
+                procfs.kill_children()
+                changes.append("processes")
+            self._finish(frame, end, "; ".join(changes) or None)
+
+    def _run(self, frame: ReceivedRun) -> RunEnd:
+        reseed()
+        try:
+            # A job's context variables end with it, e.g. its decimal context.
+            return contextvars.copy_context().run(self._run_in_context, frame)
+        # The cancel came between `run` and here, or this code is wrong. The job must end.
+        except BaseException as error:
+            message = f"ZeroG failed to run the job: {describe(error)}"
+            return Raised(frame.attempt, one_line(message) or "")
+        finally:
+            self._invocation = None
+            self._shield.drop()
+
+    def _run_in_context(self, frame: ReceivedRun) -> RunEnd:
+        self._pipe.begin(frame.run)
+        job = self._load(frame)
+        if isinstance(job, Invalid):
+            return job
+        context = Context(
+            self._pipe,
+            uuid=frame.uuid,
+            attempt=frame.attempt,
+            state=frame.state,
+            deadline=frame.deadline,
+        )
+        self._invocation = Invocation(job, context)
+        return self._invocation.run()
+
+    def _load(self, frame: ReceivedRun) -> Job | Invalid:
+        job_type = self._types.get(frame.type)
+        if job_type is None:
+            return Invalid(frame.attempt, f"no job type {frame.type} in this worker")
+        process = os.getpid()
+        try:
+            # JSON mode: what the parameters mean when they are POSTed.
+            return job_type.cls.model_validate_json(bytes(frame.parameters))
+        except ValidationError as error:
+            message = _describe(error)
+        except BaseException as error:  # a validator of the job's author
+            message = f"the parameters do not fit: {describe(error)}"
+        finally:
+            if os.getpid() != process:
+                _exit(1)
+        return Invalid(frame.attempt, one_line(message) or "")
+
+    def _finish(self, frame: ReceivedRun, end: RunEnd, spoiled: str | None) -> None:
+        rss_bytes = procfs.resident_bytes()
+        try:
+            self._pipe.finish(EndFrame(frame.run, end, spoiled, rss_bytes))
+        except ValueError as error:
+            message = one_line(f"the end of the job cannot be reported: {describe(error)}")
+            short = Raised(frame.attempt, message or "")
+            self._pipe.finish(EndFrame(frame.run, short, spoiled, rss_bytes))
 
     def _terminated(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM: end the running job, if it is the one that the worker means."""
-        with contextlib.suppress(OSError, EOFError, frames.FrameError):
-            self._poll_cancel()
-        if self._running is not None and self._why is not None:
-            error = TimedOut if self._why == "timeout" else Cancelled
-            self._shield.raise_or_hold(error(f"the worker ends the job: {self._why}"))
+        if os.getpid() != self._process:  # forked by a library, which Python does not know
+            _exit(128 + signum)
+        if self._invocation is not None:
+            self._shield.do_or_hold(self._stop)
 
-    def _poll_cancel(self) -> bool:
-        while self._why is None and select.select([self._pipe], [], [], 0)[0]:
-            self._receive()
-            self._take_cancels()
-        self._take_cancels()
-        return self._why is not None
+    def _stop(self) -> None:
+        invocation = self._invocation
+        why = self._pipe.why() if invocation is not None else None
+        if invocation is not None and why is not None:
+            kind = TimedOut if why == "timeout" else Cancelled
+            invocation.stop(kind(f"the worker ends the job: {why}"))
 
-    def _take_cancels(self) -> None:
-        for frame in [item for item in self._inbox if item.get("op") == "cancel"]:
-            self._inbox.remove(frame)
-            if frame.get("uuid") == self._running:
-                self._why = str(frame.get("why"))
+    # A SIGTERM that comes during a fork must find neither this process's handler in the other one,
+    # nor be lost there: Python forgets signals when it forks.
 
-    def _next_frame(self) -> dict[str, Any]:
-        while not self._inbox:
-            self._receive()
-        return self._inbox.pop(0)
+    def _before_fork(self) -> None:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+        self._masks[threading.get_ident()] = mask
 
-    def _receive(self) -> None:
-        data = self._pipe.recv(_RECEIVE_BYTES)
-        if not data:
-            raise EOFError
-        self._inbox += self._reader.feed(data)
+    def _after_fork(self) -> None:
+        mask = self._masks.pop(threading.get_ident(), None)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _left_something(self) -> bool:
-        """Kill the processes that the job left; whether it left any, or threads."""
-        threads = [
-            thread
-            for thread in threading.enumerate()
-            if thread is not threading.main_thread() and thread.name != "zerog-reports"
-        ]
-        return _kill_children() or bool(threads)
-
-
-def _kill_children() -> bool:
-    try:
-        # ECHILD is the usual answer, and costs one system call.
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    deadline = time.monotonic() + _REAP_SECONDS
-    while time.monotonic() < deadline:
-        for pid in procfs.children():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            break
-        time.sleep(0.001)
-    return True
-
-
-def _invalid(message: str) -> dict[str, Any]:
-    return {"op": "outcome", "kind": "invalid", "message": message}
+    def _after_fork_in_child(self) -> None:
+        """Make a process that a job forked one that cannot speak for the job."""
+        self._pipe.disable()
+        signal.set_wakeup_fd(-1)
+        if signal.getsignal(signal.SIGTERM) == self._terminated:
+            with contextlib.suppress(ValueError):
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._after_fork()
 
 
 def _describe(error: ValidationError) -> str:
-    faults = [
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    told = [
         ".".join(str(part) for part in fault["loc"]) + ": " + fault["msg"]
-        for fault in error.errors(include_url=False, include_input=False)
+        for fault in faults[:_MAX_FAULTS]
     ]
-    return "the parameters do not fit: " + "; ".join(faults)
+    if len(faults) > _MAX_FAULTS:
+        told.append(f"and {len(faults) - _MAX_FAULTS} more")
+    return "the parameters do not fit: " + "; ".join(told)

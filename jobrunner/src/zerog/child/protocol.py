@@ -9,31 +9,35 @@ process that a job forked and left behind, is dropped by the worker.
 
     worker → child     RunFrame  CancelFrame  ExitFrame
     child → worker     ProgressFrame  LineFrame  StateFrame  EndFrame
-    worker → nursery   ForkFrame  KillFrame
-    nursery → worker   TypesFrame  FailedFrame  ForkedFrame  RefusedFrame  DiedFrame
+    worker → nursery   ForkFrame  KillFrame  PingFrame
+    nursery → worker   ImportingFrame  FailedFrame  TypesFrame
+                       ForkedFrame  RefusedFrame  DiedFrame  PongFrame
 """
 
 import struct
+from collections.abc import Iterator
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from zerog.model.documents import TypeDocument
 from zerog.model.errors import ZeroGError
 from zerog.model.events import RunEnd
-from zerog.model.limits import MAX_LINE_CHARS, MAX_LOG_LINES
+from zerog.model.limits import EXTRA_LINES, MAX_LINE_CHARS, MAX_LOG_LINES
 from zerog.model.record import JobId, Time
 
 #: Larger than any document, so that an output above the document's limit is refused with a reason.
 MAX_FRAME_BYTES = 32 * 1024 * 1024
+#: Exit codes of a child that could not go on: its own fault, or its pipe is closed.
+EXIT_UNEXPECTED, EXIT_NO_PIPE = 230, 231
 _LENGTH = struct.Struct(">I")
 
 F = TypeVar("F")
 
 Level = Annotated[str, Meta(pattern="^(info|warning|error)$")]
 Completeness = Annotated[float, Meta(ge=0, le=1)]
-#: The first line after the last one says that the log is full.
-Seq = Annotated[int, Meta(ge=0, le=MAX_LOG_LINES)]
+Seq = Annotated[int, Meta(ge=0, le=MAX_LOG_LINES + EXTRA_LINES)]
 #: A cut text says how long it was.
 Text = Annotated[str, Meta(max_length=MAX_LINE_CHARS + 100)]
 
@@ -59,6 +63,18 @@ class RunFrame(_Frame, frozen=True, tag="run"):
     parameters: dict[str, Any]
     state: dict[str, Any] | None = None
     #: When the attempt will be ended, None without a timeout.
+    deadline: Time | None = None
+
+
+class ReceivedRun(_Frame, frozen=True, tag="run"):
+    """A `RunFrame` as the child reads it: the parameters stay JSON, which pydantic validates."""
+
+    run: str
+    uuid: JobId
+    attempt: int
+    type: str
+    parameters: msgspec.Raw
+    state: dict[str, Any] | None = None
     deadline: Time | None = None
 
 
@@ -127,19 +143,32 @@ class KillFrame(_Frame, frozen=True, tag="kill"):
     signal: int
 
 
+class PingFrame(_Frame, frozen=True, tag="ping"):
+    """Answer, to show that you are not frozen."""
+
+
 # nursery → worker
 
 
-class TypesFrame(_Frame, frozen=True, tag="types"):
-    """The modules are imported; these are their job types (`TypeDocument`s)."""
+class ImportingFrame(_Frame, frozen=True, tag="importing"):
+    """The import of a module begins: if the nursery dies now, this module ended it."""
 
-    types: list[dict[str, Any]]
+    module: str
 
 
 class FailedFrame(_Frame, frozen=True, tag="failed"):
-    """The modules cannot be imported."""
+    """A module cannot be imported."""
 
+    module: str
     error: str
+    #: The nursery ends, and must be started without this module.
+    fatal: bool = False
+
+
+class TypesFrame(_Frame, frozen=True, tag="types"):
+    """Every module was tried; these are the job types of those that can be imported."""
+
+    types: list[TypeDocument]
 
 
 class ForkedFrame(_Frame, frozen=True, tag="forked"):
@@ -165,12 +194,21 @@ class DiedFrame(_Frame, frozen=True, tag="died"):
     #: Whether the kernel killed it for memory; None if nobody can tell.
     oom: bool | None
     max_rss_bytes: int
+    #: Whether it lived until the worker asked for a SIGKILL.
+    killed: bool = False
+
+
+class PongFrame(_Frame, frozen=True, tag="pong"):
+    """The answer to a ping."""
 
 
 ToChild = RunFrame | CancelFrame | ExitFrame
+ReceivedByChild = ReceivedRun | CancelFrame | ExitFrame
 FromChild = ProgressFrame | LineFrame | StateFrame | EndFrame
-ToNursery = ForkFrame | KillFrame
-FromNursery = TypesFrame | FailedFrame | ForkedFrame | RefusedFrame | DiedFrame
+ToNursery = ForkFrame | KillFrame | PingFrame
+FromNursery = (
+    ImportingFrame | FailedFrame | TypesFrame | ForkedFrame | RefusedFrame | DiedFrame | PongFrame
+)
 
 
 def run_name(uuid: JobId, attempt: int) -> str:
@@ -182,8 +220,9 @@ def encode(frame: _Frame) -> bytes:
     """Encode a frame. `ValueError` if it has no JSON form or is too large."""
     try:
         body = msgspec.json.encode(frame)
-    except (TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise ValueError(f"no JSON: {error}") from error
+    # A value of a job may raise anything when it is looked at.
+    except Exception as error:
+        raise ValueError(f"no JSON form: {type(error).__name__}: {error}") from error
     if len(body) > MAX_FRAME_BYTES:
         raise ValueError(f"{len(body)} bytes are more than the {MAX_FRAME_BYTES} of a frame")
     return _LENGTH.pack(len(body)) + body
@@ -196,22 +235,27 @@ class FrameReader(Generic[F]):
         self._buffer = bytearray()
         self._decoder: msgspec.json.Decoder[F] = msgspec.json.Decoder(kinds)
 
-    def feed(self, data: bytes) -> list[F]:
-        """Take in bytes, return the frames that are complete. `FrameError` if one is not one."""
-        self._buffer += data
-        frames = []
+    def feed(self, data: bytes) -> Iterator[F]:
+        """Take in bytes, yield the frames that are complete. `FrameError` at one that is not one.
+
+        Frames before a wrong one are yielded, and each is yielded once.
+        """
+        buffer = self._buffer
+        buffer += data
         start = 0
-        while len(self._buffer) - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer, start)
-            if length > MAX_FRAME_BYTES:
-                raise FrameError(f"a frame of {length} bytes")
-            end = start + _LENGTH.size + length
-            if len(self._buffer) < end:
-                break
-            frames.append(self._decode(bytes(self._buffer[start + _LENGTH.size : end])))
-            start = end
-        del self._buffer[:start]
-        return frames
+        try:
+            while len(buffer) - start >= _LENGTH.size:
+                (length,) = _LENGTH.unpack_from(buffer, start)
+                if length > MAX_FRAME_BYTES:
+                    raise FrameError(f"a frame of {length} bytes")
+                end = start + _LENGTH.size + length
+                if len(buffer) < end:
+                    break
+                body = bytes(buffer[start + _LENGTH.size : end])
+                start = end
+                yield self._decode(body)
+        finally:
+            del buffer[:start]
 
     def _decode(self, body: bytes) -> F:
         try:

@@ -1,26 +1,31 @@
 """What a job sees of its run: reports go out, cancel and deadline come in.
 
-A context talks to a `Channel`: the pipe to the worker in production
-(`zerog.child.reporter`), a list in tests (`zerog.testing`). It may be used from any
-thread of the job.
+A context talks to a `Channel`: the pipe to the worker in production (`zerog.child.reporter`), a
+list in tests (`zerog.testing`). It may be used from any thread of the job, but not from a process
+that the job forked, and not after `run` has ended.
 """
 
 import logging
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sized
+import os
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, NoReturn, Protocol, TypeVar, overload
+
+import msgspec
 
 from zerog.model import jsontext
-from zerog.model.record import format_time
+from zerog.model.documents import LogLine
+from zerog.model.limits import MAX_LINE_DATA_BYTES, MAX_STATE_BYTES
+from zerog.sdk.log import LogBudget
 from zerog.sdk.signals import Cancelled
+from zerog.sdk.values import NoJsonFormError, json_text
 
 T = TypeVar("T")
 
-#: Bounds of what one attempt may log and keep.
-MAX_MESSAGE_CHARS = 4096
-MAX_LOG_LINES = 10_000
-MAX_STATE_BYTES = 64 * 1024
+#: A traceback is data of a line, with a few bytes around it.
+_TRACE_BYTES = MAX_LINE_DATA_BYTES - 100
 
 
 class Channel(Protocol):
@@ -28,9 +33,11 @@ class Channel(Protocol):
 
     def progress(self, completeness: float) -> None: ...
 
-    def event(self, frame: dict[str, Any]) -> None: ...
+    def line(self, line: LogLine) -> None:
+        """Report a log line; its data is JSON text (`msgspec.Raw`)."""
 
-    def save_state(self, state: dict[str, Any]) -> None: ...
+    def save_state(self, state: msgspec.Raw) -> None:
+        """Report the job's state, as JSON text."""
 
     def cancelled(self) -> bool: ...
 
@@ -48,20 +55,44 @@ class Context:
         deadline: datetime | None = None,
     ) -> None:
         self._channel = channel
+        self._process = os.getpid()
+        self._is_over = False
+        self._lock = threading.Lock()
+        self._log_budget = LogBudget()
         #: The job's UUID.
         self.uuid = uuid
         #: Which run of the job this is, from 1.
         self.attempt = attempt
-        #: JSON values that the job keeps between its attempts, at most 64 KiB.
-        self.state: dict[str, Any] = state or {}
+        self._state: dict[str, Any] = state or {}
+        #: What the record holds; None once that is uncertain, because the state was saved.
+        self._known_state: bytes | None = json_text(state, "ctx.state") if state else b"{}"
         #: When the attempt will be ended, None without a timeout.
         self.deadline = deadline
-        #: A standard logger for this job; its records go to the worker's log, not to the job's.
-        self.logger = logging.getLogger(f"zerog.job.{uuid}")
+        self._logger: logging.Logger | None = None
         self._completeness = 0.0
         self._ticks = 0
         self._total_ticks = 0
-        self._lines = 0
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("ctx cannot be pickled: only the job's own process reports")
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                "ctx cannot be used in a forked process: return what it found to the job's own "
+                "process, and report there"
+            )
+        if self._is_over:
+            raise RuntimeError("ctx cannot be used after run has ended")
+
+    @property
+    def logger(self) -> logging.Logger:
+        """A standard logger for this job; its records go to the worker's log, not to the job's."""
+        if self._logger is None:
+            # Not by `getLogger`, which would keep a logger for each job that ever ran.
+            self._logger = logging.Logger(f"zerog.job.{self.uuid}")
+            self._logger.parent = logging.getLogger("zerog.job")
+        return self._logger
 
     # Progress.
 
@@ -74,11 +105,12 @@ class Context:
         """Report how much is done, 0..1; values outside are cut off. `ValueError` for NaN."""
         if math.isnan(value):
             raise ValueError("completeness is not a number")
+        self._check_usable()
         self._completeness = min(1.0, max(0.0, float(value)))
         self._channel.progress(self._completeness)
 
     def add_to_completeness(self, delta: float) -> None:
-        """Report that so much more is done."""
+        """Report that this much more is done."""
         self.set_completeness(self._completeness + delta)
 
     def set_ticks(self, total: int) -> None:
@@ -88,7 +120,7 @@ class Context:
         self._total_ticks, self._ticks = total, 0
 
     def tick(self, count: int = 1) -> None:
-        """Report that so many of the ticks are done. `ValueError` before `set_ticks`."""
+        """Report that `count` of the ticks are done. `ValueError` before `set_ticks`."""
         if not self._total_ticks:
             raise ValueError("call set_ticks(total) before tick()")
         self._ticks += count
@@ -135,50 +167,56 @@ class Context:
 
     # The job's log.
 
-    def info(self, message: str, **data: Any) -> None:
+    def info(self, message: object, /, **data: Any) -> None:
         """Write a line into the job's log, with JSON values if wanted."""
         self._log("info", message, data)
 
-    def warning(self, message: str, **data: Any) -> None:
+    def warning(self, message: object, /, **data: Any) -> None:
         """Write a warning into the job's log."""
         self._log("warning", message, data)
 
-    def error(self, message: str, **data: Any) -> None:
-        """Write an error into the job's log. The job goes on."""
+    def error(self, message: object, /, **data: Any) -> None:
+        """Write an error into the job's log. The job continues."""
         self._log("error", message, data)
 
-    def _log(self, level: str, message: str, data: dict[str, Any]) -> None:
-        if self._lines > MAX_LOG_LINES:
-            return
-        if self._lines == MAX_LOG_LINES:
-            level, message, data = "warning", f"more than {MAX_LOG_LINES} lines: no more kept", {}
-        text = str(message)
-        if len(text) > MAX_MESSAGE_CHARS:
-            text = text[:MAX_MESSAGE_CHARS] + f"… ({len(text)} characters)"
-        frame: dict[str, Any] = {
-            "op": "event",
-            "level": level,
-            "time": format_time(datetime.now(UTC)),
-            "seq": self._lines,
-            "message": text.encode("utf-8", "replace").decode(),
-        }
-        if data:
-            jsontext.dumps_embeddable(
-                data
-            )  # the job's author gets the error here, where it can be mended
-            frame["data"] = data
-        self._lines += 1
-        self._channel.event(frame)
+    def _log(
+        self, level: str, message: object, data: dict[str, Any], *, is_extra: bool = False
+    ) -> None:
+        self._check_usable()
+        # The job's author gets the error here, where it can be mended.
+        text = json_text(data, "data") if data else None
+        with self._lock:
+            for line in self._log_budget.lines(level, message, text, is_extra=is_extra):
+                self._channel.line(line)
 
     # State, cancel, time.
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """JSON values that the job keeps between its attempts, at most 64 KiB."""
+        return self._state
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"ctx.state is a dict, not {type(value).__name__}")
+        self._state = value
+
+    @state.deleter
+    def state(self) -> None:
+        self._state = {}
+
     def save_state(self) -> None:
         """Write `state` now, so that even a crash does not lose it. `ValueError` if too large."""
-        self._channel.save_state(checked_state(self.state))
+        self._check_usable()
+        text = state_text(self._state)
+        self._known_state = None
+        self._channel.save_state(msgspec.Raw(text))
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody has asked the job to end. Look at it often and return early."""
+        self._check_usable()
         return self._channel.cancelled()
 
     def check(self) -> None:
@@ -194,19 +232,47 @@ class Context:
         return (self.deadline - datetime.now(UTC)).total_seconds()
 
 
-def checked_state(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of the state as JSON has it. `ValueError` if it has none or is too large."""
-    text = jsontext.dumps_embeddable(state)
+def state_text(state: Any) -> bytes:
+    """Return a state's JSON text. `ValueError` if it has none or is too large."""
+    if not isinstance(state, Mapping):
+        raise NoJsonFormError(f"ctx.state is a dict, not {type(state).__name__}")
+    text = json_text(state, "ctx.state") if state else b"{}"
     if len(text) > MAX_STATE_BYTES:
-        raise ValueError(f"ctx.state has {len(text)} bytes, at most {MAX_STATE_BYTES} are kept")
-    copy = jsontext.loads(text)
-    if not isinstance(copy, dict):
-        raise ValueError("ctx.state is no dict")
+        raise NoJsonFormError(
+            f"ctx.state has {len(text)} bytes, at most {MAX_STATE_BYTES} are kept"
+        )
+    return text
+
+
+def checked_state(state: Any) -> dict[str, Any]:
+    """Return a copy of a state as JSON has it. `ValueError` if it has no JSON form."""
+    copy: dict[str, Any] = jsontext.loads(state_text(state))
     return copy
 
 
-#: Names that a job's field cannot have: they would read like the context's.
-CONTEXT_NAMES = frozenset(
-    [name for name in vars(Context) if not name.startswith("_")]
-    + ["uuid", "attempt", "state", "deadline", "logger", "ctx", "run"]
-)
+# For `zerog.sdk.invoke`, which ends a context.
+
+
+def log_end(context: Context, message: str, trace: str | None) -> None:
+    """Write why the job failed into its log, also if that is full."""
+    if trace is not None and len(jsontext.dumps(trace)) > _TRACE_BYTES:
+        trace = trace[-_TRACE_BYTES // 6 :]  # no character takes more than six bytes in JSON
+    context._log("error", message, {"traceback": trace} if trace else {}, is_extra=True)
+
+
+def close(context: Context) -> None:
+    """Report how many lines were dropped; nothing can be reported after that."""
+    with context._lock:
+        for line in context._log_budget.last_lines():
+            context._channel.line(line)
+    context._is_over = True
+
+
+def final_state(context: Context) -> msgspec.Raw | None:
+    """Return the state to keep, None if the record holds it already.
+
+    Raises:
+        ValueError: It cannot be kept.
+    """
+    text = state_text(context._state)
+    return None if text == context._known_state else msgspec.Raw(text)

@@ -2,6 +2,7 @@
 with file and line."""
 
 import inspect
+import re
 import sys
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -9,17 +10,20 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from zerog.model.errors import JobDefinitionError
-from zerog.sdk.context import CONTEXT_NAMES, Context
+from zerog.sdk.context import Context
 from zerog.sdk.options import Options, read_options
 from zerog.sdk.registry import REGISTRY, JobType
+
+#: What separates the parts of a generic class's name: `Import[int]` is the type `Import.int`.
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class Job(BaseModel):
     """A unit of background work. Its pydantic fields are its parameters.
 
-    Write `run`, sync or async. What it returns is the output data (anything with a JSON
-    form); an exception is an error and leads to a retry until `max_errors`. The
-    docstring becomes the type's description.
+    Write `run`, sync or async. What it returns is the output data (anything with a JSON form); an
+    exception is an error and leads to a retry until `max_errors`. The docstring becomes the type's
+    description.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -35,30 +39,25 @@ class Job(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Check the class and register it."""
         super().__pydantic_init_subclass__(**kwargs)
-        if cls.__dict__.get("__abstract__", False):
+        # `Import[int]` is a class of its own, and as abstract as `Import` is.
+        written = cls.__pydantic_generic_metadata__["origin"] or cls
+        if vars(written).get("__abstract__", False):
             return
-        declared = cls.__dict__.get("Options")
         try:
-            cls.zerog_options = read_options(cls.__name__, declared)
-            _check_fields(cls)
+            default_name = _NOT_IN_A_NAME.sub(".", cls.__name__).strip(".")
+            cls.zerog_options = read_options(default_name, [*reversed(cls.__mro__)])
             _check_run(cls)
             REGISTRY.add(JobType(cls.zerog_options.name, cls, cls.zerog_options))
         except ValueError as error:
             raise JobDefinitionError(f"{_place(cls)}: class {cls.__name__}: {error}") from None
 
 
-def _check_fields(cls: type[Job]) -> None:
-    for name in cls.model_fields:
-        if name in CONTEXT_NAMES:
-            raise ValueError(f"field {name!r} has the name of a context attribute: rename it")
-
-
 def _check_run(cls: type[Job]) -> None:
     if cls.run is Job.run:
-        raise ValueError("there is no run: write `def run(self, ctx): ...`")
+        raise ValueError("it has no run: write `def run(self, ctx): ...`")
     run = inspect.getattr_static(cls, "run")
     if not inspect.isfunction(run):
-        raise ValueError("run is no plain method: write `def run(self, ctx): ...`")
+        raise ValueError("run is not a plain method: write `def run(self, ctx): ...`")
     parameters = list(inspect.signature(run).parameters.values())
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if len(parameters) != 2 or any(item.kind not in plain for item in parameters):
@@ -66,7 +65,7 @@ def _check_run(cls: type[Job]) -> None:
             f"run{inspect.signature(run)} has the wrong parameters: write `def run(self, ctx)`"
         )
     if inspect.isgeneratorfunction(run) or inspect.isasyncgenfunction(run):
-        raise ValueError("run yields: it has to return its output")
+        raise ValueError("run yields: it must return its output")
 
 
 def _place(cls: type[Job]) -> str:

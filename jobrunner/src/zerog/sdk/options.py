@@ -1,94 +1,110 @@
-"""A job type's options: read from its inner class `Options`, checked when the module is
-imported."""
+"""A job type's options: the inner class `Options`, checked by pydantic when the module is imported.
+
+An option is taken from the nearest class that sets it, abstract bases included. A name is not
+inherited: it stands for one class.
+"""
 
 import re
-from dataclasses import dataclass, fields
-from types import NoneType
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from zerog.model.errors import InvalidTubeNameError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from zerog.model.limits import DAY_SECONDS, MAX_RETENTION_SECONDS, MAX_TRIES, read_seconds
 from zerog.model.names import check_queue_name
 
 #: What a type may be called: it is a part of URLs.
 TYPE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
-DAY_SECONDS = 86400.0
 
 
-@dataclass(frozen=True, slots=True)
+def _check_name(name: str) -> str:
+    if not TYPE_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a type's name: use letters, digits, '_', '.', '-', "
+            "and at most 100 of them"
+        )
+    return name
+
+
+def _reader(most: float | None = None) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        try:
+            return read_seconds(value) if most is None else read_seconds(value, most)
+        except TypeError as error:  # pydantic collects only value errors
+            raise ValueError(str(error)) from None
+
+    return read
+
+
+def _check_timeout(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("a timeout is more than 0 seconds; None means no limit")
+    return seconds
+
+
+Duration = Annotated[float, BeforeValidator(_reader())]
+Retention = Annotated[float, BeforeValidator(_reader(MAX_RETENTION_SECONDS))]
+Timeout = Annotated[float, AfterValidator(_check_timeout), BeforeValidator(_reader())]
+Tries = Annotated[int, Field(strict=True, ge=1, le=MAX_TRIES)]
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", validate_default=True))
 class Options:
-    """How a type's jobs are queued, retried and kept."""
+    """How a type's jobs are queued, retried and kept. Durations are seconds or a `timedelta`."""
 
     #: The type's name in the API; the class's name by default.
-    name: str
+    name: Annotated[str, Field(strict=True), AfterValidator(_check_name)]
     #: Its queue; a pool of workers serves one queue.
-    queue: str = "default"
+    queue: Annotated[str, Field(strict=True), AfterValidator(check_queue_name)] = "default"
     #: 0 first … 9 last.
-    priority: int = 5
-    #: A job fails for good with its so-manieth error; 1 means no retry.
-    max_errors: int = 3
+    priority: Annotated[int, Field(strict=True, ge=0, le=9)] = 5
+    #: A job fails for good with its error of this number; 1 means no retry.
+    max_errors: Tries = 3
     #: The same for crashes: the process of the job died.
-    max_crashes: int = 3
+    max_crashes: Tries = 3
     #: Delay before the first retry; it doubles with each.
-    backoff_seconds: float = 5.0
-    backoff_max_seconds: float = 600.0
+    backoff_seconds: Duration = 5.0
+    backoff_max_seconds: Duration = 600.0
     #: Seconds that one attempt may run; None: no limit.
-    timeout: float | None = None
+    timeout: Timeout | None = None
     #: How long a finished job is kept.
-    retain_ok_seconds: float = 7 * DAY_SECONDS
-    retain_failed_seconds: float = 30 * DAY_SECONDS
+    retain_ok_seconds: Retention = 7 * DAY_SECONDS
+    retain_failed_seconds: Retention = 30 * DAY_SECONDS
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "name": (str,),
-    "queue": (str,),
-    "priority": (int,),
-    "max_errors": (int,),
-    "max_crashes": (int,),
-    "timeout": (int, float, NoneType),
-}
-_NUMBER = (int, float)
+_KNOWN = tuple(Options.__dataclass_fields__)
 
 
-def read_options(class_name: str, declared: type | None) -> Options:
-    """Read an `Options` class. `ValueError` lists everything that is wrong with it."""
+def read_options(default_name: str, classes: list[type]) -> Options:
+    """Read a class's options, its bases' first. `ValueError` lists everything that is wrong."""
     given: dict[str, Any] = {}
-    if declared is not None:
-        given = {name: value for name, value in vars(declared).items() if name[:2] != "__"}
-    known = [item.name for item in fields(Options)]
-    problems = [
-        f"there is no option {name!r}; options are {', '.join(known)}"
+    for owner in classes:
+        declared = vars(owner).get("Options")
+        if declared is None:
+            continue
+        if not isinstance(declared, type):
+            raise ValueError("Options is not a class: write `class Options:` in the job class")
+        given.pop("name", None)
+        for part in reversed(declared.__mro__[:-1]):
+            given |= {name: value for name, value in vars(part).items() if name[:2] != "__"}
+        if owner is not classes[-1]:
+            given.pop("name", None)
+    unknown = [
+        f"no option {name!r}; options are {', '.join(_KNOWN)}"
         for name in given
-        if name not in known
+        if name not in _KNOWN
     ]
-    for name in known:
-        if name in given and (problem := _problem(name, given[name])):
-            problems.append(f"option {name}: {problem}")
-    if problems:
-        raise ValueError("; ".join(problems))
-    options = Options(**{"name": class_name, **given})
-    if not TYPE_NAME.fullmatch(options.name):
-        raise ValueError(
-            f"{options.name!r} cannot be a type's name: use letters, digits, '_', '.', '-'"
-        )
+    known = {name: value for name, value in given.items() if name in _KNOWN}
+    try:
+        options = Options(**{"name": default_name, **known})
+    except ValidationError as error:
+        raise ValueError("; ".join([*unknown, *map(_describe, error.errors())])) from None
+    if unknown:
+        raise ValueError("; ".join(unknown))
     return options
 
 
-def _problem(name: str, value: Any) -> str | None:
-    kinds: tuple[type, ...] = _KINDS.get(name, _NUMBER)
-    fits = isinstance(value, kinds) and not isinstance(value, bool)
-    if not fits:
-        return f"{value!r} is no {' or '.join(kind.__name__ for kind in kinds)}"
-    if name == "queue":
-        try:
-            check_queue_name(value)
-        except InvalidTubeNameError as error:
-            return str(error)
-    if name == "priority" and not 0 <= value <= 9:
-        return f"{value} is not one of 0 (first) to 9 (last)"
-    if name in ("max_errors", "max_crashes") and value < 1:
-        return f"{value} is not at least 1 (1 means: no second try)"
-    if name == "timeout" and value is not None and not 0 < value < float("inf"):
-        return f"{value} is not a number of seconds above 0"
-    if name.endswith("_seconds") and not 0 <= value < float("inf"):
-        return f"{value} is not a number of seconds from 0"
-    return None
+def _describe(fault: Any) -> str:
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"option {fault['loc'][0]}: {message} (it is {fault['input']!r})"

@@ -1,21 +1,32 @@
-"""The job types of this process, by name, and how their modules are imported."""
+"""The job types of this process, by name. Importing a module adds its jobs (`zerog.sdk.importing`).
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Sequence
+A type's document is what its worker registers, and the API accepts its jobs by. It is made when the
+module has been imported, so that a class that cannot be described is an error of that module.
+"""
+
+import inspect
+import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from zerog.model.errors import ConfigError, JobDefinitionError
+from zerog.model import jsontext
+from zerog.model.documents import TypeDocument
+from zerog.model.errors import JobDefinitionError
 from zerog.sdk.options import Options
+from zerog.sdk.parameters import ParametersSchema
+from zerog.sdk.text import clean, cut, describe
+from zerog.sdk.values import json_text
 
 if TYPE_CHECKING:
     from zerog.sdk.job import Job
 
+#: A description is for people, a schema for each request.
+MAX_DESCRIPTION_CHARS = 10_000
+MAX_SCHEMA_BYTES = 512 * 1024
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class JobType:
     """A registered job class."""
 
@@ -23,23 +34,54 @@ class JobType:
     cls: "type[Job]"
     options: Options
 
-    def to_document(self) -> dict[str, Any]:
-        """Return what the API needs to know of the type, as JSON."""
+    @cached_property
+    def document(self) -> TypeDocument:
+        """What the API needs to know of the type. `JobDefinitionError` if there is no such form."""
         options = self.options
-        return {
-            "name": self.name,
-            "description": (self.cls.__doc__ or "").strip(),
-            "schema": self.cls.model_json_schema(),
-            "queue": options.queue,
-            "priority": options.priority,
-            "maxErrors": options.max_errors,
-            "maxCrashes": options.max_crashes,
-            "backoffSeconds": options.backoff_seconds,
-            "backoffMaxSeconds": options.backoff_max_seconds,
-            "timeoutSeconds": options.timeout,
-            "retainOkSeconds": options.retain_ok_seconds,
-            "retainFailedSeconds": options.retain_failed_seconds,
-        }
+        try:
+            return TypeDocument(
+                name=self.name,
+                queue=options.queue,
+                schema=self._schema(),
+                description=self._description(),
+                priority=options.priority,
+                max_errors=options.max_errors,
+                max_crashes=options.max_crashes,
+                backoff_seconds=options.backoff_seconds,
+                backoff_max_seconds=options.backoff_max_seconds,
+                timeout_seconds=options.timeout,
+                retain_ok_seconds=options.retain_ok_seconds,
+                retain_failed_seconds=options.retain_failed_seconds,
+            )
+        except Exception as error:  # an author's hooks for schemas may raise anything
+            raise JobDefinitionError(
+                f"{self.place}: class {self.cls.__name__}: its parameters cannot be described in "
+                f"JSON: {describe(error).splitlines()[0][:1000]}"
+            ) from error
+
+    @property
+    def place(self) -> str:
+        """Where the class is written."""
+        try:
+            return f"{inspect.getsourcefile(self.cls)}:{inspect.getsourcelines(self.cls)[1]}"
+        except (OSError, TypeError):
+            return self.cls.__module__
+
+    def _description(self) -> str:
+        return cut(clean((self.cls.__doc__ or "").strip()), MAX_DESCRIPTION_CHARS)
+
+    def _schema(self) -> dict[str, Any]:
+        with warnings.catch_warnings():
+            # A default without a JSON form is left out of the schema; the class knows it.
+            warnings.simplefilter("ignore")
+            schema = self.cls.model_json_schema(schema_generator=ParametersSchema)
+        if "description" in schema:
+            schema["description"] = self._description()
+        text = json_text(schema, "schema")
+        if len(text) > MAX_SCHEMA_BYTES:
+            raise ValueError(f"the schema has {len(text)} bytes, at most {MAX_SCHEMA_BYTES}")
+        plain: dict[str, Any] = jsontext.loads(text)
+        return plain
 
 
 @dataclass(slots=True)
@@ -53,7 +95,7 @@ class Registry:
         other = self.types.get(job_type.name)
         if other is not None and other.cls is not job_type.cls:
             raise ValueError(
-                f"there is another job called {job_type.name!r}, in module "
+                f"another job called {job_type.name!r} exists, in module "
                 f"{other.cls.__module__}: set a name in Options"
             )
         self.types[job_type.name] = job_type
@@ -61,43 +103,3 @@ class Registry:
 
 #: The types of this process: importing a module adds its jobs.
 REGISTRY = Registry()
-
-
-def import_jobs(modules: Sequence[str]) -> list[JobType]:
-    """Import modules (names, or paths of .py files) and return all job types, by name.
-
-    Raises:
-        ConfigError: A module cannot be imported, or there is no job in any of them.
-    """
-    if not modules:
-        raise ConfigError("no jobs: name a module, e.g. `zerog worker acme.jobs`")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    for module in modules:
-        try:
-            _import(module)
-        except JobDefinitionError as error:
-            raise ConfigError(str(error)) from error
-        except Exception as error:
-            raise ConfigError(
-                f"the module {module} cannot be imported: {type(error).__name__}: {error}"
-            ) from error
-    if not REGISTRY.types:
-        raise ConfigError(f"{', '.join(modules)}: no class derives from zerog.Job")
-    return [REGISTRY.types[name] for name in sorted(REGISTRY.types)]
-
-
-def _import(module: str) -> None:
-    if not module.endswith(".py"):
-        importlib.import_module(module)
-        return
-    path = Path(module).resolve()
-    known = sys.modules.get(path.stem)
-    if known is not None and getattr(known, "__file__", None) == str(path):
-        return
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"{module} is no Python file")
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = loaded
-    spec.loader.exec_module(loaded)

@@ -1,51 +1,59 @@
 """Run a job in-process, for its author's tests: no queue, no store, no child process.
 
-outcome = zerog.testing.run(Thumbnail(url="file:///cat.png"))
-assert outcome.data == {"made": 2}
-assert outcome.completeness[-1] == 1.0
+run = zerog.testing.run(Thumbnail(url="file:///cat.png"))
+assert run.data == {"made": 2}
+assert run.completeness[-1] == 1.0
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from zerog.model.record import new_job_id
+import msgspec
+
+from zerog.model import jsontext
+from zerog.model.documents import LogLine
+from zerog.model.events import Invalid, Raised, Returned, RunEnd
+from zerog.model.record import UNFINISHED, new_job_id
 from zerog.sdk.context import Context, checked_state
-from zerog.sdk.invoke import invoke
+from zerog.sdk.invoke import Invocation, Kind
 from zerog.sdk.job import Job
-from zerog.sdk.outcome import Outcome
+
+
+def _plain(value: Any) -> Any:
+    return jsontext.loads(bytes(value)) if isinstance(value, msgspec.Raw) else value
 
 
 @dataclass(slots=True)
 class Run:
     """What a job did."""
 
-    outcome: Outcome
+    #: How it ended: returned, continue, retry, finish, raised, cancelled.
+    kind: Kind = "raised"
+    #: Its end, as the worker gets it.
+    end: RunEnd | None = None
     #: Every completeness it reported, in order.
     completeness: list[float] = field(default_factory=list)
     #: Every log line: level, message, data.
     lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     #: Every state it saved on the way.
     saved: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def kind(self) -> str:
-        """How it ended: returned, continue, retry, finish, raised, cancelled."""
-        return self.outcome.kind
+    #: What it keeps for its next attempt.
+    state: dict[str, Any] | None = None
 
     @property
     def data(self) -> Any:
         """Its output data."""
-        return self.outcome.data
+        return _plain(self.end.data) if isinstance(self.end, Returned) else None
 
     @property
     def code(self) -> int:
-        """Its result code."""
-        return self.outcome.code
+        """Its result code, -1 if it did not end."""
+        return self.end.code if isinstance(self.end, Returned) else UNFINISHED
 
     @property
-    def state(self) -> dict[str, Any] | None:
-        """What it keeps for its next attempt."""
-        return self.outcome.state
+    def message(self) -> str | None:
+        """What the record would say, e.g. of its exception."""
+        return self.end.message if isinstance(self.end, Returned | Raised | Invalid) else None
 
     def messages(self, level: str) -> list[str]:
         """Return the messages of a level: info, warning, error."""
@@ -59,11 +67,11 @@ class _Recorder:
     def progress(self, completeness: float) -> None:
         self._run.completeness.append(completeness)
 
-    def event(self, frame: dict[str, Any]) -> None:
-        self._run.lines.append((frame["level"], frame["message"], frame.get("data", {})))
+    def line(self, line: LogLine) -> None:
+        self._run.lines.append((line.level, line.message, _plain(line.data) or {}))
 
-    def save_state(self, state: dict[str, Any]) -> None:
-        self._run.saved.append(state)
+    def save_state(self, state: msgspec.Raw) -> None:
+        self._run.saved.append(_plain(state))
 
     def cancelled(self) -> bool:
         return self._cancelled
@@ -73,12 +81,15 @@ def run(
     job: Job, *, state: dict[str, Any] | None = None, attempt: int = 1, cancelled: bool = False
 ) -> Run:
     """Run a job, sync or async, and return what it did. The job's own exceptions do not escape."""
-    done = Run(Outcome("raised"))
+    done = Run()
+    kept = checked_state(state or {})
     context = Context(
-        _Recorder(done, cancelled),
-        uuid=new_job_id(),
-        attempt=attempt,
-        state=checked_state(state or {}),
+        _Recorder(done, cancelled), uuid=new_job_id(), attempt=attempt, state=dict(kept)
     )
-    done.outcome = Outcome.from_frame(invoke(job, context))
+    invocation = Invocation(job, context)
+    done.end = invocation.run()
+    done.kind = invocation.kind
+    done.state = _plain(getattr(done.end, "state", None))
+    if done.state is None:
+        done.state = kept or None
     return done

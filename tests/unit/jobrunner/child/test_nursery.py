@@ -1,4 +1,4 @@
-"""The nursery and its client when a process cannot be had, or dies as soon as it is there."""
+"""The nursery and its handle when a process cannot be had, or dies as soon as it exists."""
 
 import os
 import socket
@@ -8,50 +8,49 @@ from pathlib import Path
 
 import pytest
 
-from zerog.child import frames, handle, nursery
+from zerog.child import handle, nursery
+from zerog.child.protocol import FrameReader, FromNursery, RefusedFrame
 from zerog.model.errors import NurseryError
 
-#: Stands where Python does in `python -m zerog.child.nursery FD`: imports nothing, and gives the
-#: scripted answer to the first fork.
+#: Stands where Python does in `python -P -m zerog.child.nursery FD …`: imports nothing, and gives
+#: the scripted answer to the first fork.
 SCRIPT = """#!{python}
 import socket, sys
 sys.path[:0] = {path!r}
-from zerog.child import frames
-control = socket.socket(fileno=int(sys.argv[3]))
-control.sendall(frames.encode({{"op": "types", "types": []}}))
-socket.recv_fds(control, 1000, 4)
-control.sendall(b"".join(frames.encode(frame) for frame in {answer!r}))
-control.recv(1000)
+from zerog.child.protocol import *
+from zerog.model.documents import TypeDocument
+control = socket.socket(fileno=int(sys.argv[4]))
+control.sendall(encode(TypesFrame([TypeDocument("x", "x", {{}})])))
+data = b""
+while b"fork" not in data:
+    data += socket.recv_fds(control, 1000, 4)[0]
+control.sendall(b"".join(encode(frame) for frame in {answer}))
+while control.recv(1000):
+    pass
 """
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (
-            [
-                {"op": "forked", "pid": 77},
-                {"op": "died", "pid": 77, "exitcode": -9, "oom": None, "maxRssBytes": 0},
-            ],
-            "died at once",
-        ),
-        ([{"op": "refused", "error": "Resource temporarily unavailable"}], "temporarily"),
+        ("[ForkedFrame(1, 2**22 + 7), DiedFrame(2**22 + 7, -9, None, 0)]", "died at once"),
+        ("[RefusedFrame(1, 'Resource temporarily unavailable')]", "temporarily"),
     ],
 )
-async def test_a_process_that_is_not_there_is_not_handed_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: list[object], message: str
+async def test_a_process_that_does_not_exist_is_not_handed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str
 ) -> None:
     script = tmp_path / "python"
     script.write_text(SCRIPT.format(python=sys.executable, path=sys.path, answer=answer))
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(sys, "executable", str(script))
-    client = await handle.Nursery.start([])
+    started = await handle.NurseryHandle.start([])
 
     try:
         with pytest.raises(NurseryError, match=message):
-            await client.fork()
+            await started.fork()
     finally:
-        await client.close(5)
+        await started.close(5)
 
 
 def test_a_nursery_that_may_not_fork_says_so_and_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,13 +60,18 @@ def test_a_nursery_that_may_not_fork_says_so_and_lives_on(monkeypatch: pytest.Mo
     ours, theirs = socket.socketpair()
     pipe, other = socket.socketpair()
     with ours, theirs, other:
-        serving = nursery.Nursery(theirs, [])
+        serving = nursery.Nursery(theirs, {})
+        serving._fds.append(pipe.detach())
         monkeypatch.setattr(os, "fork", fork)
 
-        serving._fork(pipe.detach())
+        serving._fork(7)
+        serving._fork(8)
 
-        (frame,) = frames.FrameReader().feed(ours.recv(1000))
-        assert frame == {"op": "refused", "error": "Resource temporarily unavailable"}
-        assert other.recv(1) == b"", "the pipe of the child that is not there is closed"
+        reader: FrameReader[FromNursery] = FrameReader(FromNursery)
+        assert list(reader.feed(ours.recv(1000))) == [
+            RefusedFrame(7, "Resource temporarily unavailable"),
+            RefusedFrame(8, "too many open files"),
+        ]
+        assert other.recv(1) == b"", "the pipe of the child that does not exist is closed"
         serving._wake_reader.close()
         serving._wake_writer.close()

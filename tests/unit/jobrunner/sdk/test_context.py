@@ -2,20 +2,34 @@
 
 import asyncio
 import math
+import pickle
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import zerog
-from zerog.sdk.context import MAX_LOG_LINES, MAX_MESSAGE_CHARS, Context, checked_state
+from zerog.model.documents import LogLine
+from zerog.model.limits import (
+    MAX_LINE_CHARS,
+    MAX_LINE_DATA_BYTES,
+    MAX_LOG_BYTES,
+    MAX_LOG_LINES,
+)
+from zerog.sdk.context import Context, checked_state, close, final_state, log_end
 
 #: How the refusal of a value without a JSON form begins, whichever layer sees it.
-JSON_COMPLAINT = "JSON|expected value|no dict"
+JSON_COMPLAINT = "JSON|is a dict"
+
+
+def plain(raw: Any) -> Any:
+    """Return the value of a JSON text."""
+    return None if raw is None else msgspec.json.decode(raw)
 
 
 class Tape:
@@ -23,18 +37,18 @@ class Tape:
 
     def __init__(self) -> None:
         self.progressed: list[float] = []
-        self.events: list[dict[str, Any]] = []
+        self.events: list[LogLine] = []
         self.states: list[dict[str, Any]] = []
         self.is_cancelled = False
 
     def progress(self, completeness: float) -> None:
         self.progressed.append(completeness)
 
-    def event(self, frame: dict[str, Any]) -> None:
-        self.events.append(frame)
+    def line(self, line: LogLine) -> None:
+        self.events.append(line)
 
-    def save_state(self, state: dict[str, Any]) -> None:
-        self.states.append(state)
+    def save_state(self, state: msgspec.Raw) -> None:
+        self.states.append(plain(state))
 
     def cancelled(self) -> bool:
         return self.is_cancelled
@@ -182,34 +196,34 @@ def test_log_lines_have_level_time_and_rising_numbers() -> None:
     ctx.warning("two")
     ctx.error("three", nested={"a": [1, None]})
 
-    assert [(e["level"], e["message"]) for e in tape.events] == [
+    assert [(e.level, e.message) for e in tape.events] == [
         ("info", "one"),
         ("warning", "two"),
         ("error", "three"),
     ]
-    assert [e["seq"] for e in tape.events] == [0, 1, 2]
-    assert tape.events[0]["data"] == {"size": 3}
-    assert "data" not in tape.events[1]
-    assert tape.events[2]["data"] == {"nested": {"a": [1, None]}}
-    assert abs(datetime.fromisoformat(tape.events[0]["time"]) - before) < timedelta(minutes=1)
+    assert [e.seq for e in tape.events] == [0, 1, 2]
+    assert plain(tape.events[0].data) == {"size": 3}
+    assert tape.events[1].data is None
+    assert plain(tape.events[2].data) == {"nested": {"a": [1, None]}}
+    assert abs(tape.events[0].time - before) < timedelta(minutes=1)
 
 
 def test_a_long_message_is_cut_visibly() -> None:
     ctx, tape = make()
 
-    ctx.info("x" * (MAX_MESSAGE_CHARS + 1))
+    ctx.info("x" * (MAX_LINE_CHARS + 1))
 
-    message = tape.events[0]["message"]
-    assert len(message) < MAX_MESSAGE_CHARS + 50
-    assert message.endswith(f"({MAX_MESSAGE_CHARS + 1} characters)")
+    message = tape.events[0].message
+    assert len(message) < MAX_LINE_CHARS + 50
+    assert message.endswith(f"({MAX_LINE_CHARS + 1} characters)")
 
 
 def test_a_message_of_the_largest_size_is_whole() -> None:
     ctx, tape = make()
 
-    ctx.info("x" * MAX_MESSAGE_CHARS)
+    ctx.info("x" * MAX_LINE_CHARS)
 
-    assert tape.events[0]["message"] == "x" * MAX_MESSAGE_CHARS
+    assert tape.events[0].message == "x" * MAX_LINE_CHARS
 
 
 def test_a_message_with_a_lone_surrogate_is_mended() -> None:
@@ -217,15 +231,16 @@ def test_a_message_with_a_lone_surrogate_is_mended() -> None:
 
     ctx.info("bad \udcff name")
 
-    assert tape.events[0]["message"] == "bad ? name"
+    assert tape.events[0].message == "bad \\udcff name"
 
 
 def test_a_message_that_is_no_text_is_written_as_text() -> None:
     ctx, tape = make()
 
-    ctx.error(ValueError("so it was"))  # type: ignore[arg-type]  # authors do this
+    ctx.error(ValueError("so it was"))
+    ctx.info(b"\xff")
 
-    assert tape.events[0]["message"] == "so it was"
+    assert [line.message for line in tape.events] == ["ValueError: so it was", "b'\\xff'"]
 
 
 @pytest.mark.parametrize(
@@ -239,15 +254,159 @@ def test_data_without_a_json_form_is_refused_where_it_is_given(value: object) ->
     assert tape.events == []
 
 
-def test_lines_beyond_the_bound_are_dropped_and_one_line_says_so() -> None:
+def test_lines_beyond_the_bound_are_counted_and_the_log_says_so() -> None:
     ctx, tape = make()
 
     for number in range(MAX_LOG_LINES + 100):
         ctx.info(str(number))
+    close(ctx)
 
-    assert len(tape.events) == MAX_LOG_LINES + 1
-    assert tape.events[-1]["level"] == "warning"
-    assert str(MAX_LOG_LINES) in tape.events[-1]["message"]
+    *lines, full, dropped = tape.events
+    assert [line.message for line in lines] == [str(n) for n in range(MAX_LOG_LINES)]
+    assert full.level == "warning"
+    assert f"at most {MAX_LOG_LINES} lines" in full.message
+    assert dropped.message == "100 lines were dropped"
+
+
+def test_bytes_beyond_the_bound_are_counted_and_the_log_says_so() -> None:
+    ctx, tape = make()
+
+    for _ in range(1000):
+        ctx.info("x", rows="y" * (MAX_LINE_DATA_BYTES - 100))
+    close(ctx)
+
+    written = sum(len(line.data) for line in tape.events if line.data is not None)
+    assert MAX_LOG_BYTES * 0.95 < written <= MAX_LOG_BYTES
+    assert tape.events[-1].message == f"{1000 - len(tape.events) + 2} lines were dropped"
+
+
+def test_a_log_that_is_not_full_ends_without_a_note() -> None:
+    ctx, tape = make()
+
+    ctx.info("one")
+    close(ctx)
+
+    assert len(tape.events) == 1
+
+
+def test_why_a_job_failed_is_written_into_a_full_log() -> None:
+    ctx, tape = make()
+    for _ in range(MAX_LOG_LINES + 1):
+        ctx.info("x")
+
+    log_end(ctx, "ValueError: it broke", "ü\n" * 100_000)
+    close(ctx)
+
+    assert tape.events[-2].message == "ValueError: it broke"
+    assert plain(tape.events[-2].data)["traceback"].startswith("ü")
+    assert tape.events[-1].message == "1 lines were dropped"
+
+
+def test_data_that_is_too_large_is_cut_and_its_line_says_how_much() -> None:
+    ctx, tape = make()
+
+    ctx.info("rows", rows="x" * 17_000_000)
+    ctx.info("next")
+
+    assert tape.events[0].data is None
+    assert tape.events[0].message.startswith("rows (17000011 bytes of data cut")
+    assert tape.events[1].message == "next"
+
+
+def test_a_line_is_never_longer_than_its_bound() -> None:
+    ctx, tape = make()
+
+    ctx.info("x" * 17_000_000, rows="x" * 17_000_000)
+
+    assert len(tape.events[0].message) <= MAX_LINE_CHARS + 100
+
+
+def test_a_message_whose_text_cannot_be_made_is_described() -> None:
+    class Evil:
+        def __str__(self) -> str:
+            raise RuntimeError("evil")
+
+    ctx, tape = make()
+
+    ctx.info(Evil())
+
+    assert tape.events[0].message == "<Evil without a text: its __str__ raised RuntimeError>"
+
+
+def test_data_may_be_called_message() -> None:
+    ctx, tape = make()
+
+    ctx.info("text", message=1, self=2)
+
+    assert plain(tape.events[0].data) == {"message": 1, "self": 2}
+
+
+def test_a_context_is_of_no_use_after_the_run() -> None:
+    ctx, tape = make()
+    close(ctx)
+
+    for use in (ctx.save_state, ctx.check, lambda: ctx.info("x"), lambda: ctx.set_completeness(1)):
+        with pytest.raises(RuntimeError, match="after run has ended"):
+            use()
+    assert (tape.events, tape.states, tape.progressed) == ([], [], [])
+
+
+def test_a_context_cannot_be_pickled() -> None:
+    ctx, _ = make()
+
+    with pytest.raises(TypeError, match="only the job's own process reports"):
+        pickle.dumps(ctx)
+
+
+@pytest.mark.parametrize("state", [None, {}, {"a": [1, {"b": None}]}])
+def test_an_unchanged_state_is_not_sent_again(state: dict[str, Any] | None) -> None:
+    ctx, _ = make(state=state)
+
+    assert final_state(ctx) is None
+
+
+def empty_by_clear(ctx: Context) -> None:
+    ctx.state.clear()
+
+
+def empty_by_assignment(ctx: Context) -> None:
+    ctx.state = {}
+
+
+def empty_by_deletion(ctx: Context) -> None:
+    del ctx.state
+
+
+def empty_by_key(ctx: Context) -> None:
+    del ctx.state["row"]
+
+
+@pytest.mark.parametrize(
+    "empty", [empty_by_clear, empty_by_assignment, empty_by_deletion, empty_by_key]
+)
+def test_a_state_can_be_emptied(empty: Callable[[Context], None]) -> None:
+    ctx, _ = make(state={"row": 1})
+
+    empty(ctx)
+
+    assert plain(final_state(ctx)) == {}
+
+
+def test_a_state_that_was_saved_on_the_way_is_sent_again_at_the_end() -> None:
+    ctx, _ = make(state={"row": 1})
+    ctx.state["row"] = 2
+    ctx.save_state()
+    ctx.state["row"] = 1
+
+    assert plain(final_state(ctx)) == {"row": 1}
+
+
+@pytest.mark.parametrize("state", [None, [1], "text"])
+def test_a_state_is_a_dict(state: Any) -> None:
+    ctx, _ = make()
+
+    with pytest.raises(TypeError, match=r"ctx\.state is a dict"):
+        ctx.state = state
 
 
 def test_a_saved_state_is_a_copy() -> None:
