@@ -11,43 +11,48 @@ import contextlib
 import gc
 import logging
 import signal
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import uvloop
 
-from zerog.child.handle import Nursery
-from zerog.ledger.claim import Claimer
-from zerog.ledger.finish import STORE_RETRY_SECONDS, Finisher
+from zerog.child.handle import NurseryHandle
+from zerog.ledger import types
+from zerog.ledger.claims import Claimer
+from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
-from zerog.ledger.workers import BEAT_SECONDS
+from zerog.ledger.workers import BEAT_SECONDS, Beat
+from zerog.model.backoff import Backoff
 from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.model.names import tube_name, worker_name
-from zerog.model.record import WorkerIdentity, format_time
+from zerog.model.record import WorkerIdentity
 from zerog.queue import connect_queue
 from zerog.settings import WorkerSettings
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
-from zerog.worker import reaper
-from zerog.worker.execution import Execution
-from zerog.worker.heartbeat import Heartbeat
+from zerog.worker import heartbeat, reaper
+from zerog.worker.attempt import RunningAttempt
 from zerog.worker.retire import RetireWatch
+from zerog.worker.seat import Seat
 from zerog.worker.slot import Slot, SlotParts
 from zerog.worker.verdict import Stop
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-#: How often timeouts, signals and touches are looked at: the precision of a job's timeout.
+#: How often timeouts and signals are looked at: the precision of a job's timeout.
 TICK_SECONDS = 0.1
-#: Between tries to open a datastore that is away: doubled from try to try.
-LONGEST_PAUSE_SECONDS = 5.0
+#: Between tries to reach a datastore at the start.
+STORE_BACKOFF = Backoff(0.5, 5.0)
 #: After the grace period and the kill, how long the ends of interrupted jobs may take to be
 #: written.
 LAST_WRITES_SECONDS = 10.0
 
 
 def run_worker(settings: WorkerSettings) -> int:
-    """Run a worker until it is told to stop; return the process's exit code."""
+    """Run a worker until it is stopped; return the process's exit code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Worker(settings).run())
 
@@ -62,7 +67,7 @@ class Worker:
         )
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        #: Told to stop when what runs is done: no grace period runs until a signal comes.
+        #: Stops when what runs is done: no grace period runs until a signal comes.
         self._retired = asyncio.Event()
         self._slots: list[Slot] = []
 
@@ -71,65 +76,75 @@ class Worker:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._signalled)
-        nursery = await Nursery.start(self._settings.jobs)
-        store: Datastore | None = None
-        try:
-            store = await self._open_store()
-            if store is not None:
-                await self._register_types(store, nursery.types)
-                # The start-up's objects live as long as the worker: the collector need not
-                # visit them.
-                gc.freeze()
-                await self._work(store, nursery)
-            return 0
-        finally:
-            await nursery.close(self._settings.kill_grace_seconds)
-            if store is not None:
-                await store.close()
+        async with contextlib.AsyncExitStack() as stack:
+            starting = NurseryHandle.start(self._settings.jobs, owns_children=True)
+            nursery = await self._unless_stopped(starting)
+            if nursery is None:
+                return 0
+            stack.push_async_callback(nursery.close, self._settings.kill_grace_seconds)
+            store = await self._unless_stopped(self._open_store())
+            if store is None:
+                return 0
+            stack.push_async_callback(store.close)
+            if await self._unless_stopped(self._register(store, nursery)) is None:
+                return 0
+            # The start-up's objects live as long as the worker: the collector need not
+            # visit them.
+            gc.freeze()
+            await self._work(store, nursery)
+        return 0
 
     def _signalled(self) -> None:
         (self._hurry if self._stopping.is_set() else self._stopping).set()
 
-    async def _open_store(self) -> Datastore | None:
-        """Open the store, however long that takes: a worker that starts first waits. None when
-        it is told to stop before."""
-        pause = STORE_RETRY_SECONDS
-        while not self._stopping.is_set():
+    async def _unless_stopped(self, step: Coroutine[Any, Any, T]) -> T | None:
+        """Wait for a step of the start; None if the worker is stopped before it is done."""
+        task = asyncio.create_task(step)
+        stopped = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return None
+        return task.result()
+
+    async def _open_store(self) -> Datastore:
+        """Open the store, however long that takes: a worker that starts first waits."""
+        failures = 0
+        while True:
             try:
-                return await open_datastore(self._settings.store)
+                return await open_datastore(self._settings.store, self._settings)
             except DatastoreUnavailableError as error:
-                log.warning("waiting for the datastore: %s; next try in %g s", error, pause)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        return None
+                failures += 1
+                pause = STORE_BACKOFF.pause(failures)
+                log.warning("waiting for the datastore: %s; next try in %.1f s", error, pause)
+                await asyncio.sleep(pause)
 
-    async def _register_types(self, store: Datastore, types: list[dict[str, object]]) -> None:
-        registered = format_time(datetime.now(UTC))
-        for document in types:
-            while not self._stopping.is_set():
-                try:
-                    await store.upsert(
-                        "types", str(document["name"]), {**document, "registeredTime": registered}
-                    )
-                    break
-                except DatastoreError as error:
-                    log.warning("waiting for the datastore: %s", error)
-                    await asyncio.sleep(STORE_RETRY_SECONDS)
+    async def _register(self, store: Datastore, nursery: NurseryHandle) -> bool:
+        failures = 0
+        while True:
+            try:
+                await types.register(store, nursery.types, datetime.now(UTC))
+                return True
+            except DatastoreError as error:
+                failures += 1
+                log.warning("waiting for the datastore: %s", error)
+                await asyncio.sleep(STORE_BACKOFF.pause(failures))
 
-    async def _work(self, store: Datastore, nursery: Nursery) -> None:
-        names = [str(document["name"]) for document in nursery.types]
-        queues = self._settings.queues or sorted({str(doc["queue"]) for doc in nursery.types})
+    async def _work(self, store: Datastore, nursery: NurseryHandle) -> None:
+        settings = self._settings
+        names = [job_type.name for job_type in nursery.types]
+        queues = settings.queues or sorted({job_type.queue for job_type in nursery.types})
         stats = Stats(store)
-        parts = SlotParts(
-            self._settings,
-            Claimer(store, self._identity, frozenset(names), stats),
-            Finisher(store, stats),
-            nursery,
-            [tube_name(queue) for queue in queues],
-        )
-        self._slots = [Slot(number, parts) for number in range(self._settings.slots)]
-        heartbeat = Heartbeat(store, self._identity, queues, names, datetime.now(UTC))
+        jobs = Jobs(store, stats)
+        beat = heartbeat.first_beat(store, self._identity, queues, names, settings.slots)
+        claimer = Claimer(jobs, self._identity, frozenset(names), beat)
+        tubes = [tube_name(queue) for queue in queues]
+        parts = SlotParts(settings, jobs, claimer, tubes, lambda: connect_queue(settings.queue))
+        self._slots = [
+            Slot(number, parts, Seat(nursery, settings)) for number in range(settings.slots)
+        ]
         log.info(
             "worker %s runs %s from %s in %d slots",
             self._identity.name,
@@ -142,15 +157,17 @@ class Worker:
         ]
         background = [
             asyncio.create_task(self._tick(), name="tick"),
-            asyncio.create_task(self._report(store), name="report"),
-            asyncio.create_task(self._beat(heartbeat), name="beat"),
+            asyncio.create_task(self._report(), name="report"),
+            asyncio.create_task(self._beat(beat), name="beat"),
+            asyncio.create_task(self._watch(jobs), name="watch"),
             asyncio.create_task(stats.run(), name="stats"),
+            asyncio.create_task(jobs.leftovers.run(), name="leftovers"),
         ]
         if reaper.is_needed():
             background.append(asyncio.create_task(reaper.run(nursery), name="reaper"))
-        if self._settings.pool is not None:
+        if settings.pool is not None:
             watch = RetireWatch(
-                self._settings, self._identity.name, self._slots, self._retired, connect_queue
+                settings, self._identity.name, self._slots, self._retired, connect_queue
             )
             background.append(asyncio.create_task(watch.run(), name="retire"))
         try:
@@ -163,8 +180,9 @@ class Worker:
             for task in [*background, *working]:
                 task.cancel()
             await asyncio.gather(*background, *working, return_exceptions=True)
+            await jobs.leftovers.flush()
             await stats.flush()
-            await heartbeat.remove()
+            await heartbeat.remove(beat)
 
     def _say_ready(self, ready: bool) -> None:
         if self._settings.ready_file is not None:
@@ -195,9 +213,9 @@ class Worker:
         if not finished.done():
             log.info("draining: jobs may finish within %g s", self._settings.grace_seconds)
             await self._wait({finished}, self._hurry, self._settings.grace_seconds)
-        for execution in self._executions():
-            log.warning("job %s is interrupted", execution.claim.record.uuid)
-            execution.stop(Stop.INTERRUPT)
+        for attempt in self._running():
+            log.warning("job %s is interrupted", attempt.claim.uuid)
+            attempt.stop(Stop.INTERRUPT)
         patience = self._settings.kill_grace_seconds + LAST_WRITES_SECONDS
         await asyncio.wait({finished}, timeout=patience)
         if not finished.done():
@@ -211,31 +229,50 @@ class Worker:
         await asyncio.wait({told, *finished}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
 
-    def _executions(self) -> list[Execution]:
-        return [slot.execution for slot in self._slots if slot.execution is not None]
+    def _running(self) -> list[RunningAttempt]:
+        return [slot.running for slot in self._slots if slot.running is not None]
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            # One silent connection must not delay the others' touches.
-            await asyncio.gather(*[slot.tick() for slot in self._slots])
+            for attempt in self._running():
+                try:
+                    attempt.tick()
+                except Exception:  # the other attempts have their times, too
+                    log.exception("job %s", attempt.claim.uuid)
 
-    async def _report(self, store: Datastore) -> None:
+    async def _report(self) -> None:
         """Write what running jobs have reported, a few times a second."""
         while True:
             await asyncio.sleep(self._settings.progress_interval_seconds)
-            for slot in self._slots:
-                await slot.write_reports(store)
+            attempts = self._running()
+            results = await asyncio.gather(
+                *[attempt.write_reports() for attempt in attempts], return_exceptions=True
+            )
+            for attempt, result in zip(attempts, results, strict=True):
+                if isinstance(result, BaseException):
+                    log.warning("reports of job %s wait: %r", attempt.claim.uuid, result)
 
-    async def _beat(self, heartbeat: Heartbeat) -> None:
+    async def _beat(self, beat: Beat) -> None:
         while True:
             try:
-                await heartbeat.send(
-                    self._slots, draining=self._stopping.is_set() or self._retired.is_set()
-                )
-                await heartbeat.watch(self._slots)
+                draining = self._stopping.is_set() or self._retired.is_set()
+                await heartbeat.send(beat, self._slots, draining=draining)
             except DatastoreError as error:
                 log.warning("no heartbeat: %s", error)
+            except Exception:  # without beats every other worker takes this one for dead
+                log.exception("heartbeat")
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _watch(self, jobs: Jobs) -> None:
+        """Look at the records of what runs. No beat waits for a record that is slow to read."""
+        while True:
+            try:
+                await heartbeat.watch(jobs, self._slots)
+            except DatastoreError as error:
+                log.warning("the records of running jobs cannot be read: %s", error)
+            except Exception:  # a cancel must still reach the other jobs
+                log.exception("watch")
             await asyncio.sleep(BEAT_SECONDS)
 
 

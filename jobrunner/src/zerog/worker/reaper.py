@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 
-from zerog.child.handle import Nursery
+from zerog.child.handle import NurseryHandle
 
 #: How long an orphan may stay a zombie.
 LOOK_SECONDS = 1.0
@@ -20,14 +20,14 @@ def is_needed() -> bool:
     return os.getpid() == 1
 
 
-async def run(nursery: Nursery) -> None:
+async def run(nursery: NurseryHandle) -> None:
     """Reap until cancelled."""
     while True:
         reap(nursery)
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def reap(nursery: Nursery) -> None:
+def reap(nursery: NurseryHandle) -> None:
     """Reap every child that has ended, the nursery by its own `Popen`."""
     options = os.WEXITED | os.WNOHANG | os.WNOWAIT
     with contextlib.suppress(ChildProcessError):

@@ -53,6 +53,8 @@ class RetireWatch:
                 await self._watch()
             except QueueError as error:
                 log.warning("the retire tubes cannot be read: %s", error)
+            except Exception:  # jobs run on, whatever somebody has put on these tubes
+                log.exception("the retire tubes cannot be read")
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _watch(self) -> None:

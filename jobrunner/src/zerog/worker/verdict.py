@@ -1,19 +1,20 @@
-"""Judge how an attempt ended: from what the child said, or from its death, to an event of life.
+"""The verdict on an attempt: from what its process reported, or from its death, to the event that
+counts. Pure.
 
-Pure. A child is ended by its worker for a reason (`Stop`); what it then says or how it
-dies is judged by that reason, but a result that came first stands: the work is done.
+A worker ends a running job for a reason (`Stop`). What the process then reports or how it dies is
+judged by that reason; but a result that came first stands, because the work is done.
 """
 
 import signal
 from enum import StrEnum
-from typing import Any
+from typing import assert_never
 
-from zerog.model import life
-from zerog.sdk.outcome import Outcome
+from zerog.child.handle import ChildDeath
+from zerog.model import events
 
 
 class Stop(StrEnum):
-    """Why a worker ends a running job. The values are what the child is told."""
+    """Why a worker ends a running job. The values are what the child learns."""
 
     CANCEL = "cancel"
     TIMEOUT = "timeout"
@@ -22,45 +23,36 @@ class Stop(StrEnum):
     FENCED = "fenced"
 
 
-def judge_outcome(
-    outcome: Outcome, attempt: int, stop: Stop | None, *, in_blob: bool = False
-) -> life.Event:
-    """Return what the outcome that a child reported means for its job."""
-    state = outcome.state
-    if outcome.kind in ("cancelled", "timedout"):
-        return _judge_stopped(attempt, stop, state)
-    # An exception on the way out of a stopped run is the stop's doing, not the job's.
-    if outcome.kind == "raised" and stop is not None:
-        return _judge_stopped(attempt, stop, state)
-    message = outcome.message or None
-    match outcome.kind:
-        case "returned" | "finish":
-            data: Any = None if in_blob else outcome.data
-            return life.Returned(attempt, outcome.code, data, in_blob, message, job_state=state)
-        case "continue":
-            return life.Returned(
-                attempt,
-                message=message,
-                continue_seconds=outcome.delay_seconds or 0.0,
-                job_state=state,
-            )
-        case "retry":
-            return life.Raised(
-                attempt, message or "asked for a retry", outcome.delay_seconds, job_state=state
-            )
-        case "invalid":
-            return life.Raised(attempt, message or "invalid parameters", None, state, invalid=True)
+def verdict(
+    end: events.RunEnd | ChildDeath, attempt: int, stop: Stop | None
+) -> events.AttemptEvent:
+    """Return what the end of an attempt's run means for its job."""
+    match end:
+        case events.Returned() | events.Continued() | events.Invalid():
+            return end
+        case events.Raised():
+            # An exception on the way out of a stopped run is the stop's doing, not the job's.
+            return end if stop is None else _stopped(attempt, stop, end.state)
+        case events.Stopped():
+            if stop is None:
+                message = "raised Cancelled although nobody asked for it"
+                return events.Raised(attempt, message, state=end.state)
+            return _stopped(attempt, stop, end.state)
+        case ChildDeath():
+            if stop is not None:
+                return _stopped(attempt, stop, None)
+            return events.Crashed(attempt, describe_death(end), bool(end.oom))
         case _:
-            return life.Raised(attempt, message or "raised an exception", job_state=state)
+            assert_never(end)
 
 
-def judge_death(exitcode: int, oom: bool | None, attempt: int, stop: Stop | None) -> life.Event:
-    """Return what a child's death in the middle of a job means for the job."""
-    if stop is not None:
-        return _judge_stopped(attempt, stop, None)
-    if oom:
-        return life.Crashed(attempt, "the job's process was killed: out of memory", True)
-    return life.Crashed(attempt, f"the job's process died: {describe_exit(exitcode)}")
+def describe_death(death: ChildDeath) -> str:
+    """Say in words how a job's process ended."""
+    if death.reason is not None:
+        return death.reason
+    if death.oom:
+        return "the job's process was killed: out of memory"
+    return f"the job's process died: {describe_exit(death.exitcode)}"
 
 
 def describe_exit(exitcode: int) -> str:
@@ -73,15 +65,13 @@ def describe_exit(exitcode: int) -> str:
         return f"signal {-exitcode}"
 
 
-def _judge_stopped(attempt: int, stop: Stop | None, state: dict[str, Any] | None) -> life.Event:
+def _stopped(attempt: int, stop: Stop, state: events.JobState) -> events.AttemptEvent:
     match stop:
         case Stop.CANCEL:
-            return life.Cancelled(attempt)
+            return events.AttemptCancelled(attempt)
         case Stop.TIMEOUT:
-            return life.TimedOut(attempt, state)
+            return events.AttemptTimedOut(attempt, state)
         case Stop.INTERRUPT | Stop.FENCED:
-            return life.Interrupted(attempt, "its worker had to stop", state)
-        case None:
-            return life.Raised(
-                attempt, "raised Cancelled although nobody asked for it", job_state=state
-            )
+            return events.Interrupted(attempt, "its worker had to stop", state)
+        case _:
+            assert_never(stop)

@@ -1,6 +1,6 @@
 """How many jobs a slot takes at once."""
 
-from zerog.worker.batch import BATCH_SECONDS, MAX_BATCH, Pace
+from zerog.worker.pace import BATCH_SECONDS, MAX_BATCH, Pace
 
 
 def test_a_slot_begins_with_one_job() -> None:

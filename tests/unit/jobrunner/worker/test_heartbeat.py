@@ -1,0 +1,53 @@
+"""A worker beats whatever else it waits for."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from tests.store.memory import MemoryDatastore
+
+from zerog.ledger.jobs import Jobs
+from zerog.ledger.stats import Stats
+from zerog.settings import WorkerSettings
+from zerog.store.port import Collection, Stored
+from zerog.worker import heartbeat, main
+from zerog.worker.main import Worker
+
+#: Far more than two beats take.
+TURNS = 1000
+
+
+class HangingStore(MemoryDatastore):
+    """A store in which records cannot be read, as when one of its nodes is silent."""
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        await asyncio.Event().wait()
+        raise AssertionError("not reached")
+
+
+async def test_beats_do_not_wait_for_a_record_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(main, "BEAT_SECONDS", 0)
+    watches = []
+
+    async def watch(jobs: Jobs, slots: object) -> None:
+        watches.append(await jobs.read_many(["0190a0a0-0000-7000-8000-000000000000"]))
+
+    monkeypatch.setattr(heartbeat, "watch", watch)
+    store, worker = HangingStore(), Worker(WorkerSettings(jobs=("none",)))
+    beat = heartbeat.first_beat(store, worker._identity, ["default"], ["T"], 1)
+    tasks = [
+        asyncio.create_task(worker._beat(beat)),
+        asyncio.create_task(worker._watch(Jobs(store, Stats(store)))),
+    ]
+    for _ in range(TURNS):
+        if beat.sent > 1:
+            break
+        await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert beat.sent > 1
+    assert watches == []
