@@ -1,23 +1,22 @@
 """The operator's connection to beanstalkd: readings, retire tokens, retirement by name.
 
-One connection, whatever the number of pools. What cannot be read is `Unknown`; a put or a take
-that fails is found missing by the next reading.
+One connection by greenstalk, whatever the number of pools. What cannot be read is `Unknown`; a put
+or a take that fails is found missing by the next reading.
 """
 
 import asyncio
 import time
 from collections.abc import Iterable
 
-from zerog.model.errors import QueueError
+from zerog.model.backoff import Backoff
+from zerog.model.errors import QueueError, QueueUnavailableError
 from zerog.model.names import retire_tube_name, retire_worker_tube_name, tube_name
-from zerog.queue import connect_queue
+from zerog.queue import connect_greenstalk
 from zerog.queue.port import QueueConnection
 from zerog_operator.model import QueueReading, Unknown
 
-#: The server's identity is asked for so often: a restart also shows as a lost connection.
-SERVER_SECONDS = 5.0
-#: After a failure nobody tries again for so long.
-PAUSE_SECONDS = 0.5
+#: Between attempts to connect. Meanwhile every call fails with the error of the last one.
+BACKOFF = Backoff(first_seconds=0.5, max_seconds=2.0)
 
 
 class Tubes:
@@ -28,18 +27,18 @@ class Tubes:
         self._connection: QueueConnection | None = None
         self._connecting = asyncio.Lock()
         self._reserving = asyncio.Lock()
-        self._server, self._server_until = "", 0.0
-        self._failed: tuple[float, QueueError] | None = None
+        self._failures = 0
+        self._not_before, self._error = 0.0, ""
 
     async def read(self, queue: str, retire_key: str) -> QueueReading | Unknown:
         """Read a queue's tube and a pool's retire tube."""
         try:
             connection = await self._connect()
-            jobs, tokens, server = await asyncio.gather(
-                connection.tube_stats(tube_name(queue)),
-                connection.tube_stats(retire_tube_name(retire_key)),
-                self._server_id(connection),
+            jobs, tokens = await connection.tube_stats_many(
+                [tube_name(queue), retire_tube_name(retire_key)]
             )
+            # A server that was restarted has ended this connection.
+            server = await connection.server_id()
         except QueueError as error:
             return Unknown("QueueUnreachable", str(error))
         return QueueReading(
@@ -57,9 +56,7 @@ class Tubes:
 
     async def put_tokens(self, retire_key: str, count: int) -> None:
         """Put retire tokens."""
-        connection = await self._connect()
-        tube = retire_tube_name(retire_key)
-        await asyncio.gather(*[connection.put(tube, "retire") for _ in range(count)])
+        await self._put([retire_tube_name(retire_key)] * count)
 
     async def take_tokens(self, retire_key: str, count: int) -> int:
         """Take back as many tokens as still lie there; return how many."""
@@ -67,8 +64,9 @@ class Tubes:
 
     async def retire(self, workers: Iterable[str]) -> None:
         """Tell workers by name to retire once they have finished what they run."""
-        connection = await self._connect()
-        await asyncio.gather(*[_retire(connection, worker) for worker in workers])
+        tubes = [retire_worker_tube_name(worker) for worker in workers]
+        stats = await (await self._connect()).tube_stats_many(tubes) if tubes else []
+        await self._put([tube.name for tube in stats if not tube.entries])
 
     async def forget_worker(self, worker: str) -> None:
         """Remove what was put for a worker that is gone."""
@@ -78,6 +76,11 @@ class Tubes:
         """Close the connection."""
         if self._connection is not None:
             await self._connection.close()
+
+    async def _put(self, tubes: Iterable[str]) -> None:
+        """Put an entry into each of these tubes. The gather crosses to the client once."""
+        connection = await self._connect()
+        await asyncio.gather(*[connection.put(tube, "retire") for tube in tubes])
 
     async def _take(self, tube: str, count: int) -> int:
         # Reserving changes what the connection watches: one at a time.
@@ -89,29 +92,18 @@ class Tubes:
             await connection.watch(["default"])
             return len(entries)
 
-    async def _server_id(self, connection: QueueConnection) -> str:
-        if time.monotonic() >= self._server_until:
-            self._server = (await connection.server_stats()).id
-            self._server_until = time.monotonic() + SERVER_SECONDS
-        return self._server
-
     async def _connect(self) -> QueueConnection:
         async with self._connecting:
             if self._connection is not None and not self._connection.closed:
                 return self._connection
-            if self._failed is not None and time.monotonic() < self._failed[0]:
-                raise self._failed[1]
-            self._server_until = 0.0
+            if time.monotonic() < self._not_before:
+                raise QueueUnavailableError(self._error)
             try:
-                self._connection = await connect_queue(self._address)
+                self._connection = await connect_greenstalk(self._address)
             except QueueError as error:
-                self._failed = (time.monotonic() + PAUSE_SECONDS, error)
+                self._failures += 1
+                self._not_before = time.monotonic() + BACKOFF.pause(self._failures)
+                self._error = str(error)
                 raise
-            self._failed = None
+            self._failures = 0
             return self._connection
-
-
-async def _retire(connection: QueueConnection, worker: str) -> None:
-    tube = retire_worker_tube_name(worker)
-    if not (await connection.tube_stats(tube)).entries:
-        await connection.put(tube, "retire")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.beanstalkd import Beanstalkd
 from tests.ports import free_port
 
 from zerog.cli import codes
@@ -15,7 +16,6 @@ from zerog.cli.main import main
 from zerog.model.errors import QueueUnavailableError
 from zerog.model.names import tube_name
 from zerog.queue import connect_producer, connect_queue
-from zerog.queue.beanstalk.server import LocalBeanstalkd
 from zerog_operator.simulation.record import Recording, record, to_trace
 from zerog_operator.simulation.trace import load_trace
 
@@ -24,8 +24,8 @@ DEADLINE_SECONDS = 60
 
 
 @pytest.fixture
-def server() -> Iterator[LocalBeanstalkd]:
-    made = LocalBeanstalkd(port=free_port())
+def server() -> Iterator[Beanstalkd]:
+    made = Beanstalkd()
     made.start()
     yield made
     made.kill()
@@ -55,7 +55,7 @@ async def work(address: str, queue: str, count: int) -> list[float]:
 
 
 async def test_a_recording_counts_what_comes_and_measures_how_long_it_takes(
-    server: LocalBeanstalkd,
+    server: Beanstalkd,
 ) -> None:
     await put(server.address, "media", 3)  # these were there before: not recorded
     begun = asyncio.Event()
@@ -89,7 +89,7 @@ async def test_a_queue_that_is_not_there_is_an_error_at_once() -> None:
 
 
 def test_the_command_writes_a_trace_that_can_be_simulated(
-    server: LocalBeanstalkd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: Beanstalkd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "recorded.csv"
     stop = threading.Event()
@@ -131,7 +131,7 @@ def test_the_command_writes_a_trace_that_can_be_simulated(
 
 
 def test_a_recording_without_jobs_fails_and_says_so(
-    server: LocalBeanstalkd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: Beanstalkd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(
         [

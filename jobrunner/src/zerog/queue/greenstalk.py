@@ -1,194 +1,275 @@
-"""The greenstalk adapter: a blocking client on a thread of its own, behind the
-interface of `zerog.queue.port`.
+"""The greenstalk adapter: a blocking client on its own thread, behind `zerog.queue.port`.
 
-It answers one command at a time and every call crosses a thread, which limits an API
-(measured in `benchmarks/queue_adapters.py`); `zerog.queue.beanstalk.connection` is what ZeroG's own
-processes use. This one stays as the second implementation that the contract suite holds
-the first against.
+The operator, `zerog repair` and every other tool use it. The API and the worker do not: see
+`zerog.queue.beanstalk.connection` for the figure. `zerog.queue.blocking` owns the thread; the
+functions given to it here run there.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self, TypeVar
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ParamSpec, Self, TypeVar
 
 import greenstalk
 
-from zerog.model.errors import QueueRefusedError, QueueUnavailableError
+from zerog.model.errors import QueueRefusedError
 from zerog.queue.beanstalk import wire
+from zerog.queue.beanstalk.connection import REPLY_SECONDS
+from zerog.queue.blocking import ClientThread
 from zerog.queue.port import (
     DEFAULT_PRIORITY,
     TTR_SECONDS,
     Entry,
+    EntryRef,
     EntryStats,
     ServerStats,
     TubeStats,
 )
 
+K = TypeVar("K")
+P = ParamSpec("P")
 T = TypeVar("T")
-_REFUSALS = (greenstalk.DrainingError, greenstalk.JobTooBigError, greenstalk.OutOfMemoryError)
+Client = greenstalk.Client[bytes]
+Job = greenstalk.Job[bytes]
+_REASONS: dict[type[Exception], str] = {
+    greenstalk.DrainingError: wire.REFUSALS[b"DRAINING"],
+    greenstalk.JobTooBigError: wire.REFUSALS[b"JOB_TOO_BIG"],
+    greenstalk.OutOfMemoryError: wire.REFUSALS[b"OUT_OF_MEMORY"],
+}
+_NOTHING = (greenstalk.NotFoundError, greenstalk.TimedOutError, greenstalk.DeadlineSoonError)
 
 
 class GreenstalkConnection:
-    """One connection by greenstalk: a `QueueConnection`."""
+    """One connection by greenstalk: a `zerog.queue.port.QueueConnection`."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._address = address
-        self._executor = ThreadPoolExecutor(1, "greenstalk")
-        self._client: greenstalk.Client[str] | None = None
-        self.closed = False
+    def __init__(self, thread: ClientThread[Client]) -> None:
+        self._thread = thread
+        self._server = ""
+        self._used = "default"
+        self._watched = {"default"}
 
     @classmethod
     async def connect(cls, host: str, port: int) -> Self:
         """Connect, or raise `QueueUnavailableError`."""
-        connection = cls((host, port))
-        connection._client = await connection._call(
-            lambda: greenstalk.Client((host, port), encoding="utf-8")
-        )
+        thread = ClientThread(host, port, lambda sock: greenstalk.Client(sock, encoding=None))
+        connection = cls(thread)
+        try:
+            await thread.open()
+            connection._server = (await connection.server_stats()).id
+        except BaseException:
+            connection.abort()
+            raise
         return connection
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended; its reservations are then gone."""
+        return self._thread.closed
+
     def abort(self) -> None:
-        """End the connection; a reserve that waits ends with it."""
-        self.closed = True
-        if self._client is not None:
-            self._client.close()
-        self._executor.shutdown(wait=False)
+        """End the connection at once, also out of a waiting reserve, which raises then."""
+        self._thread.end("the connection was closed")
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; reservations go back to their tubes."""
         self.abort()
 
     async def put(
         self, tube: str, body: str, *, priority: int = DEFAULT_PRIORITY, delay_seconds: int = 0
-    ) -> int:
-        """Put an entry, return its id."""
-        number = wire.to_server_priority(priority)
+    ) -> EntryRef:
+        """Put an entry."""
+        wire.check_tube(tube)
+        data, number = wire.encode_body(body), wire.to_server_priority(priority)
+        delay = wire.to_server_delay(delay_seconds)
 
-        def put() -> int:
-            self._it.use(tube)
-            return int(self._it.put(body, number, delay_seconds, TTR_SECONDS))
+        def put(client: Client) -> int:
+            self._use(client, tube)
+            try:
+                return client.put(data, number, delay, TTR_SECONDS)
+            except greenstalk.BuriedError as error:
+                if error.id is None:
+                    raise
+                return error.id  # it was put, too
+            except tuple(_REASONS) as error:
+                raise QueueRefusedError(_REASONS[type(error)]) from error
 
-        return await self._call(put)
+        return EntryRef(await self._thread.run(put), self._server)
 
     async def delete(self, entry_id: int) -> bool:
-        """Delete an entry."""
-        return await self._found(lambda: self._it.delete(entry_id))
+        """Delete an entry; False if it does not exist or another connection has reserved it."""
+        number = wire.to_server_id(entry_id)
+        return await self._found(lambda client: client.delete(number))
 
     async def touch(self, entry_id: int) -> bool:
-        """Begin the reservation's time anew."""
-        return await self._found(lambda: self._it.touch(_job(entry_id)))
+        """Restart the time of a reservation."""
+        job = _job(entry_id)
+        return await self._found(lambda client: client.touch(job))
 
     async def kick(self, entry_id: int) -> bool:
         """Make a buried or delayed entry ready."""
-        return await self._found(lambda: self._it.kick_job(entry_id))
+        number = wire.to_server_id(entry_id)
+        return await self._found(lambda client: client.kick_job(number))
 
     async def bury(self, entry_id: int, *, priority: int) -> bool:
         """Put an entry aside."""
-        number = wire.to_server_priority(priority)
-        return await self._found(lambda: self._it.bury(_job(entry_id), number))
+        job, number = _job(entry_id), wire.to_server_priority(priority)
+        return await self._found(lambda client: client.bury(job, number))
 
     async def release(self, entry_id: int, *, priority: int, delay_seconds: int = 0) -> bool:
         """Give an entry back."""
-        number = wire.to_server_priority(priority)
-        return await self._found(lambda: self._it.release(_job(entry_id), number, delay_seconds))
+        job, number = _job(entry_id), wire.to_server_priority(priority)
+        delay = wire.to_server_delay(delay_seconds)
+
+        def release(client: Client) -> None:
+            with contextlib.suppress(greenstalk.BuriedError):  # it was given back, too
+                client.release(job, number, delay)
+
+        return await self._found(release)
 
     async def watch(self, tubes: Sequence[str]) -> None:
-        """Reserve from exactly these tubes."""
+        """Reserve from exactly these tubes. At least one is needed."""
+        wanted = {wire.check_tube(tube) for tube in tubes}
+        if not wanted:
+            raise ValueError("a connection watches at least one tube")
 
-        def watch() -> None:
-            for tube in tubes:
-                self._it.watch(tube)
-            for tube in set(self._it.watching()) - set(tubes):
-                self._it.ignore(tube)
+        def watch(client: Client) -> None:
+            for tube in wanted - self._watched:
+                client.watch(tube)
+            for tube in self._watched - wanted:
+                client.ignore(tube)
+            self._watched = wanted
 
-        await self._call(watch)
+        await self._thread.run(watch)
 
     async def reserve(self, timeout_seconds: int) -> Entry | None:
-        """Wait for an entry."""
-        try:
-            job = await self._call(lambda: self._it.reserve(timeout_seconds))
-        except (greenstalk.TimedOutError, greenstalk.DeadlineSoonError):
-            return None
-        except asyncio.CancelledError:
-            self.abort()
-            raise
-        return Entry(job.id, str(job.body))
+        """Wait for an entry. Cancelling the task ends the connection: nothing leaks."""
+        found = await self._reserve(
+            lambda client: _some(client.reserve, timeout_seconds),
+            timeout_seconds + REPLY_SECONDS,
+        )
+        return found[0] if found else None
 
     async def reserve_ready(self, count: int) -> list[Entry]:
-        """Reserve up to so many entries that are ready now, one call each."""
-        entries: list[Entry] = []
-        while len(entries) < count and (entry := await self.reserve(0)) is not None:
-            entries.append(entry)
-        return entries
+        """Reserve up to `count` entries that are ready now, one command each."""
+
+        def reserve(client: Client) -> list[Job]:
+            jobs: list[Job] = []
+            while len(jobs) < count and (found := _some(client.reserve, 0)):
+                jobs += found
+            return jobs
+
+        return await self._reserve(reserve, REPLY_SECONDS)
+
+    async def reserve_entry(self, entry_id: int) -> Entry | None:
+        """Reserve one entry that is ready, delayed or buried."""
+        number = wire.to_server_id(entry_id)
+        found = await self._reserve(lambda client: _some(client.reserve_job, number), REPLY_SECONDS)
+        return found[0] if found else None
 
     async def peek(self, entry_id: int) -> str | None:
         """Return an entry's body."""
-        job = await self._or_none(lambda: self._it.peek(entry_id))
-        return None if job is None else str(job.body)
+        return (await self.peek_many([entry_id])).get(entry_id)
+
+    async def peek_many(self, entry_ids: Iterable[int]) -> dict[int, str]:
+        """Return the bodies of those entries that exist, one command each."""
+        numbers = {number: wire.to_server_id(number) for number in entry_ids}
+        return await self._thread.run(
+            lambda client: {
+                number: wire.decode_body(job.body)
+                for number, known in numbers.items()
+                for job in _some(client.peek, known)
+            }
+        )
 
     async def peek_buried(self, tube: str) -> Entry | None:
         """Return the first buried entry of a tube."""
+        wire.check_tube(tube)
 
-        def peek() -> Any:
-            self._it.use(tube)
-            return self._it.peek_buried()
+        def peek(client: Client) -> list[Job]:
+            self._use(client, tube)
+            return _some(client.peek_buried)
 
-        job = await self._or_none(peek)
-        return None if job is None else Entry(job.id, str(job.body))
+        found = await self._thread.run(peek)
+        return self._entry(found[0]) if found else None
 
     async def entry_stats(self, entry_id: int) -> EntryStats | None:
-        """Return what the server knows of an entry."""
-        values = await self._or_none(lambda: self._it.stats_job(entry_id))
-        return None if values is None else wire.entry_stats(entry_id, values)
+        """Return the facts of an entry."""
+        number = wire.to_server_id(entry_id)
+        return await self._thread.run(
+            lambda client: _stats(wire.entry_stats, client.stats_job, number)
+        )
 
     async def tube_stats(self, tube: str) -> TubeStats:
-        """Return a tube's counters."""
-        values = await self._or_none(lambda: self._it.stats_tube(tube))
-        return TubeStats(tube) if values is None else wire.tube_stats(tube, values)
+        """Return a tube's counters: zeroes for a tube that does not exist."""
+        return (await self.tube_stats_many([tube]))[0]
+
+    async def tube_stats_many(self, tubes: Iterable[str]) -> list[TubeStats]:
+        """Return the counters of tubes, in the same order, one command each."""
+        names = [wire.check_tube(tube) for tube in tubes]
+        return await self._thread.run(
+            lambda client: [
+                _stats(wire.tube_stats, client.stats_tube, name) or TubeStats(name)
+                for name in names
+            ]
+        )
 
     async def tubes(self) -> list[str]:
         """Return the names of all tubes."""
-        return list(await self._call(lambda: self._it.tubes()))
+        return await self._thread.run(lambda client: client.tubes())
+
+    async def server_id(self) -> str:
+        """Return the server's id, which was asked for when the connection was made."""
+        return self._server
 
     async def server_stats(self) -> ServerStats:
         """Return facts of the server."""
-        return wire.server_stats(await self._call(lambda: self._it.stats()))
+        return await self._thread.run(lambda client: wire.server_stats(client.stats()))
 
-    @property
-    def _it(self) -> greenstalk.Client[str]:
-        if self._client is None or self.closed:
-            raise ConnectionError("closed")
-        return self._client
+    def _use(self, client: Client, tube: str) -> None:
+        """Choose the tube of the next command. On the thread."""
+        if tube != self._used:
+            client.use(tube)
+            self._used = tube
 
-    async def _call(self, function: Callable[[], T]) -> T:
+    async def _reserve(
+        self, reserve: Callable[[Client], list[Job]], deadline_seconds: float
+    ) -> list[Entry]:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, function)
-        except _REFUSALS as error:
-            raise QueueRefusedError(f"the queue server refuses the entry: {error}") from error
-        except (
-            OSError,
-            EOFError,
-            AssertionError,
-            RuntimeError,
-            greenstalk.UnknownResponseError,
-        ) as error:
+            jobs = await self._thread.run(reserve, deadline_seconds, waits=True)
+        except asyncio.CancelledError:
             self.abort()
-            host, port = self._address
-            raise QueueUnavailableError(f"the queue at {host}:{port} is away: {error}") from error
+            raise
+        return [self._entry(job) for job in jobs]
 
-    async def _found(self, function: Callable[[], Any]) -> bool:
-        try:
-            await self._call(function)
-        except greenstalk.NotFoundError:
-            return False
-        return True
+    def _entry(self, job: Job) -> Entry:
+        return Entry(job.id, wire.decode_body(job.body), self._server)
 
-    async def _or_none(self, function: Callable[[], T]) -> T | None:
-        try:
-            return await self._call(function)
-        except greenstalk.NotFoundError:
-            return None
+    async def _found(self, command: Callable[[Client], object]) -> bool:
+        def found(client: Client) -> bool:
+            try:
+                command(client)
+            except greenstalk.NotFoundError:
+                return False
+            return True
+
+        return await self._thread.run(found)
 
 
-def _job(entry_id: int) -> greenstalk.Job[str]:
-    return greenstalk.Job(entry_id, "")
+def _job(entry_id: int) -> Job:
+    return Job(wire.to_server_id(entry_id), b"")
+
+
+def _some(find: Callable[P, Job], *args: P.args, **kwargs: P.kwargs) -> list[Job]:
+    """Return the entry that a command finds, or none. On the thread."""
+    try:
+        return [find(*args, **kwargs)]
+    except _NOTHING:
+        return []
+
+
+def _stats(read: Callable[[Any], T], ask: Callable[[K], Any], key: K) -> T | None:
+    """Return facts, None for what does not exist. On the thread."""
+    try:
+        return read(ask(key))
+    except greenstalk.NotFoundError:
+        return None

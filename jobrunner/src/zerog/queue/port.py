@@ -1,18 +1,20 @@
 """The queue as the rest of ZeroG sees it: entries that hold a job's UUID, on tubes.
 
-Two shapes over one protocol. A `QueueConnection` is one connection: entries it reserves belong to
-it, and only it can touch, release or bury them; closing it frees them at once. While a reserve
-waits, nothing else can be said on it, so each slot of a worker has a connection of its own.
-`Producer` is for callers that put and look, from many tasks at a time.
+A `Producer` puts entries and looks at them, from many tasks at a time. A `QueueConnection` is a
+`Producer` that also reserves: only the connection that reserved an entry can touch, release or
+bury it, and closing the connection frees the entry at once. While a reserve waits, its connection
+answers nothing else, so each slot of a worker has its own.
 
-Priorities here are ours, 0 (first) to 9 (last). Nothing in an entry is trusted: the
-body is checked to be a UUID by the reader.
+Priorities here are ours, 0 (first) to 9 (last). A priority, delay or entry id that beanstalkd
+cannot express is changed to the nearest that it can, because these numbers stand in stored
+documents and no document may stop a worker. Nothing in an entry is trusted either: the reader
+checks that the body is a UUID.
 
-Everything raises `QueueUnavailableError` when the server cannot be reached in time; the
-connection is then closed, its reservations are gone, and the caller connects anew.
+Every call raises `QueueUnavailableError` when the server cannot be reached in time or does not
+answer as beanstalkd does. The connection is then closed, and the caller makes another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,11 +24,27 @@ DEFAULT_PRIORITY = 5
 
 
 @dataclass(frozen=True, slots=True)
+class EntryRef:
+    """Which entry, on which server. An id means nothing to another server."""
+
+    id: int
+    #: See `ServerStats.id`.
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A reserved queue entry."""
+    """A queue entry that was reserved or looked at."""
 
     id: int
     body: str
+    #: The server that it was read from, see `ServerStats.id`.
+    server: str = ""
+
+    @property
+    def ref(self) -> EntryRef:
+        """What to store to find the entry again."""
+        return EntryRef(self.id, self.server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +56,7 @@ class EntryStats:
     #: ready, reserved, delayed or buried.
     state: str
     priority: int
-    age_seconds: int
     delay_seconds: int
-    time_left_seconds: int
     reserves: int
     releases: int
 
@@ -70,11 +86,8 @@ class TubeStats:
 class ServerStats:
     """Facts of the server (stats)."""
 
-    #: Random per start: another id means that the server was restarted.
+    #: Random per start: a server that was restarted has another id, even with its binlog.
     id: str
-    version: str
-    uptime_seconds: int
-    binlog: bool
     draining: bool
 
 
@@ -83,33 +96,60 @@ class Producer(Protocol):
 
     async def put(
         self, tube: str, body: str, *, priority: int = DEFAULT_PRIORITY, delay_seconds: int = 0
-    ) -> int:
-        """Put an entry, return its id. `QueueRefusedError` if the server takes none."""
+    ) -> EntryRef:
+        """Put an entry. `QueueRefusedError` if the server does not accept it."""
         ...
 
     async def delete(self, entry_id: int) -> bool:
-        """Delete an entry that no other connection has reserved; whether it was there."""
+        """Delete an entry; False if it does not exist or another connection has reserved it."""
         ...
 
     async def kick(self, entry_id: int) -> bool:
-        """Make one buried or delayed entry ready; whether it was there."""
+        """Make a buried or delayed entry ready; False if there is no such entry."""
         ...
 
     async def peek(self, entry_id: int) -> str | None:
         """Return the body of an entry, None if there is no such entry."""
         ...
 
-    async def peek_buried(self, tube: str) -> Entry | None: ...
+    async def peek_many(self, entry_ids: Iterable[int]) -> dict[int, str]:
+        """Return the bodies of those entries that exist, by id."""
+        ...
 
-    async def entry_stats(self, entry_id: int) -> EntryStats | None: ...
+    async def peek_buried(self, tube: str) -> Entry | None:
+        """Return the first buried entry of a tube, None if it has none."""
+        ...
 
-    async def tube_stats(self, tube: str) -> TubeStats: ...
+    async def entry_stats(self, entry_id: int) -> EntryStats | None:
+        """Return the facts of an entry, None if there is no such entry."""
+        ...
 
-    async def tubes(self) -> list[str]: ...
+    async def tube_stats(self, tube: str) -> TubeStats:
+        """Return a tube's counters, all zero for a tube that does not exist."""
+        ...
 
-    async def server_stats(self) -> ServerStats: ...
+    async def tube_stats_many(self, tubes: Iterable[str]) -> list[TubeStats]:
+        """Return the counters of tubes, in the same order."""
+        ...
 
-    async def close(self) -> None: ...
+    async def tubes(self) -> list[str]:
+        """Return the names of all tubes."""
+        ...
+
+    async def server_id(self) -> str:
+        """Return `ServerStats.id` of the connected server; connects if needed, else costs nothing.
+
+        The next call may go to another server. What a put or a reserve returns names its own.
+        """
+        ...
+
+    async def server_stats(self) -> ServerStats:
+        """Return facts of the server."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection; its reservations go back to their tubes."""
+        ...
 
 
 class QueueConnection(Producer, Protocol):
@@ -117,33 +157,43 @@ class QueueConnection(Producer, Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether the connection is over; its reservations are then gone."""
+        """Whether the connection has ended; its reservations are then gone."""
         ...
 
     def abort(self) -> None:
-        """End the connection at once, also out of a waiting reserve, which raises then."""
+        """End the connection at once. A waiting reserve raises `QueueUnavailableError`."""
         ...
 
     async def watch(self, tubes: Sequence[str]) -> None:
-        """Reserve from exactly these tubes from now on."""
+        """Reserve from exactly these tubes from now on. `ValueError` for none."""
         ...
 
     async def reserve(self, timeout_seconds: int) -> Entry | None:
-        """Wait for an entry; None when the time is over. 0 does not wait."""
+        """Wait for an entry; None when the time is over, or when a reservation ends within 1 s.
+
+        0 does not wait. Cancelling a reserve ends the connection, so that no entry is lost.
+        """
         ...
 
     async def reserve_ready(self, count: int) -> list[Entry]:
-        """Reserve up to so many entries that are ready now, without waiting for any."""
+        """Reserve up to `count` entries that are ready now, without waiting for any."""
+        ...
+
+    async def reserve_entry(self, entry_id: int) -> Entry | None:
+        """Reserve one entry that is ready, delayed or buried, from any tube; None otherwise.
+
+        Needs beanstalkd 1.12.
+        """
         ...
 
     async def touch(self, entry_id: int) -> bool:
-        """Begin the reservation's time anew; False if it is not ours any more."""
+        """Restart the time of a reservation; False if this connection does not hold it."""
         ...
 
     async def release(self, entry_id: int, *, priority: int, delay_seconds: int = 0) -> bool:
-        """Give an entry back; False if it is not ours any more."""
+        """Give an entry back; False if this connection does not hold it."""
         ...
 
     async def bury(self, entry_id: int, *, priority: int) -> bool:
-        """Put an entry aside until kicked; False if it is not ours any more."""
+        """Put an entry aside until it is kicked; False if this connection does not hold it."""
         ...

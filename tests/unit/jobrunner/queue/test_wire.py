@@ -1,10 +1,12 @@
 """beanstalkd's protocol, byte by byte."""
 
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zerog.model.errors import QueueRefusedError
+from zerog.model.errors import InvalidTubeNameError, QueueRefusedError
 from zerog.queue.beanstalk import wire
 
 STREAM = (
@@ -42,7 +44,16 @@ def test_hostile_bytes_are_replies_or_a_protocol_error(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"x" * 2000, b"RESERVED 1\r\n", b"OK x\r\n", b"OK -1\r\n", b"OK 1\r\nabc"]
+    "data",
+    [
+        b"x" * 2000,
+        b"x" * 2000 + b"\r\n",
+        b"OK " + b"9" * 99 + b"\r\n",
+        b"RESERVED 1\r\n",
+        b"OK x\r\n",
+        b"OK -1\r\n",
+        b"OK 1\r\nabc",
+    ],
 )
 def test_what_beanstalkd_never_says_is_refused(data: bytes) -> None:
     with pytest.raises(wire.ProtocolError):
@@ -50,7 +61,7 @@ def test_what_beanstalkd_never_says_is_refused(data: bytes) -> None:
 
 
 def test_commands_are_encoded_as_the_protocol_says() -> None:
-    assert wire.encode_put(b"ab", 5, 3, 60) == b"put 500 3 60 2\r\nab\r\n"
+    assert wire.encode_put("ab", 5, 3) == b"put 500 3 60 2\r\nab\r\n"
     assert wire.encode_release(4, 0, 9) == b"release 4 0 9\r\n"
     assert wire.encode("watch", "t") == b"watch t\r\n"
 
@@ -64,10 +75,47 @@ def test_foreign_priorities_are_clamped() -> None:
     assert wire.from_server_priority(2**32 - 1) == 9
 
 
-@pytest.mark.parametrize("delay", [-1, 2**32])
-def test_impossible_delays_are_refused(delay: int) -> None:
-    with pytest.raises(ValueError, match="delay"):
+@given(st.integers(), st.integers(), st.integers(), st.text())
+@example(1, 5, 5 * 10**9, "")
+@example(10**5000, -(10**5000), 10**5000, "\ud800")
+def test_whatever_a_document_holds_can_be_encoded(
+    entry_id: int, priority: int, delay: int, body: str
+) -> None:
+    command = wire.encode_release(entry_id, priority, delay)
+    put = wire.encode_put(body, priority, delay)
+
+    _, number, server_priority, server_delay = map(int, command.replace(b"release", b"0").split())
+    assert 0 <= number < 2**64
+    assert 0 <= server_priority <= 900
+    assert 0 <= server_delay < 2**32
+    assert put.count(b"\r\n") == 2 + body.count("\r\n")
+
+
+def test_a_delay_or_an_id_that_is_possible_is_kept() -> None:
+    assert wire.encode_release(2**64 - 1, 5, 2**32 - 1) == b"release %d 500 %d\r\n" % (
+        2**64 - 1,
+        2**32 - 1,
+    )
+
+
+@pytest.mark.parametrize("delay", [1.5, float("inf"), float("nan"), "1", None])
+def test_a_delay_that_is_not_a_whole_number_is_a_mistake_in_the_program(delay: Any) -> None:
+    with pytest.raises(AssertionError, match="not a whole number"):
         wire.encode_release(1, 5, delay)
+
+
+@pytest.mark.parametrize("tube", ["", "a b", "a\r\ndelete 1", "-a", "ü", "a" * 201, "\ud800"])
+def test_what_cannot_be_a_tube_is_refused_before_it_is_sent(tube: str) -> None:
+    with pytest.raises(InvalidTubeNameError):
+        wire.encode_tube("use", tube)
+
+
+def test_a_server_is_the_same_for_clients_that_read_its_id_as_a_number() -> None:
+    facts = {"version": "1.12", "uptime": 1, "binlog-current-index": 0}
+
+    ids = {wire.server_stats({**facts, "id": value}).id for value in ("0012", 12)}
+
+    assert ids == {"12"}
 
 
 @pytest.mark.parametrize("word", [b"DRAINING", b"JOB_TOO_BIG", b"OUT_OF_MEMORY"])

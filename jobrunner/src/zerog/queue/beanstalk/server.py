@@ -1,4 +1,4 @@
-"""A beanstalkd of one's own, as a child process: for `zerog dev` and for tests."""
+"""A beanstalkd as a child process, for `zerog dev`."""
 
 import contextlib
 import ctypes
@@ -38,17 +38,14 @@ def die_with_parent(libc: ctypes.CDLL | None = None) -> Callable[[], None]:
 class LocalBeanstalkd:
     """A beanstalkd on the loopback interface; it dies with this process."""
 
+    #: A crash of the machine may lose what was put in this time; 0: nothing.
+    fsync_milliseconds = 50
+
     def __init__(
-        self,
-        *,
-        port: int | None = None,
-        binlog: Path | None = None,
-        fsync_milliseconds: int = 50,
-        log: Path | None = None,
+        self, *, port: int | None = None, binlog: Path | None = None, log: Path | None = None
     ) -> None:
         self.port = port or free_port()
         self._binlog = binlog
-        self._fsync_milliseconds = fsync_milliseconds
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,12 +53,6 @@ class LocalBeanstalkd:
     def address(self) -> str:
         """Where it listens."""
         return f"127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id, None when it is not running."""
-        running = self._process is not None and self._process.poll() is None
-        return self._process.pid if running and self._process else None
 
     def start(self) -> None:
         """Start it and return once it answers.
@@ -76,7 +67,7 @@ class LocalBeanstalkd:
         command = [binary, "-l", "127.0.0.1", "-p", str(self.port)]
         if self._binlog is not None:
             self._binlog.mkdir(parents=True, exist_ok=True)
-            command += ["-b", str(self._binlog), f"-f{self._fsync_milliseconds}"]
+            command += ["-b", str(self._binlog), f"-f{self.fsync_milliseconds}"]
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(self._log.open("ab")) if self._log else None
             # It leads its own group, so that ^C in a terminal ends it last, by our hand.
@@ -103,18 +94,6 @@ class LocalBeanstalkd:
             process.wait(STOP_SECONDS)
         self._process = None
 
-    def kill(self) -> None:
-        """End it as a power failure would, and wait for its end."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(STOP_SECONDS)
-            self._process = None
-
-    def signal(self, signum: int) -> None:
-        """Send it a signal, e.g. SIGSTOP to freeze it."""
-        if self._process is not None:
-            self._process.send_signal(signum)
-
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -126,7 +105,7 @@ class LocalBeanstalkd:
             if self._answers():
                 return
             time.sleep(0.01)
-        self.kill()
+        self.stop()
         raise QueueUnavailableError(f"beanstalkd does not answer on {self.address}")
 
     def _where_it_logs(self) -> str:
