@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-lock=${ZEROG_TEST_LOCK:-requirements.lock}
+lock=${TEST_LOCK:-requirements.lock}
 stamp=.venv/.installed
 want=$(cat "$lock" jobrunner/pyproject.toml api/pyproject.toml operator/pyproject.toml | sha256sum)
 

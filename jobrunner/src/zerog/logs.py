@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from zerog import standardfiles
+
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -23,6 +25,7 @@ class _JsonFormatter(logging.Formatter):
 
 def configure(*, verbose: bool = False, as_json: bool = False) -> None:
     """Set up logging for a process of ZeroG."""
+    standardfiles.protect()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _JsonFormatter()

@@ -1,206 +1,271 @@
-"""Settings of every ZeroG process: where they come from, what they mean, what they are by default.
+"""Settings of every ZeroG process: where they come from, and those of `zerog` itself.
 
-`load(cls, environ)` is the only reader of the environment. Every field is read from
-`ZEROG_<FIELD>` (or a file named by `ZEROG_<FIELD>_FILE`, for secrets); everything that
-is wrong is listed at once, and a `ZEROG_` variable that nobody knows is an error,
-because it is a misspelt one.
+`load(cls, environ)` is the only reader. A field is read from `ZEROG_<FIELD>`, or from the file
+that `ZEROG_<FIELD>_FILE` names, as secrets are. Everything wrong is listed at once. A `ZEROG_`
+variable that no part of ZeroG knows is an error, because it is a misspelt one.
+
+The API and the operator define their own settings on `Settings`, and register them as entry points
+of the group `zerog.settings`: this module must not know their fields.
 """
 
+import logging
 import os
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from zerog.model.errors import ConfigError
 
+log = logging.getLogger(__name__)
+
+PREFIX = "ZEROG_"
 DEFAULT_STORE = "sqlite:///.zerog/zerog.db"
 DEFAULT_QUEUE = "127.0.0.1:11300"
-DEFAULT_URL = "http://127.0.0.1:8080"
-#: Variables with these beginnings belong to tests and scripts, not to settings.
-_FOREIGN = ("ZEROG_TEST_", "ZEROG_FUZZ_")
+#: The group of entry points that name the settings of the other parts: NAME = module:Class.
+GROUP = "zerog.settings"
+#: The parts that an installation may lack: name of the entry point, and distribution.
+_PARTS = {"api": "zerog-api", "operator": "zerog-operator"}
+_YEAR_SECONDS = 365 * 86400
+
+#: A list, written with commas or spaces between its items.
+Names = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(lambda text: text.replace(",", " ").split() if isinstance(text, str) else text),
+]
+#: A span of time. Event loops cannot wait for an unlimited one.
+Seconds = Annotated[float, Field(ge=0, le=10 * _YEAR_SECONDS, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=2**53)]
+#: A number that is without limit when it is 0.
+Limit = Annotated[int, Field(ge=0, le=2**53)]
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """Settings of `zerog worker`."""
+class Settings(BaseSettings):
+    """What all settings share. Creating an instance reads no environment: `load` does that.
 
-    #: Modules (or paths of .py files) that define the jobs.
-    jobs: tuple[str, ...] = ()
-    #: Queues to serve; empty: those of the imported jobs.
-    queues: tuple[str, ...] = ()
-    #: The datastore's URL.
-    store: str = DEFAULT_STORE
-    #: Address of beanstalkd.
-    queue: str = DEFAULT_QUEUE
-    #: Jobs that run at the same time, each in a process of its own.
-    slots: int = 1
-    #: How long running jobs may go on after SIGTERM.
-    grace_seconds: float = 30.0
-    #: A child is replaced after so many jobs, so that slow leaks stay small.
-    max_jobs_per_child: int = 1000
-    #: A child is replaced when its resident memory is larger after a job.
-    max_child_bytes: int = 512 * 1024 * 1024
-    #: Progress and log lines of a job are written at most this often.
-    progress_interval_seconds: float = 0.25
-    #: How long a job that is asked to cancel may take to notice by itself, before SIGTERM.
-    cancel_grace_seconds: float = 5.0
-    #: How long it may clean up after SIGTERM, before SIGKILL.
-    kill_grace_seconds: float = 5.0
-    #: The worker's name; made from host and process by default.
-    name: str | None = None
-    #: The pool whose retire tokens the worker takes; None outside Kubernetes.
-    pool: str | None = None
-    #: A file that is there while the worker takes jobs: a readiness probe looks at it.
-    ready_file: str | None = None
-    #: Where the worker runs, for the record of attempts.
-    pod: str | None = None
-    node: str | None = None
-    image: str | None = None
+    The text below a field is its documentation, from which `hack/reference.py` makes
+    docs/reference/settings.md.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, defer_build=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave the environment of the process alone."""
+        return (init_settings,)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiSettings:
-    """Settings of `zerog api`."""
-
-    #: Address and port to listen on; port 0 takes a free one.
-    host: str = "127.0.0.1"
-    port: int = 8080
-    #: The datastore's URL.
-    store: str = DEFAULT_STORE
-    #: Address of beanstalkd.
-    queue: str = DEFAULT_QUEUE
-    #: Largest request body.
-    max_body_bytes: int = 1024 * 1024
-    #: How long requests in flight may take after SIGTERM.
-    grace_seconds: float = 10.0
-    #: How long an Idempotency-Key is remembered.
-    idempotency_seconds: float = 86400.0
-    #: How long one write to datastore or queue may take before the answer is 503.
-    deadline_seconds: float = 5.0
-    #: Who may call: `off` everybody, `tokens` those in a file, `kubernetes` service accounts.
-    auth: str = "off"
-    #: 1: everybody may call although others than this machine can reach the API.
-    allow_open: int = 0
-    #: Path of the file of tokens (`auth` is `tokens`).
-    tokens: str | None = None
-    #: The API server that is asked about tokens and rights (`auth` is `kubernetes`).
-    kubernetes_url: str = "https://kubernetes.default.svc"
-    #: The namespace whose roles count; by default the pod's own.
-    kubernetes_namespace: str | None = None
-    #: Where Kubernetes puts the pod's own credentials.
-    service_account_path: str = "/var/run/secrets/kubernetes.io/serviceaccount"
-    #: Audiences that tokens have to be for; by default the API server's own.
-    token_audiences: tuple[str, ...] = ()
-    #: 1: /metrics needs no token.
-    anonymous_metrics: int = 1
-    #: Origins whose pages may call, e.g. https://jobs.example.
-    cors_origins: tuple[str, ...] = ()
-    #: Requests a second, and at once, of one client where callers are known; 0: without limit.
-    rate_per_second: float = 500.0
-    rate_burst: float = 1000.0
-    #: Requests of one client at the same time, waiting ones included; 0: without limit.
-    max_in_flight: int = 1000
-    #: Names that the API may be called by, besides loopback's, where it listens on loopback
-    #: without authentication: a page's name can be made to resolve there.
-    hosts: tuple[str, ...] = ()
-    #: Connections in all, and of one address (behind a proxy all clients have the proxy's);
-    #: 0: as many as there may be open files, and without limit.
-    max_connections: int = 8000
-    max_connections_per_client: int = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSettings:
-    """Settings of the client and of the commands that use it."""
-
-    #: Where the API is; `zerog dev` leaves a note that is found without this.
-    url: str | None = None
-    #: Bearer token, where the API asks for one.
-    token: str | None = field(default=None, repr=False)
-    #: The file it was read from, which is read again when it changes (ZEROG_TOKEN_FILE).
-    token_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CouchbaseSettings:
+class CouchbaseSettings(Settings):
     """Settings of every process whose datastore's URL begins with `couchbase`."""
 
-    #: The user's password. A file is read again when it changes.
-    couchbase_password: str | None = None
-    #: The certificate authority of the servers, for `couchbases:` URLs (PEM).
+    couchbase_password: str | None = Field(default=None, repr=False)
+    """The user's password."""
+    couchbase_password_file: str | None = None
+    """The file that holds the password. It is read again when it changes."""
     couchbase_ca_path: str | None = None
-    #: Client certificate and key (PEM), instead of user and password.
+    """The certificate authority of the servers, for `couchbases:` URLs (PEM)."""
     couchbase_cert_path: str | None = None
+    """Client certificate (PEM), used with its key instead of user and password."""
     couchbase_key_path: str | None = None
-    #: How safe accepted and finished jobs are before the answer: `none`, `majority`,
-    #: `majority_and_persist_to_active` or `persist_to_majority`.
-    couchbase_durability: str = "majority"
-    #: How jobs are listed: `query` (SQL++), or `kv` where there is no query service.
-    couchbase_listing: str = "query"
-    #: `opentelemetry` sends spans and metrics of the SDK's operations by OTLP; else `none`.
-    couchbase_telemetry: str = "none"
+    """The client certificate's key (PEM)."""
+    couchbase_durability: Literal[
+        "none", "majority", "majority_and_persist_to_active", "persist_to_majority"
+    ] = "majority"
+    """How safe accepted and finished jobs are before the answer: `none`, `majority`,
+    `majority_and_persist_to_active` or `persist_to_majority`."""
+    couchbase_listing: Literal["query", "kv"] = "query"
+    """How jobs are listed: `query` (SQL++), or `kv` where there is no query service."""
+    couchbase_telemetry: Literal["none", "opentelemetry"] = "none"
+    """`opentelemetry` sends spans and metrics of the SDK's operations by OTLP."""
 
 
-Settings = TypeVar("Settings")
-_ALL: tuple[type, ...] = (WorkerSettings, ApiSettings, ClientSettings, CouchbaseSettings)
+class PlaceSettings(CouchbaseSettings):
+    """Where datastore and queue are: what commands need that use them without the API."""
+
+    store: str = DEFAULT_STORE
+    """The datastore's URL."""
+    queue: str = DEFAULT_QUEUE
+    """Address of beanstalkd."""
 
 
-def load(cls: type[Settings], environ: Mapping[str, str], **given: Any) -> Settings:
-    """Read settings from the environment; what is `given` and not None wins.
+class WorkerSettings(PlaceSettings):
+    """Settings of `zerog worker`."""
+
+    jobs: Names = ()
+    """Modules (or paths of .py files) that define the jobs."""
+    queues: Names = ()
+    """Queues to serve; empty: those of the imported jobs."""
+    slots: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Jobs that run at the same time, each in its own process."""
+    grace_seconds: Seconds = 30.0
+    """How long running jobs may continue after SIGTERM."""
+    max_jobs_per_child: Count = 1000
+    """A child is replaced after this many jobs, so that slow leaks stay small."""
+    max_child_bytes: Count = 512 * 1024 * 1024
+    """A child is replaced when its resident memory is larger after a job."""
+    progress_interval_seconds: Seconds = 0.25
+    """Progress and log lines of a job are written at most this often."""
+    cancel_grace_seconds: Seconds = 5.0
+    """How long a job that is asked to cancel may take to notice by itself, before SIGTERM."""
+    kill_grace_seconds: Seconds = 5.0
+    """How long it may clean up after SIGTERM, before SIGKILL."""
+    name: str | None = None
+    """The worker's name; made from host and process by default."""
+    pool: str | None = None
+    """The pool whose retire tokens the worker takes; not set outside Kubernetes."""
+    ready_file: str | None = None
+    """A file that exists while the worker takes jobs: a readiness probe looks at it."""
+    pod: str | None = None
+    """The pod that the worker runs in, for the record of attempts."""
+    node: str | None = None
+    """The node that the worker runs on, for the record of attempts."""
+    image: str | None = None
+    """The image that the worker runs from, for the record of attempts."""
+
+
+class ClientSettings(Settings):
+    """Settings of the client and of the commands that use it."""
+
+    url: str | None = None
+    """Where the API is; without it the note is used that `zerog dev` leaves in its folder."""
+    token: str | None = Field(default=None, repr=False)
+    """Bearer token, where the API asks for one."""
+    token_file: str | None = None
+    """The file that holds the token. It is read again when it changes."""
+
+
+_OWN: tuple[type[Settings], ...] = (WorkerSettings, ClientSettings)
+Loaded = TypeVar("Loaded", bound=Settings)
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process's environment."""
+    return os.environ
+
+
+def load(cls: type[Loaded], environ: Mapping[str, str], **given: Any) -> Loaded:
+    """Read settings from an environment; what is `given` (by options) and not None wins.
 
     Raises:
         ConfigError: Lists everything that is wrong.
     """
-    problems = _unknown(environ, cls)
-    values: dict[str, Any] = {}
-    hints = get_type_hints(cls)
-    for item in fields(cls):  # type: ignore[arg-type]
-        if given.get(item.name) is not None:
-            values[item.name] = given[item.name]
-            continue
-        variable = f"ZEROG_{item.name.upper()}"
+    given = {name: value for name, value in given.items() if value is not None}
+    problems = list(_misspelt(environ, cls))
+    source = EnvSettingsSource(cls)
+    source.env_vars = texts = {}
+    for name in cls.model_fields.keys() - given.keys():
         try:
-            text = _text(environ, variable)
-            if text is not None:
-                values[item.name] = _parse(text, hints[item.name])
-            elif item.default is MISSING:
-                problems.append(f"{variable} is not set")
-        except (ValueError, OSError) as error:
-            problems.append(f"{variable}: {error}")
+            if text := _text(environ, variable_of(name)):
+                texts[variable_of(name).lower()] = text
+        except (OSError, ValueError) as error:
+            problems.append(f"{variable_of(name)}_FILE cannot be read: {error}")
+    try:
+        settings = cls(**{**source(), **given})
+    except ValidationError as error:
+        problems += _explained(error, given)
     if problems:
         raise ConfigError("; ".join(problems))
-    return cls(**values)
+    return settings
+
+
+def variable_of(field: str) -> str:
+    """Return the name of the variable that a field is read from."""
+    return PREFIX + field.upper()
 
 
 def _text(environ: Mapping[str, str], variable: str) -> str | None:
     if path := environ.get(f"{variable}_FILE"):
         return Path(path).read_text(encoding="utf-8").strip()
-    return environ.get(variable) or None
+    return environ.get(variable)
 
 
-def _parse(text: str, hint: Any) -> Any:
-    if hint == tuple[str, ...]:
-        return tuple(part for part in text.replace(",", " ").split() if part)
-    kind = next((arg for arg in get_args(hint) if arg is not type(None)), hint)
-    if kind in (int, float):
-        number = kind(text)
-        if number < 0:
-            raise ValueError(f"{text} is negative")
-        return number
-    return text
+#: Pydantic's kinds of errors, in words. Others keep its own.
+_WORDS = {
+    "missing": "it is not set",
+    "int_parsing": "{input!r:.60} is not a whole number",
+    "int_from_float": "{input!r:.60} is not a whole number",
+    "int_parsing_size": "{input!r:.60} is too large",
+    "float_parsing": "{input!r:.60} is not a number",
+    "finite_number": "{input!r:.60} is not a finite number",
+    "greater_than_equal": "{input} is less than {ge:,.16g}",
+    "less_than_equal": "{input} is more than {le:,.16g}",
+    "literal_error": "{input!r:.60} is not {expected}",
+    "bool_parsing": "{input!r:.60} is neither 1 (yes) nor 0 (no)",
+}
 
 
-def _unknown(environ: Mapping[str, str], asked: type) -> list[str]:
-    known = {f"ZEROG_{item.name.upper()}" for cls in (*_ALL, asked) for item in fields(cls)}
-    known |= {f"{name}_FILE" for name in known}
-    return [
-        f"{name} is not a setting of ZeroG"
-        for name in sorted(environ)
-        if name.startswith("ZEROG_") and name not in known and not name.startswith(_FOREIGN)
-    ]
+def _explained(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:
+    """Give one sentence per problem."""
+    for item in error.errors(include_url=False):
+        field = str(item["loc"][0])
+        words = _WORDS.get(item["type"], item["msg"].replace("{", "{{").replace("}", "}}"))
+        name = field if field in given else variable_of(field)
+        yield f"{name}: {words.format(input=item['input'], **item.get('ctx', {}))}"
 
 
-def environment() -> Mapping[str, str]:
-    """Return the process's environment; the command line calls this once."""
-    return os.environ
+def _misspelt(environ: Mapping[str, str], asked: type[Settings]) -> Iterator[str]:
+    """Give the variables that no part of ZeroG knows.
+
+    All pods of an installation may get the same variables, and the image of a worker may hold
+    nothing of the API. While a part is not installed, an unknown variable may be that part's:
+    it is a warning, because an error would stop workers for a setting of their neighbour.
+    """
+    known = _variables((asked, *_OWN))
+    unknown = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in known]
+    if not unknown:
+        return
+    parts = _other_parts()
+    known |= _variables(tuple(parts.values()))
+    missing = " and ".join(_PARTS[name] for name in sorted(_PARTS.keys() - parts.keys()))
+    for name in unknown:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            question = f", did you mean {near[0]}?" if near else ""
+            if missing:
+                _doubt(f"{name} is not a setting of zerog ({missing} not installed){question}")
+            else:
+                yield f"{name} is not a setting of ZeroG{question}"
+
+
+@cache  # logins are loaded again every few seconds
+def _doubt(text: str) -> None:
+    log.warning("%s", text)
+
+
+@cache
+def _other_parts() -> dict[str, type[Settings]]:
+    """Return the settings that other installed parts have registered."""
+    parts = {}
+    for point in entry_points(group=GROUP):
+        try:
+            parts[point.name] = point.load()
+        except ImportError as error:  # a broken part must not stop this one
+            _doubt(f"the settings of {point.name} ({point.value}) do not load: {error}")
+    return parts
+
+
+def _variables(classes: tuple[type[Settings], ...]) -> set[str]:
+    names = {variable_of(name) for cls in classes for name in cls.model_fields}
+    return names | {f"{name}_FILE" for name in names}

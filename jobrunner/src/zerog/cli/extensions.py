@@ -10,14 +10,29 @@ and an installation without them says what to install.
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
+from typing import NamedTuple
 
 from zerog.model.errors import ConfigError
 
 GROUP = "zerog.commands"
 
-#: name: (distribution that has it, help)
-KNOWN: dict[str, tuple[str, str]] = {
-    "simulate": ("zerog-operator", "try a pool's scaling against a load, without a cluster"),
+
+class Known(NamedTuple):
+    """A command of ZeroG's own that another distribution has."""
+
+    distribution: str
+    #: The group of `zerog --help` that lists it.
+    group: str
+    help: str
+
+
+KNOWN = {
+    "api": Known("zerog-api", "processes", "serve the REST API and the page, until SIGTERM or ^C"),
+    "simulate": Known(
+        "zerog-operator",
+        "on Kubernetes",
+        "try a pool's scaling against a load, without a cluster",
+    ),
 }
 
 Command = Callable[[Sequence[str]], int]
@@ -38,7 +53,7 @@ def find_extension(name: str) -> Command | None:
             ) from error
         return command
     if name in KNOWN:
-        package = KNOWN[name][0]
+        package = KNOWN[name].distribution
         raise ConfigError(
             f"`zerog {name}` is part of {package}, which is not installed: pip install {package}"
         )

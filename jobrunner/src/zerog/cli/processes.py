@@ -1,4 +1,4 @@
-"""Commands that run until they are stopped: dev, worker, api."""
+"""Commands that run until they are stopped: dev, worker. `zerog api` is in `zerog_api.command`."""
 
 import argparse
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 from zerog import logs
 from zerog.cli import codes
 from zerog.model.errors import ConfigError
-from zerog.settings import ApiSettings, WorkerSettings, environment, load
+from zerog.settings import WorkerSettings, environment, load
 
 
 def command_worker(options: argparse.Namespace) -> int:
     """Run jobs until SIGTERM."""
     from zerog.worker.main import run_worker
 
+    logs.configure(as_json=options.log_json)
     settings = load(
         WorkerSettings,
         environment(),
@@ -25,28 +26,7 @@ def command_worker(options: argparse.Namespace) -> int:
     )
     if not settings.jobs:
         raise ConfigError("no jobs: name a module, e.g. `zerog worker acme.jobs`")
-    if settings.slots < 1:
-        raise ConfigError(f"{settings.slots} slots: at least 1 is needed")
-    logs.configure(as_json=options.log_json)
     return run_worker(settings)
-
-
-def command_api(options: argparse.Namespace) -> int:
-    """Serve the REST API until SIGTERM."""
-    try:
-        from zerog_api.main import run_api
-    except ImportError as error:
-        raise ConfigError(f"the API is not installed ({error}): install zerog-api") from error
-    settings = load(
-        ApiSettings,
-        environment(),
-        store=options.store,
-        queue=options.queue,
-        host=options.host,
-        port=options.port,
-    )
-    logs.configure(as_json=options.log_json)
-    return run_api(settings)
 
 
 def command_dev(options: argparse.Namespace) -> int:

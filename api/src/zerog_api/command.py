@@ -1,0 +1,38 @@
+"""The command `zerog api`, brought to the `zerog` command by an entry point."""
+
+from collections.abc import Sequence
+
+from zerog import logs
+from zerog.cli import arguments
+from zerog.cli.parser import Parser
+from zerog.settings import environment, load
+from zerog_api.settings import ApiSettings
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve the REST API until SIGTERM, return the exit code. `zerog` reports a `ZeroGError`."""
+    options = build_parser().parse_args(argv)
+    logs.configure(as_json=options.log_json)
+    settings = load(
+        ApiSettings,
+        environment(),
+        store=options.store,
+        queue=options.queue,
+        host=options.host,
+        port=options.port,
+    )
+    from zerog_api.main import run_api  # later, so that --help and faults in settings are quick
+
+    return run_api(settings)
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command."""
+    parser = Parser(
+        prog="zerog api", description="Serve the REST API and the page, until SIGTERM or ^C."
+    )
+    arguments.places(parser)
+    parser.add_argument("--host", help="address to listen on (ZEROG_HOST)")
+    parser.add_argument("--port", type=int, help="port, 0 for a free one (ZEROG_PORT)")
+    parser.add_argument("--log-json", action="store_true", help="log as JSON")
+    return parser

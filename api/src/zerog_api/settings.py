@@ -1,0 +1,60 @@
+"""Settings of the API process, read from `ZEROG_*` as everywhere (`zerog.settings`)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zerog.settings import Limit, Names, PlaceSettings, Port, Seconds
+
+#: The server reads no larger body, whatever the setting.
+MAX_BODY_BYTES = 64 * 1024 * 1024
+Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ApiSettings(PlaceSettings):
+    """Settings of `zerog api`."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8080
+    """Port to listen on; 0 takes a free one."""
+    max_body_bytes: Annotated[int, Field(ge=1, le=MAX_BODY_BYTES)] = 1024 * 1024
+    """Largest request body."""
+    grace_seconds: Seconds = 10.0
+    """How long requests in flight may take after SIGTERM."""
+    idempotency_seconds: Seconds = 86400.0
+    """How long an Idempotency-Key is remembered."""
+    deadline_seconds: Seconds = 5.0
+    """How long one write to datastore or queue may take before the answer is 503."""
+    auth: Literal["off", "tokens", "kubernetes"] = "off"
+    """Who may call: `off` everybody, `tokens` those in a file, `kubernetes` service accounts."""
+    allow_open: bool = False
+    """1: everybody may call although others than this machine can reach the API."""
+    tokens: str | None = None
+    """Path of the file of tokens (`auth` is `tokens`)."""
+    kubernetes_url: str = "https://kubernetes.default.svc"
+    """The API server that is asked about tokens and rights (`auth` is `kubernetes`)."""
+    kubernetes_namespace: str | None = None
+    """The namespace whose roles count; by default the pod's own."""
+    service_account_path: str = "/var/run/secrets/kubernetes.io/serviceaccount"
+    """Where Kubernetes puts the pod's own credentials."""
+    token_audiences: Names = ()
+    """Audiences that tokens must be for; by default the API server's own."""
+    anonymous_metrics: bool = True
+    """1: /metrics needs no token."""
+    cors_origins: Names = ()
+    """Origins whose pages may call, e.g. https://jobs.example."""
+    rate_per_second: Rate = 500.0
+    """Requests per second of one client, where callers are known; 0: without limit."""
+    rate_burst: Rate = 1000.0
+    """Requests at once of one client, where callers are known; 0: without limit."""
+    max_in_flight: Limit = 1000
+    """Requests of one client at the same time, waiting ones included; 0: without limit."""
+    hosts: Names = ()
+    """Names that the API may be called by, besides loopback's, where it listens on loopback
+    without authentication: a page's name can be made to resolve there."""
+    max_connections: Limit = 8000
+    """Connections in all; 0: as many as there may be open files."""
+    max_connections_per_client: Limit = 2000
+    """Connections of one address (behind a proxy all clients have the proxy's); 0: without
+    limit."""
