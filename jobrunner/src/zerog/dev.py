@@ -11,14 +11,19 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.text import Text
 
+from zerog.client.network import reaching
+from zerog.devlines import Lines
 from zerog.devnote import FOLDER, DevNote, read_note, remove_note, write_note
+from zerog.model.backoff import Backoff
 from zerog.model.errors import ConfigError
 from zerog.queue.beanstalk.server import LocalBeanstalkd, die_with_parent, free_port
 
@@ -30,7 +35,9 @@ GRACE_SECONDS = 10.0
 #: How long a part may take to stop, on top of that.
 STOP_SECONDS = 15.0
 #: Pauses before a part that died is started again.
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 5.0
+PAUSES = Backoff(first_seconds=0.2, max_seconds=5.0, spread=0.0)
+#: What is read at once of a part's output.
+_CHUNK_BYTES = 64 * 1024
 _STYLES = {"api": "blue", "worker": "green", "dev": "bold"}
 
 
@@ -102,22 +109,20 @@ class Part:
 
     def say(self, text: str) -> None:
         """Write a line into the log."""
-        style = _STYLES.get(self.name, "")
-        self._console.print(f"[{style}]{self.name:<7}[/]", end=" ")
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        name = (f"{self.name:<7} ", _STYLES.get(self.name, ""))
+        _say(self._console, Text.assemble(name, text))
 
     async def _keep_running(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        failures = 0
         while not self._stopping:
             started = time.monotonic()
             code = await self._run_once()
             if self._stopping:
                 return
-            if time.monotonic() - started > LAST_PAUSE_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
+            failures = 1 if time.monotonic() - started > PAUSES.max_seconds else failures + 1
+            pause = PAUSES.pause(failures)
             self.say(f"ended with code {code}, starts again in {pause:g} s")
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LAST_PAUSE_SECONDS)
 
     async def _run_once(self) -> int:
         self._process = await asyncio.create_subprocess_exec(
@@ -132,12 +137,14 @@ class Part:
             # ^C goes to us, and we stop the parts in their order.
             process_group=0,
             preexec_fn=die_with_parent(),
-            limit=1024 * 1024,
         )
         assert self._process.stdout is not None
-        with contextlib.suppress(ValueError):  # a line that is longer than the limit
-            async for line in self._process.stdout:
-                self.say(line.decode("utf-8", "replace").rstrip())
+        lines = Lines()
+        while chunk := await self._process.stdout.read(_CHUNK_BYTES):
+            for line in lines.feed(chunk):
+                self.say(line)
+        for line in lines.rest():
+            self.say(line)
         return await self._process.wait()
 
 
@@ -176,7 +183,7 @@ class Dev:
             binlog=self._data / "beanstalkd",
             log=self._data / "beanstalkd.log",
         )
-        self._data.mkdir(parents=True, exist_ok=True)
+        _check_writable(self._data)
         try:
             await asyncio.to_thread(beanstalkd.start)
         except ConfigError as error:
@@ -195,7 +202,7 @@ class Dev:
                 part.say("stops")
                 await part.stop()
             await asyncio.to_thread(beanstalkd.stop)
-        self._console.print(f"ZeroG has stopped; its data stays in {self._data}", soft_wrap=True)
+        _say(self._console, Text(f"ZeroG has stopped; its data stays in {self._data}"))
 
     def _parts(self, queue: str) -> list[Part]:
         env = {
@@ -218,7 +225,7 @@ class Dev:
     async def _wait_until_ready(self, stop: asyncio.Event) -> bool:
         """Wait for the API and for the first job type. `ConfigError` if that takes too long."""
         deadline = time.monotonic() + START_SECONDS
-        async with httpx.AsyncClient(base_url=self.url, timeout=5) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=5, **reaching(self.url)) as client:
             while time.monotonic() < deadline and not stop.is_set():
                 with contextlib.suppress(httpx.TransportError):
                     ready = await client.get("/readyz")
@@ -245,7 +252,7 @@ class Dev:
             await worker.restart()
 
     def _say_hello(self, queue: str) -> None:
-        lines = [f"\n[bold]ZeroG is up[/] at {self.url} (queue {queue}, data {self._data})"]
+        lines = [f" at {self.url} (queue {queue}, data {self._data})"]
         if self._settings.hints:
             there = "" if self._data == FOLDER.resolve() else f" --url {self.url}"
             lines += [
@@ -255,7 +262,27 @@ class Dev:
                 f"  open {self.url}/ and {self.url}/docs in a browser",
                 "^C stops everything, and keeps the data.\n",
             ]
-        self._console.print(*lines, sep="\n", highlight=False, soft_wrap=True)
+        _say(self._console, Text("\nZeroG is up", "bold").append("\n".join(lines), "not bold"))
+
+
+def _say(console: Console, text: Text) -> None:
+    """Write into the log. Where nobody can read it any more, all goes on."""
+    # rich ends the process where a pipe has no reader: in the midst of what runs, that is.
+    with contextlib.suppress(OSError, SystemExit):
+        console.print(text, soft_wrap=True)
+
+
+def _check_writable(folder: Path) -> None:
+    """Make the folder. `ConfigError` if nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"nothing can be written into the folder {folder} ({error.strerror}): "
+            "give another one with `--data FOLDER`"
+        ) from error
 
 
 def _explained(error: ConfigError, folder: Path) -> ConfigError:

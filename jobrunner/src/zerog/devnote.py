@@ -35,6 +35,6 @@ def read_note(folder: Path = FOLDER) -> DevNote | None:
     try:
         note = DevNote(**json.loads((folder / NAME).read_text(encoding="utf-8")))
         os.kill(note.pid, 0)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, OverflowError):
         return None
     return note

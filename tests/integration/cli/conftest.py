@@ -20,6 +20,9 @@ import os
 import time
 import zerog
 
+if "LONG_LINE" in os.environ:
+    print("x" * int(os.environ["LONG_LINE"]))
+
 class Hello(zerog.Job):
     """Say hello."""
     name: str
@@ -59,12 +62,12 @@ class Stubborn(zerog.Job):
 class Dev:
     """A running `zerog dev`."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **env: str) -> None:
         self.folder, self.port = folder, free_port()
         self.jobs = folder / "jobs.py"
         self.jobs.write_text(JOBS)
         self.log = folder / "dev.log"
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith("ZEROG_")}
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("ZEROG_")} | env
         command = [sys.executable, "-m", "zerog", "dev", "--port", str(self.port), *arguments]
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(
@@ -134,11 +137,11 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Any]:
-    """Start systems with options; they end with the test."""
+    """Start systems with options and an environment; they end with the test."""
     made: list[Dev] = []
 
-    def start(*arguments: str) -> Dev:
-        made.append(Dev(tmp_path, *arguments))
+    def start(*arguments: str, **env: str) -> Dev:
+        made.append(Dev(tmp_path, *arguments, **env))
         return made[-1]
 
     yield start

@@ -74,6 +74,38 @@ def test_a_file_that_is_not_there_is_said_before_anything_starts(dev: Any) -> No
     assert "there is no file 'nope.py'" in dev.run("dev", "nope.py", code=2)
 
 
+@pytest.mark.parametrize("folder", ["jobs.py/data", "/proc/nope"])
+def test_a_folder_that_cannot_be_written_is_said(dev: Any, folder: str) -> None:
+    output = dev.run("dev", str(dev.jobs), "--data", folder, code=2)
+
+    assert "nothing can be written into the folder" in output
+    assert "`--data FOLDER`" in output
+    assert "Traceback" not in output
+
+
+def test_a_line_of_megabytes_is_cut_and_the_log_goes_on(own: Any) -> None:
+    dev = own(LONG_LINE="3000000")  # the worker is up: it is not held by its full pipe
+
+    assert "Hello, Ada." in dev.run("run", "Hello", "name=Ada")
+
+    assert dev.stop() == 0
+    log = dev.log.read_text()
+    assert "more bytes of this line are not shown" in log
+    assert len(log) < 1_000_000
+    assert "draining" in log
+
+
+def test_the_environment_s_proxies_and_certificates_are_not_for_this_machine(own: Any) -> None:
+    dev = own(
+        http_proxy="http://127.0.0.1:1",
+        ALL_PROXY="socks5://127.0.0.1:1",
+        SSL_CERT_FILE="/no/such/file.pem",
+    )
+
+    assert "Hello, Ada." in dev.run("run", "Hello", "name=Ada")
+    assert "Traceback" not in dev.log.read_text()
+
+
 def test_hints_can_be_left_out(own: Any) -> None:
     dev = own("--no-hints")
     dev.stop()

@@ -49,6 +49,11 @@ class CuttingProxy:
         for item in [*self._sockets, self._listener]:
             item.close()
 
+    def cut_more(self, count: int) -> None:
+        """Swallow the next `count` replies."""
+        with self._lock:
+            self._left += count
+
     def _spawn(self, target: object, *arguments: socket.socket) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
@@ -61,7 +66,11 @@ class CuttingProxy:
             except TimeoutError:
                 continue
             client.settimeout(None)
-            server = socket.create_connection(("127.0.0.1", self._port))
+            try:
+                server = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:  # the server is dead at present
+                client.close()
+                continue
             self._sockets += [client, server]
             self._spawn(self._pass_requests, client, server)
             self._spawn(self._pass_replies, server, client)

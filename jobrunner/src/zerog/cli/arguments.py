@@ -6,7 +6,7 @@ Nothing of ZeroG is imported that takes time: `zerog --help` starts fast.
 import argparse
 from typing import Any
 
-from zerog.cli.parser import count, job_uuid, number, seconds
+from zerog.cli.parser import count, idempotency_key, job_uuid, number, port, seconds, text
 
 #: A job's states, as `zerog.model.record.State` has them: importing that takes longer than a help.
 STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
@@ -36,15 +36,23 @@ def some_jobs(parser: argparse.ArgumentParser) -> None:
 def _choice(parser: argparse.ArgumentParser, what: str, default: list[str] | None) -> None:
     again = "may be given more than once"
     add: Any = parser.add_argument
-    add("--type", action="append", default=default, help=f"{what} of this type; {again}")
+    add("--type", action="append", default=default, type=text, help=f"{what} of this type; {again}")
     add("--state", action="append", default=default, choices=STATES, metavar="STATE",
         help=f"{what} in this state ({', '.join(STATES)}); {again}")  # fmt: skip
-    add("--queue", action="append", default=default, help=f"{what} of this queue; {again}")
+    add(
+        "--queue",
+        action="append",
+        default=default,
+        type=text,
+        help=f"{what} of this queue; {again}",
+    )
 
 
 def submission(parser: argparse.ArgumentParser) -> None:
     """A job to be submitted."""
-    parser.add_argument("type", metavar="TYPE", help="the job type; `zerog types` lists them")
+    parser.add_argument(
+        "type", type=text, metavar="TYPE", help="the job type; `zerog types` lists them"
+    )
     parser.add_argument(
         "parameters",
         nargs="*",
@@ -57,16 +65,16 @@ def submission(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--priority", type=int, metavar="0…9", help="0 runs first, 9 last (default: the type's)"
     )
-    parser.add_argument(
-        "--delay", type=seconds, metavar="SECONDS", help="do not start it before so long"
-    )
+    parser.add_argument("--delay", type=seconds, metavar="SECONDS", help="delay it by SECONDS")
     parser.add_argument(
         "--timeout",
         type=seconds,
         metavar="SECONDS",
         help="how long an attempt may run (default: the type's)",
     )
-    parser.add_argument("--key", help="Idempotency-Key: the same key submits only once")
+    parser.add_argument(
+        "--key", type=idempotency_key, help="Idempotency-Key: the same key submits only once"
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"""\
 examples:
@@ -87,8 +95,13 @@ def _output(parser: argparse.ArgumentParser) -> None:
 
 
 def _limit(parser: argparse.ArgumentParser) -> None:
-    text = "follow it for at most so long; the job goes on"
-    parser.add_argument("--for", dest="limit", type=seconds, metavar="SECONDS", help=text)
+    parser.add_argument(
+        "--for",
+        dest="limit",
+        type=seconds,
+        metavar="SECONDS",
+        help="follow it for at most SECONDS; the job goes on",
+    )
 
 
 def watch(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +139,7 @@ def _queue(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def repair(parser: argparse.ArgumentParser) -> None:
+def places(parser: argparse.ArgumentParser) -> None:
     """Where datastore and queue are."""
     _store(parser)
     _queue(parser)
@@ -135,7 +148,7 @@ def repair(parser: argparse.ArgumentParser) -> None:
 def worker(parser: argparse.ArgumentParser) -> None:
     """How a worker runs."""
     _modules(parser)
-    repair(parser)
+    places(parser)
     parser.add_argument(
         "--slots", type=int, metavar="N", help="jobs at the same time (ZEROG_SLOTS)"
     )
@@ -154,19 +167,11 @@ def worker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-json", action="store_true", help="log as JSON")
 
 
-def api(parser: argparse.ArgumentParser) -> None:
-    """How the API is served."""
-    repair(parser)
-    parser.add_argument("--host", help="address to listen on (ZEROG_HOST)")
-    parser.add_argument("--port", type=int, help="port, 0 for a free one (ZEROG_PORT)")
-    parser.add_argument("--log-json", action="store_true", help="log as JSON")
-
-
 def dev(parser: argparse.ArgumentParser) -> None:
     """How everything on this machine runs."""
     _modules(parser)
-    parser.add_argument("--port", type=int, help="the API's port (default 8080 or a free one)")
-    parser.add_argument("--queue-port", type=int, help="beanstalkd's port (default a free one)")
+    parser.add_argument("--port", type=port, help="the API's port (default 8080 or a free one)")
+    parser.add_argument("--queue-port", type=port, help="beanstalkd's port (default a free one)")
     parser.add_argument(
         "--data", default=".zerog", metavar="FOLDER", help="folder of all data (default .zerog)"
     )

@@ -6,7 +6,7 @@ OK = 0
 FAILED = 1
 USAGE = 2
 UNREACHABLE = 3
-UNFINISHED = 4
+NOT_FINISHED = 4
 CANCELLED = 5
 #: As shells report a command ended by ^C.
 INTERRUPTED = 130
@@ -27,7 +27,7 @@ HINTS = {
 
 def of_progress(state: str) -> int:
     """Return the code for a job's state."""
-    return {"succeeded": OK, "failed": FAILED, "cancelled": CANCELLED}.get(state, UNFINISHED)
+    return {"succeeded": OK, "failed": FAILED, "cancelled": CANCELLED}.get(state, NOT_FINISHED)
 
 
 def hint_of(error: ZeroGError) -> str | None:
@@ -41,4 +41,4 @@ def of_error(error: ZeroGError) -> int:
 
     if isinstance(error, UnreachableError):
         return UNREACHABLE
-    return UNFINISHED if isinstance(error, WaitTimeoutError) else FAILED
+    return NOT_FINISHED if isinstance(error, WaitTimeoutError) else FAILED

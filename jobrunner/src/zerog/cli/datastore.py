@@ -10,10 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
 from zerog.cli.words import counted, say
+from zerog.ledger.copying import CopyReport, StateCount, compare, copy_all
 from zerog.model.errors import ConfigError, DatastoreError
-from zerog.settings import ApiSettings, CouchbaseSettings, environment, load
+from zerog.settings import CouchbaseSettings, PlaceSettings, environment, load
 from zerog.store import SQLITE, open_datastore
-from zerog.store.copying import CopyReport, Count, compare, copy_all
 from zerog.store.port import Datastore, JobFilter
 
 #: Statements that define, and copies, may take longer than a request of the API.
@@ -26,12 +26,12 @@ def command_datastore(options: argparse.Namespace) -> int:
     """Do what the subcommand says."""
     if options.action == "copy":
         return asyncio.run(_copy(options))
-    settings = load(ApiSettings, environment(), store=options.store)
+    settings = load(PlaceSettings, environment(), store=options.store)
     if not settings.store.startswith("couchbase"):
         return asyncio.run(_look(settings.store))
     if options.action == "init":
-        return asyncio.run(_init(settings.store, options))
-    return asyncio.run(_check(settings.store, options.json))
+        return asyncio.run(_init(settings, options))
+    return asyncio.run(_check(settings, options.json))
 
 
 async def _look(url: str) -> int:
@@ -45,30 +45,29 @@ async def _look(url: str) -> int:
     return codes.OK
 
 
-async def _init(url: str, options: argparse.Namespace) -> int:
+async def _init(settings: PlaceSettings, options: argparse.Namespace) -> int:
     from zerog.store.couchbase import setup
     from zerog.store.couchbase.address import parse_address
     from zerog.store.couchbase.statements import Keyspace
 
-    queries = load(CouchbaseSettings, environment()).couchbase_listing == "query"
     if options.dry_run:
-        address = parse_address(url)
+        address = parse_address(settings.store)
+        queries = settings.couchbase_listing == "query"
         keyspace = Keyspace(address.bucket, address.scope)
         for statement in setup.plan(keyspace, replicas=options.index_replicas, queries=queries):
             print(f"{statement};")
         return codes.OK
-    async with setup.open_setup(url, DEADLINE_SECONDS, queries=queries) as made:
+    async with setup.open_setup(settings.store, settings, DEADLINE_SECONDS) as made:
         lines = made.initialise(replicas=options.index_replicas, wait_seconds=options.wait)
         async for line in lines:
             print(line)
     return codes.OK
 
 
-async def _check(url: str, as_json: bool) -> int:
+async def _check(settings: PlaceSettings, as_json: bool) -> int:
     from zerog.store.couchbase import setup
 
-    queries = load(CouchbaseSettings, environment()).couchbase_listing == "query"
-    async with setup.open_setup(url, DEADLINE_SECONDS, queries=queries) as there:
+    async with setup.open_setup(settings.store, settings, DEADLINE_SECONDS) as there:
         found = setup.fixes(await there.inspect(), there.keyspace)
     if as_json:
         print_json([{"problem": problem, "fix": fix} for problem, fix in found])
@@ -88,9 +87,10 @@ async def _copy(options: argparse.Namespace) -> int:
     file = Path(options.source.removeprefix(SQLITE))
     if options.source.startswith(SQLITE) and not file.is_file():
         raise ConfigError(f"there is no file {file} to copy from")
-    source = await open_datastore(options.source, deadline_seconds=DEADLINE_SECONDS)
+    settings = load(CouchbaseSettings, environment())
+    source = await open_datastore(options.source, settings, deadline_seconds=DEADLINE_SECONDS)
     try:
-        target = await open_datastore(options.target, deadline_seconds=DEADLINE_SECONDS)
+        target = await open_datastore(options.target, settings, deadline_seconds=DEADLINE_SECONDS)
         try:
             report = await _copy_visibly(source, target)
             counts = await compare(source, target)
@@ -125,7 +125,7 @@ async def _copy_visibly(source: Datastore, target: Datastore) -> CopyReport:
         return await copy_all(source, target, lambda count: bar.update(task, advance=count))
 
 
-def _tell(report: CopyReport, counts: list[Count], as_json: bool) -> int:
+def _tell(report: CopyReport, counts: list[StateCount], as_json: bool) -> int:
     # What has expired is not copied, and a target in use has jobs of its own.
     short = [count for count in counts if count.target < count.source]
     complete = sum(count.source - count.target for count in short) <= report.expired

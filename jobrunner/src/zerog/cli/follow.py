@@ -1,82 +1,144 @@
 """Follow a job on the terminal: a live progress bar with the job's log above it; plain
 lines in a pipe."""
 
-import sys
-import time
-from typing import Any
+import asyncio
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from zerog.cli.output import STATE_STYLES
 from zerog.cli.words import say
-from zerog.client import Client, WaitTimeoutError
+from zerog.client import AsyncClient, WaitTimeoutError
+from zerog.client.calls import StreamEvent
+from zerog.model.record import UNFINISHED
 
 _LEVEL_STYLES = {"warning": "yellow", "error": "red"}
 
 
 def follow(
-    client: Client, uuid: str, *, limit_seconds: float | None = None, quiet: bool = False
+    client: AsyncClient, uuid: str, *, limit_seconds: float | None = None, quiet: bool = False
 ) -> dict[str, Any]:
     """Follow a job to its end, return its progress. `WaitTimeoutError` after the limit.
 
-    ^C leaves the job running and says how to go on.
+    The limit holds whatever the API does, also while it says nothing. ^C leaves the job running
+    and says how to go on.
     """
-    if quiet:
-        return client.wait(uuid, limit_seconds)
-    console = Console(stderr=True)
-    deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
-    show = _show_live if console.is_terminal else _show_plain
     try:
-        return show(client, uuid, console, deadline)
+        return asyncio.run(_follow(client, uuid, limit_seconds, _Quiet() if quiet else _view()))
     except KeyboardInterrupt:
-        say(f"\nThe job goes on; to follow it again:\n  zerog watch {uuid}")
+        if not quiet:
+            say(f"\nThe job goes on; to follow it again:\n  zerog watch {uuid}")
         raise
 
 
-def _show_live(
-    client: Client, uuid: str, console: Console, deadline: float | None
+async def _follow(
+    client: AsyncClient, uuid: str, limit_seconds: float | None, view: "_Quiet"
 ) -> dict[str, Any]:
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
-    # So that a ^C that the terminal shows behind the bar does not begin a new line.
-    console.width = max(20, console.width - 3)
-    last: dict[str, Any] = {}
-    with bar:
-        task = bar.add_task(_described({"state": "queued"}), total=1.0)
-        for event in client.stream(uuid):
-            if event.kind == "log":
-                if not last:  # the first line comes before the first progress
-                    bar.update(task, description=_described({"state": "running"}))
-                style = _LEVEL_STYLES.get(event.data["level"], "")
-                text = _line(event.data)
-                bar.console.print(text, style=style, markup=False, highlight=False)
-            else:
-                last = event.data
-                bar.update(task, completed=last["completeness"], description=_described(last))
-            _check(deadline, last, uuid)
-    _print_end(console, last)
-    return last
+    try:
+        async with asyncio.timeout(limit_seconds), client:
+            with view:
+                if view.wants_events:
+                    async for event in client.stream(uuid):
+                        view.show(event)
+                else:
+                    view.last = await client.wait(uuid)
+    except TimeoutError:
+        if view.last.get("resultCode", UNFINISHED) == UNFINISHED:
+            state = f"still {view.last['state']}" if view.last else "not seen to end"
+            raise WaitTimeoutError(
+                f"job {uuid} is {state} after {limit_seconds:g} s, and goes on; "
+                f"to follow it again:\n  zerog watch {uuid}"
+            ) from None
+    view.print_end()
+    return view.last
 
 
-def _show_plain(
-    client: Client, uuid: str, console: Console, deadline: float | None
-) -> dict[str, Any]:
-    last: dict[str, Any] = {}
-    for event in client.stream(uuid):
+class _Quiet:
+    """Shows nothing, and only waits."""
+
+    wants_events = False
+
+    def __init__(self) -> None:
+        self.last: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def show(self, event: StreamEvent) -> None:
+        """Take in an event."""
+        if event.kind != "log":
+            self.last = event.data
+
+    def print_end(self) -> None:
+        """Print how the job ended."""
+
+
+class _Plain(_Quiet):
+    """Shows a line for each event."""
+
+    wants_events = True
+
+    def show(self, event: StreamEvent) -> None:
+        super().show(event)
         if event.kind == "log":
-            print(f"{event.data['level']}: {event.data['message']}", file=sys.stderr)
+            say(f"{event.data['level']}: {event.data['message']}")
         elif event.kind == "progress":
-            last = event.data
-            print(f"{_where(last)} {last['completeness']:.0%}", file=sys.stderr)
-        _check(deadline, last, uuid)
-    _print_end(console, last)
-    return last
+            say(f"{_where(self.last)} {self.last['completeness']:.0%}")
+
+    def print_end(self) -> None:
+        progress = self.last
+        message = progress.get("message")
+        if message and message != progress["state"]:
+            say(f"{progress['state']}: {message}")
+        if progress.get("state") == "failed":
+            uuid = progress["uuid"]
+            say(f"  zerog info {uuid}   attempts, tracebacks\n  zerog retry {uuid}  run it again")
+
+
+class _Live(_Plain):
+    """Shows a bar, and the log above it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        # So that a ^C that the terminal shows behind the bar does not begin a new line.
+        console.width = max(20, console.width - 3)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task(_described({"state": "queued"}), total=1.0)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def show(self, event: StreamEvent) -> None:
+        if event.kind == "log":
+            if not self.last:  # the first line comes before the first progress
+                self._bar.update(self._task, description=_described({"state": "running"}))
+            # A Text: rich would make an emoji of `:100:` in a str.
+            text = Text(_line(event.data), _LEVEL_STYLES.get(event.data["level"], ""))
+            self._bar.console.print(text)
+        else:
+            self.last = event.data
+            done, described = self.last["completeness"], _described(self.last)
+            self._bar.update(self._task, completed=done, description=described)
+
+
+def _view() -> _Plain:
+    console = Console(stderr=True)
+    return _Live(console) if console.is_terminal else _Plain()
 
 
 def _described(progress: dict[str, Any]) -> str:
@@ -95,20 +157,3 @@ def _where(progress: dict[str, Any]) -> str:
     """Return a job's state, with the attempt when it is not the first."""
     attempt = int(progress.get("attempt", 1))
     return f"{progress['state']}, attempt {attempt}" if attempt > 1 else str(progress["state"])
-
-
-def _check(deadline: float | None, last: dict[str, Any], uuid: str) -> None:
-    if deadline is not None and time.monotonic() >= deadline and last.get("resultCode") == -1:
-        raise WaitTimeoutError(
-            f"job {uuid} is still {last['state']}, and goes on; to follow it again:\n"
-            f"  zerog watch {uuid}"
-        )
-
-
-def _print_end(console: Console, progress: dict[str, Any]) -> None:
-    message = progress.get("message")
-    if message and message != progress["state"]:
-        console.print(f"{progress['state']}: {message}", markup=False, soft_wrap=True)
-    if progress.get("state") == "failed":
-        uuid = progress["uuid"]
-        say(f"  zerog info {uuid}   attempts, tracebacks\n  zerog retry {uuid}  run it again")

@@ -7,8 +7,7 @@ from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.output import connect, print_json, print_table
-from zerog.client.calls import UNFINISHED
-from zerog.model.record import parse_time
+from zerog.model.record import UNFINISHED, parse_time
 
 
 def command_info(options: argparse.Namespace) -> int:

@@ -11,12 +11,12 @@ from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.follow import follow
-from zerog.cli.output import connect, print_data, print_json, print_table, write_data
-from zerog.cli.words import counted, short_time
+from zerog.cli.output import connect, connect_async, print_data, print_json, print_table, write_data
+from zerog.cli.parser import text
+from zerog.cli.words import counted, say, short_time
 from zerog.client import Client
-from zerog.client.calls import UNFINISHED
 from zerog.model.errors import ConfigError
-from zerog.model.record import parse_time
+from zerog.model.record import UNFINISHED, parse_time
 
 
 def command_submit(options: argparse.Namespace) -> int:
@@ -35,8 +35,9 @@ def command_run(options: argparse.Namespace) -> int:
     with connect(options) as client:
         uuid = _submit(client, options)
         if not options.json:
-            print(f"job {uuid}", file=sys.stderr)
-        progress = follow(client, uuid, limit_seconds=options.limit, quiet=options.json)
+            say(f"job {uuid}")
+        following = connect_async(options)
+        progress = follow(following, uuid, limit_seconds=options.limit, quiet=options.json)
         done = progress["state"] == "succeeded"
         data = client.data(uuid) if done else None
     if done and options.output:
@@ -50,8 +51,8 @@ def command_run(options: argparse.Namespace) -> int:
 
 def command_watch(options: argparse.Namespace) -> int:
     """Follow a job to its end."""
-    with connect(options) as client:
-        progress = follow(client, options.uuid, limit_seconds=options.limit, quiet=options.json)
+    client = connect_async(options)
+    progress = follow(client, options.uuid, limit_seconds=options.limit, quiet=options.json)
     if options.json:
         print_json(progress)
     return codes.of_progress(progress["state"])
@@ -193,10 +194,10 @@ def read_parameters(pairs: list[str], path: str | None) -> dict[str, Any]:
     """Read parameters from a JSON file and from `key=value` arguments. `ConfigError` if wrong."""
     parameters: dict[str, Any] = {}
     if path is not None:
-        text = sys.stdin.read() if path == "-" else _read(path).decode("utf-8", "replace")
+        data = sys.stdin.buffer.read() if path == "-" else _read(path)
         try:
-            parameters = json.loads(text)
-        except json.JSONDecodeError as error:
+            parameters = _from_json(data)
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path} is not JSON: {error}") from error
         if not isinstance(parameters, dict):
             raise ConfigError(f'{path} holds no JSON object, e.g. {{"name": "Ada"}}')
@@ -204,15 +205,19 @@ def read_parameters(pairs: list[str], path: str | None) -> dict[str, Any]:
         key, found, value = pair.partition("=")
         if not found or not key:
             raise ConfigError(f"{pair!r} is no parameter: write key=value, e.g. name=Ada")
-        parameters[key] = _value(value)
+        parameters[_text(key)] = _value(value)
     return parameters
 
 
 def _read(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the file {path!r} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the file {path!r} cannot be read: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _value(text: str) -> Any:
@@ -223,7 +228,23 @@ def _value(text: str) -> Any:
             return _read(text[1:]).decode("utf-8")
         except UnicodeDecodeError:
             raise ConfigError(f"{text[1:]!r} is no text: write key=@base64:{text[1:]}") from None
+    text = _text(text)
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return _from_json(text)
+    except (ValueError, RecursionError):
         return text
+
+
+def _from_json(text: str | bytes) -> Any:
+    """Read JSON. `ValueError` also for what Python takes besides: NaN, numbers that overflow."""
+    value = json.loads(text)
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def _text(value: str) -> str:
+    """Return an argument if it is text. `ConfigError` if its bytes are in another encoding."""
+    try:
+        return text(value)
+    except argparse.ArgumentTypeError as error:
+        raise ConfigError(str(error)) from None

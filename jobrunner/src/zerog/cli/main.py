@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import NoReturn
 
 import zerog
-from zerog.cli import arguments, codes, extensions
+from zerog import standardfiles
+from zerog.cli import arguments, codes, extensions, streams
 from zerog.cli.parser import Parser
 from zerog.cli.words import say
 from zerog.model.errors import ConfigError, InvalidTubeNameError, ZeroGError
@@ -22,7 +23,7 @@ from zerog.model.errors import ConfigError, InvalidTubeNameError, ZeroGError
 _EPILOG = f"""\
 exit codes:
   {codes.OK} success   {codes.FAILED} the job or the command failed   {codes.USAGE} wrong usage
-  {codes.UNREACHABLE} the API cannot be reached   {codes.UNFINISHED} not finished in time
+  {codes.UNREACHABLE} the API cannot be reached   {codes.NOT_FINISHED} not finished in time
   {codes.CANCELLED} cancelled
 
 first steps:
@@ -32,8 +33,8 @@ first steps:
 
 Add = Callable[[argparse.ArgumentParser], None]
 #: Commands that do not ask the API, and those that print nothing for programs.
-_WITHOUT_API = frozenset({"dev", "worker", "api", "describe", "repair", "datastore", "completion"})
-_WITHOUT_JSON = frozenset({"dev", "worker", "api", "delete", "completion"})
+_WITHOUT_API = frozenset({"dev", "worker", "describe", "repair", "datastore", "completion"})
+_WITHOUT_JSON = frozenset({"dev", "worker", "delete", "completion"})
 
 #: What a group of commands is about: name: (module of the command, help, arguments)
 GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
@@ -56,12 +57,11 @@ GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
     "processes": {
         "dev": ("processes", "start beanstalkd, API and worker on this machine", arguments.dev),
         "worker": ("processes", "run jobs, until SIGTERM or ^C", arguments.worker),
-        "api": ("processes", "serve the REST API and the page, until SIGTERM or ^C", arguments.api),
     },
     "to set up and look after": {
         "describe": ("system", "show the job types of modules", arguments.describe),
         "datastore": ("datastore", "prepare, check or copy the datastore", arguments.datastore),
-        "repair": ("system", "put back jobs that have no queue entry, once", arguments.repair),
+        "repair": ("system", "put back jobs that have no queue entry, once", arguments.places),
         "completion": ("system", "print the code that lets a shell complete commands",
                        arguments.completion),
     },
@@ -77,7 +77,8 @@ class _Overview(Parser):
         groups = {
             title: {name: group[name][1] for name in group} for title, group in GROUPS.items()
         }
-        groups["on Kubernetes"] = {name: text for name, (_, text) in extensions.KNOWN.items()}
+        for name, command in extensions.KNOWN.items():
+            groups.setdefault(command.group, {})[name] = command.help
         groups["options"] = {"-h, --help": "show this", "--version": "show the version"}
         parts = [
             "usage: zerog COMMAND ...\n",
@@ -104,18 +105,33 @@ def build_parser() -> Parser:
             where = "the API's address (ZEROG_URL; default: the `zerog dev` of this folder)"
             command.add_argument("--url", help=where)
         add(command)
-    for name, (_, text) in extensions.KNOWN.items():
-        commands.add_parser(name, help=text, add_help=False)
+    for name, known in extensions.KNOWN.items():
+        commands.add_parser(name, help=known.help, add_help=False)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command, return the exit code."""
+    standardfiles.open_missing()
     if os.getpid() == 1:
         # A container's first process does not get a signal that it has no handler for. Without one
         # a worker that is told to end while it still imports would go on, and take jobs.
         signal.signal(signal.SIGTERM, _terminate)
-    argv = sys.argv[1:] if argv is None else argv
+    streams.mend()
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+    except SystemExit as end:  # help, version, wrong usage
+        code = end.code if isinstance(end.code, int) else codes.OK
+        if isinstance(end.code, str):
+            code = _fail(ZeroGError(end.code), codes.FAILED)
+    except BrokenPipeError:
+        code = codes.OK
+    except OSError as error:  # most likely our output
+        code = _fail(ZeroGError(str(error)), codes.FAILED)
+    return streams.finish(code)
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
             extension = extensions.find_extension(argv[0])
@@ -138,9 +154,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return codes.INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has enough
-        sys.stderr.close()
-        return codes.OK
 
 
 def _read(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:

@@ -15,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from zerog.cli.words import counted, say
-from zerog.client import Client
-from zerog.client.calls import RETRY_SECONDS
+from zerog.client import AsyncClient, Client
+from zerog.client.calls import DEFAULT_URL, RETRY_SECONDS
+from zerog.client.network import is_loopback, proxy_settings, read_address
 from zerog.devnote import read_note
 from zerog.model.errors import ConfigError
-from zerog.settings import DEFAULT_URL, ClientSettings, environment, load
+from zerog.settings import ClientSettings, environment, load
 
 #: What a terminal gets to see of a job's data: lines, and characters of one text.
 SHOWN_LINES, SHOWN_CHARACTERS = 40, 200
@@ -32,13 +33,23 @@ STATE_STYLES = {
 }
 
 
-def connect(options: argparse.Namespace, **more: Any) -> Client:
+def connect(options: argparse.Namespace) -> Client:
     """Return a client for the API that the options, the environment or `zerog dev` name."""
+    return Client(**_target(options))
+
+
+def connect_async(options: argparse.Namespace) -> AsyncClient:
+    """Return an asynchronous client for the same API."""
+    return AsyncClient(**_target(options))
+
+
+def _target(options: argparse.Namespace) -> dict[str, Any]:
     settings = load(ClientSettings, environment(), url=options.url)
     noted = read_note()
     url = settings.url or (noted.url if noted else DEFAULT_URL)
+    read_address(url)  # a wrong one is told first
     _tell_if_away(url)
-    return Client(url, token=settings.token, token_file=settings.token_file, **more)
+    return {"url": url, "token": settings.token, "token_file": settings.token_file}
 
 
 def _tell_if_away(url: str) -> None:
@@ -46,6 +57,8 @@ def _tell_if_away(url: str) -> None:
     address = urlsplit(url)
     if not address.hostname or not sys.stderr.isatty():
         return
+    if proxy_settings() and not is_loopback(address.hostname):
+        return  # it may not be reached but through the proxy
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
         socket.create_connection((address.hostname, port), timeout=2).close()
@@ -56,18 +69,28 @@ def _tell_if_away(url: str) -> None:
         )
 
 
+def as_json(value: Any, encoding: str, indent: int | None = 2) -> str:
+    """Return a value as JSON that can be written in an encoding."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(as_json(value, sys.stdout.encoding))
 
 
 def print_data(data: Any, uuid: str) -> None:
     """Print a job's data as JSON: whole into a pipe, what fits on a screen to a terminal."""
+    whole = as_json(data, sys.stdout.encoding)
     if not sys.stdout.isatty():
-        print_json(data)
+        print(whole)
         return
     text = shortened(data)
-    whole = json.dumps(data, indent=2, ensure_ascii=False)
     print(text)
     if text != whole:
         size = counted(len(whole.encode()), "byte")
@@ -76,7 +99,7 @@ def print_data(data: Any, uuid: str) -> None:
 
 def shortened(data: Any) -> str:
     """Return data as JSON, without what is too long for a screen."""
-    lines = json.dumps(_cut(data), indent=2, ensure_ascii=False).splitlines()
+    lines = as_json(_cut(data), sys.stdout.encoding).split("\n")
     return "\n".join(lines if len(lines) <= SHOWN_LINES else [*lines[: SHOWN_LINES - 1], "…"])
 
 
@@ -94,7 +117,7 @@ def _cut(value: Any) -> Any:
 
 def write_data(path: str, data: Any, uuid: str, *, quiet: bool) -> None:
     """Write a job's data into a file and say so. `ConfigError` if it cannot be written."""
-    text = json.dumps(data, ensure_ascii=False) + "\n"
+    text = as_json(data, "utf-8", indent=None) + "\n"
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

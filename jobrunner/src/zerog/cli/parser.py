@@ -4,6 +4,8 @@ It imports nothing of ZeroG but what is as small, so that `zerog --help` starts 
 """
 
 import argparse
+import os
+import sys
 import uuid
 from collections.abc import Callable
 from math import isfinite
@@ -11,6 +13,8 @@ from typing import NoReturn
 
 from zerog.cli import codes
 from zerog.cli.words import folded
+
+MAX_PORT = 65535
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,6 +24,29 @@ class Parser(argparse.ArgumentParser):
         """End with the code for wrong usage."""
         text = f"{self.prog}: error: {message}\n  `{self.prog} --help` explains it"
         self.exit(codes.USAGE, f"{folded(text)}\n")
+
+
+def text(value: str) -> str:
+    """Read text. Python keeps bytes of another encoding than the terminal's: they may be UTF-8."""
+    try:
+        return os.fsencode(value).decode() if _has_bytes(value) else value
+    except UnicodeDecodeError:
+        encoding = sys.getfilesystemencoding()
+        raise argparse.ArgumentTypeError(f"{value!r} is not text in {encoding}") from None
+
+
+def _has_bytes(value: str) -> bool:
+    return any("\udc80" <= letter <= "\udcff" for letter in value)
+
+
+def idempotency_key(value: str) -> str:
+    """Read an Idempotency-Key."""
+    from zerog.model.names import check_idempotency_key
+
+    try:
+        return check_idempotency_key(text(value))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def job_uuid(text: str) -> str:
@@ -40,7 +67,14 @@ def count(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value
+    return min(value, sys.maxsize)
+
+
+def port(text: str) -> int:
+    """Read a port."""
+    if not text.isdecimal() or len(text) > len(str(MAX_PORT)) or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 0 to {MAX_PORT}")
+    return int(text)
 
 
 def number(least: float) -> Callable[[str], float]:

@@ -2,14 +2,18 @@
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
+import faulthandler
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.output import connect, print_json, print_table
 from zerog.cli.words import counted
-from zerog.settings import ApiSettings, WorkerSettings, environment, load
+from zerog.model.documents import TypeDocument, write
+from zerog.settings import PlaceSettings, WorkerSettings, environment, load
 
 
 def command_types(options: argparse.Namespace) -> int:
@@ -20,25 +24,27 @@ def command_types(options: argparse.Namespace) -> int:
 
 def command_describe(options: argparse.Namespace) -> int:
     """Show the job types of modules; write them into the store if asked."""
-    from zerog.sdk.registry import import_jobs
+    from zerog.sdk.importing import import_jobs
 
-    settings = load(WorkerSettings, environment(), jobs=tuple(options.jobs) or None)
-    documents = [job_type.to_document() for job_type in import_jobs(settings.jobs)]
+    settings = load(
+        WorkerSettings, environment(), jobs=tuple(options.jobs) or None, store=options.store
+    )
+    with contextlib.suppress(RuntimeError, OSError, ValueError):  # no standard error
+        faulthandler.enable()  # a module that crashes is named, with its line
+    with contextlib.redirect_stdout(sys.stderr):  # ours is for the types
+        documents = [job_type.document for job_type in import_jobs(settings.jobs)]
     if options.register:
-        store = options.store or settings.store
-        asyncio.run(_register(store, documents))
-    return _print_types(documents, options.json)
+        asyncio.run(_register(settings, documents))
+    return _print_types([write(document) for document in documents], options.json)
 
 
-async def _register(url: str, documents: list[dict[str, Any]]) -> None:
-    from zerog.model.record import format_time
+async def _register(settings: PlaceSettings, documents: list[TypeDocument]) -> None:
+    from zerog.ledger.types import register
     from zerog.store import open_datastore
 
-    store = await open_datastore(url)
+    store = await open_datastore(settings.store, settings)
     try:
-        now = format_time(datetime.now(UTC))
-        for document in documents:
-            await store.upsert("types", document["name"], {**document, "registeredTime": now})
+        await register(store, documents, datetime.now(UTC))
     finally:
         await store.close()
 
@@ -52,7 +58,7 @@ def _print_types(documents: Any, as_json: bool) -> int:
         schema = document["schema"]
         required = schema.get("required", [])
         names = [name if name in required else f"[{name}]" for name in schema.get("properties", {})]
-        summary = document["description"].partition("\n")[0]
+        summary = document.get("description", "").partition("\n")[0]
         rows.append((document["name"], document["queue"], " ".join(names), summary))
     columns = ("TYPE", "QUEUE", "PARAMETERS", "DESCRIPTION")
     print_table(columns, rows, "No worker has registered a job type yet: start `zerog worker`.")
@@ -68,8 +74,13 @@ def command_queues(options: argparse.Namespace) -> int:
         return codes.OK
     names = ("name", "ready", "reserved", "delayed", "buried", "arrivalPerMinute",
              "departurePerMinute", "waitingSeconds")  # fmt: skip
-    columns = ("QUEUE", "READY", "RUNNING", "DELAYED", "BURIED", "IN/MIN", "OUT/MIN", "WAIT (s)")
-    print_table(columns, [[queue[name] for name in names] for queue in queues], "No queues yet.")
+    columns = ("QUEUE", "READY", "RUNNING", "DELAYED", "BURIED", "IN/MIN", "OUT/MIN", "WAIT (s)",
+               "NO WORKER FOR")  # fmt: skip
+    rows = [
+        [*(queue[name] for name in names), ", ".join(queue["unservedTypes"] or ()) or None]
+        for queue in queues
+    ]
+    print_table(columns, rows, "No queues yet.")
     return codes.OK
 
 
@@ -97,29 +108,33 @@ def command_workers(options: argparse.Namespace) -> int:
 
 def command_repair(options: argparse.Namespace) -> int:
     """Compare datastore and queue once, and put back what has no queue entry."""
-    settings = load(ApiSettings, environment(), store=options.store, queue=options.queue)
+    settings = load(PlaceSettings, environment(), store=options.store, queue=options.queue)
     report = dataclasses.asdict(asyncio.run(_repair(settings)))
     if options.json:
         print_json(report)
     else:
         print(f"{counted(report['checked'], 'unfinished job')} looked at")
-        for name in ("requeued", "kicked", "dropped", "unknown", "unreadable"):
+        for name in ("requeued", "kicked", "dropped", "unknown", "failed"):
             for item in report[name]:
                 print(f"{name}: {item}")
     return codes.OK
 
 
-async def _repair(settings: ApiSettings) -> Any:
+async def _repair(settings: PlaceSettings) -> Any:
+    from zerog.ledger.jobs import Jobs
     from zerog.ledger.repair import repair_once
-    from zerog.queue import connect_producer
+    from zerog.ledger.stats import Stats
+    from zerog.queue import connect_greenstalk
     from zerog.store import open_datastore
 
-    store = await open_datastore(settings.store)
-    producer = await connect_producer(settings.queue)
+    store = await open_datastore(settings.store, settings)
     try:
-        return await repair_once(store, producer)
+        queue = await connect_greenstalk(settings.queue)
+        try:
+            return await repair_once(Jobs(store, Stats(store)), queue)
+        finally:
+            await queue.close()
     finally:
-        await producer.close()
         await store.close()
 
 

@@ -1,13 +1,18 @@
 """How the commands speak to people: remarks on standard error, counts, spans of time."""
 
+import contextlib
 import shutil
 import sys
 import textwrap
 
 
 def say(text: str) -> None:
-    """Print a remark on standard error; on a terminal it is folded between words."""
-    print(folded(text), file=sys.stderr)
+    """Print a remark on standard error; on a terminal it is folded between words.
+
+    What a command does goes on where nobody can be told of it.
+    """
+    with contextlib.suppress(OSError):
+        print(folded(text), file=sys.stderr)
 
 
 def folded(text: str) -> str:
@@ -20,7 +25,7 @@ def folded(text: str) -> str:
     width = shutil.get_terminal_size().columns
     return "\n".join(
         line if line.startswith(" ") else textwrap.fill(line, width, break_long_words=False)
-        for line in text.splitlines()
+        for line in text.split("\n")
     )
 
 

@@ -1,23 +1,29 @@
-"""The asynchronous client: the same calls as `zerog.client.sync`, awaited."""
+"""The asynchronous client, and the text from which the blocking one is made.
 
-import asyncio
-import time
+`hack/client.py` writes `zerog.client.sync` from this file: `make generate` after a change.
+"""
+
+from asyncio import sleep
 from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import count
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from zerog.client import calls
+from zerog.client import calls, network
 from zerog.client.bearer import Bearer
 from zerog.client.calls import ApiError, Call, JobFailedError, StreamEvent, WaitTimeoutError
+from zerog.model.errors import ZeroGError
+from zerog.model.record import UNFINISHED
 
 if TYPE_CHECKING:
     from zerog.sdk.job import Job
 
 
 class AsyncClient:
-    """Submits and follows jobs. Use it as an async context manager, or `close` it.
+    """Submits and follows jobs. Use it as a context manager, or `close` it.
 
     A call is repeated while the API is away, for up to `retry_seconds`. A `token_file` is
     read again when it changes, as a service account's token does.
@@ -32,7 +38,9 @@ class AsyncClient:
         retry_seconds: float = calls.RETRY_SECONDS,
     ) -> None:
         self._retry_seconds = retry_seconds
-        self._http = httpx.AsyncClient(base_url=url, auth=Bearer(token, token_file))
+        bearer = Bearer(token, token_file)
+        with network.explained():
+            self._http = httpx.AsyncClient(base_url=url, auth=bearer, **network.reaching(url))
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,40 +64,40 @@ class AsyncClient:
 
         Options: `delay`, `start_at`, `priority`, `timeout`, `idempotency_key`.
         """
-        return str((await self._call(calls.submit_call(job, parameters, **options)))["uuid"])
+        return str(await self._take(calls.submit_call(job, parameters, **options), "uuid"))
 
     async def submit_many(self, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
         """Submit up to 1,000 jobs (`{"type", "parameters", …}`), all or none."""
-        return list((await self._call(calls.batch_call(jobs)))["uuids"])
+        return list(await self._take(calls.batch_call(jobs), "uuids"))
 
     async def progress(self, uuid: str) -> dict[str, Any]:
         """Return state, completeness and result code."""
-        return dict(await self._call(calls.progress_call(uuid)))
+        return await self._read(calls.progress_call(uuid))
 
     async def info(self, uuid: str) -> dict[str, Any]:
         """Return progress, log and attempts."""
-        return dict(await self._call(calls.job_call(uuid, "info")))
+        return await self._read(calls.job_call(uuid, "info"))
 
     async def data(self, uuid: str) -> Any:
         """Return the output data of a finished job."""
-        return (await self._call(calls.job_call(uuid, "data")))["data"]
+        return await self._take(calls.job_call(uuid, "data"), "data")
 
     async def get(self, uuid: str) -> dict[str, Any]:
         """Return the whole document."""
-        return dict(await self._call(calls.job_call(uuid)))
+        return await self._read(calls.job_call(uuid))
 
     async def wait(self, uuid: str, timeout: float | None = None) -> dict[str, Any]:
         """Wait until a job is finished, return its progress. `WaitTimeoutError` if it is not."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + timeout
         progress = await self.progress(uuid)
-        while progress["resultCode"] == calls.UNFINISHED:
+        while calls.take(progress, "resultCode") == UNFINISHED:
             step = calls.WAIT_STEP_SECONDS
             if deadline is not None:
-                step = min(step, deadline - time.monotonic())
+                step = min(step, deadline - monotonic())
                 if step <= 0:
                     raise WaitTimeoutError(f"job {uuid} is {progress['state']} after {timeout:g} s")
-            progress = await self._call(calls.progress_call(uuid, step))
-        return dict(progress)
+            progress = await self._read(calls.progress_call(uuid, step))
+        return progress
 
     async def result(self, uuid: str, timeout: float | None = None) -> Any:
         """Wait for a job and return its data. `JobFailedError` if it did not succeed."""
@@ -99,34 +107,44 @@ class AsyncClient:
         return await self.data(uuid)
 
     async def stream(self, uuid: str) -> AsyncIterator[StreamEvent]:
-        """Give progress and log lines as they happen, over cuts of the connection too."""
+        """Give progress and log lines as they happen, reconnecting as needed.
+
+        `ApiError` or `UnreachableError` when no event arrives for `retry_seconds`, although a
+        stream begins with one; at once if something else than an event stream is sent.
+        """
         last_id, failures = "", 0
-        deadline = time.monotonic() + self._retry_seconds
+        deadline = monotonic() + self._retry_seconds
+        path = calls.job_call(uuid, "stream").path
         while True:
+            failures += 1
             headers = {"Last-Event-ID": last_id} if last_id else {}
-            path = calls.job_call(uuid, "stream").path
+            failure: ZeroGError = calls.silent(path)
             try:
-                async with self._http.stream("GET", path, headers=headers, timeout=60) as response:
+                async with self._http.stream(
+                    "GET", path, headers=headers, timeout=calls.STREAM_TIMEOUT_SECONDS
+                ) as response:
                     if not response.is_success:
                         await response.aread()
                         calls.read_answer(response)
-                    reader = calls.EventReader()
-                    async for line in response.aiter_lines():
-                        # A heartbeat, too, shows that the API is there.
-                        deadline = time.monotonic() + self._retry_seconds
-                        for event in reader.feed(line):
-                            last_id, failures = event.id, 0
-                            yield event
-                            if event.kind == "end":
-                                return
-            except httpx.TransportError as error:
-                if time.monotonic() >= deadline:
-                    raise calls.unreachable(str(self._http.base_url), error) from error
+                    async for sent in calls.event_source(response).aiter_sse():
+                        event = calls.read_event(sent)
+                        if event is None:
+                            continue
+                        last_id, failures = event.id, 0
+                        yield event
+                        if event.kind == "end":
+                            return
+            except httpx.RequestError as error:
+                failure = calls.unreachable(self._http.base_url, error)
             except ApiError as error:
-                if error.status not in calls.RETRYABLE or time.monotonic() >= deadline:
+                if error.status not in calls.RETRYABLE:
                     raise
-            failures += 1
-            await asyncio.sleep(calls.pause_seconds(failures, None))
+                failure = error
+            if failures == 0:  # until now this was the API
+                deadline = monotonic() + self._retry_seconds
+            elif monotonic() >= deadline:
+                raise failure
+            await sleep(calls.pause_seconds(failures, None))
 
     async def list(
         self,
@@ -139,8 +157,8 @@ class AsyncClient:
         """Give jobs, newest first, page by page."""
         cursor = None
         while True:
-            page = await self._call(calls.list_call(types, states, queues, page_size, cursor))
-            for job in page["jobs"]:
+            page = await self._read(calls.list_call(types, states, queues, page_size, cursor))
+            for job in calls.take(page, "jobs"):
                 yield job
             cursor = page["next"]
             if cursor is None:
@@ -148,15 +166,15 @@ class AsyncClient:
 
     async def cancel(self, uuid: str) -> dict[str, Any]:
         """Ask for a job's end."""
-        return dict(await self._call(calls.job_call(uuid, "cancel", "POST")))
+        return await self._read(calls.job_call(uuid, "cancel", "POST"))
 
     async def retry(self, uuid: str) -> dict[str, Any]:
         """Let a finished job run again."""
-        return dict(await self._call(calls.job_call(uuid, "retry", "POST")))
+        return await self._read(calls.job_call(uuid, "retry", "POST"))
 
     async def change_many(self, what: str, job_filter: Mapping[str, Any]) -> dict[str, Any]:
         """`retry` or `cancel` up to 1,000 jobs by filter (`type`, `state`, `queue`, `uuids`)."""
-        return dict(await self._call(calls.filter_call(what, job_filter)))
+        return await self._read(calls.filter_call(what, job_filter))
 
     async def delete(self, uuid: str) -> None:
         """Forget a finished job."""
@@ -164,19 +182,26 @@ class AsyncClient:
 
     async def types(self) -> Any:
         """Return the registered job types."""
-        return (await self._call(Call("GET", "/v1/types")))["types"]
+        return await self._take(Call("GET", "/v1/types"), "types")
 
     async def queues(self) -> Any:
         """Return depth, rates and waiting time of the queues."""
-        return (await self._call(Call("GET", "/v1/queues")))["queues"]
+        return await self._take(Call("GET", "/v1/queues"), "queues")
 
     async def workers(self) -> Any:
         """Return who is alive and what it runs."""
-        return (await self._call(Call("GET", "/v1/workers")))["workers"]
+        return await self._take(Call("GET", "/v1/workers"), "workers")
+
+    async def _take(self, call: Call, name: str) -> Any:
+        return calls.take(await self._call(call), name)
+
+    async def _read(self, call: Call) -> dict[str, Any]:
+        return calls.as_object(await self._call(call))
 
     async def _call(self, call: Call) -> Any:
-        deadline = time.monotonic() + self._retry_seconds
-        for attempt in range(10_000):  # the deadline ends it
+        deadline = monotonic() + self._retry_seconds
+        content = calls.encode_body(call.body)
+        for failures in count(1):  # the deadline ends it
             response = None
             failure: Exception | None = None
             try:
@@ -184,20 +209,20 @@ class AsyncClient:
                     call.method,
                     call.path,
                     params=call.query,
-                    json=call.body,
-                    headers=call.headers,
+                    content=content,
+                    headers=call.all_headers(),
                     timeout=call.timeout_seconds,
                 )
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 failure = error
             if response is not None and response.status_code not in calls.RETRYABLE:
                 return calls.read_answer(response)
-            pause = calls.pause_seconds(attempt, response)
+            pause = calls.pause_seconds(failures, response)
             again = calls.may_repeat(call, response, failure)
-            if not again or time.monotonic() + pause > deadline:
+            if not again or monotonic() + pause > deadline:
                 if response is not None:
                     return calls.read_answer(response)
                 assert failure is not None
-                raise calls.unreachable(str(self._http.base_url), failure) from failure
-            await asyncio.sleep(pause)
+                raise calls.unreachable(self._http.base_url, failure)
+            await sleep(pause)
         raise AssertionError("not reached")

@@ -25,6 +25,8 @@ class Bearer(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Called by httpx for each request."""
         token = self.token()
+        if token and not (token.isascii() and token.isprintable()):
+            raise ConfigError("the token has characters that no header carries: is it whole?")
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
         yield request

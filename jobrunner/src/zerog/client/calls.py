@@ -6,15 +6,19 @@ Every submit carries an Idempotency-Key, so that repeating it after a lost answe
 import json
 import random
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
+from httpx_sse import EventSource, ServerSentEvent
 
-from zerog.model.errors import ZeroGError
+from zerog.client.network import is_loopback, proxy_settings
+from zerog.model.backoff import Backoff
+from zerog.model.errors import InvalidParametersError, ZeroGError
+from zerog.model.names import check_idempotency_key
 from zerog.model.record import format_time
 
 if TYPE_CHECKING:
@@ -23,12 +27,14 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8080"
 #: How long a call is repeated while the API is away.
 RETRY_SECONDS = 30.0
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 5.0
+PAUSES = Backoff(first_seconds=0.1, max_seconds=5.0)
 #: The server holds a waiting call for at most so long.
 WAIT_STEP_SECONDS = 20.0
 #: Time for an answer, on top of what the server is asked to wait.
 TIMEOUT_SECONDS = 30.0
-UNFINISHED = -1
+#: A stream that is silent for this long is cut: the API sends a comment every few seconds.
+STREAM_TIMEOUT_SECONDS = 60.0
+EVENT_STREAM = "text/event-stream"
 RETRYABLE = frozenset({429, 502, 503, 504})
 #: Those that say that nothing was done. A gateway's 502 and 504 do not know.
 NOTHING_DONE = frozenset({429, 503})
@@ -42,7 +48,11 @@ class ApiError(ZeroGError):
         #: A stable word, e.g. `unknown-type`.
         self.code = str(problem.get("code", "unknown"))
         #: One `(path, message)` per fault of the request.
-        self.faults = [(item["path"], item["message"]) for item in problem.get("errors", [])]
+        self.faults = [
+            (item["path"], item["message"])
+            for item in problem.get("errors") or ()
+            if isinstance(item, dict) and {"path", "message"} <= item.keys()
+        ]
         text = str(problem.get("detail", f"status {status}"))
         lines = [text, *[f"  {path}: {message}" for path, message in self.faults]]
         super().__init__("\n".join(lines))
@@ -82,6 +92,11 @@ class Call:
     repeatable: bool = True
     timeout_seconds: float = TIMEOUT_SECONDS
 
+    def all_headers(self) -> httpx.Headers:
+        """Return the headers as they are sent: a key may have any letters."""
+        kind = {} if self.body is None else {"Content-Type": "application/json"}
+        return httpx.Headers({**self.headers, **kind}, encoding="utf-8")
+
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
@@ -102,12 +117,28 @@ def submit_call(
     timeout: float | None = None,
     idempotency_key: str | None = None,
 ) -> Call:
-    """Build the call that submits a job, given by type name or as an instance."""
+    """Build the call that submits a job, given by type name or as an instance.
+
+    Raises:
+        InvalidParametersError: The instance has no JSON that its class loads again.
+        TypeError: `start_at` is not a datetime.
+        ValueError: `start_at` has no time zone, or the key cannot be sent.
+    """
     if isinstance(job, str):
         name, body = job, dict(parameters or {})
     else:
-        name, body = type(job).zerog_options.name, job.model_dump(mode="json")
-        body.update(parameters or {})
+        from zerog.sdk.parameters import dump_parameters
+
+        name, body = type(job).zerog_options.name, dump_parameters(job) | dict(parameters or {})
+    if start_at is not None and not isinstance(start_at, datetime):
+        raise TypeError(f"start_at is a datetime with a time zone, not {start_at!r}")
+    if start_at is not None and start_at.utcoffset() is None:
+        raise ValueError(
+            f"start_at {start_at} has no time zone: write e.g. "
+            "datetime.now(UTC) + timedelta(hours=1), or datetime(2030, 1, 31, 12, tzinfo=UTC)"
+        )
+    if idempotency_key is not None:
+        check_idempotency_key(idempotency_key)
     query = {
         "delay": delay,
         "startAt": format_time(start_at) if start_at else None,
@@ -158,14 +189,45 @@ def filter_call(what: str, job_filter: Mapping[str, Any]) -> Call:
     return Call("POST", f"/v1/jobs:{what}", body={"filter": dict(job_filter)}, repeatable=False)
 
 
+def encode_body(body: Any) -> bytes | None:
+    """Return a body as JSON. `InvalidParametersError` names the place that has no JSON form."""
+    if body is None:
+        return None
+    try:
+        return _to_json(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidParametersError(f"{_place_of(body)} has no JSON form: {error}") from error
+
+
+def _to_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _place_of(body: Any) -> str:
+    """Return the path of the innermost value that cannot be written."""
+    path, value = "$", body
+    while isinstance(value, dict | list | tuple):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            try:
+                _to_json(item)
+            except (TypeError, ValueError):
+                path, value = f"{path}.{key}", item
+                break
+            except RecursionError:
+                return path
+        else:
+            break
+    return path
+
+
 def read_answer(response: httpx.Response) -> Any:
     """Return the JSON of an answer. `ApiError` if it is a problem."""
     if response.is_success:
         try:
             return response.json() if response.content else None
         except ValueError:
-            detail = "the answer is not JSON: is this the address of a ZeroG API?"
-            raise ApiError(response.status_code, {"detail": detail}) from None
+            raise _not_the_api(response.status_code, "the answer is not JSON") from None
     try:
         problem = response.json()
     except ValueError:
@@ -173,18 +235,32 @@ def read_answer(response: httpx.Response) -> Any:
     raise ApiError(response.status_code, problem if isinstance(problem, dict) else {})
 
 
-def pause_seconds(attempt: int, response: httpx.Response | None) -> float:
+def as_object(answer: Any) -> dict[str, Any]:
+    """Return an answer that is a JSON object. `ApiError` if it is not."""
+    if not isinstance(answer, dict):
+        raise _not_the_api(200, "the answer is not a JSON object")
+    return answer
+
+
+def take(answer: Any, name: str) -> Any:
+    """Return a value of an answer. `ApiError` if it does not have it."""
+    found = as_object(answer)
+    if name not in found:
+        raise _not_the_api(200, f"the answer has no {name!r}")
+    return found[name]
+
+
+def pause_seconds(failures: int, response: httpx.Response | None) -> float:
     """How long to wait before the next try: what the server asks for, else back-off with jitter."""
-    if response is not None and (text := response.headers.get("Retry-After", "")).isdigit():
+    if response is not None and (text := response.headers.get("Retry-After", "")).isdecimal():
         # Never before the time asked for; those refused together come back one by one.
-        return min(float(text), LAST_PAUSE_SECONDS) * random.uniform(1.0, 1.25)
-    full = min(LAST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 20))
-    return float(full * random.uniform(0.5, 1.0))
+        return min(float(text), PAUSES.max_seconds) * random.uniform(1.0, 1.25)
+    return PAUSES.pause(failures)
 
 
 def may_repeat(call: Call, response: httpx.Response | None, failure: Exception | None) -> bool:
     """Whether sending a call again may help and can do no harm."""
-    if isinstance(failure, httpx.UnsupportedProtocol):
+    if isinstance(failure, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         return False
     if call.repeatable:
         return True
@@ -194,33 +270,46 @@ def may_repeat(call: Call, response: httpx.Response | None, failure: Exception |
     return isinstance(failure, httpx.ConnectError)
 
 
-def unreachable(url: str, error: Exception) -> UnreachableError:
-    """Say that the API is away, and what to do."""
-    return UnreachableError(
-        f"no answer from {url} ({str(error) or type(error).__name__}): is the API running there? "
-        "Start one with `zerog dev`, or set ZEROG_URL to where it is"
+def unreachable(url: httpx.URL, error: Exception) -> UnreachableError:
+    """Say that the API is unreachable, and what to do."""
+    proxies = [] if is_loopback(url.host) else proxy_settings()
+    through = f"; the environment names proxies ({', '.join(proxies)})" if proxies else ""
+    made = UnreachableError(
+        f"no answer from {url} ({str(error) or type(error).__name__}){through}: is the API running "
+        "there? Start one with `zerog dev`, or set ZEROG_URL to where it is"
     )
+    made.__cause__ = error
+    return made
 
 
-@dataclass(slots=True)
-class EventReader:
-    """Reads server-sent events line by line."""
+def event_source(response: httpx.Response) -> EventSource:
+    """Return what reads the events of an answer. `ApiError` if the answer is something else."""
+    kind = response.headers.get("Content-Type", "")
+    if kind.partition(";")[0].strip().lower() != EVENT_STREAM:
+        raise _not_the_api(
+            response.status_code, f"not an event stream but {kind or 'no content type'} was sent"
+        )
+    response.encoding = "utf-8"  # an event stream has no other
+    return EventSource(response)
 
-    _kind: str = ""
-    _id: str = ""
-    _data: list[str] = field(default_factory=list)
 
-    def feed(self, line: str) -> Iterator[StreamEvent]:
-        """Take in a line; give an event when it is complete."""
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if not line:
-            if self._data:
-                yield StreamEvent(self._kind, json.loads("\n".join(self._data)), self._id)
-            self._kind, self._data = "", []
-        elif name == "event":
-            self._kind = value
-        elif name == "id":
-            self._id = value
-        elif name == "data":
-            self._data.append(value)
+def read_event(sent: ServerSentEvent) -> StreamEvent | None:
+    """Return an event, None if it is empty: it only sets an id. `ApiError` if it is not ours."""
+    if not sent.data:
+        return None
+    try:
+        data = json.loads(sent.data)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise _not_the_api(200, f"an event of the stream is no JSON object: {sent.data[:60]!r}")
+    return StreamEvent(sent.event, data, sent.id)
+
+
+def silent(path: str) -> ApiError:
+    """Say that a stream ends without an event."""
+    return _not_the_api(200, f"the event stream {path} ends without an event, again and again")
+
+
+def _not_the_api(status: int, what: str) -> ApiError:
+    return ApiError(status, {"detail": f"{what}: is this the address of a ZeroG API?"})

@@ -1,26 +1,29 @@
 """The pure half of the clients: requests as values, answers read, pauses."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
+from httpx_sse import ServerSentEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
 import zerog
 from zerog.client import ApiError, JobFailedError
 from zerog.client.calls import (
-    LAST_PAUSE_SECONDS,
-    EventReader,
-    StreamEvent,
+    PAUSES,
     batch_call,
+    encode_body,
     job_call,
     list_call,
     pause_seconds,
     progress_call,
     read_answer,
+    read_event,
     submit_call,
 )
+from zerog.model.errors import InvalidParametersError
 from zerog.sdk.registry import REGISTRY
 
 
@@ -156,13 +159,13 @@ def test_a_failed_job_tells_its_state_code_and_message() -> None:
 
 
 @given(st.integers(min_value=0, max_value=10_000))
-def test_pauses_stay_positive_and_bounded(attempt: int) -> None:
-    assert 0 < pause_seconds(attempt, None) <= LAST_PAUSE_SECONDS
+def test_pauses_stay_positive_and_bounded(failures: int) -> None:
+    assert 0 < pause_seconds(failures, None) <= PAUSES.max_seconds
 
 
 def test_pauses_grow() -> None:
-    assert max(pause_seconds(0, None) for _ in range(50)) <= 0.1
-    assert min(pause_seconds(6, None) for _ in range(50)) >= 2.5
+    assert max(pause_seconds(1, None) for _ in range(50)) <= 0.1
+    assert min(pause_seconds(7, None) for _ in range(50)) >= 2.5
 
 
 def test_nobody_comes_back_before_the_time_that_the_server_asks_for() -> None:
@@ -179,29 +182,45 @@ def test_a_retry_after_that_is_no_number_of_seconds_means_the_usual_pause(text: 
     assert pause_seconds(0, httpx.Response(503, headers={"Retry-After": text})) <= 0.1
 
 
-def read_events(text: str) -> list[StreamEvent]:
-    reader = EventReader()
-    return [event for line in text.split("\n") for event in reader.feed(line)]
+@pytest.mark.parametrize(
+    "key", ["two\nlines", "a\r\nX-Other: 1", "", " a", "a ", "x" * 256, "ü" * 128, "\x00", "\udce9"]
+)
+def test_a_key_that_no_header_carries_is_refused_at_once(key: str) -> None:
+    with pytest.raises(ValueError, match="cannot be an Idempotency-Key"):
+        submit_call("T", {}, idempotency_key=key)
 
 
-def test_an_event_is_complete_at_its_empty_line() -> None:
-    text = 'event: log\nid: 1-0\ndata: {"message":"a"}\n'
-
-    assert read_events(text) == [StreamEvent("log", {"message": "a"}, "1-0")]
-    assert read_events(text.rstrip("\n")) == []
+def test_a_start_time_without_a_time_zone_is_refused_with_the_right_form() -> None:
+    with pytest.raises(ValueError, match=r"no time zone: write e\.g\. datetime\.now\(UTC\)"):
+        submit_call("T", {}, start_at=datetime(2030, 1, 2))
 
 
-def test_a_comment_is_no_event() -> None:
-    assert read_events(": still here\n\n: still here\n\n") == []
+def test_a_start_that_is_no_time_is_refused() -> None:
+    with pytest.raises(TypeError, match="datetime with a time zone, not 'tomorrow'"):
+        submit_call("T", {}, start_at="tomorrow")  # type: ignore[arg-type]
 
 
-def test_data_over_several_lines_is_one_event() -> None:
-    assert read_events('event: log\ndata: {"a":\ndata: 1}\n\n') == [
-        StreamEvent("log", {"a": 1}, "")
-    ]
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"a": {"b": [1, float("nan")]}}, r"\$\.a\.b\.1 has no JSON form"),
+        ({"a": float("inf")}, r"\$\.a has no JSON form"),
+        ({"a": b"bytes"}, r"\$\.a has no JSON form: .*bytes"),
+        ({"a": "\udce9"}, r"\$\.a has no JSON form"),
+        ({"a": 10**5000}, r"\$\.a has no JSON form"),
+    ],
+)
+def test_what_has_no_json_form_is_refused_with_its_place(body: dict[str, Any], place: str) -> None:
+    with pytest.raises(InvalidParametersError, match=place):
+        encode_body(body)
 
 
-def test_an_id_holds_until_the_next_one() -> None:
-    events = read_events("event: log\nid: 1-0\ndata: {}\n\nevent: progress\ndata: {}\n\n")
+@pytest.mark.parametrize("text", ["", "[1]", "nonsense", "<html>"])
+def test_an_event_that_is_no_object_is_an_api_error_or_nothing(text: str) -> None:
+    sent = ServerSentEvent(event="log", data=text, id="1-0")
 
-    assert [event.id for event in events] == ["1-0", "1-0"]
+    if not text:
+        assert read_event(sent) is None
+        return
+    with pytest.raises(ApiError, match="is this the address of a ZeroG API"):
+        read_event(sent)

@@ -7,6 +7,7 @@ import pytest
 from tests.ports import free_port
 
 from zerog.client import ApiError, JobFailedError, UnreachableError, WaitTimeoutError
+from zerog.model.errors import ConfigError, InvalidParametersError
 
 CREATED = {"uuid": "u-1"}
 AWAY = {"status": 503, "code": "queue-unavailable", "detail": "the queue is away"}
@@ -263,3 +264,109 @@ def test_a_stream_of_an_unknown_job_is_refused(api: Any, call: Any, answer: Any)
         call("stream", "u")
 
     assert len(api.seen) == 1
+
+
+#: What Python takes for the end of a line, and a server-sent event does not.
+NOT_LINE_ENDS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e\r"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_log_line_with_any_letters_is_one_event(
+    api: Any, call: Any, answer: Any, end: str, size: int
+) -> None:
+    message = f"before{NOT_LINE_ENDS}after \U0001f600"
+    data = json.dumps({"message": message}, ensure_ascii=False)
+    last = json.dumps(progress("succeeded", 200))
+    lines = ["event: log", "id: 1-0", f"data: {data}", "", ": here", "", "event: end"]
+    raw = end.join([*lines, f"data: {last}", "", ""]).encode()
+    # Connections cut bytes where they like, also inside a letter.
+    api.script(answer(chunks=[raw[at : at + size] for at in range(0, len(raw), size)]))
+
+    events = call("stream", "u")
+
+    assert [item.kind for item in events] == ["log", "end"]
+    assert events[0].data == {"message": message}
+
+
+def test_a_page_in_place_of_a_stream_is_told_at_once(api: Any, call: Any, answer: Any) -> None:
+    page = answer(200, raw=b"<html>Log in</html>", headers={"Content-Type": "text/html; charset=x"})
+    api.script(page)
+
+    with pytest.raises(ApiError, match=r"not an event stream but text/html.*a ZeroG API\?"):
+        call("stream", "u", retry_seconds=86400)
+
+    assert len(api.seen) == 1
+
+
+@pytest.mark.parametrize("chunks", [[], [b"\n\n"], [b": ping\n\n"], [b"retry: 10\n\n"]])
+def test_a_stream_that_ends_again_and_again_without_an_event_is_an_error(
+    api: Any, call: Any, answer: Any, chunks: list[bytes]
+) -> None:
+    api.script(answer(chunks=chunks))
+
+    with pytest.raises(ApiError, match="stream /v1/jobs/u/stream ends without an event"):
+        call("stream", "u", retry_seconds=0.3)
+
+    assert len(api.seen) > 1
+
+
+def test_a_comment_after_an_event_is_no_event(api: Any, call: Any, answer: Any) -> None:
+    chunks = [event("log", {"message": "a"}), b": here\n\n", event("end", progress("failed", 500))]
+    api.script(answer(chunks=chunks))
+
+    assert [item.kind for item in call("stream", "u")] == ["log", "end"]
+
+
+def test_a_key_may_have_any_letters(api: Any, call: Any, answer: Any) -> None:
+    api.script(answer(201, CREATED))
+
+    call("submit", "Greet", {}, idempotency_key="Schlüssel 钥匙")
+
+    sent = api.seen[0].headers["idempotency-key"]
+    assert sent.encode("latin-1").decode() == "Schlüssel 钥匙"
+
+
+def test_a_token_that_no_header_carries_is_told(call: Any, api: Any) -> None:
+    with pytest.raises(ConfigError, match="the token has characters"):
+        call("types", token="zwei\nZeilen")
+
+
+def test_parameters_without_a_json_form_are_refused_before_anything_is_sent(
+    api: Any, call: Any
+) -> None:
+    with pytest.raises(InvalidParametersError, match=r"\$\.size has no JSON form"):
+        call("submit", "Greet", {"size": float("nan")})
+
+    assert api.seen == []
+
+
+@pytest.mark.parametrize("body", [[], "text", 7, None, {"other": 1}])
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("submit", ("T",)), ("wait", ("u",)), ("data", ("u",)), ("list", ()), ("types", ())],
+)
+def test_json_of_something_else_is_told(
+    api: Any, call: Any, answer: Any, method: str, arguments: tuple[str, ...], body: Any
+) -> None:
+    api.script(answer(body=body))
+
+    with pytest.raises(ApiError, match="is this the address of a ZeroG API"):
+        call(method, *arguments)
+
+
+def test_an_answer_that_cannot_be_unpacked_is_no_answer(api: Any, call: Any, answer: Any) -> None:
+    api.script(answer(raw=b"not gzip", headers={"Content-Encoding": "gzip"}))
+
+    with pytest.raises(UnreachableError, match="no answer from"):
+        call("types", retry_seconds=0.1)
+
+
+@pytest.mark.parametrize("errors", [None, "text", [1], [{"code": 1, "message": "m"}], {"a": 1}])
+def test_a_problem_of_something_else_is_an_api_error(
+    api: Any, call: Any, answer: Any, errors: Any
+) -> None:
+    api.script(answer(400, {"errors": errors}))
+
+    with pytest.raises(ApiError, match="status 400"):
+        call("types")

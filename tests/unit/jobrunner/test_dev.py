@@ -1,0 +1,63 @@
+"""The log of `zerog dev`: lines of any length, in chunks of any size."""
+
+import errno
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from zerog.dev import Part
+from zerog.devlines import SHOWN_BYTES, Lines
+
+
+def read(chunks: list[bytes]) -> list[str]:
+    lines = Lines()
+    return [line for chunk in chunks for line in lines.feed(chunk)] + lines.rest()
+
+
+@given(st.lists(st.text("aü€ \n"), max_size=9), st.integers(1, 5))
+def test_lines_are_what_was_written_however_it_arrives(texts: list[str], size: int) -> None:
+    data = "".join(texts).encode()
+    *lines, rest = "".join(texts).split("\n")
+
+    found = read([data[at : at + size] for at in range(0, len(data), size)])
+
+    assert found == [line.rstrip() for line in [*lines, *([rest] if rest else [])]]
+
+
+def test_a_long_line_is_cut_with_a_note_and_the_log_goes_on() -> None:
+    data = b"x" * 3_000_000 + b"\nafter\nrest"
+
+    long, *others = read([data[at : at + 65536] for at in range(0, len(data), 65536)])
+
+    assert long.startswith("x" * SHOWN_BYTES + "…")
+    assert f"({3_000_000 - SHOWN_BYTES:,} more bytes of this line are not shown)" in long
+    assert others == ["after", "rest"]
+
+
+def test_no_more_is_kept_of_a_line_than_is_shown() -> None:
+    lines = Lines()
+    for _ in range(100):
+        lines.feed(b"x" * 65536)
+
+    assert len(lines._begun) == SHOWN_BYTES
+
+
+class Full(io.StringIO):
+    """A log that nobody can write to any more."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_line_is_shown_as_it_is() -> None:
+    log = io.StringIO()
+
+    Part("api", [], {}, Console(file=log, width=20), 1.0).say("took :100: ms in [bold]a[/b] " * 9)
+
+    assert log.getvalue() == "api     " + "took :100: ms in [bold]a[/b] " * 9 + "\n"
+
+
+def test_a_log_that_cannot_be_written_ends_nothing() -> None:
+    Part("api", [], {}, Console(file=Full()), 1.0).say("text")
