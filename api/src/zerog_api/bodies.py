@@ -10,7 +10,6 @@ from zerog.model import jsontext
 from zerog.model.record import State, is_job_id, parse_time
 from zerog_api.http import Request
 from zerog_api.problems import Fault, Problem, unprocessable
-from zerog_api.service import Asked
 
 MAX_BATCH = 1000
 #: A year: longer waits belong into a calendar, not into a queue.
@@ -19,6 +18,15 @@ MAX_TIMEOUT_SECONDS = 30 * 86400
 _BATCH_FIELDS = frozenset({"type", "parameters", "priority", "delay", "startAt", "timeout"})
 _FILTER_FIELDS = frozenset({"type", "state", "queue", "uuids"})
 _STATES = frozenset(map(str, State))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of a POST."""
+
+    priority: int | None = None
+    timeout_seconds: float | None = None
+    not_before_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

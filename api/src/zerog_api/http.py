@@ -54,6 +54,10 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+#: A comment this often keeps proxies from closing a silent stream.
+STREAM_HEARTBEAT_SECONDS = 15.0
+
+
 @dataclass(slots=True)
 class StreamResponse:
     """An answer whose chunks are written as they come."""

@@ -1,4 +1,4 @@
-"""The calls about jobs: from request to answer. What they do is in `zerog_api.service`."""
+"""The calls about jobs: from request to answer. What they do is in `zerog.ledger`."""
 
 import asyncio
 import time
@@ -6,9 +6,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from datetime import UTC, datetime
 from typing import Any
 
-from zerog.model import jsontext
-from zerog.model.documents import idempotency_key
-from zerog.model.errors import DatastoreError, DocumentExistsError, JobStateError
+from zerog.ledger import beside, keys
+from zerog.ledger.dispatch import Dispatch
+from zerog.ledger.jobs import Kept
+from zerog.model import jsontext, life
+from zerog.model.documents import LogLine, Remembered, idempotency_key, write
+from zerog.model.errors import (
+    DocumentExistsError,
+    JobError,
+    JobNotFoundError,
+    JobStateError,
+    ZeroGError,
+)
 from zerog.model.record import (
     FINISHED_STATES,
     UNFINISHED,
@@ -17,12 +26,12 @@ from zerog.model.record import (
     State,
     is_job_id,
     new_job_id,
-    to_document,
 )
 from zerog.store.filtering import matches
-from zerog.store.port import Datastore, JobFilter, Stored
+from zerog.store.port import Datastore, JobFilter
 from zerog_api.auth.access import OPEN, restrict
 from zerog_api.bodies import (
+    Asked,
     Selection,
     asked_of,
     fingerprint,
@@ -30,15 +39,19 @@ from zerog_api.bodies import (
     read_object,
     read_selection,
 )
-from zerog_api.http import Answer, Request, Response, StreamResponse, json_response
+from zerog_api.http import (
+    STREAM_HEARTBEAT_SECONDS,
+    Answer,
+    Request,
+    Response,
+    StreamResponse,
+    json_response,
+)
 from zerog_api.problems import Fault, Problem, unavailable, unprocessable
-from zerog_api.service import Asked, Jobs, unknown_job
 from zerog_api.types import RegisteredType, Types
 from zerog_api.watch import Watch, wait_any
 
 DEFAULT_PAGE = 50
-#: A comment keeps proxies from closing a silent stream.
-STREAM_HEARTBEAT_SECONDS = 15.0
 MAX_KEY_CHARS = 255
 #: Of what is wrong in a longer body only the first thing is told: the validator would look for
 #: everything, some 40 µs a fault, while everybody else waits.
@@ -57,14 +70,15 @@ class JobCalls:
     def __init__(
         self,
         store: Datastore,
-        jobs: Jobs,
+        dispatch: Dispatch,
         types: Types,
         watch: Watch,
         stopping: asyncio.Event,
         idempotency_seconds: float,
     ) -> None:
         self._store = store
-        self._jobs = jobs
+        self._dispatch = dispatch
+        self._jobs = dispatch.jobs
         self._types = types
         self._watch = watch
         self._stopping = stopping
@@ -79,43 +93,38 @@ class JobCalls:
             raise unprocessable(faults, f"the parameters do not fit the job type {name}")
         asked = asked_of(query, datetime.now(UTC))
         mark = fingerprint(name, parameters, query)
-        (uuid,), repeated = await self._uuids(request, mark, [new_job_id()])
-        request.access.note(uuid)
-        await self._accept(uuid, job_type, parameters, asked, repeated=repeated)
-        return json_response({"uuid": uuid}, 201, Location=f"/v1/jobs/{uuid}")
+        key, uuids, known = await self._uuids(request, mark, [new_job_id()])
+        request.access.note(*uuids)
+        await self._accept(uuids[0], job_type, parameters, asked, known=known)
+        self._note_accepted(key)
+        return json_response({"uuid": uuids[0]}, 201, Location=f"/v1/jobs/{uuids[0]}")
 
     async def _uuids(
         self, request: Request, mark: str, fresh: list[JobId]
-    ) -> tuple[list[JobId], bool]:
-        """Return the UUIDs for a request's jobs, and whether another request has them too.
-
-        An Idempotency-Key is taken first, with the UUIDs that the jobs will have: a repeat
-        after a crash between the two writes finishes what the first request began.
-        """
+    ) -> tuple[str | None, list[JobId], Remembered | None]:
+        """Return a request's key, the UUIDs for its jobs, and what the key stood for before."""
         key = request.headers.get("Idempotency-Key")
         if key is None:
-            return fresh, False
+            return None, fresh, None
         if not 0 < len(key) <= MAX_KEY_CHARS:
             fault = Fault("Idempotency-Key", f"has to have 1 to {MAX_KEY_CHARS} characters")
             raise unprocessable([fault], "the Idempotency-Key does not fit")
         # One caller's keys say nothing to another.
         owner = request.access.owner
         place = idempotency_key(f"{owner}\0{key}" if owner else key)
-        document = {"uuids": fresh, "fingerprint": mark}
-        try:
-            await self._store.insert(
-                "idempotency", place, document, expire_seconds=self._idempotency_seconds
+        taken = Remembered(fresh, mark)
+        known = await keys.remember(self._store, place, taken, self._idempotency_seconds)
+        if known is None:
+            return place, fresh, None
+        if known.fingerprint != mark:
+            raise Problem(
+                409, "idempotency-key-reused", "this Idempotency-Key was used for another job"
             )
-        except DocumentExistsError:
-            stored = await self._store.get("idempotency", place)
-            if stored is None:  # it has expired just now
-                return fresh, False
-            if stored.document["fingerprint"] != mark:
-                raise Problem(
-                    409, "idempotency-key-reused", "this Idempotency-Key was used for another job"
-                ) from None
-            return [JobId(uuid) for uuid in stored.document["uuids"]], True
-        return fresh, False
+        return place, known.uuids, known
+
+    def _note_accepted(self, key: str | None) -> None:
+        if key is not None:
+            self._jobs.leftovers.later(lambda: keys.note_accepted(self._store, key))
 
     async def _accept(
         self,
@@ -124,14 +133,23 @@ class JobCalls:
         parameters: dict[str, Any],
         asked: Asked,
         *,
-        repeated: bool,
+        known: Remembered | None,
     ) -> None:
-        if repeated and await self._jobs.keep(uuid):
+        if known is not None and (await self._dispatch.ensure_queued(uuid) or known.accepted):
             return
+        record = life.accept(
+            uuid=uuid,
+            job_type=job_type.type,
+            parameters=parameters,
+            now=datetime.now(UTC),
+            priority=asked.priority,
+            timeout_seconds=asked.timeout_seconds,
+            not_before_time=asked.not_before_time,
+        )
         try:
-            await self._jobs.accept(uuid, job_type.document, parameters, asked)
+            await self._dispatch.accept(record)
         except DocumentExistsError:  # another request with this key was faster
-            if not await self._jobs.keep(uuid):
+            if not await self._dispatch.ensure_queued(uuid):
                 raise unavailable("queue") from None
 
     async def submit_batch(self, request: Request, query: dict[str, Any]) -> Answer:
@@ -149,11 +167,11 @@ class JobCalls:
             raise unprocessable(faults, "some jobs of the batch do not fit; none is taken")
         fresh = [new_job_id() for _ in items]
         mark = fingerprint("jobs:batch", body, {})
-        uuids, repeated = await self._uuids(request, mark, fresh)
+        key, uuids, known = await self._uuids(request, mark, fresh)
         request.access.note(*uuids)
         results = await asyncio.gather(
             *[
-                self._accept(uuid, job_type, item.parameters, item.asked, repeated=repeated)
+                self._accept(uuid, job_type, item.parameters, item.asked, known=known)
                 for uuid, job_type, item in zip(uuids, types, items, strict=True)
             ],
             return_exceptions=True,
@@ -163,6 +181,7 @@ class JobCalls:
             if "Idempotency-Key" not in request.headers:
                 await asyncio.gather(*[self._jobs.take_back(uuid) for uuid in uuids])
             raise failed
+        self._note_accepted(key)
         return json_response({"uuids": uuids}, 201)
 
     async def progress(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
@@ -185,13 +204,13 @@ class JobCalls:
         return json_response(now)
 
     async def _progress(self, request: Request, uuid: str) -> dict[str, Any]:
-        return await self._progress_of((await self._read(request, uuid)).document)
+        return await self._progress_of((await self._read(request, uuid)).record)
 
-    async def _read(self, request: Request, uuid: str) -> Stored:
-        """Return the document of a job that the caller may do this to."""
-        stored = await self._jobs.read(uuid)
-        await request.access.require(stored.document["queue"])
-        return stored
+    async def _read(self, request: Request, uuid: str) -> Kept:
+        """Return a job that the caller may do this to."""
+        kept = await self._jobs.read(uuid)
+        await request.access.require(kept.record.queue)
+        return kept
 
     async def _may_change(self, request: Request, *uuids: str) -> None:
         """Return if the caller may do this to the jobs. A 404 `Problem` if there are none."""
@@ -200,65 +219,68 @@ class JobCalls:
         request.access.note(*uuids)
         found = await self._store.get_many("jobs", [uuid for uuid in uuids if is_job_id(uuid)])
         if not found:
-            raise unknown_job(uuids[0])
+            raise JobNotFoundError(f"there is no job {uuids[0][:50]!r}; finished ones expire")
         for stored in found.values():
             await request.access.require(stored.document["queue"])
 
-    async def _progress_of(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    async def _progress_of(self, record: JobRecord) -> dict[str, Any]:
         progress = {
-            "uuid": document["uuid"],
-            "state": document["state"],
-            "completeness": await self._jobs.completeness(document),
-            "resultCode": document["resultCode"],
-            "attempt": document["attempt"],
+            "uuid": record.uuid,
+            "state": record.state,
+            "completeness": await beside.read_completeness(self._store, record),
+            "resultCode": record.result_code,
+            "attempt": record.attempt,
         }
-        if message := document.get("message"):
-            progress["message"] = message
+        if record.message:
+            progress["message"] = record.message
         return progress
 
     async def info(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Tell a job's progress, log and attempts."""
-        document = (await self._read(request, uuid)).document
-        lines = await self._jobs.lines(document)
+        kept = await self._read(request, uuid)
+        lines = [
+            _line(attempt, line)
+            async for attempt, line in beside.read_log(self._store, kept.record)
+        ]
         kinds = {"events": "info", "warnings": "warning", "errors": "error"}
         return json_response(
             {
-                **_summary(document),
-                "completeness": await self._jobs.completeness(document),
-                "limits": document["limits"],
+                **_summary(kept.document),
+                "completeness": await beside.read_completeness(self._store, kept.record),
+                "limits": kept.document["limits"],
                 **{
                     name: [line for line in lines if line["level"] == level]
                     for name, level in kinds.items()
                 },
-                "attempts": document["attempts"],
+                "attempts": kept.document["attempts"],
             }
         )
 
     async def data(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Return a finished job's output data."""
-        document = (await self._read(request, uuid)).document
-        if document["resultCode"] == UNFINISHED:
-            raise JobStateError(f"job {uuid} is {document['state']}: its data is not there yet")
+        record = (await self._read(request, uuid)).record
+        if not record.is_finished:
+            raise JobStateError(f"job {uuid} is {record.state}: its data is not there yet")
         return json_response(
             {
                 "uuid": uuid,
-                "resultCode": document["resultCode"],
-                "data": await self._jobs.data(document),
+                "resultCode": record.result_code,
+                "data": await beside.read_output(self._store, record),
             }
         )
 
     async def document(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Return everything that is known of a job but its log."""
-        stored = await self._read(request, uuid)
+        kept = await self._read(request, uuid)
         document = {
-            **stored.document,
-            "parameters": await self._jobs.parameters(stored.document),
-            "data": await self._jobs.data(stored.document),
-            "completeness": await self._jobs.completeness(stored.document),
+            **kept.document,
+            "parameters": await beside.read_input(self._store, kept.record),
+            "data": await beside.read_output(self._store, kept.record),
+            "completeness": await beside.read_completeness(self._store, kept.record),
         }
         for inner in ("hasInputBlob", "outputBlobAttempt"):
             document.pop(inner, None)
-        return json_response(document, ETag=f'"{stored.revision}"')
+        return json_response(document, ETag=f'"{kept.revision}"')
 
     async def stream(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Send progress and log lines as they happen."""
@@ -276,20 +298,17 @@ class JobCalls:
             while True:
                 changed.clear()
                 try:
-                    document = (await self._jobs.read(uuid)).document
-                    progress = await self._progress_of(document)
-                    lines = await self._jobs.lines(document, seen)
-                except (Problem, DatastoreError):
+                    record = (await self._jobs.read(uuid)).record
+                    progress = await self._progress_of(record)
+                    async for attempt, line in beside.read_log(self._store, record, seen):
+                        seen = (attempt, line.seq)
+                        yield _event("log", _line(attempt, line), seen)
+                except ZeroGError:
                     return  # gone, or the store is away: the client comes back
-                for line in lines:
-                    at = (line["attempt"], line["seq"])
-                    if at > seen:
-                        seen = at
-                        yield _event("log", line, seen)
                 if progress != last:
                     last = progress
                     yield _event("progress", progress, seen)
-                if progress["resultCode"] != UNFINISHED:
+                if record.is_finished:
                     yield _event("end", progress, seen)
                     return
                 await wait_any(
@@ -297,7 +316,7 @@ class JobCalls:
                 )
                 if request.closed.is_set() or self._stopping.is_set():
                     return
-                if not await request.access.still(document["queue"]):
+                if not await request.access.still(record.queue):
                     return  # the token has ended: the client comes back with another
                 if not changed.is_set():
                     yield b": still here\n\n"
@@ -305,15 +324,15 @@ class JobCalls:
     async def cancel(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Ask for a job's end."""
         await self._may_change(request, uuid)
-        return await self._changed(await self._jobs.cancel(uuid))
+        return await self._changed(await self._dispatch.cancel(uuid))
 
     async def retry(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Let a finished job run again."""
         await self._may_change(request, uuid)
-        return await self._changed(await self._jobs.retry(uuid))
+        return await self._changed(await self._dispatch.replay(uuid))
 
     async def _changed(self, record: JobRecord) -> Answer:
-        return json_response(await self._progress_of(to_document(record)), 202)
+        return json_response(await self._progress_of(record), 202)
 
     async def delete(self, request: Request, query: dict[str, Any], uuid: str) -> Answer:
         """Forget a finished job."""
@@ -340,13 +359,13 @@ class JobCalls:
         """Ask for the end of all jobs that a filter selects."""
         chosen = read_selection(await read_object(request))
         states = [state for state in State if state not in FINISHED_STATES]
-        return await self._change_many(request, chosen, states, self._jobs.cancel)
+        return await self._change_many(request, chosen, states, self._dispatch.cancel)
 
     async def retry_many(self, request: Request, query: dict[str, Any]) -> Answer:
         """Let all finished jobs that a filter selects run again; failed ones unless it
         says else."""
         chosen = read_selection(await read_object(request))
-        return await self._change_many(request, chosen, [State.FAILED], self._jobs.retry)
+        return await self._change_many(request, chosen, [State.FAILED], self._dispatch.replay)
 
     async def _queues(self, request: Request, asked: Sequence[str]) -> Sequence[str]:
         """Return the queues that a listing is narrowed to; none: all."""
@@ -388,7 +407,7 @@ class JobCalls:
             try:
                 await change(uuid)
                 changed += 1
-            except (JobStateError, Problem):
+            except JobError:
                 continue  # finished, gone or changed meanwhile
         return json_response({"changed": changed, "more": more})
 
@@ -399,6 +418,10 @@ def _is_long(request: Request) -> bool:
 
 def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: document[name] for name in _SUMMARY if name in document}
+
+
+def _line(attempt: int, line: LogLine) -> dict[str, Any]:
+    return {"attempt": attempt, **write(line)}
 
 
 def _event(kind: str, document: Mapping[str, Any], seen: tuple[int, int]) -> bytes:

@@ -6,34 +6,38 @@ last one: a slow one misses looks instead of filling memory.
 """
 
 import asyncio
-import contextlib
+import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
+from zerog.ledger.workers import Observer
 from zerog.model import jsontext
+from zerog.model.documents import PoolDocument, write
 from zerog.model.errors import ZeroGError
-from zerog.model.names import queue_of_tube, tube_name
+from zerog.model.names import is_queue_name, queue_of_tube, tube_name
 from zerog.model.record import format_time
 from zerog.queue.port import Producer, TubeStats
 from zerog.store.port import Datastore
 from zerog_api import problems
 from zerog_api.auth.access import OPEN, Access
-from zerog_api.http import Answer, Request, StreamResponse, json_response
+from zerog_api.http import STREAM_HEARTBEAT_SECONDS, Answer, Request, StreamResponse, json_response
 from zerog_api.problems import Problem
+from zerog_api.shared import Shared
 from zerog_api.types import Types
 from zerog_api.watch import wait_any
+
+log = logging.getLogger(__name__)
 
 #: Rates are of the last so many seconds; younger measurements are too rough to tell.
 RATE_SECONDS, MIN_RATE_SECONDS = 60.0, 2.0
 SAMPLE_SECONDS = 5.0
 #: How old a look may be: how often the stream tells something new.
 LOOK_SECONDS, HISTORY_SECONDS = 1.0, 5.0
-#: A comment keeps proxies from closing a silent stream.
-STREAM_HEARTBEAT_SECONDS = 15.0
 DEFAULT_MINUTES = 60
 #: Changes at every beat and tells nothing that people look for.
 _WORKER_NOISE = frozenset({"beat", "updatedTime"})
@@ -85,25 +89,6 @@ def _began_anew(before: TubeStats, now: TubeStats) -> bool:
     return now.total < before.total or now.deleted < before.deleted
 
 
-class Shared:
-    """A document that many ask for and that is made at most once in a while."""
-
-    def __init__(self, make: Callable[[], Awaitable[dict[str, Any]]], seconds: float) -> None:
-        self._make = make
-        self._seconds = seconds
-        self._made_at = float("-inf")
-        self._document: dict[str, Any] = {}
-        self._making = asyncio.Lock()
-
-    async def get(self) -> dict[str, Any]:
-        """Return it, not older than the seconds it was made with."""
-        async with self._making:
-            if time.monotonic() - self._made_at >= self._seconds:
-                self._document = await self._make()
-                self._made_at = time.monotonic()
-            return self._document
-
-
 class OverviewCalls:
     """Handlers of the calls about how things go."""
 
@@ -115,15 +100,20 @@ class OverviewCalls:
         self._types = types
         self._stopping = stopping
         self._rates = Rates()
-        self._look = Shared(self._make_look, LOOK_SECONDS)
-        self._history = Shared(lambda: self._make_history(DEFAULT_MINUTES), HISTORY_SECONDS)
+        self._observer = Observer()
+        self._look = Shared(self._make_look)
+        self._history = Shared(lambda: self._make_history(DEFAULT_MINUTES))
 
     async def measure(self, stop: asyncio.Event) -> None:
         """Take samples for the rates, until told to stop."""
         while not stop.is_set():
-            with contextlib.suppress(ZeroGError):  # away: the next sample tells of both times
-                tubes = [await self._tube(name) for name in await self._names()]
+            try:
+                tubes = await self._tubes(await self._names())
                 self._rates.sample(tubes, time.monotonic())
+            except ZeroGError:
+                pass  # the next sample shows what happened meanwhile
+            except Exception:  # rates are for people: nothing about them must end the process
+                log.exception("rates")
             await wait_any(stop, seconds=SAMPLE_SECONDS)
 
     async def queues(self, request: Request, query: dict[str, Any]) -> Answer:
@@ -132,11 +122,11 @@ class OverviewCalls:
 
     async def workers(self, request: Request, query: dict[str, Any]) -> Answer:
         """List the workers that live, and what each runs."""
-        return await _narrowed(request, {"workers": await self._all("workers")})
+        return await _narrowed(request, {"workers": await self._workers()})
 
     async def pools(self, request: Request, query: dict[str, Any]) -> Answer:
         """List the pools of workers that the operator looks after."""
-        return await _narrowed(request, {"pools": await self._all("pools")})
+        return await _narrowed(request, {"pools": await self._pools()})
 
     async def stats(self, request: Request, query: dict[str, Any]) -> Answer:
         """Tell minute by minute what happened in every queue."""
@@ -174,19 +164,22 @@ class OverviewCalls:
 
     async def _now(self) -> list[tuple[str, dict[str, Any]]]:
         try:
-            return [("overview", await self._look.get()), ("stats", await self._history.get())]
+            return [
+                ("overview", await self._look.get(LOOK_SECONDS)),
+                ("stats", await self._history.get(HISTORY_SECONDS)),
+            ]
         except ZeroGError as error:
             return [("away", problems.problem_of(error).to_document())]
 
     async def _make_look(self) -> dict[str, Any]:
         workers = [
             {name: value for name, value in worker.items() if name not in _WORKER_NOISE}
-            for worker in await self._all("workers")
+            for worker in await self._workers()
         ]
         return {
             "queues": await self._queues(),
             "workers": workers,
-            "pools": await self._all("pools"),
+            "pools": await self._pools(),
         }
 
     async def _make_history(self, minutes: int) -> dict[str, Any]:
@@ -206,23 +199,31 @@ class OverviewCalls:
             ],
         }
 
-    async def _all(self, collection: Any) -> list[dict[str, Any]]:
-        stored = await self._store.scan(collection)
-        return [stored[name].document for name in sorted(stored)]
+    async def _workers(self) -> list[dict[str, Any]]:
+        living = await self._observer.living(self._store, time.monotonic())
+        return [write(worker) for worker in living]
+
+    async def _pools(self) -> list[dict[str, Any]]:
+        found = await read_collection(self._store, "pools", PoolDocument)
+        unserved = await self._types.unserved()
+        return [
+            {**write(pool), "unservedTypes": unserved.get(pool.queue)} for pool, _ in found.values()
+        ]
 
     async def _names(self) -> list[str]:
-        names = {str(document["queue"]) for document in await self._types.all()}
+        names = {name for name in await self._types.queues() if is_queue_name(name)}
         names |= {name for tube in await self._producer.tubes() if (name := queue_of_tube(tube))}
         return sorted(names)
 
-    async def _tube(self, name: str) -> TubeStats:
-        return await self._producer.tube_stats(tube_name(name))
+    async def _tubes(self, names: Iterable[str]) -> list[TubeStats]:
+        return await self._producer.tube_stats_many([tube_name(name) for name in names])
 
     async def _queues(self) -> list[dict[str, Any]]:
-        return [await self._queue(name) for name in await self._names()]
+        unserved, names = await self._types.unserved(), await self._names()
+        tubes = zip(names, await self._tubes(names), strict=True)
+        return [self._queue(name, tube, unserved.get(name)) for name, tube in tubes]
 
-    async def _queue(self, name: str) -> dict[str, Any]:
-        stats = await self._tube(name)
+    def _queue(self, name: str, stats: TubeStats, unserved: list[str] | None) -> dict[str, Any]:
         arrival, departure = self._rates.of(stats, time.monotonic())
         return {
             "name": name,
@@ -233,6 +234,7 @@ class OverviewCalls:
             "arrivalPerMinute": arrival,
             "departurePerMinute": departure,
             "waitingSeconds": _waiting_seconds(stats.ready, departure),
+            "unservedTypes": unserved,
         }
 
 

@@ -13,8 +13,11 @@ from typing import Any
 from zerog.model.errors import (
     DatastoreError,
     DocumentTooLargeError,
+    JobBusyError,
+    JobNotFoundError,
     JobStateError,
     QueueError,
+    UnreadableDocumentError,
     ZeroGError,
 )
 
@@ -83,10 +86,16 @@ def unavailable(what: str) -> Problem:
 def problem_of(error: ZeroGError) -> Problem:
     """Return the problem for an error of ours."""
     match error:
+        case JobNotFoundError():
+            return Problem(404, "unknown-job", str(error))
+        case JobBusyError():
+            return Problem(409, "busy", str(error))
         case JobStateError():
             return Problem(409, "job-state", str(error))
         case DocumentTooLargeError():
             return Problem(413, "too-large", "the parameters are too large to be stored")
+        case UnreadableDocumentError():
+            return internal()
         case DatastoreError():
             return unavailable("datastore")
         case QueueError():

@@ -168,6 +168,13 @@ _TYPE = _object(
         "registeredTime": _time("When a worker last registered it"),
     },
 )
+_UNSERVED = {
+    **_list(
+        "Job types with open jobs that no worker of the queue knows; null: no worker was seen yet",
+        {"type": "string"},
+    ),
+    "type": ["array", "null"],
+}
 _RATE = "a minute, over the last one; null while unknown"
 _QUEUE = _object(
     {
@@ -181,6 +188,7 @@ _QUEUE = _object(
         "waitingSeconds": _schema(
             ["number", "null"], "How long a job that comes now would wait; null while unknown"
         ),
+        "unservedTypes": _UNSERVED,
     }
 )
 _WORKER = _object(
@@ -223,6 +231,7 @@ _POOL = _object(
         "decision": _text("Why it has as many as it has"),
         "ready": _text("`True`, `False` or `Unknown`, as its condition Ready"),
         "message": _text("What the condition says"),
+        "unservedTypes": _UNSERVED,
     },
 )
 _COUNTED = {

@@ -28,8 +28,6 @@ from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)
 
-#: Tornado's own limit only guards against what ours has already refused.
-MAX_BODY_BYTES = 64 * 1024 * 1024
 #: How long a client may take for a request's line and headers, and for its body.
 HEAD_SECONDS, BODY_SECONDS = 20.0, 60.0
 #: Longer than proxies keep an idle connection by default, so that they end it, and not we

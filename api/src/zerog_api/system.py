@@ -1,17 +1,18 @@
 """The calls about ZeroG itself: types, probes, metrics, pages."""
 
-from collections.abc import Mapping
+import asyncio
 from importlib import resources
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from zerog.ledger.unserved import TypesByQueue
 from zerog.model.errors import ZeroGError
 from zerog.queue.port import Producer
 from zerog.store.port import Datastore
 from zerog_api.http import Answer, Request, Response, json_response
-from zerog_api.overview import Shared
 from zerog_api.problems import Problem
+from zerog_api.shared import Shared
 from zerog_api.types import Types
 
 #: How old what a probe is told may be.
@@ -58,6 +59,12 @@ class Metrics:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30),
             registry=self.registry,
         )
+        self._unserved = Gauge(
+            "zerog_queue_unserved_types",
+            "Job types with open jobs that no worker of the queue knows.",
+            ["queue"],
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -74,6 +81,11 @@ class Metrics:
         counter.inc()
         histogram.observe(seconds)
 
+    def note_unserved(self, found: TypesByQueue) -> None:
+        """Note how many types of each queue are unserved."""
+        for queue, names in found.items():
+            self._unserved.labels(queue).set(len(names))
+
 
 class SystemCalls:
     """Handlers of the calls about ZeroG itself."""
@@ -86,7 +98,7 @@ class SystemCalls:
         self._types = types
         self._metrics = metrics
         # Nobody needs a token to ask, and the datastore writes to answer.
-        self._parts = Shared(self._ask_parts, READY_SECONDS)
+        self._parts = Shared(self._ask_parts)
         #: Set by the routes, which are the specification.
         self.openapi_document: dict[str, Any] = {}
 
@@ -108,29 +120,34 @@ class SystemCalls:
 
     async def readyz(self, request: Request, query: dict[str, Any]) -> Answer:
         """Whether jobs can be accepted now."""
-        status = await self._parts.get()
+        status = await self._parts.get(READY_SECONDS)
         if set(status.values()) == {"ok"}:
             return json_response({"status": "ok", **status})
-        away = ", ".join(name for name, state in status.items() if state != "ok")
-        raise Problem(503, "not-ready", f"away: {away}", headers={"Retry-After": "1"})
+        reasons = ", ".join(f"{name} {state}" for name, state in status.items() if state != "ok")
+        raise Problem(503, "not-ready", reasons, headers={"Retry-After": "1"})
 
     async def _ask_parts(self) -> dict[str, Any]:
-        parts: Mapping[str, Any] = {
-            "datastore": self._store.ready(),
-            "queue": self._producer.server_stats(),
-        }
-        status = {}
-        for name, check in parts.items():
-            try:
-                await check
-                status[name] = "ok"
-            except ZeroGError:
-                status[name] = "unavailable"
-        return status
+        datastore, queue = await asyncio.gather(self._ask_datastore(), self._ask_queue())
+        return {"datastore": datastore, "queue": queue}
+
+    async def _ask_datastore(self) -> str:
+        try:
+            await self._store.ready()
+        except ZeroGError:
+            return "unavailable"
+        return "ok"
+
+    async def _ask_queue(self) -> str:
+        try:
+            stats = await self._producer.server_stats()
+        except ZeroGError:
+            return "unavailable"
+        return "draining" if stats.draining else "ok"
 
     async def metrics(self, request: Request, query: dict[str, Any]) -> Answer:
         """Return metrics in Prometheus' text format."""
         await request.access.require_metrics()
+        self._metrics.note_unserved(await self._types.unserved())
         return Response(
             body=generate_latest(self._metrics.registry),
             content_type="text/plain; version=0.0.4; charset=utf-8",

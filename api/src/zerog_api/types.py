@@ -2,19 +2,20 @@
 
 import asyncio
 import difflib
-import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import jsonschema_rs
-
+from zerog.ledger.types import read_all
+from zerog.ledger.unserved import TypesByQueue, Unserved
+from zerog.model.documents import TypeDocument, write
 from zerog.store.port import Datastore
 from zerog_api.auth.access import Access
+from zerog_api.checks import ParameterCheck
 from zerog_api.problems import Fault, Problem
+from zerog_api.shared import Shared
 
 log = logging.getLogger(__name__)
 
@@ -29,31 +30,30 @@ MAX_NEAR, SHOWN_NEAR = 10, 3
 
 @dataclass(frozen=True, slots=True)
 class RegisteredType:
-    """A type's document with its compiled schema; None if it cannot be compiled here."""
+    """A type's document with its check; None if the class alone can check parameters."""
 
-    document: Mapping[str, Any]
+    type: TypeDocument
     revision: str
-    validator: Any
+    check: ParameterCheck | None
 
     @property
     def queue(self) -> str:
         """The queue that the type's jobs go to."""
-        return str(self.document["queue"])
+        return self.type.queue
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The type as the API shows it."""
+        return write(self.type)
 
     def faults(
         self, parameters: dict[str, Any], root: str = "$", *, only_first: bool = False
     ) -> list[Fault]:
         """Return what is wrong with parameters, one entry per fault."""
-        if self.validator is None:
+        if self.check is None or self.check.accepts(parameters):
             return []
-        try:
-            self.validator.validate(parameters)
-        except jsonschema_rs.ValidationError as error:
-            if only_first:
-                return [_fault(error, root)]
-            errors = islice(self.validator.iter_errors(parameters), MAX_FAULTS)
-            return [_fault(found, root) for found in errors]
-        return []
+        errors = self.check.errors(parameters)
+        return [_fault(found, root) for found in islice(errors, 1 if only_first else MAX_FAULTS)]
 
 
 def _fault(error: Any, root: str) -> Fault:
@@ -66,21 +66,20 @@ class Types:
 
     def __init__(self, store: Datastore) -> None:
         self._store = store
-        self._types: dict[str, RegisteredType] = {}
-        self._read_at = float("-inf")
-        self._reading = asyncio.Lock()
+        #: As last read: what has not changed is not compiled again.
+        self._known: dict[str, RegisteredType] = {}
+        self._types = Shared(self._read)
+        self._unserved = Unserved()
 
     async def get(self, name: str, access: Access) -> RegisteredType:
         """Return a type. A 404 `Problem` names those that are near, and that the caller may see."""
-        await self._refresh(REFRESH_SECONDS)
-        found = self._types.get(name)
-        if found is None:
-            await self._refresh(MISS_SECONDS)
-            found = self._types.get(name)
-        if found is not None:
-            return found
-        near = difflib.get_close_matches(name[:100], self._types, n=MAX_NEAR)
-        queues = {other: self._types[other].queue for other in near}
+        types = await self._types.get(REFRESH_SECONDS)
+        if name not in types:
+            types = await self._types.get(MISS_SECONDS)
+        if name in types:
+            return types[name]
+        near = difflib.get_close_matches(name[:100], types, n=MAX_NEAR)
+        queues = {other: types[other].queue for other in near}
         seen = set(await access.among({*queues.values()}))
         near = [other for other in near if queues[other] in seen][:SHOWN_NEAR]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
@@ -91,36 +90,37 @@ class Types:
             "(GET /v1/types lists them)",
         )
 
-    async def all(self) -> list[Mapping[str, Any]]:
+    async def all(self) -> list[dict[str, Any]]:
         """Return all types' documents, by name."""
-        await self._refresh(MISS_SECONDS)
-        return [self._types[name].document for name in sorted(self._types)]
+        types = await self._types.get(MISS_SECONDS)
+        return [types[name].document for name in sorted(types)]
 
     async def queues(self) -> list[str]:
         """Return the queues of all types."""
-        await self._refresh(REFRESH_SECONDS)
-        return sorted({item.queue for item in self._types.values()})
+        types = await self._types.get(REFRESH_SECONDS)
+        return sorted({item.queue for item in types.values()})
 
-    async def _refresh(self, max_age_seconds: float) -> None:
-        if time.monotonic() - self._read_at < max_age_seconds:
-            return
-        async with self._reading:
-            if time.monotonic() - self._read_at < max_age_seconds:
-                return
-            stored = await self._store.scan("types")
-            known = self._types
-            self._types = {
-                name: known[name]
-                if name in known and known[name].revision == item.revision
-                else RegisteredType(item.document, item.revision, _compile(item.document))
-                for name, item in stored.items()
-            }
-            self._read_at = time.monotonic()
+    async def unserved(self) -> TypesByQueue:
+        """Return, for each queue seen with a worker, the types with jobs that no worker takes."""
+        await self._unserved.look(self._store, time.monotonic())
+        return self._unserved.found
+
+    async def _read(self) -> dict[str, RegisteredType]:
+        known, made = self._known, {}
+        for name, (job_type, revision) in (await read_all(self._store)).items():
+            if name in known and known[name].revision == revision:
+                made[name] = known[name]
+                continue
+            # In a thread: other requests need not wait for a large schema.
+            check = await asyncio.to_thread(_compile, job_type)
+            made[name] = RegisteredType(job_type, revision, check)
+        self._known = made
+        return made
 
 
-def _compile(document: Mapping[str, Any]) -> Any:
+def _compile(job_type: TypeDocument) -> ParameterCheck | None:
     try:
-        return jsonschema_rs.validator_for(json.dumps(document["schema"]), validate_formats=True)
-    except (KeyError, TypeError, ValueError) as error:  # a pattern of another dialect, say
-        log.warning("parameters of %s are left to its worker: %s", document.get("name"), error)
+        return ParameterCheck(job_type.schema)
+    except (TypeError, ValueError, RecursionError) as error:
+        log.warning("parameters of %s are left to its worker: %s", job_type.name, error)
         return None

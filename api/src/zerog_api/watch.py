@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from zerog.model.errors import DatastoreError
 from zerog.store.port import Datastore
 
 #: How often the version is looked at: the latency that waiting adds, twice over.
@@ -47,7 +46,7 @@ class Watch:
         while self._waiting:
             try:
                 seen = await self._store.version()
-            except DatastoreError:
+            except Exception:  # those who wait look for themselves, and report what is wrong
                 seen = None
             pause = VERSION_SECONDS
             if seen is None:

@@ -4,36 +4,22 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.ports import free_port
+from tests.beanstalkd import Beanstalkd
 
-from zerog.queue.beanstalk.server import LocalBeanstalkd
-from zerog.sdk.options import Options
-from zerog.settings import ApiSettings
+from zerog.model.documents import TypeDocument, write
 from zerog.store import open_datastore
+from zerog_api.settings import ApiSettings
 
 START_SECONDS = 60
 
 
 def job_type(name: str, queue: str) -> dict[str, Any]:
     """Return the document of a job type that takes any parameters."""
-    return {
-        "name": name,
-        "description": "",
-        "queue": queue,
-        "priority": Options("x").priority,
-        "maxErrors": 3,
-        "maxCrashes": 3,
-        "backoffSeconds": 5,
-        "backoffMaxSeconds": 600,
-        "timeoutSeconds": None,
-        "retainOkSeconds": 60,
-        "retainFailedSeconds": 60,
-        "schema": {"type": "object"},
-    }
+    schema = {"type": "object"}
+    return write(TypeDocument(name, queue, schema, retain_ok_seconds=60, retain_failed_seconds=60))
 
 
 @contextlib.contextmanager
@@ -41,10 +27,11 @@ def serving(folder: Path, settings: ApiSettings, types: Sequence[dict[str, Any]]
     """Give the URL of a running API that knows these types."""
     from zerog_api.main import serve
 
-    server = LocalBeanstalkd(port=free_port())
+    server = Beanstalkd()
     server.start()
     store_url = f"sqlite:///{folder / 'zerog.db'}"
-    settings = replace(settings, port=0, store=store_url, queue=server.address)
+    here = {"port": 0, "store": store_url, "queue": server.address}
+    settings = settings.model_copy(update=here)
     started, ports = threading.Event(), list[int]()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     loop.add_signal_handler = lambda *_: None  # type: ignore[method-assign]

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from tests.integration.api.serving import job_type, serving
 
-from zerog.settings import ApiSettings
 from zerog_api import server
+from zerog_api.settings import ApiSettings
 
 TOKEN = "a-token-that-is-long-enough"
 DEADLINE_SECONDS = 60

@@ -1,7 +1,7 @@
 """The API against bad and hostile input: never a 5xx, always a problem document that
 says what to do.
 
-`ZEROG_FUZZ_EXAMPLES` sets how many requests the random tests make (default: a few hundred).
+`FUZZ_EXAMPLES` sets how many requests the random tests make (default: a few hundred).
 """
 
 import asyncio
@@ -19,15 +19,14 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.ports import free_port
+from tests.beanstalkd import Beanstalkd
 
-from zerog.queue.beanstalk.server import LocalBeanstalkd
 from zerog.sdk.options import Options
-from zerog.settings import ApiSettings
 from zerog.store import open_datastore
+from zerog_api.settings import ApiSettings
 
 DEADLINE_SECONDS = 60.0
-EXAMPLES = int(os.environ.get("ZEROG_FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 fuzz = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
@@ -58,7 +57,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     from zerog_api.main import serve
 
     folder: Path = tmp_path_factory.mktemp("api")
-    server = LocalBeanstalkd(port=free_port())
+    server = Beanstalkd()
     server.start()
     store_url = f"sqlite:///{folder / 'zerog.db'}"
     started = threading.Event()

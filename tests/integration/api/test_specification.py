@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.integration.path.conftest import System, running_system
 
-EXAMPLES = int(os.environ.get("ZEROG_FUZZ_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
 #: A stream without an end, of which no reader sees the whole.
 ENDLESS = "GET /v1/overview/stream"
 CHECKS = [

@@ -12,7 +12,8 @@ from tests.integration.api.serving import job_type, serving
 
 from zerog.client.bearer import Bearer
 from zerog.model.errors import ConfigError
-from zerog.settings import ApiSettings, ClientSettings, load
+from zerog.settings import ClientSettings, load
+from zerog_api.settings import ApiSettings
 
 TOKEN = "a-token-that-is-long-enough"
 

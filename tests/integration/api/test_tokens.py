@@ -13,9 +13,9 @@ import pytest
 from tests.integration.api.serving import job_type, serving
 
 from zerog.client import ApiError, AsyncClient, Client
-from zerog.settings import ApiSettings
 from zerog_api.auth.access import Verb
 from zerog_api.routes import build_routes
+from zerog_api.settings import ApiSettings
 
 ALL, MAIL, READER, NOTHING = (f"token-of-{name}-long-enough" for name in "abcd")
 TOKENS = {

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from tests.store.memory import MemoryDatastore
 
-from zerog.store.memory import MemoryDatastore
 from zerog_api.auth.access import OPEN, CheckedAccess, Verb
 from zerog_api.problems import Problem
 from zerog_api.types import Types
@@ -13,23 +13,37 @@ GOOD = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
 
 @pytest.mark.parametrize(
-    "document",
+    "schema",
     [
-        {"name": "Odd", "schema": {"properties": {"n": {"type": "string", "pattern": "(?<"}}}},
-        {"name": "Odd", "schema": {"type": "no such type"}},
-        {"name": "Odd", "schema": 5},
-        {"name": "Odd"},
+        {"properties": {"n": {"type": "string", "pattern": "(?<"}}},
+        {"type": "no such type"},
     ],
 )
-async def test_a_schema_that_cannot_be_used_spoils_no_other_type(document: dict[str, Any]) -> None:
+async def test_a_schema_that_cannot_be_used_spoils_no_other_type(schema: dict[str, Any]) -> None:
     store = MemoryDatastore()
-    await store.upsert("types", "Odd", document)
-    await store.upsert("types", "Good", {"name": "Good", "schema": GOOD})
+    await store.upsert("types", "Odd", {"name": "Odd", "queue": "mail", "schema": schema})
+    await store.upsert("types", "Good", {"name": "Good", "queue": "mail", "schema": GOOD})
     types = Types(store)
 
     assert (await types.get("Odd", OPEN)).faults({"n": "x"}) == []
     (fault,) = (await types.get("Good", OPEN)).faults({"n": "x"})
     assert fault.path == "$.n"
+
+
+@pytest.mark.parametrize(
+    "document", [{"name": "Odd"}, {"name": "Odd", "queue": "mail", "schema": 5}, {}]
+)
+async def test_a_type_that_cannot_be_read_spoils_no_other_type(document: dict[str, Any]) -> None:
+    store = MemoryDatastore()
+    await store.upsert("types", "Odd", document)
+    await store.upsert("types", "Good", {"name": "Good", "queue": "mail", "schema": GOOD})
+    types = Types(store)
+
+    with pytest.raises(Problem) as refused:
+        await types.get("Odd", OPEN)
+
+    assert refused.value.code == "unknown-type"
+    assert [item["name"] for item in await types.all()] == ["Good"]
 
 
 async def test_only_types_that_the_caller_may_see_are_offered() -> None:

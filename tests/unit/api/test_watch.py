@@ -5,9 +5,9 @@ import contextlib
 from typing import Any
 
 import pytest
+from tests.store.memory import MemoryDatastore
 from tests.unit.operator.virtual_time import run_virtually
 
-from zerog.store.memory import MemoryDatastore
 from zerog_api.watch import Watch
 
 DEADLINE_SECONDS = 20.0

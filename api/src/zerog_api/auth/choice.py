@@ -3,17 +3,16 @@
 from pathlib import Path
 
 from zerog.model.errors import ConfigError
-from zerog.settings import ApiSettings
 from zerog_api.auth.authority import Authority
 from zerog_api.auth.gate import Gate
-from zerog_api.auth.hosts import is_loopback
+from zerog_api.auth.hosts import is_local_only
 from zerog_api.auth.kubernetes import Kubernetes, ServiceAccount
 from zerog_api.auth.limits import Buckets, InFlight
 from zerog_api.auth.tokens import TokenFile
+from zerog_api.settings import ApiSettings
 
 #: So many tokens that are nobody's are looked at, of one address.
 GUESSES_PER_SECOND, GUESSES_BURST = 10.0, 200.0
-MODES = ("off", "tokens", "kubernetes")
 
 
 def open_gate(settings: ApiSettings) -> Gate | None:
@@ -33,7 +32,7 @@ def open_gate(settings: ApiSettings) -> Gate | None:
 def _open_authority(settings: ApiSettings) -> Authority | None:
     match settings.auth:
         case "off":
-            if not is_loopback(settings.host) and not settings.allow_open:
+            if not is_local_only(settings.host) and not settings.allow_open:
                 raise ConfigError(
                     f"the API would listen on {settings.host} and let everybody in: set ZEROG_AUTH "
                     "to kubernetes or tokens (docs/howto/secure-the-api.md), listen on 127.0.0.1, "
@@ -52,5 +51,3 @@ def _open_authority(settings: ApiSettings) -> Authority | None:
                 audiences=settings.token_audiences,
                 deadline_seconds=settings.deadline_seconds,
             )
-        case other:
-            raise ConfigError(f"ZEROG_AUTH is {other!r}: it has to be {', '.join(MODES)}")

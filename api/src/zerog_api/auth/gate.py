@@ -17,14 +17,13 @@ from zerog_api.auth.access import CHANGES, CheckedAccess, Verb
 from zerog_api.auth.authority import Authority, AuthorityAwayError, Caller
 from zerog_api.auth.limits import Buckets, InFlight, network_of
 from zerog_api.http import Answer, Request, StreamResponse
-from zerog_api.problems import Problem
+from zerog_api.problems import RETRY_AFTER_SECONDS, Problem
 
 log = logging.getLogger(__name__)
 
 #: Longer than any token of Kubernetes; the header's own limit is the server's.
 MAX_TOKEN_CHARS = 16_384
 _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
-RETRY_AFTER_SECONDS = 2
 
 
 def bearer_of(header: str | None) -> str:

@@ -28,7 +28,7 @@ class Hosts:
             return
         found = _HOST.fullmatch(header.strip().lower())
         name = (found[1] or found[2]) if found else ""
-        if not is_loopback(name) and name not in self._names:
+        if not is_local_only(name) and name not in self._names:
             raise Problem(
                 421,
                 "foreign-host",
@@ -37,7 +37,7 @@ class Hosts:
             )
 
 
-def is_loopback(host: str) -> bool:
+def is_local_only(host: str) -> bool:
     """Whether only this machine can reach what listens there."""
     try:
         return ipaddress.ip_address(host).is_loopback
