@@ -8,11 +8,14 @@ import secrets
 import signal
 import socket
 import sys
+from functools import partial
 
 import kopf
 
+from zerog import standardfiles
 from zerog.model.errors import ConfigError
-from zerog.settings import load
+from zerog.settings import environment, load
+from zerog.store import open_datastore
 from zerog_operator.apply import Applier
 from zerog_operator.board import Board
 from zerog_operator.causes import CauseRecorder
@@ -41,8 +44,8 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
     cluster = Cluster(api, lambda call: metrics.api_errors.labels(call=call).inc())
     sightings = Sightings()
     applier = Applier(cluster, tubes, settings, sightings)
-    records = Records(settings.store)
-    board = Board(settings.store)
+    open_store = partial(open_datastore, settings.store, settings) if settings.store else None
+    records, board = Records(open_store), Board(open_store)
     world = World(
         settings, cluster, tubes, applier, CauseRecorder(), metrics, records, board, sightings
     )
@@ -93,7 +96,7 @@ async def _act(world: World, stop: asyncio.Event, watches: list[asyncio.Task[Non
     world.metrics.leader.set(1)
     pools = Pools(world)
     registry = kopf.OperatorRegistry()
-    register(registry, pools, watch_nodes=bool(world.settings.watch_nodes))
+    register(registry, pools, watch_nodes=world.settings.watch_nodes)
     settings = kopf.OperatorSettings()
     configure(settings)
     background = [
@@ -127,6 +130,7 @@ async def _act(world: World, stop: asyncio.Event, watches: list[asyncio.Task[Non
 
 def main() -> None:
     """The command `zerog-operator`."""
+    standardfiles.open_missing()
     parser = argparse.ArgumentParser(
         prog="zerog-operator",
         description="Watch ZeroGWorkerPools and queues, and own the worker pods. Settings come "
@@ -138,10 +142,11 @@ def main() -> None:
         "--standalone", action="store_true", help="act at once, without a Lease: one replica only"
     )
     options = parser.parse_args()
+    standardfiles.protect()
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
-        settings = load(OperatorSettings, os.environ)
+        settings = load(OperatorSettings, environment())
         parse_defaults(settings.worker_defaults)
     except ConfigError as error:
         sys.exit(f"zerog-operator: {error}")

@@ -25,13 +25,16 @@ FIGURES_SECONDS = 10.0
 #: … and so often where nothing happens: many pools are idle most of the time.
 IDLE_FIGURES_SECONDS = 60.0
 
-READY, QUEUE, TYPES, SCALING, PAUSED = (
+READY, QUEUE, TYPES, SCALING, SERVED, PAUSED = (
     "Ready",
     "QueueReachable",
     "TypesRegistered",
     "Scaling",
+    "TypesServed",
     "Paused",
 )
+#: Types that a message names; the rest is counted.
+MAX_NAMED = 10
 
 
 def build_status(
@@ -74,12 +77,11 @@ def format_seconds(now: float) -> str:
 def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the conditions whose status has changed; on the first visit only bad ones."""
     old = {item["type"]: item["status"] for item in before.get("conditions") or ()}
-    good = {READY: "True", QUEUE: "True", TYPES: "True", SCALING: "True", PAUSED: "False"}
     return [
         item
         for item in after["conditions"]
         if item["status"] != "Unknown"
-        and item["status"] != old.get(item["type"], good[item["type"]])
+        and item["status"] != old.get(item["type"], "False" if item["type"] == PAUSED else "True")
     ]
 
 
@@ -180,14 +182,19 @@ def _conditions(
     paused = _paused_condition(spec)
     ready = _ready_condition(observation, queue, types, scaling)
     old = {item["type"]: item for item in before.get("conditions") or ()}
+    served = _served_condition(observation.unserved, old.get(SERVED))
     found = []
-    for kind, (status, reason, message) in (
+    for kind, verdict in (
         (READY, ready),
         (QUEUE, queue),
         (TYPES, types),
         (SCALING, scaling),
+        (SERVED, served),
         (PAUSED, paused),
     ):
+        if verdict is None:
+            continue
+        status, reason, message = verdict
         same = kind in old and old[kind].get("status") == status
         found.append(
             {
@@ -231,6 +238,25 @@ def _scaling_condition(observation: Observation, decision: Decision) -> Verdict:
     if decision.limited_by is LimitedBy.MAX_REPLICAS:
         return "True", "LimitedByMaxReplicas", decision.reason
     return "True", "FollowsLoad", "the number of workers follows the load"
+
+
+def _served_condition(
+    unserved: tuple[str, ...] | None, before: Mapping[str, Any] | None
+) -> Verdict | None:
+    """None: nothing was ever known, as without a datastore. The unknown leaves it as it was."""
+    if unserved is None:
+        return (before["status"], before["reason"], before["message"]) if before else None
+    if not unserved:
+        return "True", "TypesServed", "every type with open jobs is known to a worker of the queue"
+    named = ", ".join(unserved[:MAX_NAMED])
+    if len(unserved) > MAX_NAMED:
+        named += f" and {len(unserved) - MAX_NAMED} more"
+    return (
+        "False",
+        "TypesUnserved",
+        f"no worker of the queue knows {named}: start workers from an image that does, or "
+        "cancel the jobs of these types",
+    )
 
 
 def _paused_condition(spec: PoolSpec) -> Verdict:

@@ -10,18 +10,18 @@ list that lags behind never makes the operator create twice.
 
 from dataclasses import dataclass, replace
 
+from zerog.model.backoff import Backoff
 from zerog_operator.model import Refusal, WorkerPod, WorkerState
 
 #: So many pods may be created at once …
 BURST = 100
 #: … and so many a second when the burst is used up.
 PER_SECOND = 10.0
-#: The first wait after a failure; it doubles with each further one.
-FIRST_BACKOFF_SECONDS = 5.0
-MAX_BACKOFF_SECONDS = 300.0
+#: The waits after failures, without jitter: the rest of this module is a pure function.
+BACKOFF = Backoff(5.0, 300.0, spread=0)
 #: A created pod that the list does not show by then was not created: more than a call may take
 #: that gets no answer (`cluster.CALL_SECONDS`), and the list that is then asked for.
-UNSEEN_SECONDS = 20.0
+LISTED_WITHIN_SECONDS = 20.0
 #: Waiting does not make these pods come, and another pod would not come either.
 UNREPLACEABLE = frozenset({"Unschedulable"})
 
@@ -78,8 +78,8 @@ def follow_creation(
         followed = replace(followed, unseen=())
     if failed:
         failures = creation.failures + 1
-        return replace(followed, failures=failures, retry_time=now + _backoff(failures))
-    if _came(creation, current) or now - creation.retry_time > 2 * MAX_BACKOFF_SECONDS:
+        return replace(followed, failures=failures, retry_time=now + BACKOFF.pause(failures))
+    if _came(creation, current) or now - creation.retry_time > 2 * BACKOFF.max_seconds:
         return replace(followed, failures=0)
     return followed
 
@@ -105,17 +105,12 @@ def note_created(
         noted,
         budget=creation.budget - count,
         unseen=(*creation.unseen, (now, count)),
-        retry_time=now + _backoff(max(1, creation.failures)),
+        retry_time=now + BACKOFF.pause(creation.failures),
     )
 
 
 def _uids(pods: tuple[WorkerPod, ...], state: WorkerState) -> frozenset[str]:
     return frozenset(pod.uid for pod in pods if pod.state is state)
-
-
-def _backoff(failures: int) -> float:
-    doublings = min(failures - 1, 10)
-    return min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * float(2**doublings))
 
 
 def _still_unseen(
@@ -126,7 +121,7 @@ def _still_unseen(
     for when, count in creation.unseen:
         seen = min(came, count)
         came -= seen
-        if count > seen and 0 <= now - when <= UNSEEN_SECONDS:
+        if count > seen and 0 <= now - when <= LISTED_WITHIN_SECONDS:
             left.append((when, count - seen))
     return tuple(left)
 

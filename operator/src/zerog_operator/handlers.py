@@ -6,11 +6,13 @@ so a pool can be deleted while no operator runs.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
 import kopf
 
+from zerog.model.backoff import Backoff
 from zerog_operator import names
 from zerog_operator.pods import PodFacts, parse_departed, parse_pod
 from zerog_operator.reconcile import PoolLoop
@@ -24,13 +26,15 @@ CONNECT_SECONDS, REQUEST_SECONDS = 5, 15
 WATCH_SECONDS = 60
 
 
+#: Between tries to reach the API server.
+RETRY = Backoff(0.4, 3.0)
+
+
 class Forever:
     """kopf's pauses between tries; it gives up when they end, so they do not."""
 
-    def __iter__(self) -> Any:
-        yield from (0.2, 0.5, 1, 2)
-        while True:
-            yield 3
+    def __iter__(self) -> Iterator[float]:
+        return map(RETRY.pause, count(1))
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

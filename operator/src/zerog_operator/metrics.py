@@ -23,6 +23,12 @@ class Metrics:
             "zerog_desired_workers", "Workers that the last decision asks for.", _POOL,
             registry=registry,
         )  # fmt: skip
+        self.unserved = Gauge(
+            "zerog_pool_unserved_types",
+            "Job types with open jobs that no worker of the pool's queue knows.",
+            _POOL,
+            registry=registry,
+        )
         self.decisions = Counter(
             "zerog_decisions", "Decisions that changed the wanted number.", (*_POOL, "direction"),
             registry=registry,
@@ -63,6 +69,7 @@ class Metrics:
         """Drop what is said of a pool that is gone."""
         here = {"namespace": namespace, "pool": pool}
         for metric in (
-            self.queue, self.workers, self.desired, self.decisions, self.pods, self.endings,
+            self.queue, self.workers, self.desired, self.unserved, self.decisions, self.pods,
+            self.endings,
         ):  # fmt: skip
             metric.remove_by_labels(here)

@@ -128,6 +128,9 @@ class Observation:
     workers: Workers | Unknown
     #: Set while the last attempt to create a pod was refused, or none may be made.
     refusal: Refusal | None = None
+    #: Job types with open jobs that no worker of the queue knows. None: unknown. It decides
+    #: nothing: another worker of the same image would not know them either.
+    unserved: tuple[str, ...] | None = None
 
 
 class LimitedBy(StrEnum):
@@ -157,8 +160,6 @@ class Rates:
     job_seconds: float = 0.0
     #: False: `job_seconds` is the pool's `expectedJobSeconds`.
     job_seconds_measured: bool = False
-    #: How long the job that waits longest has been ready, as far as it was seen.
-    oldest_wait_seconds: float = 0.0
     #: From a pod's creation to its readiness, measured or believed.
     pod_start_seconds: float = 0.0
 

@@ -50,7 +50,6 @@ def measure(
         departures_per_second=departures,
         job_seconds=job_time.seconds,
         job_seconds_measured=job_time.jobs > 0,
-        oldest_wait_seconds=max((age for age, _ in waiting_ages(history, now)), default=0.0),
         pod_start_seconds=pod_start_seconds,
     )
 

@@ -154,7 +154,8 @@ class PoolLoop:
     async def _observe(self, spec: PoolSpec, facts: list[PodFacts], now: float) -> Observation:
         key = names.retire_key(self.identity.namespace, self.identity.name)
         queue = await self._world.tubes.read(spec.queue, key)
-        return Observation(queue, self._world.workers_of(facts, now), self._refusal)
+        unserved = self._world.board.unserved(spec.queue)
+        return Observation(queue, self._world.workers_of(facts, now), self._refusal, unserved)
 
     async def _check_image(self, spec: PoolSpec, facts: list[PodFacts], now: float) -> None:
         template = spec.template_hash
@@ -205,6 +206,8 @@ class PoolLoop:
                 self._set(metrics.queue, getattr(queue, state), state)
             if decision.create and isinstance(observation.workers, Workers):
                 metrics.reaction.observe(max(0.0, time.time() - queue.time))
+        if observation.unserved is not None:
+            self._set(metrics.unserved, len(observation.unserved))
         if isinstance(observation.workers, Workers):
             counts = Counter(pod.state for pod in observation.workers.pods)
             for worker_state in WorkerState:

@@ -1,20 +1,21 @@
 """Write why a worker died into the records of the jobs that it ran.
 
-By compare-and-swap like everybody else; a record that moved is read again. Without a datastore in
-the settings nothing is written, and the Event tells.
+The ledger writes it, as every change of a job. Without a datastore in the settings nothing is
+written, and the Event tells.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from zerog.model.errors import DatastoreError, RevisionConflictError
-from zerog.model.explain import Death, explain
-from zerog.model.record import Cause, State, from_document, to_document
-from zerog.store import open_datastore
-from zerog.store.port import Datastore, JobFilter, Stored
+from zerog.ledger.jobs import Jobs
+from zerog.ledger.stats import Stats
+from zerog.model.errors import DatastoreError, JobError, UnreadableDocumentError
+from zerog.model.events import WorkerDied
+from zerog.model.record import Cause, State
+from zerog.store.port import Datastore, Document, JobFilter
 from zerog_operator.pods import Ending
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ PAGE = 500
 RUNNING_PAGES = 40
 #: … and the newest of those that somebody else has put back already.
 WAITING_PAGES = 1
-TRIES = 5
 #: A lost node's jobs are taken over when beanstalkd has missed them for a minute, or later.
 REMEMBERED_SECONDS = 600.0
 YOUNG_SECONDS = 90.0
@@ -35,13 +35,14 @@ INTERRUPTIONS = frozenset({"Evicted", "Preempted", "NodeLost", "Deleted"})
 
 
 class Records:
-    """Jobs' records in the datastore, if there is one."""
+    """Jobs' records in the datastore, if there is one to open."""
 
-    def __init__(self, url: str | None) -> None:
-        self._url = url
-        self._store: Datastore | None = None
+    def __init__(self, open_store: Callable[[], Awaitable[Datastore]] | None) -> None:
+        self._open_store = open_store
+        self._jobs: Jobs | None = None
+        self._opening = asyncio.Lock()
         #: By worker: deaths that are in no record yet, and until when they are remembered.
-        self._open: dict[str, tuple[Death, float]] = {}
+        self._open: dict[str, tuple[WorkerDied, float]] = {}
 
     async def note_death(self, worker: str, cause: str, ending: Ending) -> int:
         """Write the cause where the worker ran a job; return in how many records.
@@ -49,11 +50,12 @@ class Records:
         A death that is in no record is remembered for a while: while nobody knows whether the
         process is gone, only a job that somebody else has taken over is explained.
         """
-        if self._url is None:
+        if self._open_store is None:
             return 0
         # The kubelet's times are whole seconds.
         died = time.time() if ending.time is None else ending.time + 1
-        death = Death(
+        death = WorkerDied(
+            worker,
             datetime.fromtimestamp(died, UTC),
             _cause(cause),
             f"{cause}: {ending.message}",
@@ -84,16 +86,20 @@ class Records:
 
     async def close(self) -> None:
         """Close the datastore."""
-        if self._store is not None:
-            await self._store.close()
+        if self._jobs is not None:
+            await self._jobs.store.close()
 
-    async def _note_in_all(self, deaths: Mapping[str, Death]) -> int:
-        assert self._url is not None
+    async def _note_in_all(self, deaths: Mapping[str, WorkerDied]) -> int:
+        assert self._open_store is not None
         try:
-            if self._store is None:
-                self._store = await open_datastore(self._url)
+            async with self._opening:
+                if self._jobs is None:
+                    store = await self._open_store()
+                    self._jobs = Jobs(store, Stats(store))
             noted = await self._note_in((State.RUNNING,), RUNNING_PAGES, deaths)
             noted += await self._note_in((State.QUEUED, State.WAITING), WAITING_PAGES, deaths)
+            await self._jobs.leftovers.flush()
+            await self._jobs.stats.flush()
         except DatastoreError as error:
             log.warning("deaths of %s are in no record yet: %s", ", ".join(deaths), error)
             return 0
@@ -104,16 +110,16 @@ class Records:
         return noted
 
     async def _note_in(
-        self, states: Sequence[State], pages: int, deaths: Mapping[str, Death]
+        self, states: Sequence[State], pages: int, deaths: Mapping[str, WorkerDied]
     ) -> int:
-        assert self._store is not None
+        assert self._jobs is not None
         noted, cursor = 0, None
         for _ in range(pages):
-            page = await self._store.list_jobs(JobFilter(states=states), limit=PAGE, cursor=cursor)
+            chosen = JobFilter(states=states)
+            page = await self._jobs.store.list_jobs(chosen, limit=PAGE, cursor=cursor)
             for stored in page.jobs:
-                attempts = from_document(stored.document).attempts
-                for worker in {attempt.worker.name for attempt in attempts} & deaths.keys():
-                    if await self._note(stored, worker, deaths[worker]):
+                for worker in _workers(stored.document) & deaths.keys():
+                    if await self._note(str(stored.document["uuid"]), deaths[worker]):
                         noted += 1
                         self._open.pop(worker, None)
             cursor = page.cursor
@@ -121,25 +127,22 @@ class Records:
                 break
         return noted
 
-    async def _note(self, stored: Stored, worker: str, death: Death) -> bool:
-        assert self._store is not None
-        found: Stored | None = stored
-        for _ in range(TRIES):
-            if found is None:
-                return False
-            record = from_document(found.document)
-            told = explain(record, worker, death, datetime.now(UTC))
-            if told is None:
-                return False
-            try:
-                await self._store.replace(
-                    "jobs", record.uuid, to_document(told), found.revision, durable=told.is_finished
-                )
-            except RevisionConflictError:
-                found = await self._store.get("jobs", record.uuid)
-                continue
-            return True
-        return False
+    async def _note(self, uuid: str, death: WorkerDied) -> bool:
+        assert self._jobs is not None
+        try:
+            applied = await self._jobs.apply(uuid, death)
+        except (JobError, UnreadableDocumentError) as error:
+            log.warning("job %s: %s", uuid, error)
+            return False
+        return applied.record is not applied.before
+
+
+def _workers(document: Document) -> set[str]:
+    """Return who ran a job; nobody if its record cannot be read."""
+    try:
+        return {attempt["worker"]["name"] for attempt in document.get("attempts", [])}
+    except (KeyError, TypeError):
+        return set()
 
 
 def _cause(cause: str) -> Cause:

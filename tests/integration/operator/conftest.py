@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from tests.beanstalkd import Beanstalkd
 from tests.cluster.apply import apply
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.interface import Cluster
@@ -28,7 +29,6 @@ from tests.ports import free_port
 
 from zerog.model.names import retire_tube_name, tube_name
 from zerog.queue import connect_queue
-from zerog.queue.beanstalk.server import LocalBeanstalkd
 from zerog.queue.port import QueueConnection, TubeStats
 from zerog_operator import names
 
@@ -98,7 +98,7 @@ class Stage:
 
     def __init__(self, cluster: ControlPlane, namespace: str, folder: Path) -> None:
         self.cluster, self.namespace, self.folder = cluster, namespace, folder
-        self.beanstalkd = LocalBeanstalkd(port=free_port())
+        self.beanstalkd = Beanstalkd()
         self.operators: list[subprocess.Popen[bytes]] = []
         self.ports: list[int] = []
         #: Other `zerog` processes.

@@ -10,15 +10,14 @@ import yaml
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
 
-from zerog.model import life
+from zerog.ledger.codec import read_record, write_record
+from zerog.model import events, life
 from zerog.model.record import (
     Cause,
     JobRecord,
     State,
     WorkerIdentity,
-    from_document,
     new_job_id,
-    to_document,
 )
 from zerog.store import open_datastore
 
@@ -173,11 +172,11 @@ def test_the_cause_of_a_death_is_written_into_the_jobs_record(stage: Stage, tmp_
     now = datetime.now(UTC)
     record = JobRecord(new_job_id(), "Noop", "media", now, now)
     worker = WorkerIdentity(pod["metadata"]["name"])
-    claimed = life.step(record, life.Claimed(worker, 1), now).record
+    claimed = life.step(record, events.Claimed(worker, 1), now).record
 
     async def insert() -> None:
         opened = await open_datastore(store)
-        await opened.insert("jobs", claimed.uuid, to_document(claimed))
+        await opened.insert("jobs", claimed.uuid, write_record(claimed))
         await opened.close()
 
     async def read() -> JobRecord:
@@ -185,7 +184,7 @@ def test_the_cause_of_a_death_is_written_into_the_jobs_record(stage: Stage, tmp_
         stored = await opened.get("jobs", claimed.uuid)
         await opened.close()
         assert stored is not None
-        return from_document(stored.document)
+        return read_record(stored.document)
 
     asyncio.run(insert())
     finished = (now + timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -196,7 +195,7 @@ def test_the_cause_of_a_death_is_written_into_the_jobs_record(stage: Stage, tmp_
     stage.play(pod, {"phase": "Running", "containerStatuses": [container]})
 
     wait_until(
-        lambda: asyncio.run(read()).state is State.QUEUED, DEADLINE_SECONDS, "the cause is written"
+        lambda: asyncio.run(read()).state is State.WAITING, DEADLINE_SECONDS, "the cause is written"
     )
     told = asyncio.run(read())
     assert told.attempts[0].cause is Cause.OUT_OF_MEMORY

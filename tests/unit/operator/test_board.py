@@ -1,10 +1,14 @@
 """What the operator tells the web page of its pools."""
 
+import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.store.memory import MemoryDatastore
 
-from zerog.store.memory import MemoryDatastore
+from zerog.model.documents import TypeDocument, WorkerDocument, write
+from zerog_operator import board as board_module
 from zerog_operator.board import AGAIN_SECONDS, EXPIRE_SECONDS, Board
 from zerog_operator.pool import PoolSpec
 
@@ -102,3 +106,52 @@ async def test_of_an_operator_that_died_nothing_is_told_for_long(
     now[0] += EXPIRE_SECONDS + 1
 
     assert await store.scan("pools") == {}
+
+
+async def test_the_types_that_no_worker_of_a_queue_knows_are_found_while_there_are_pools(
+    store: Counting,
+) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    worker = WorkerDocument("a", ["pictures"], ["Crop"], 1, [], "running", start, start, 1)
+    await store.upsert("workers", "a", write(worker))
+    await store.upsert("types", "Scale", write(TypeDocument("Scale", "pictures", {})))
+    await store.upsert("jobs", "1", {"type": "Scale", "queue": "pictures", "state": "waiting"})
+    board = Board(None)
+
+    await board.look(store, 1000.0)
+    assert board.unserved("pictures") is None
+
+    board.show(KEY, SPEC, status())
+    await board.look(store, 1000.0)
+    assert board.unserved("pictures") == ("Scale",)
+    assert board.unserved("other") is None
+
+
+async def test_what_goes_wrong_with_one_pool_does_not_end_the_loop(
+    store: Counting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = asyncio.Event()
+
+    class Broken(Counting):
+        async def upsert(self, *arguments: Any, **options: Any) -> str:
+            if not self.writes:
+                self.writes += 1
+                raise KeyError("a fault of our own")
+            shown.set()
+            return await super().upsert(*arguments, **options)
+
+    async def open_store() -> Broken:
+        return broken
+
+    broken = Broken()
+    monkeypatch.setattr(board_module, "WRITE_SECONDS", 0.0)
+    board = Board(open_store)
+    board.show(KEY, SPEC, status())
+    running = asyncio.create_task(board.run())
+
+    await shown.wait()
+
+    assert not running.done()
+    assert "a fault of our own" in caplog.text
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

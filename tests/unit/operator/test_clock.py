@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zerog_operator.clock import JUMP_SECONDS, Moment, jump_between, move
 from zerog_operator.conditions import build_status
-from zerog_operator.creation import MAX_BACKOFF_SECONDS
+from zerog_operator.creation import BACKOFF
 from zerog_operator.model import (
     Decision,
     Observation,
@@ -79,7 +79,7 @@ def test_a_jump_back_does_not_let_creation_wait_for_the_old_time() -> None:
 
     pool.look(jump=-HOUR, refusal=refused, ready=1)
 
-    looks = [pool.look(5, refusal=refused, ready=1) for _ in range(int(MAX_BACKOFF_SECONDS / 5))]
+    looks = [pool.look(5, refusal=refused, ready=1) for _ in range(int(BACKOFF.max_seconds / 5))]
     assert sum(decision.create for decision in looks) > 0
 
 

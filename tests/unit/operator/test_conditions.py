@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from zerog_operator.conditions import FIGURES_SECONDS, IDLE_FIGURES_SECONDS, build_status
+from zerog_operator.conditions import (
+    FIGURES_SECONDS,
+    IDLE_FIGURES_SECONDS,
+    MAX_NAMED,
+    build_status,
+    transitions,
+)
 from zerog_operator.model import (
     Decision,
     LimitedBy,
@@ -27,9 +33,10 @@ def status(
     decision: Decision | None = None,
     now: float = NOW,
     refusal: Refusal | None = None,
+    unserved: tuple[str, ...] | None = None,
     **queue: Any,
 ) -> dict[str, Any]:
-    observation = Observation(QueueReading(time=now, **queue), Workers(), refusal)
+    observation = Observation(QueueReading(time=now, **queue), Workers(), refusal, unserved)
     decided = decision or Decision(0, "nothing to do")
     return build_status(SPEC, observation, decided, before, identity=("media", 1), now=now)
 
@@ -86,3 +93,47 @@ def test_a_refusal_is_told_in_the_servers_own_words_and_is_gone_with_it() -> Non
 
     assert condition(refused, "Ready")["message"] == "exceeded quota: none"
     assert condition(status(refused), "Ready")["status"] == "True"
+
+
+def test_types_that_no_worker_knows_are_named_with_what_to_do_and_leave_the_pool_ready() -> None:
+    found = status({}, unserved=("Send", "Sort"))
+
+    served = condition(found, "TypesServed")
+    assert (served["status"], served["reason"]) == ("False", "TypesUnserved")
+    assert "Send, Sort: start workers from an image that does, or cancel" in served["message"]
+    assert condition(found, "Ready")["status"] == "True"
+    assert served in transitions({}, found)
+
+
+def test_of_very_many_unserved_types_some_are_named_and_the_rest_is_counted() -> None:
+    unserved = tuple(f"Type{number}" for number in range(MAX_NAMED + 5))
+
+    message = condition(status({}, unserved=unserved), "TypesServed")["message"]
+
+    assert "Type0, Type1" in message
+    assert f"Type{MAX_NAMED - 1} and 5 more: " in message
+
+
+@pytest.mark.parametrize("unserved", [("Send",), ()])
+def test_while_the_unserved_types_are_unknown_their_condition_stays(
+    unserved: tuple[str, ...],
+) -> None:
+    before = status({}, unserved=unserved)
+
+    after = status(before, now=NOW + 1)
+
+    assert condition(after, "TypesServed") == condition(before, "TypesServed")
+    assert transitions(before, after) == []
+
+
+def test_where_the_unserved_types_were_never_known_there_is_no_condition() -> None:
+    assert "TypesServed" not in {item["type"] for item in status({})["conditions"]}
+
+
+def test_types_that_are_served_again_are_told_as_a_transition() -> None:
+    before = status({}, unserved=("Send",))
+
+    after = status(before, now=NOW + 1, unserved=())
+
+    (item,) = transitions(before, after)
+    assert (item["type"], item["status"]) == ("TypesServed", "True")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from zerog_operator.creation import BURST, FIRST_BACKOFF_SECONDS, PER_SECOND
+from zerog_operator.creation import BACKOFF, BURST, PER_SECOND
 from zerog_operator.model import (
     Decision,
     LimitedBy,
@@ -203,7 +203,7 @@ def test_pods_that_do_not_come_are_tried_one_at_a_time_at_growing_intervals() ->
 
     assert len(pool.pods) == 5
     assert len(made_at) <= 6
-    assert pauses[0] >= FIRST_BACKOFF_SECONDS
+    assert pauses[0] >= BACKOFF.first_seconds
     assert all(later > sooner for sooner, later in zip(pauses, pauses[1:], strict=False))
 
 

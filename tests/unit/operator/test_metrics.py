@@ -6,6 +6,7 @@ from zerog_operator.metrics import Metrics
 def test_nothing_is_said_any_more_of_a_pool_that_is_gone() -> None:
     metrics = Metrics()
     metrics.desired.labels("a", "media").set(3)
+    metrics.unserved.labels("a", "media").set(1)
     metrics.queue.labels("a", "media", "ready").set(3)
     metrics.queue.labels("b", "media", "ready").set(4)
 

@@ -14,11 +14,10 @@ from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
 from zerog.cli.parser import Parser, number
 from zerog.cli.words import counted, say
-from zerog.settings import DEFAULT_QUEUE, environment
+from zerog.settings import DEFAULT_QUEUE, PlaceSettings, environment, load
 from zerog_operator.simulation import options as arguments
 from zerog_operator.simulation.cluster import ClusterSettings
-from zerog_operator.simulation.comparison import Comparison, compare
-from zerog_operator.simulation.comparison import Progress as Report
+from zerog_operator.simulation.comparison import Comparison, ReportProgress, compare
 from zerog_operator.simulation.generate import SEED, generate
 from zerog_operator.simulation.plot import check_plot, draw
 from zerog_operator.simulation.record import Recording, record, to_trace
@@ -78,7 +77,7 @@ def _show(comparison: Comparison) -> None:
 
 
 def _record(options: argparse.Namespace) -> int:
-    address = options.queue_address or environment().get("ZEROG_QUEUE") or DEFAULT_QUEUE
+    address = load(PlaceSettings, environment(), queue=options.queue_address).queue
     with _bar() as report:
 
         def progress(part: float, recording: Recording) -> None:
@@ -165,7 +164,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Report]:
+def _bar() -> Iterator[ReportProgress]:
     """Show a bar while something long goes on, on a terminal only."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())

@@ -26,7 +26,7 @@ NEAR = 1.05
 MORE_WARM = 1.25
 TUNED = "KEDA+HPA, tuned to ZeroG's p95"
 
-Progress = Callable[[str, float], None]
+ReportProgress = Callable[[str, float], None]
 Policy = Callable[[SimulatedCluster], float]
 
 
@@ -57,7 +57,7 @@ def compare(
     settings: ClusterSettings,
     *,
     keda_value: float,
-    progress: Progress = lambda *_: None,
+    progress: ReportProgress = lambda *_: None,
 ) -> Comparison:
     """Simulate all policies. `ConfigError` if one of them never finishes the jobs."""
 

@@ -11,11 +11,11 @@ from math import cos, exp, pi
 from random import Random
 
 from zerog.model.errors import ConfigError
+from zerog.model.limits import DAY_SECONDS
 from zerog_operator.simulation.trace import SHIPPED, Arrivals, Trace
 
 #: The seed of the shipped traces.
 SEED = 1
-DAY_SECONDS = 86400.0
 
 Rate = Callable[[float], float]
 Length = Callable[[Random], float]

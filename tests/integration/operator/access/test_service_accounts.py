@@ -13,8 +13,8 @@ from tests.cluster.process import wait_until
 from tests.integration.api.serving import job_type, serving
 
 from zerog.client import ApiError, Client
-from zerog.settings import ApiSettings
 from zerog_api.auth.kubernetes import NO_SECONDS, YES_SECONDS
+from zerog_api.settings import ApiSettings
 
 TYPES = [job_type("Mail", "mail"), job_type("Media", "media")]
 AUDIENCE = "zerog"

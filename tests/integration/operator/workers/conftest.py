@@ -20,7 +20,7 @@ from tests.ports import free_port
 
 from zerog.client import Client
 from zerog.model.names import tube_name
-from zerog.worker.slot import NOT_BEGUN
+from zerog.worker.endings import NOT_BEGUN
 
 from ...path.conftest import JOBS
 from ..conftest import DEADLINE_SECONDS, Stage, build_pool

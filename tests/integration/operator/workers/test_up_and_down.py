@@ -1,6 +1,6 @@
 """Real workers up, down and replaced, with the operator killed at random.
 
-`ZEROG_TEST_CYCLES` sets how often; a few by default. Every job leaves a line in a file, so that a
+`TEST_CYCLES` sets how often; a few by default. Every job leaves a line in a file, so that a
 job that ran twice to completion is seen. Many cycles need `--timeout=0`.
 """
 
@@ -13,7 +13,7 @@ from tests.cluster.process import wait_until
 from ..conftest import DEADLINE_SECONDS
 from .conftest import POOL, Works
 
-CYCLES = int(os.environ.get("ZEROG_TEST_CYCLES", "5"))
+CYCLES = int(os.environ.get("TEST_CYCLES", "5"))
 #: Between two kills of the operator, on average.
 CYCLES_PER_KILL = 3
 #: How long jobs take, in seconds, and how often.
