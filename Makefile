@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 SOURCES := jobrunner/src api/src operator/src
 # What decides over jobs is pure, and every branch of it is tested.
-PURE := --cov=zerog.model.life --cov=zerog.model.record --cov=zerog.model.explain
+PURE := $(foreach module,life record events limits backoff,--cov=zerog.model.$(module))
 # Tests that need a Kubernetes.
 ON_CLUSTER := tests/integration/operator tests/chart/cluster
 # Tests that need a browser. Its driver keeps an event loop: they run in processes of their own.
@@ -77,7 +77,7 @@ lock: ## Resolve dependencies anew into the lock files
 .PHONY: test-unit
 test-unit: setup ## Tests that need nothing but Python
 	@$(PY) -m pytest -q tests/unit -n 2
-	@$(PY) -m pytest -q tests/unit/jobrunner/model/test_life_machine.py tests/unit/jobrunner/model/test_life_table.py tests/unit/jobrunner/model/test_explain.py $(PURE) \
+	@$(PY) -m pytest -q tests/unit/jobrunner/model $(PURE) \
 		--cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 .PHONY: test-integration
@@ -116,6 +116,14 @@ test-kind: setup ## The same tests on kind, where docker can start one
 	@bash hack/images.sh
 	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster tests/e2e $(wildcard $(ON_CLUSTER))
 
+.PHONY: chaos
+chaos: setup ## Break a real system at random, check every job (SEED, MINUTES)
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+.PHONY: power
+power: setup ## Cut the power at random, check what was answered (SEED, CUTS; needs gcc)
+	@$(PY) -m tests.chaos.power $(if $(SEED),--seed $(SEED)) $(if $(CUTS),--cuts $(CUTS))
+
 .PHONY: bench
 bench: ## Measure ZeroG and its peers side by side
 	@bash hack/bench.sh
@@ -128,10 +136,12 @@ clean: ## Remove everything that was built or installed here
 .PHONY: generate
 generate: cluster-binaries ## Make anew what is made of other files
 	@$(PY) -m hack.chart
+	@$(PY) hack/client.py
 
 .PHONY: verify
 verify: cluster-binaries ## Check that what is made of other files is up to date
 	@$(PY) -m hack.chart --check
+	@$(PY) hack/client.py --check
 	@if command -v npm >/dev/null; then bash hack/web.sh check; fi
 
 ##@ Release

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import greenstalk
 import pytest
+from tests.beanstalkd import Beanstalkd
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import new_scope
 from tests.ports import free_port
 
 from zerog.client import Client
-from zerog.queue.beanstalk.server import LocalBeanstalkd
 
 T = TypeVar("T")
 JOBS = Path(__file__).with_name("jobs_for_tests.py")
@@ -50,9 +50,7 @@ class System:
         if couchbase is not None:
             self.store = couchbase.url(new_scope(couchbase))
             self.store_env = {"ZEROG_COUCHBASE_PASSWORD": couchbase.password}
-        self.beanstalkd = LocalBeanstalkd(
-            port=free_port(), binlog=folder / "binlog", fsync_milliseconds=0
-        )
+        self.beanstalkd = Beanstalkd(binlog=folder / "binlog")
         self.port = free_port()
         self.client = Client(f"http://127.0.0.1:{self.port}", retry_seconds=DEADLINE_SECONDS)
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -100,9 +98,11 @@ class System:
             return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5).is_success
         return False
 
-    def start_worker(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, *arguments: str, jobs: Path = JOBS, **env: str
+    ) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it has registered its types."""
-        process = self.start("worker", str(JOBS), *arguments, **env)
+        process = self.start("worker", str(jobs), *arguments, **env)
         until(
             lambda: process.pid in [worker["pid"] for worker in self.client.workers()],
             what="the worker is there",
@@ -187,6 +187,15 @@ def shared(
     with running_system(System(tmp_path_factory.mktemp("shared"), server)) as made:
         made.start_worker("--slots", "2", ZEROG_CANCEL_GRACE_SECONDS="0.5",
                           ZEROG_KILL_GRACE_SECONDS="0.5")  # fmt: skip
+        yield made
+
+
+@pytest.fixture(scope="module")
+def one_slot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system whose worker runs one job at a time: `Does`, of which a test writes the body."""
+    with running_system(System(tmp_path_factory.mktemp("one"))) as made:
+        made.start_worker(jobs=JOBS.with_name("jobs_of_authors.py"),
+                          ZEROG_CANCEL_GRACE_SECONDS="5")  # fmt: skip
         yield made
 
 

@@ -1,6 +1,7 @@
 """Job types that the tests of the job path run: well-behaved ones and all kinds of bad ones."""
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -302,3 +303,18 @@ class Tough(zerog.Job):
             time.sleep(self.seconds / 10)
             ctx.info(f"step {step}")
         return self.value
+
+
+class Chatty(zerog.Job):
+    """Write to standard output and error in every way."""
+
+    class Options:
+        max_errors = 1
+
+    def run(self, ctx: zerog.Context) -> None:
+        for _ in range(100):
+            print("output " * 100)
+            print("error " * 100, file=sys.stderr, flush=True)
+            logging.getLogger("chatty").warning("log %s", "x" * 500)
+        sys.stdout.flush()
+        ctx.info("printed")

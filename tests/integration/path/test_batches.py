@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from zerog.worker.slot import NOT_BEGUN
+from zerog.worker.endings import NOT_BEGUN
 
 from .conftest import DEADLINE_SECONDS, System, on_both_stores
 

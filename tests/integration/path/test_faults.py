@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from zerog.client import ApiError, Client
+from zerog.ledger.repair import FULL_CHECK_SECONDS
 from zerog.queue.port import TTR_SECONDS
-from zerog.worker.slot import TOUCH_SECONDS
+from zerog.worker.reservations import TOUCH_SECONDS
 
 from .conftest import DEADLINE_SECONDS, System, on_both_stores, until
 
@@ -172,6 +173,26 @@ def test_a_restarted_queue_loses_no_job(system: System, tmp_path: Path, keep_bin
     # The worker lost its reservation and not its life: nobody took the job from it.
     assert runs(tmp_path / "runs") == [f"{running} 1"]
     assert system.causes(running) == ["succeeded"]
+
+
+def test_a_young_delayed_job_survives_the_loss_of_the_queues_disk(system: System) -> None:
+    """The id of its entry on the lost server is noted after the loss. Cancelled and deleted jobs
+    leave no entries that make up for it in counts."""
+    system.start_worker()
+    gone = [system.client.submit("Echo", {"value": n}, delay=3600) for n in range(2)]
+    for uuid in gone:
+        system.client.cancel(uuid)
+        system.client.delete(uuid)
+
+    young = [system.client.submit("Echo", {"value": n}, delay=3) for n in range(3)]
+    system.beanstalkd.kill()
+    for file in (system.folder / "binlog").iterdir():
+        file.unlink()
+    system.beanstalkd.start()
+
+    # Sooner than by the pass over all jobs that comes every five minutes.
+    assert FULL_CHECK_SECONDS > DEADLINE_SECONDS
+    assert [system.client.result(uuid, DEADLINE_SECONDS) for uuid in young] == [0, 1, 2]
 
 
 def test_a_store_that_is_away_is_answered_with_503_and_loses_nothing(system: System) -> None:

@@ -216,20 +216,23 @@ def test_large_parameters_and_data_have_documents_of_their_own(shared: System) -
 
 
 @pytest.mark.parametrize("size", [-1, 20 * 1024 * 1024])
-def test_output_that_cannot_be_kept_is_an_error_that_says_so(shared: System, size: int) -> None:
+def test_output_that_cannot_be_kept_fails_the_job_once_and_says_so(
+    shared: System, size: int
+) -> None:
     uuid = shared.client.submit("Big", {"size": size})
 
-    until(lambda: shared.client.info(uuid)["errors"])
-    assert "cannot be kept" in shared.client.info(uuid)["errors"][0]["message"]
-    shared.client.cancel(uuid)
+    assert shared.client.wait(uuid, DEADLINE_SECONDS)["resultCode"] == 500
+    info = shared.client.info(uuid)
+    assert "cannot be kept" in info["errors"][0]["message"]
+    assert info["attempt"] == 1
 
 
-def test_output_that_nests_too_deeply_is_an_error_and_not_a_crash(shared: System) -> None:
+def test_output_that_nests_too_deeply_fails_the_job_and_is_no_crash(shared: System) -> None:
     uuid = shared.client.submit("Deep", {"depth": 199})
 
-    until(lambda: shared.causes(uuid) == ["error"])
+    assert shared.client.wait(uuid, DEADLINE_SECONDS)["state"] == "failed"
+    assert shared.causes(uuid) == ["finished"]
     assert "cannot be kept" in shared.client.info(uuid)["errors"][0]["message"]
-    shared.client.cancel(uuid)
     assert shared.client.result(shared.client.submit("Deep", {"depth": 150}), DEADLINE_SECONDS)
 
 
