@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+from tests.beanstalkd import Beanstalkd
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import new_scope
 
 from zerog.client import Client
-from zerog.queue.beanstalk.server import LocalBeanstalkd, free_port
+from zerog.queue.beanstalk.server import free_port
 
 JOBS_MODULE = Path(__file__).with_name("noop.py")
 DELAYS_SECONDS = (0.0, 0.0002, 0.001)
@@ -74,7 +75,7 @@ class Setup:
 def zerog_on(store: str, more: Mapping[str, str], folder: Path) -> Iterator[Setup]:
     """Run beanstalkd and API on a store; the workers come later."""
     folder.mkdir()
-    beanstalkd = LocalBeanstalkd(binlog=folder / "binlog", fsync_milliseconds=0)
+    beanstalkd = Beanstalkd(binlog=folder / "binlog")
     beanstalkd.start()
     port = free_port()
     url = f"http://127.0.0.1:{port}"

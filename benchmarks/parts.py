@@ -15,7 +15,8 @@ from typing import Any
 import uvloop
 
 from benchmarks.noop import Noop
-from zerog.child.handle import Child, Nursery
+from zerog.child.handle import ChildHandle, NurseryHandle
+from zerog.child.protocol import EndFrame, RunFrame, run_name
 from zerog.model.record import new_job_id
 from zerog.store.sqlite.store import SqliteDatastore
 from zerog.testing import run
@@ -28,18 +29,16 @@ WRITES = 2000
 DOCUMENT: dict[str, Any] = {"state": "queued", "type": "Noop", "text": "x" * 600}
 
 
-async def in_child(child: Child, number: int) -> None:
+async def in_child(child: ChildHandle, number: int) -> None:
     """Run one job in the child, as a slot does."""
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    child.on_frame = lambda frame: ended.set_result(None) if frame["op"] == "outcome" else None
-    child.send(
-        {"op": "run", "uuid": new_job_id(), "type": "Noop", "parameters": {"n": number},
-         "attempt": 1, "state": None, "deadline": None, "cancelled": False}
-    )  # fmt: skip
+    child.on_frame = lambda frame: ended.set_result(None) if isinstance(frame, EndFrame) else None
+    uuid = new_job_id()
+    child.send(RunFrame(run_name(uuid, 1), uuid, 1, "Noop", {"n": number}))
     await ended
 
 
-async def isolation_microseconds(nursery: Nursery) -> tuple[float, float]:
+async def isolation_microseconds(nursery: NurseryHandle) -> tuple[float, float]:
     """Return what a no-op job takes in this process, and in a child."""
     child = await nursery.fork()
     started = time.perf_counter()
@@ -54,7 +53,7 @@ async def isolation_microseconds(nursery: Nursery) -> tuple[float, float]:
     return direct / JOBS * 1e6, isolated / JOBS * 1e6
 
 
-async def fork_milliseconds(nursery: Nursery) -> float:
+async def fork_milliseconds(nursery: NurseryHandle) -> float:
     """Return the time until a child of the nursery has run its first job."""
     started = time.perf_counter()
     for number in range(STARTS):
@@ -104,7 +103,7 @@ async def median(measure: Callable[[], Awaitable[float]]) -> float:
 
 async def measure_all() -> None:
     """Measure everything and print it."""
-    nursery = await Nursery.start([str(Path(__file__).with_name("noop.py"))])
+    nursery = await NurseryHandle.start([str(Path(__file__).with_name("noop.py"))])
     try:
         pairs = [await isolation_microseconds(nursery) for _ in range(ROUNDS)]
         direct, isolated = [statistics.median(values) for values in zip(*pairs, strict=True)]

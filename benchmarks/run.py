@@ -20,10 +20,11 @@ from pathlib import Path
 
 import psutil
 import uvloop
+from tests.beanstalkd import Beanstalkd
 
 from benchmarks.load import Connection, is_done, spread
 from benchmarks.report import Report
-from zerog.queue.beanstalk.server import LocalBeanstalkd, free_port
+from zerog.queue.beanstalk.server import free_port
 
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = 32
@@ -50,7 +51,7 @@ class Peer:
     get: str
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    beanstalkd: LocalBeanstalkd | None = None
+    beanstalkd: Beanstalkd | None = None
 
     def stop(self) -> None:
         """End it."""
@@ -78,7 +79,7 @@ class Peer:
 
 def start_zerog(folder: Path) -> Peer:
     """Start beanstalkd, API and one worker with two slots."""
-    beanstalkd = LocalBeanstalkd()
+    beanstalkd = Beanstalkd()
     beanstalkd.start()
     port = free_port()
     env = {

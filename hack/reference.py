@@ -6,14 +6,18 @@ prose repeats from the benchmarks (`hack/figures.py`).
 """
 
 import argparse
-import dataclasses
+import ast
 import inspect
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zerog.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -32,10 +36,11 @@ def command_line() -> str:
     """Return the page of all commands: what `--help` prints."""
     os.environ["COLUMNS"] = WIDTH
     from zerog.cli.main import build_parser
+    from zerog_api.command import build_parser as build_api_parser
     from zerog_operator.simulation.command import parsers
 
     parts = [NOTE, "# The command line\n", _help(build_parser())]
-    for parser in (*_commands(build_parser()), *parsers()):
+    for parser in (*_commands(build_parser()), build_api_parser(), *parsers()):
         level = "#" * len(parser.prog.split())
         parts += [f"{level} {parser.prog}\n", _help(parser)]
     return "\n".join(parts)
@@ -185,28 +190,36 @@ def _link(name: str | None) -> str:
     return "parameters" if name == "Parameters" else f"[{name}](#{name.lower()})"
 
 
-def settings(kind: type) -> str:
-    """Return the table of a process's settings, from its fields and the comments above them."""
-    meanings = _comments(inspect.getsource(kind))
+def settings(kind: "type[Settings]") -> str:
+    """Return the table of a process's settings, from its fields and the texts below them."""
+    from zerog.settings import CouchbaseSettings, variable_of
+
+    meanings = dict(_texts_below_fields(kind))
     rows = []
-    for field in dataclasses.fields(kind):
-        default = field.default
-        shown = "" if default in (None, ()) or default is dataclasses.MISSING else f"`{default}`"
-        rows.append((f"`ZEROG_{field.name.upper()}`", shown, meanings[field.name]))
+    # Those of Couchbase are most processes', and have a table of their own.
+    elsewhere = () if kind is CouchbaseSettings else CouchbaseSettings.model_fields
+    for name, field in kind.model_fields.items():
+        if name in elsewhere:
+            continue
+        default = int(field.default) if isinstance(field.default, bool) else field.default
+        shown = "" if default in (None, ()) else f"`{default}`"
+        rows.append((f"`{variable_of(name)}`", shown, meanings[name]))
     return _table(("Setting", "Default", "Meaning"), rows)
 
 
-def _comments(source: str) -> dict[str, str]:
-    """Return what the `#:` comments say; a field without one shares that of the field above."""
-    meanings: dict[str, str] = {}
-    comment: list[str] = []
-    fresh = False
-    for line in map(str.strip, source.splitlines()):
-        if line.startswith("#:"):
-            comment, fresh = [*(comment if fresh else []), line[2:].strip()], True
-        elif found := re.match(r"(\w+): ", line):
-            meanings[found[1]], fresh = " ".join(comment), False
-    return meanings
+def _texts_below_fields(kind: type) -> Iterator[tuple[str, str]]:
+    """Give each field of a class, or of one that it is made from, with its text.
+
+    Pydantic can do the same (`use_attribute_docstrings`), but then each start of each process
+    reads the source: a tenth of its imports.
+    """
+    for cls in (kind, *kind.__bases__):
+        (definition,) = ast.parse(inspect.getsource(cls)).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, text in pairwise(definition.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(words))):
+                    yield name, " ".join(words.split())
 
 
 def metrics(registry: Any) -> str:
@@ -228,7 +241,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def tables() -> dict[str, dict[str, str]]:
     """Return the made tables of each page, by name."""
-    from zerog.settings import ApiSettings, ClientSettings, CouchbaseSettings, WorkerSettings
+    from zerog.settings import ClientSettings, CouchbaseSettings, PlaceSettings, WorkerSettings
+    from zerog_api.settings import ApiSettings
     from zerog_api.system import Metrics as ApiMetrics
     from zerog_operator.metrics import Metrics as OperatorMetrics
     from zerog_operator.settings import OperatorSettings
@@ -239,6 +253,7 @@ def tables() -> dict[str, dict[str, str]]:
             "worker": settings(WorkerSettings),
             "api": settings(ApiSettings),
             "client": settings(ClientSettings),
+            "places": settings(PlaceSettings),
             "couchbase": settings(CouchbaseSettings),
             "operator": settings(OperatorSettings),
         },

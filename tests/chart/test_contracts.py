@@ -10,7 +10,9 @@ from tests.chart.helm import CHART, Object, render
 from tests.chart.variants import DEVELOPMENT, EXTRAS, VARIANTS
 
 from zerog.cli.main import build_parser
-from zerog.settings import ApiSettings, ClientSettings, WorkerSettings, load
+from zerog.settings import ClientSettings, PlaceSettings, Settings, WorkerSettings, load
+from zerog_api.command import build_parser as build_api_parser
+from zerog_api.settings import ApiSettings
 from zerog_api.system import Metrics as ApiMetrics
 from zerog_operator.defaults import join_defaults, parse_defaults
 from zerog_operator.metrics import Metrics as OperatorMetrics
@@ -21,10 +23,10 @@ from zerog_operator.settings import OperatorSettings
 #: Variables that name files of Secrets and ConfigMaps.
 MOUNTED = {"ZEROG_WORKER_DEFAULTS_FILE", "ZEROG_COUCHBASE_PASSWORD_FILE", "ZEROG_TOKEN_FILE"}
 _METRIC = re.compile(r"\bzerog_[a-z_]+")
-SETTINGS: dict[str, type] = {
+SETTINGS: dict[str, type[Settings]] = {
     "zerog-api": ApiSettings,
     "zerog-operator": OperatorSettings,
-    "zerog-init-1": ApiSettings,
+    "zerog-init-1": PlaceSettings,
     "zerog-selftest": ClientSettings,
 }
 
@@ -52,7 +54,10 @@ def test_every_command_is_one_that_there_is(variant: str) -> None:
         for container in spec["containers"]:
             program, *arguments = container.get("command", [""])
             if program == "zerog":
-                build_parser().parse_args(arguments)
+                if arguments[0] == "api":
+                    build_api_parser().parse_args(arguments[1:])
+                else:
+                    build_parser().parse_args(arguments)
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))

@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.couchbase.process import CouchbaseServer
+from tests.store.opening import couchbase_settings
 
 from zerog.store.couchbase.connection import ALL_COLLECTIONS
 from zerog.store.couchbase.setup import open_setup, plan
 from zerog.store.couchbase.statements import Keyspace
 
-#: A real server: couchbase://user@host/bucket, with ZEROG_TEST_COUCHBASE_PASSWORD.
-REAL_URL = os.environ.get("ZEROG_TEST_COUCHBASE_URL", "")
+#: A real server: couchbase://user@host/bucket, with TEST_COUCHBASE_PASSWORD.
+REAL_URL = os.environ.get("TEST_COUCHBASE_URL", "")
 _SECONDS = 60.0
 
 
@@ -55,11 +56,11 @@ def configure(
 async def real_scope(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """Make the scope for tests on the real server as `zerog datastore init` does, and empty it
     in the end."""
-    monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", os.environ["ZEROG_TEST_COUCHBASE_PASSWORD"])
+    monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", os.environ["TEST_COUCHBASE_PASSWORD"])
     monkeypatch.setenv("ZEROG_COUCHBASE_LISTING", "query")
     scope = f"zerog-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     url = f"{REAL_URL.rstrip('/')}/{scope}"
-    async with open_setup(url, _SECONDS, queries=True) as setup:
+    async with open_setup(url, couchbase_settings(), _SECONDS) as setup:
         manager = setup.cluster.bucket(setup.keyspace.bucket).collections()
         async for _ in setup.initialise(replicas=0, wait_seconds=_SECONDS):
             pass

@@ -11,6 +11,7 @@ import { Badge, Empty, Title } from "./ui";
 /** More rows than a person reads; the rest is counted. */
 const MAX_WORKERS = 60;
 const MAX_RUNNING = 6;
+const MAX_TYPES = 6;
 const ALL = "";
 
 export function Overview() {
@@ -216,11 +217,18 @@ function Queues({ queues, stats }: { queues: Queue[]; stats: Stats | null }) {
 }
 
 function QueueRow({ queue, history }: { queue: Queue; history: QueueStats | undefined }) {
+  const unserved = queue.unservedTypes ?? [];
   const finished = history?.succeeded.map((value, index) => value + history.failed[index]!) ?? [];
   return (
     <tr>
       <th scope="row">
         <a href={jobsLink({ queue: queue.name })}>{queue.name}</a>
+        {unserved.length > 0 && (
+          <span class="sub">
+            no worker knows {unserved.slice(0, MAX_TYPES).join(", ")}
+            {unserved.length > MAX_TYPES && ` and ${unserved.length - MAX_TYPES} more`}
+          </span>
+        )}
       </th>
       <td class="num">{count(queue.ready)}</td>
       <td class="num">{count(queue.reserved)}</td>

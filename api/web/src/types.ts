@@ -70,6 +70,8 @@ export interface Queue {
   arrivalPerMinute: number | null;
   departurePerMinute: number | null;
   waitingSeconds: number | null;
+  /** Types with open jobs that no worker of the queue knows; null: no worker was seen yet. */
+  unservedTypes: string[] | null;
 }
 
 export interface Worker {

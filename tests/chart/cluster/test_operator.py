@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.beanstalkd import Beanstalkd
 from tests.chart.helm import CHART, ROOT, Object, render, run_helm
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
@@ -19,7 +20,6 @@ from tests.ports import free_port
 
 from zerog.model.names import tube_name
 from zerog.queue import connect_queue
-from zerog.queue.beanstalk.server import LocalBeanstalkd
 
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)
@@ -27,8 +27,8 @@ DEADLINE_SECONDS = 60.0
 
 
 @pytest.fixture
-def beanstalkd() -> Iterator[LocalBeanstalkd]:
-    server = LocalBeanstalkd(port=free_port())
+def beanstalkd() -> Iterator[Beanstalkd]:
+    server = Beanstalkd()
     server.start()
     yield server
     server.kill()
@@ -59,7 +59,7 @@ async def put_a_job(address: str, queue: str) -> None:
 def test_a_worker_of_a_sample_is_made_and_admitted(
     control_plane: ControlPlane,
     restricted: str,
-    beanstalkd: LocalBeanstalkd,
+    beanstalkd: Beanstalkd,
     tmp_path: Path,
     everywhere: bool,
 ) -> None:

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.beanstalkd import Beanstalkd
 from tests.chart.helm import Object, Rendered, render
 from tests.cluster.control_plane import ControlPlane
 from tests.ports import free_port
-
-from zerog.queue.beanstalk.server import LocalBeanstalkd
 
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)
@@ -31,7 +30,7 @@ class Machine:
     def __init__(self, plane: ControlPlane, namespace: str, folder: Path) -> None:
         self.plane, self.namespace, self.folder = plane, namespace, folder
         self.rendered: Rendered = render(namespace=namespace)
-        self.beanstalkd = LocalBeanstalkd(port=free_port())
+        self.beanstalkd = Beanstalkd()
         self.beanstalkd.start()
         self.processes: list[subprocess.Popen[bytes]] = []
         self.port = free_port()

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.couchbase.process import CouchbaseServer
+from tests.store.opening import couchbase_settings, open_datastore
 
 from zerog.model.errors import DatastoreUnavailableError
-from zerog.store import open_datastore
 from zerog.store.couchbase.setup import open_setup
 from zerog.store.port import Datastore, JobFilter
 
@@ -21,7 +21,7 @@ async def store(
 ) -> AsyncIterator[Datastore]:
     monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD", couchbase_server.password)
     url = couchbase_server.url(f"s{secrets.token_hex(4)}")
-    async with open_setup(url, SETUP_SECONDS, queries=True) as setup:
+    async with open_setup(url, couchbase_settings(), SETUP_SECONDS) as setup:
         async for _ in setup.initialise(replicas=0, wait_seconds=SETUP_SECONDS):
             pass
     opened = await open_datastore(url, deadline_seconds=DEADLINE_SECONDS)
