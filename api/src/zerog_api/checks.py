@@ -100,6 +100,22 @@ class ParameterCheck:
             if tuple(error.instance_path) in places:
                 yield error
 
+    def first_error(self, value: Any) -> Any | None:
+        """Find one of `errors`, None if there is none: quick however many there are."""
+        refused = None if self.accepts(value) else _first_error(self._lax, value)
+        if refused is None:
+            return None
+        told = _first_error(self._described, value)
+        return told if told and told.instance_path == refused.instance_path else refused
+
+
+def _first_error(validator: Any, value: Any) -> Any | None:
+    try:
+        validator.validate(value)
+    except jsonschema_rs.ValidationError as error:
+        return error
+    return None
+
 
 class _Reader:
     """Reads a schema, and makes the one to check."""

@@ -52,8 +52,10 @@ class RegisteredType:
         """Return what is wrong with parameters, one entry per fault."""
         if self.check is None or self.check.accepts(parameters):
             return []
-        errors = self.check.errors(parameters)
-        return [_fault(found, root) for found in islice(errors, 1 if only_first else MAX_FAULTS)]
+        if only_first:
+            first = self.check.first_error(parameters)
+            return [] if first is None else [_fault(first, root)]
+        return [_fault(found, root) for found in islice(self.check.errors(parameters), MAX_FAULTS)]
 
 
 def _fault(error: Any, root: str) -> Fault:

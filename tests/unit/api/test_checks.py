@@ -297,7 +297,11 @@ def test_plain_mistakes_are_found_with_their_path(change: dict[str, Any], path: 
     check = ParameterCheck(Order.model_json_schema(schema_generator=ParametersSchema))
 
     assert list(check.errors(GOOD)) == []
+    assert check.first_error(GOOD) is None
     assert [list(error.instance_path) for error in check.errors({**GOOD, **change})] == [path]
+    first = check.first_error({**GOOD, **change})
+    assert first is not None
+    assert list(first.instance_path) == path
 
 
 def test_a_missing_field_is_found() -> None:
@@ -306,6 +310,16 @@ def test_a_missing_field_is_found() -> None:
     (error,) = check.errors({"count": 1, "ids": []})
 
     assert '"start" is a required property' in str(error.message)
+
+
+def test_the_first_fault_is_one_that_the_class_finds() -> None:
+    check = ParameterCheck({"properties": {"n": {"type": "array", "items": {"type": "integer"}}}})
+
+    assert check.first_error({"n": ["1"]}) is None
+    first = check.first_error({"n": ["1", "x"]})
+
+    assert first is not None
+    assert list(first.instance_path) == ["n", 1]
 
 
 def test_of_two_fields_only_the_one_that_the_class_refuses_is_named() -> None:
