@@ -27,7 +27,7 @@ from zerog.model.errors import (
 )
 from zerog.model.names import tube_name
 from zerog.model.record import JobId, JobRecord
-from zerog.queue.port import EntryRef, Producer
+from zerog.queue.port import Producer
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class _Note(Struct, frozen=True):
 
     taken: float
     kept: Kept
-    ref: EntryRef
+    entry_id: int
 
 
 class Dispatch:
@@ -81,7 +81,7 @@ class Dispatch:
                 return True
         except JobNotFoundError:
             return False
-        return await self._note((await self._put(kept)).ref.id, kept)
+        return await self._note((await self._put(kept)).entry_id, kept)
 
     async def cancel(self, uuid: str) -> JobRecord:
         """Ask for a job's end: at once if it does not run, else as soon as it can."""
@@ -110,7 +110,7 @@ class Dispatch:
                 log.exception("entries are noted later, by repair")
 
     async def flush(self, age_seconds: float = 0.0) -> None:
-        """Note the ids that wait for this long, if store and queue answer. What is not noted when
+        """Note the ids that wait for this long, if the store can be read. What is not noted when
         the process ends is left to repair."""
         due = time.monotonic() - age_seconds
         while self._notes and self._notes[0].taken <= due:
@@ -119,15 +119,12 @@ class Dispatch:
                 notes.append(self._notes.popleft())
             try:
                 await self._write_notes(notes)
-            except (DatastoreError, QueueError) as error:
+            except DatastoreError as error:
                 log.warning("%d entries are noted later: %s", len(notes), error)
                 self._notes.extendleft(reversed(notes))
                 return
 
     async def _write_notes(self, notes: list[_Note]) -> None:
-        # An id that a lost server gave is no entry: without a note, repair puts the job back soon.
-        server = await self._producer.server_id()
-        notes = [note for note in notes if note.ref.server == server]
         found = await self.jobs.read_many([note.kept.record.uuid for note in notes])
         await asyncio.gather(
             *[self._write_note(note, found.get(note.kept.record.uuid)) for note in notes]
@@ -137,13 +134,13 @@ class Dispatch:
         uuid = note.kept.record.uuid
         try:
             if found is None:
-                self._withdraw(uuid, note.ref.id)
+                self._withdraw(uuid, note.entry_id)
             elif not isinstance(found, Kept) or found.record.attempt > note.kept.record.attempt:
                 return  # a worker has claimed the job by this entry, and looks after it
             else:
-                await self._note(note.ref.id, found)
+                await self._note(note.entry_id, found)
         except (JobError, DatastoreError) as error:
-            log.debug("entry %d of job %s is not noted: %s", note.ref.id, uuid, error)
+            log.debug("entry %d of job %s is not noted: %s", note.entry_id, uuid, error)
 
     async def _note(self, entry_id: int, known: Kept) -> bool:
         """Note an entry in its job's record; False if the job is gone.
@@ -166,7 +163,7 @@ class Dispatch:
         ref = await self._producer.put(
             tube_name(record.queue), record.uuid, priority=record.priority, delay_seconds=delay
         )
-        return _Note(time.monotonic(), kept, ref)
+        return _Note(time.monotonic(), kept, ref.id)
 
     def _withdraw(self, uuid: str, entry_id: int | None) -> None:
         """Delete the entry of a job that ended before it ran, so that it is no load any more."""
