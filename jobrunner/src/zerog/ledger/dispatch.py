@@ -13,6 +13,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -27,7 +28,7 @@ from zerog.model.errors import (
 )
 from zerog.model.names import tube_name
 from zerog.model.record import JobId, JobRecord
-from zerog.queue.port import Producer
+from zerog.queue.port import EntryRef, Producer
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,14 @@ class _Note(Struct, frozen=True):
     taken: float
     kept: Kept
     entry_id: int
+
+
+async def put_entry(producer: Producer, record: JobRecord, now: datetime) -> EntryRef:
+    """Put a job on its tube, with its priority, to be ready when the job may begin."""
+    delay = life.delay_until(record.not_before_time, now)
+    return await producer.put(
+        tube_name(record.queue), record.uuid, priority=record.priority, delay_seconds=delay
+    )
 
 
 class Dispatch:
@@ -158,11 +167,7 @@ class Dispatch:
         return True
 
     async def _put(self, kept: Kept) -> _Note:
-        record = kept.record
-        delay = life.delay_until(record.not_before_time, self.jobs.now())
-        ref = await self._producer.put(
-            tube_name(record.queue), record.uuid, priority=record.priority, delay_seconds=delay
-        )
+        ref = await put_entry(self._producer, kept.record, self.jobs.now())
         return _Note(time.monotonic(), kept, ref.id)
 
     def _withdraw(self, uuid: str, entry_id: int | None) -> None:

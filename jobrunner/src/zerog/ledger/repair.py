@@ -20,8 +20,9 @@ from datetime import UTC, datetime, timedelta
 
 from zerog.ledger import types
 from zerog.ledger.codec import read_record
+from zerog.ledger.dispatch import put_entry
 from zerog.ledger.jobs import Jobs, Kept
-from zerog.model import events, life
+from zerog.model import events
 from zerog.model.errors import (
     InvalidTubeNameError,
     JobError,
@@ -163,10 +164,7 @@ async def _put_one_back(
 ) -> None:
     record = kept.record
     uuid = record.uuid
-    delay = life.delay_until(record.not_before_time, datetime.now(UTC))
-    ref = await queue.put(
-        tube_name(record.queue), uuid, priority=record.priority, delay_seconds=delay
-    )
+    ref = await put_entry(queue, record, datetime.now(UTC))
     report.requeued.append(uuid)
     log.warning("job %s had no queue entry and was put back", uuid)
     try:
