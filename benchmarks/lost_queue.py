@@ -35,7 +35,7 @@ def new_record() -> JobRecord:
 
 
 async def measure(count: int, path: Path, server: Beanstalkd) -> None:
-    """Lose the entries of so many jobs, put them back, print what it took."""
+    """Lose the entries of `count` jobs, put them back, print what it took."""
     store = await SqliteDatastore.open(path, 5)
     jobs = Jobs(store, Stats(store))
     try:

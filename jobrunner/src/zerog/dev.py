@@ -266,7 +266,7 @@ class Dev:
 
 
 def _say(console: Console, text: Text) -> None:
-    """Write into the log. Where nobody can read it any more, all goes on."""
+    """Write to the log. If nobody can read it any more, the program continues."""
     # rich ends the process where a pipe has no reader: in the midst of what runs, that is.
     with contextlib.suppress(OSError, SystemExit):
         console.print(text, soft_wrap=True)

@@ -10,7 +10,7 @@ from zerog.store.port import Datastore
 
 
 def start(stats: Stats, queue: str, waited: float) -> None:
-    """Count the begin of a job that has waited for so long."""
+    """Count the start of a job, and how many seconds it had waited."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     queued = JobRecord(new_job_id(), "T", queue, now, now)
     then = now + timedelta(seconds=waited)

@@ -9,7 +9,7 @@ import textwrap
 def say(text: str) -> None:
     """Print a remark on standard error; on a terminal it is folded between words.
 
-    What a command does goes on where nobody can be told of it.
+    A command continues when nobody reads its output.
     """
     with contextlib.suppress(OSError):
         print(folded(text), file=sys.stderr)

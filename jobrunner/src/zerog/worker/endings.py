@@ -1,4 +1,4 @@
-"""Write how attempts ended, while the slot goes on with the next ones.
+"""Write how attempts ended, while the slot runs the next ones.
 
 Order matters: reports first, so that a finished job's log is whole; then the end, by
 compare-and-swap; then the queue entry. A store that is unavailable loses no end: it is written
@@ -159,7 +159,7 @@ class Endings:
             return await apply(claim.uuid, failed, claim.kept, patient=True, bare=bare)
 
     async def _leave(self, queue: QueueConnection, claim: Claim) -> None:
-        """Leave the entry of a job that another worker has to whoever looks at it next."""
+        """Give back the entry of a job that another worker has; the next worker looks at it."""
         delay, priority = LOOK_AGAIN_SECONDS, claim.record.priority
         await self._settle(queue, claim, events.Release(delay, priority))
 

@@ -71,7 +71,7 @@ class Slot:
         return self._held.vouched()
 
     def stop(self) -> None:
-        """Take no new job. What runs goes on."""
+        """Take no new job. Those that run continue."""
         self._stopping.set()
         self._held.stop_waiting()
 

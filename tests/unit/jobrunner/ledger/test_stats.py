@@ -83,7 +83,7 @@ def running() -> JobRecord:
 
 
 def start(stats: Stats, waited: float) -> None:
-    """Count the begin of a job that has waited for so long."""
+    """Count the start of a job, and how many seconds it had waited."""
     stats.count(job(State.QUEUED), running(), NOW + timedelta(seconds=waited))
 
 

@@ -134,7 +134,7 @@ def encode_body(body: str) -> bytes:
 
 
 def decode_body(body: bytes) -> str:
-    """Decode a body, whoever put it."""
+    """Decode a body, which any program may have put."""
     return body.decode("utf-8", "replace")
 
 
