@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from zerog.model.errors import QueueUnavailableError
 from zerog.queue.port import DEFAULT_PRIORITY, Entry, EntryRef, EntryStats, ServerStats, TubeStats
 
-#: The server that all entries are on.
-SERVER = "memory"
 TUBE = "zerog.default"
 
 
@@ -38,6 +36,8 @@ class MemoryQueue:
         self.items: dict[int, Item] = {}
         self.away = False
         self.closed = False
+        #: The server that answers. One that was restarted has another id.
+        self.server = "memory"
         self._ids = itertools.count(1)
         self._changed = asyncio.Event()
 
@@ -64,7 +64,7 @@ class MemoryQueue:
         item = self.items[number]
         item.priority, item.delay = priority, delay_seconds
         item.state = "delayed" if delay_seconds else "ready"
-        return EntryRef(number, SERVER)
+        return EntryRef(number, self.server)
 
     async def reserve(self, timeout_seconds: int) -> Entry | None:
         while not (entries := await self.reserve_ready(1)):
@@ -81,7 +81,7 @@ class MemoryQueue:
             if item.state == "ready" and len(found) < count:
                 item.state = "reserved"
                 item.reserves += 1
-                found.append(Entry(number, item.body, SERVER))
+                found.append(Entry(number, item.body, self.server))
         return found
 
     async def reserve_entry(self, entry_id: int) -> Entry | None:
@@ -91,7 +91,7 @@ class MemoryQueue:
             return None
         item.state = "reserved"
         item.reserves += 1
-        return Entry(entry_id, item.body, SERVER)
+        return Entry(entry_id, item.body, self.server)
 
     async def delete(self, entry_id: int) -> bool:
         self._reach()
@@ -142,7 +142,7 @@ class MemoryQueue:
         self._reach()
         for number, item in self.items.items():
             if item.state == "buried" and item.tube == tube:
-                return Entry(number, item.body, SERVER)
+                return Entry(number, item.body, self.server)
         return None
 
     async def entry_stats(self, entry_id: int) -> EntryStats | None:
@@ -169,10 +169,12 @@ class MemoryQueue:
         return sorted({item.tube for item in self.items.values()})
 
     async def server_id(self) -> str:
-        return SERVER
+        self._reach()
+        return self.server
 
     async def server_stats(self) -> ServerStats:
-        return ServerStats(SERVER, draining=False)
+        self._reach()
+        return ServerStats(self.server, draining=False)
 
     async def watch(self, tubes: Sequence[str]) -> None:
         pass

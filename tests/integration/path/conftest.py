@@ -143,6 +143,15 @@ class System:
 
             until(look, what="the reservation is prolonged")
 
+    def entries(self) -> dict[int, str]:
+        """Return the first entries of the queue's server, by id."""
+        with greenstalk.Client(("127.0.0.1", self.beanstalkd.port)) as queue:
+            found: dict[int, str] = {}
+            for number in range(1, 20):
+                with contextlib.suppress(greenstalk.NotFoundError):
+                    found[number] = str(queue.peek(number).body)
+            return found
+
     def causes(self, uuid: str) -> list[str]:
         """Return why each attempt of a job ended."""
         return [attempt.get("cause", "") for attempt in self.client.info(uuid)["attempts"]]

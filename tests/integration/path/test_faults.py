@@ -2,6 +2,7 @@
 record tells."""
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from tests.ports import free_port
 
 from zerog.client import ApiError, Client
 from zerog.ledger.repair import FULL_CHECK_SECONDS
@@ -193,6 +195,44 @@ def test_a_young_delayed_job_survives_the_loss_of_the_queues_disk(system: System
     # Sooner than by the pass over all jobs that comes every five minutes.
     assert FULL_CHECK_SECONDS > DEADLINE_SECONDS
     assert [system.client.result(uuid, DEADLINE_SECONDS) for uuid in young] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_api_that_was_frozen_while_the_queue_lost_its_disk_misleads_nobody(
+    system: System, alone: bool
+) -> None:
+    """It wakes with ids of the lost server that it has not noted yet. Another API may have put its
+    jobs back by then."""
+    frozen = system.processes[0]
+    system.stop(system.start_worker())
+    if not alone:
+        system.start("api", "--port", str(free_port()))
+    uuids = {system.client.submit("Echo", {"value": n}, delay=3600) for n in range(3)}
+    frozen.send_signal(signal.SIGSTOP)
+    system.beanstalkd.kill()
+    for file in (system.folder / "binlog").iterdir():
+        file.unlink()
+    system.beanstalkd.start()
+    if not alone:
+        until(lambda: len(system.entries()) == len(uuids), what="the other puts them back")
+
+    frozen.send_signal(signal.SIGCONT)
+    uuids.add(system.client.submit("Echo", {"value": 3}, delay=3600))
+
+    until(lambda: None not in noted_entries(system).values(), what="all entries are noted")
+    until(
+        lambda: noted_entries(system) == {body: entry for entry, body in system.entries().items()},
+        what="each job has one entry, and knows it",
+    )
+    assert noted_entries(system).keys() == uuids
+
+
+def noted_entries(system: System) -> dict[str, int | None]:
+    """Read the ids of the entries that jobs have noted from the file itself."""
+    with contextlib.closing(sqlite3.connect(system.store_path)) as file:
+        rows = file.execute("SELECT body FROM document WHERE collection='jobs'")
+        documents = [json.loads(body) for (body,) in rows]
+    return {document["uuid"]: document.get("entryId") for document in documents}
 
 
 def test_a_store_that_is_away_is_answered_with_503_and_loses_nothing(system: System) -> None:

@@ -6,10 +6,12 @@ job that was never queued and queues it, which only means that a job runs whose 
 try again.
 
 The id of an entry is noted in the record a little later: most jobs are claimed sooner, and a claim
-notes its own. A job that is finished or gone by then has its entry withdrawn.
+notes its own. A job that is finished or gone by then has its entry withdrawn, and one whose entry
+is lost by then gets another.
 """
 
 import asyncio
+import itertools
 import logging
 import time
 from collections import deque
@@ -43,7 +45,7 @@ class _Note(Struct, frozen=True):
 
     taken: float
     kept: Kept
-    entry_id: int
+    ref: EntryRef
 
 
 async def put_entry(producer: Producer, record: JobRecord, now: datetime) -> EntryRef:
@@ -52,6 +54,20 @@ async def put_entry(producer: Producer, record: JobRecord, now: datetime) -> Ent
     return await producer.put(
         tube_name(record.queue), record.uuid, priority=record.priority, delay_seconds=delay
     )
+
+
+async def put_back(jobs: Jobs, producer: Producer, kept: Kept) -> None:
+    """Give a job whose noted entry is lost another one."""
+    uuid = kept.record.uuid
+    ref = await put_entry(producer, kept.record, jobs.now())
+    log.warning("job %s had no queue entry and was put back", uuid)
+    try:
+        applied = await jobs.apply(uuid, events.Queued(ref.id, kept.record.entry_id), kept)
+    except (JobError, UnreadableDocumentError) as error:
+        log.debug("job %s has moved on: %s", uuid, error)
+    else:
+        if isinstance(applied.action, events.Delete):  # it ended meanwhile
+            await producer.delete(ref.id)
 
 
 class Dispatch:
@@ -90,7 +106,7 @@ class Dispatch:
                 return True
         except JobNotFoundError:
             return False
-        return await self._note((await self._put(kept)).entry_id, kept)
+        return await self._note((await self._put(kept)).ref.id, kept)
 
     async def cancel(self, uuid: str) -> JobRecord:
         """Ask for a job's end: at once if it does not run, else as soon as it can."""
@@ -119,8 +135,10 @@ class Dispatch:
                 log.exception("entries are noted later, by repair")
 
     async def flush(self, age_seconds: float = 0.0) -> None:
-        """Note the ids that wait for this long, if the store can be read. What is not noted when
-        the process ends is left to repair."""
+        """Note the ids that wait for this long, if store and queue can be reached.
+
+        What is not noted when the process ends is left to repair.
+        """
         due = time.monotonic() - age_seconds
         while self._notes and self._notes[0].taken <= due:
             notes: list[_Note] = []
@@ -128,33 +146,57 @@ class Dispatch:
                 notes.append(self._notes.popleft())
             try:
                 await self._write_notes(notes)
-            except DatastoreError as error:
+            except (DatastoreError, QueueError) as error:
                 log.warning("%d entries are noted later: %s", len(notes), error)
                 self._notes.extendleft(reversed(notes))
                 return
 
     async def _write_notes(self, notes: list[_Note]) -> None:
         found = await self.jobs.read_many([note.kept.record.uuid for note in notes])
-        await asyncio.gather(
+        noted = await asyncio.gather(
             *[self._write_note(note, found.get(note.kept.record.uuid)) for note in notes]
         )
+        if any(noted):
+            await self._put_lost_back(list(itertools.compress(notes, noted)))
 
-    async def _write_note(self, note: _Note, found: Kept | UnreadableDocumentError | None) -> None:
+    async def _write_note(self, note: _Note, found: Kept | UnreadableDocumentError | None) -> bool:
         uuid = note.kept.record.uuid
         try:
             if found is None:
-                self._withdraw(uuid, note.entry_id)
-            elif not isinstance(found, Kept) or found.record.attempt > note.kept.record.attempt:
-                return  # a worker has claimed the job by this entry, and looks after it
-            else:
-                await self._note(note.entry_id, found)
+                self._withdraw(uuid, note.ref.id)
+                return False
+            if not isinstance(found, Kept) or found.record.attempt > note.kept.record.attempt:
+                return False  # a worker has claimed the job by this entry, and looks after it
+            return await self._note(note.ref.id, found)
         except (JobError, DatastoreError) as error:
-            log.debug("entry %d of job %s is not noted: %s", note.entry_id, uuid, error)
+            log.debug("entry %d of job %s is not noted: %s", note.ref.id, uuid, error)
+            return False
+
+    async def _put_lost_back(self, notes: list[_Note]) -> None:
+        """Give jobs other entries whose noted ones were lost with their server.
+
+        A server that came back with its binlog has another id and the same entries, so each is
+        looked at. The server is asked after the notes are written: what it loses from now on is
+        noted, and repair finds it; a process that was frozen since the puts asks the new one.
+        """
+        server = (await self._producer.server_stats()).id
+        doubtful = [note for note in notes if note.ref.server != server]
+        bodies = await self._producer.peek_many([note.ref.id for note in doubtful])
+        lost = {
+            note.kept.record.uuid: note.ref.id
+            for note in doubtful
+            if bodies.get(note.ref.id) != note.kept.record.uuid
+        }
+        for kept in (await self.jobs.read_many(lost)).values():
+            if not isinstance(kept, Kept) or kept.record.is_finished:
+                continue
+            if kept.record.entry_id == lost[kept.record.uuid]:
+                await put_back(self.jobs, self._producer, kept)
 
     async def _note(self, entry_id: int, known: Kept) -> bool:
         """Note an entry in its job's record; False if the job is gone.
 
-        The job may end at any moment before: then the entry is withdrawn.
+        The job may end or get another entry at any moment before: then this one is withdrawn.
         """
         uuid = known.record.uuid
         try:
@@ -162,13 +204,13 @@ class Dispatch:
         except JobNotFoundError:
             self._withdraw(uuid, entry_id)
             return False
-        if isinstance(applied.action, events.Delete):
+        if isinstance(applied.action, events.Delete) or applied.record.entry_id != entry_id:
             self._withdraw(uuid, entry_id)
         return True
 
     async def _put(self, kept: Kept) -> _Note:
         ref = await put_entry(self._producer, kept.record, self.jobs.now())
-        return _Note(time.monotonic(), kept, ref.id)
+        return _Note(time.monotonic(), kept, ref)
 
     def _withdraw(self, uuid: str, entry_id: int | None) -> None:
         """Delete the entry of a job that ended before it ran, so that it is no load any more."""

@@ -20,12 +20,10 @@ from datetime import UTC, datetime, timedelta
 
 from zerog.ledger import types
 from zerog.ledger.codec import read_record
-from zerog.ledger.dispatch import put_entry
+from zerog.ledger.dispatch import put_back
 from zerog.ledger.jobs import Jobs, Kept
-from zerog.model import events
 from zerog.model.errors import (
     InvalidTubeNameError,
-    JobError,
     QueueError,
     UnreadableDocumentError,
     ZeroGError,
@@ -162,18 +160,8 @@ async def _put_back(
 async def _put_one_back(
     jobs: Jobs, queue: QueueConnection, kept: Kept, report: RepairReport
 ) -> None:
-    record = kept.record
-    uuid = record.uuid
-    ref = await put_entry(queue, record, datetime.now(UTC))
-    report.requeued.append(uuid)
-    log.warning("job %s had no queue entry and was put back", uuid)
-    try:
-        applied = await jobs.apply(uuid, events.Queued(ref.id, record.entry_id), kept)
-    except (JobError, UnreadableDocumentError) as error:
-        log.debug("job %s has moved on: %s", uuid, error)
-    else:
-        if isinstance(applied.action, events.Delete):  # it ended meanwhile
-            await queue.delete(ref.id)
+    await put_back(jobs, queue, kept)
+    report.requeued.append(kept.record.uuid)
 
 
 async def _unbury(jobs: Jobs, queue: QueueConnection, report: RepairReport) -> None:

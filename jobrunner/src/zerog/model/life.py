@@ -227,11 +227,11 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
 
 
 def _queue(record: JobRecord, event: Queued) -> Step:
-    """Note the entry. A claim has noted its own, which may be lost; a finished job needs none."""
+    """Note the entry, unless the job has one that it was not put in place of. A finished job needs
+    none."""
     if record.is_finished:
         return Step(record, Delete())
-    claimed = record.state is State.RUNNING and record.entry_id != event.instead_of
-    if claimed or record.entry_id == event.entry_id:
+    if record.entry_id not in (None, event.instead_of) or record.entry_id == event.entry_id:
         return Step(record, NoAction())
     # The job itself has not changed: its time stays.
     return Step(replace(record, entry_id=event.entry_id), NoAction())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.ledger.jobs import BEGIN, ME, OTHER, Ledger
-from tests.queue.memory import SERVER, MemoryQueue
+from tests.queue.memory import MemoryQueue
 
 from zerog.ledger import claims
 from zerog.ledger.claims import Claim, Claimer, Suspect
@@ -39,7 +39,10 @@ class Worker(Ledger):
         self.vouched[record.uuid] = any(method == "replace" for method, *_ in self.store.writes)
 
     def reserve(self, *bodies: str) -> list[Entry]:
-        return [Entry(self.queue.add(body, state="reserved"), body, SERVER) for body in bodies]
+        return [
+            Entry(self.queue.add(body, state="reserved"), body, self.queue.server)
+            for body in bodies
+        ]
 
     async def claim(self, *bodies: str) -> list[Any]:
         return await self.claimer.claim_all(self.queue, self.reserve(*bodies), self.vouch)

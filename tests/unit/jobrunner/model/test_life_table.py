@@ -267,6 +267,14 @@ def test_an_entry_is_noted_for_a_job_that_waits_for_one() -> None:
     assert step(RUNNING, events.Queued(3)) is RUNNING
 
 
+def test_a_noted_entry_is_replaced_only_by_the_one_that_was_put_in_its_place() -> None:
+    noted = step(QUEUED, events.Queued(3))
+
+    assert step(noted, events.Queued(4)) is noted
+    assert step(noted, events.Queued(4, instead_of=3)).entry_id == 4
+    assert step(noted, events.Queued(4, instead_of=2)) is noted
+
+
 def test_a_job_that_was_put_aside_says_why_until_it_runs() -> None:
     aside = step(WAITING, events.PutAside("nobody knows its type"))
 
