@@ -8,6 +8,8 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 COLUMNS = {
     "post_per_second": "POST/s",
     "get_per_second": "GET/s",
+    "post_processor_ms": "API's processor time a POST (ms)",
+    "get_processor_ms": "… a GET (ms)",
     "stored_per_second": "POST → stored result, jobs/s",
     "idle_p50_ms": "idle p50 (ms)",
     "idle_p99_ms": "idle p99 (ms)",
@@ -51,7 +53,8 @@ class Report:
 
 
 def _cell(key: str, value: float) -> str:
-    return f"{value:.1f}" if key.startswith("idle") else f"{value:.0f}"
+    digits = {"idle_p50_ms": 1, "idle_p99_ms": 1, "post_processor_ms": 3, "get_processor_ms": 3}
+    return f"{value:.{digits.get(key, 0)}f}"
 
 
 def _plot(medians: dict[str, dict[str, float]], path: Path) -> None:

@@ -65,6 +65,11 @@ class Peer:
         if self.beanstalkd is not None:
             self.beanstalkd.stop()
 
+    def api_seconds(self) -> float:
+        """Return the processor time that the API process has taken, in user and system."""
+        times = psutil.Process(self.processes[0].pid).cpu_times()
+        return float(times.user + times.system)
+
     def worker_megabytes(self) -> float:
         """Return the proportional memory of all worker processes."""
         family = [psutil.Process(worker.pid) for worker in self.workers]
@@ -200,17 +205,23 @@ async def measure(peer: Peer, jobs: int) -> dict[str, float]:
     await spread(peer.port, 4, iter(uuids[::-1][:50]), finish)
     stored = time.perf_counter() - started
     await spread(peer.port, CONNECTIONS, iter(uuids), finish)
+    before = peer.api_seconds()
     get_seconds = await spread(peer.port, CONNECTIONS, iter(uuids * 2), get)
+    get_processor = peer.api_seconds() - before
     latencies = await measure_idle(peer)
     megabytes = peer.worker_megabytes()
     for worker in peer.workers:
         worker.terminate()
         worker.wait(30)
     # Without workers beside it, what the API takes by itself.
+    before = peer.api_seconds()
     post_seconds = await spread(peer.port, CONNECTIONS, iter(range(jobs)), post)
+    post_processor = peer.api_seconds() - before
     return {
         "post_per_second": jobs / post_seconds,
         "get_per_second": 2 * jobs / get_seconds,
+        "post_processor_ms": 1000 * post_processor / jobs,
+        "get_processor_ms": 1000 * get_processor / (2 * jobs),
         "stored_per_second": jobs / stored,
         "idle_p50_ms": statistics.median(latencies) * 1000,
         "idle_p99_ms": sorted(latencies)[int(len(latencies) * 0.99)] * 1000,
