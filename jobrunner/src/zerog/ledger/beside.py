@@ -6,6 +6,7 @@ time to the record's. `each` is the one walker: expiring, removing and copying u
 a running attempt is in `zerog.ledger.reports`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -34,6 +35,9 @@ from zerog.store.port import Collection, Datastore
 #: A job's parameters are given a new expiry when a claim is this much later than the last one.
 _REFRESH = timedelta(days=180)
 
+#: So many chunks of a long log are read together.
+CHUNKS_AT_ONCE = 10
+
 #: Does something with one document, e.g. removes it; whether there was one.
 Visit = Callable[[Collection, str], Awaitable[bool]]
 
@@ -45,8 +49,10 @@ async def each(record: JobRecord, visit: Visit) -> None:
         await visit("blobs", input_key(record.uuid))
     if record.output_blob_attempt is not None:
         await visit("blobs", output_key(record.uuid, record.output_blob_attempt))
-    for attempt in record.attempts:
-        await each_of_log(record, attempt.number, visit)
+    # An attempt's chunks end where one is missing, so they have turns; attempts need none.
+    await asyncio.gather(
+        *[each_of_log(record, attempt.number, visit) for attempt in record.attempts]
+    )
 
 
 async def each_of_log(record: JobRecord, attempt: int, visit: Visit) -> None:
@@ -161,14 +167,23 @@ async def read_log(
     `after` is an attempt and the number of the last line that is known of it; chunks before that
     are not read.
     """
-    for attempt in record.attempts:
-        number = attempt.number
-        if number < after[0]:
-            continue
-        known = after[1] if number == after[0] else -1
-        chunk = chunk_of(max(known, 0))
-        while stored := await store.get("events", log_key(record.uuid, number, chunk)):
-            for line in read(stored.document, LogChunk, record.uuid).lines:
-                if line.seq > known:
+    known = {item.number: -1 for item in record.attempts if item.number >= after[0]}
+    if after[0] in known:
+        known[after[0]] = after[1]
+    first = [log_key(record.uuid, number, chunk_of(max(seq, 0))) for number, seq in known.items()]
+    found = await store.get_many("events", first)  # most attempts have no other
+    for number, seq in known.items():
+        chunk = chunk_of(max(seq, 0))
+        unread = chunk + 1
+        while stored := found.get(log_key(record.uuid, number, chunk)):
+            lines = read(stored.document, LogChunk, record.uuid).lines
+            for line in lines:
+                if line.seq > seq:
                     yield number, line
             chunk += 1
+            if not lines or chunk_of(lines[-1].seq + 1) < chunk:
+                break  # it is not full: none comes after it
+            if chunk == unread:
+                unread += CHUNKS_AT_ONCE
+                keys = [log_key(record.uuid, number, each) for each in range(chunk, unread)]
+                found = await store.get_many("events", keys) | found

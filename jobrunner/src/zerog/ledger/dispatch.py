@@ -187,7 +187,7 @@ class Dispatch:
             for note in doubtful
             if bodies.get(note.ref.id) != note.kept.record.uuid
         }
-        for kept in (await self.jobs.read_many(lost)).values():
+        for kept in (await self.jobs.read_many(list(lost))).values():
             if not isinstance(kept, Kept) or kept.record.is_finished:
                 continue
             if kept.record.entry_id == lost[kept.record.uuid]:

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from zerog.model.errors import (
@@ -144,7 +145,12 @@ def waited_seconds(record: JobRecord, now: datetime) -> float:
 
 def minute_key(seconds: float) -> str:
     """Return the key of the document of a moment's minute."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    return _key_of(int(seconds // BUCKET_SECONDS))
+
+
+@lru_cache(maxsize=2)  # each job asks several times
+def _key_of(minute: int) -> str:
+    return datetime.fromtimestamp(minute * BUCKET_SECONDS, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 @dataclass(frozen=True, slots=True)

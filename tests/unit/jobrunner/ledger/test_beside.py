@@ -47,6 +47,27 @@ async def test_a_log_is_read_in_the_order_of_writing(ledger: Ledger) -> None:
     assert await read_log(ledger, uuid) == wanted
 
 
+async def test_a_long_log_of_many_attempts_is_read_in_few_steps(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = await two_attempts(ledger)
+    for attempt in range(2, 20):
+        await ledger.happen(uuid, events.Interrupted(attempt, "drained"))
+        await ledger.happen(uuid, events.Claimed(ME, attempt + 1))
+    await say(ledger, uuid, 20, 5 * LINES_PER_CHUNK)
+    reads = []
+    get_many = ledger.store.get_many
+
+    async def counted(*arguments: Any) -> Any:
+        reads.append(arguments)
+        return await get_many(*arguments)
+
+    monkeypatch.setattr(ledger.store, "get_many", counted)
+
+    assert len(await read_log(ledger, uuid)) == COUNT + 3 + 5 * LINES_PER_CHUNK
+    assert len(reads) <= 3
+
+
 @pytest.mark.parametrize("seq", [0, LINES_PER_CHUNK - 1, LINES_PER_CHUNK, COUNT - 1])
 async def test_a_log_is_read_from_where_its_reader_was(ledger: Ledger, seq: int) -> None:
     uuid = await two_attempts(ledger)

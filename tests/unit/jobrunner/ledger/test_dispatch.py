@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.ledger.jobs import BEGIN, FAILED_SECONDS, ME, Ledger
-from tests.queue.memory import MemoryQueue
+from tests.ledger.jobs import BEGIN, FAILED_SECONDS, ME
+from tests.ledger.queued import System
 
 from zerog.ledger import beside, keys
-from zerog.ledger.dispatch import Dispatch
-from zerog.model import events, life
-from zerog.model.documents import Remembered, TypeDocument, input_key
+from zerog.model import events
+from zerog.model.documents import Remembered, input_key
 from zerog.model.errors import (
     DatastoreError,
     DatastoreUnavailableError,
@@ -21,34 +20,12 @@ from zerog.model.errors import (
     QueueUnavailableError,
 )
 from zerog.model.limits import INLINE_BYTES
-from zerog.model.record import JobId, JobRecord, State, new_job_id
+from zerog.model.record import State, new_job_id
 from zerog.queue.port import EntryRef
 
-TYPE = TypeDocument("T", "default", {}, retain_failed_seconds=FAILED_SECONDS)
 CLAIMED = events.Claimed(ME, 1)
 LARGE = {"text": "x" * (INLINE_BYTES + 1)}
 SMALL: dict[str, Any] = {}
-
-
-class System(Ledger):
-    """A ledger with a queue."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.queue = MemoryQueue()
-        self.dispatch = Dispatch(self.jobs, self.queue)
-
-    def record(self, parameters: dict[str, Any] | None = None) -> JobRecord:
-        """Make the record of a new job."""
-        return life.accept(uuid=new_job_id(), job_type=TYPE, parameters=parameters or {}, now=BEGIN)
-
-    async def accept(self, parameters: dict[str, Any] | None = None) -> JobId:
-        record = self.record(parameters)
-        await self.dispatch.accept(record)
-        return record.uuid
-
-    def nothing_is_left(self) -> bool:
-        return not self.store.keys("jobs") and not self.store.keys("blobs")
 
 
 def slow_down(store: Any, name: str, turns: int) -> None:
@@ -430,82 +407,6 @@ async def test_parameters_of_a_job_that_is_cancelled_before_it_ran_expire_too(
     assert system.store.seconds_left("blobs", input_key(uuid)) == FAILED_SECONDS
 
 
-# An API that was frozen while the queue's server was restarted notes entries of the one before
-
-
-async def test_an_entry_that_a_restarted_server_still_has_is_noted(system: System) -> None:
-    """A server that has its binlog has another id all the same."""
-    uuid = await system.accept()
-    system.queue.server = "another"
-
-    await system.dispatch.flush()
-
-    assert (await system.read(uuid)).entry_id == 1
-    assert system.queue.bodies() == [uuid]
-
-
-async def test_a_job_whose_entry_was_lost_before_it_was_noted_is_put_back(system: System) -> None:
-    lost, other = await system.accept(), await system.accept()
-    system.queue.server = "another"
-    system.queue.items = {2: replace_body(system, "another job")}
-
-    await system.dispatch.flush()
-
-    assert sorted(system.queue.bodies()) == sorted(["another job", lost, other])
-    noted = {(await system.read(uuid)).entry_id: uuid for uuid in (lost, other)}
-    assert {number: system.queue.items[number].body for number in noted if number} == noted
-
-
-@pytest.mark.parametrize("ends", [False, True])
-async def test_a_job_that_has_moved_on_gets_no_entry_for_a_lost_one(
-    system: System, ends: bool
-) -> None:
-    uuid = await system.accept()
-    system.queue.server = "another"
-    system.queue.items.clear()
-    peek_many = system.queue.peek_many
-
-    async def peek_and_move_on(entry_ids: list[int]) -> dict[int, str]:
-        number = system.queue.add(uuid)
-        if ends:
-            await system.dispatch.cancel(uuid)
-        else:  # a worker had it from another process
-            await system.happen(uuid, events.Claimed(ME, number))
-        return await peek_many(entry_ids)
-
-    system.queue.peek_many = peek_and_move_on  # type: ignore[assignment, method-assign]
-
-    await system.dispatch.flush()
-
-    assert system.queue.bodies() == [uuid]
-
-
-async def test_a_job_that_repair_has_put_back_needs_no_late_entry(system: System) -> None:
-    uuid = await system.accept()
-    await system.happen(uuid, events.Queued(system.queue.add(uuid)))
-
-    await system.dispatch.flush()
-    await system.jobs.leftovers.flush()
-
-    assert (await system.read(uuid)).entry_id == 2
-    assert list(system.queue.items) == [2]
-
-
-async def test_what_is_lost_while_the_queue_is_away_is_put_back_when_it_answers(
-    system: System,
-) -> None:
-    uuid = await system.accept()
-    system.queue.away = True
-    await system.dispatch.flush()
-    system.queue.away = False
-    system.queue.server = "another"
-    system.queue.items.clear()
-
-    await system.dispatch.flush()
-
-    assert system.queue.bodies() == [uuid]
-
-
 # Replay and delete
 
 
@@ -611,21 +512,3 @@ async def test_a_job_that_a_worker_has_finished_costs_the_queue_nothing_more(
 
     system.queue.peek = peek  # type: ignore[method-assign]
     await system.dispatch.flush()
-
-
-async def test_notes_wait_for_the_store_and_the_queue(system: System) -> None:
-    waiting, cancelled = await system.accept(), await system.accept()
-    await system.happen(cancelled, events.CancelRequested())
-    system.store.away["jobs"] = 1
-    await system.dispatch.flush()
-    assert (await system.read(waiting)).entry_id is None
-    system.queue.away = True
-
-    await system.dispatch.flush()
-    await system.jobs.leftovers.flush()
-    system.queue.away = False
-    await system.dispatch.flush()
-    await system.jobs.leftovers.flush()
-
-    assert (await system.read(waiting)).entry_id == 1
-    assert system.queue.bodies() == [waiting]
