@@ -143,6 +143,8 @@ class WorkerSettings(PlaceSettings):
     """The node that the worker runs on, for the record of attempts."""
     image: str | None = None
     """The image that the worker runs from, for the record of attempts."""
+    template_hash: str | None = None
+    """The hash of what the worker's pod was made from, for the documents of its job types."""
 
 
 class ClientSettings(Settings):

@@ -137,6 +137,8 @@ def _add_environment(
         "ZEROG_POOL": names.retire_key(pool.namespace, pool.name),
         "ZEROG_READY_FILE": READY_FILE,
         "ZEROG_IMAGE": worker.get("image", ""),
+        # Of the template as a person wrote it: what is added here does not change it.
+        "ZEROG_TEMPLATE_HASH": spec.template_hash,
         "ZEROG_NAME": _field("metadata.name"),
         "ZEROG_POD": _field("metadata.name"),
         "ZEROG_NODE": _field("spec.nodeName"),

@@ -55,6 +55,18 @@ def test_the_users_labels_do_not_replace_ours() -> None:
     assert pod["metadata"]["labels"]["zerog.dev/pool"] == "media"
 
 
+def test_a_worker_knows_the_hash_of_its_template_and_that_does_not_change_it() -> None:
+    of = spec()
+    before = of.template_hash
+
+    pods = [build(of), build_describe_pod(POOL, of, OperatorSettings())]
+
+    for pod in pods:
+        assert environment(pod)["ZEROG_TEMPLATE_HASH"]["value"] == before
+        assert pod["metadata"]["labels"]["zerog.dev/template"] == before
+    assert spec().template_hash == before
+
+
 def test_the_pools_own_template_is_not_changed() -> None:
     of = spec()
 

@@ -38,13 +38,13 @@ def command_describe(options: argparse.Namespace) -> int:
     return _print_types([write(document) for document in documents], options.json)
 
 
-async def _register(settings: PlaceSettings, documents: list[TypeDocument]) -> None:
+async def _register(settings: WorkerSettings, documents: list[TypeDocument]) -> None:
     from zerog.ledger.types import register
     from zerog.store import open_datastore
 
     store = await open_datastore(settings.store, settings)
     try:
-        await register(store, documents, datetime.now(UTC))
+        await register(store, documents, datetime.now(UTC), template_hash=settings.template_hash)
     finally:
         await store.close()
 

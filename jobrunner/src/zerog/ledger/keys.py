@@ -28,6 +28,12 @@ async def remember(
     return None
 
 
+async def look_up(store: Datastore, key: str) -> Remembered | None:
+    """Return what a key stands for, None if it is not taken."""
+    stored = await store.get("idempotency", key)
+    return None if stored is None else read(stored.document, Remembered)
+
+
 async def note_accepted(store: Datastore, key: str) -> None:
     """Note that a key's jobs are accepted. A repeat does no harm."""
     try:

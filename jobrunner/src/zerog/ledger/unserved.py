@@ -1,8 +1,12 @@
-"""Which job types have jobs that no worker takes: those that no worker of their queue knows.
+"""Which job types no worker serves, and which of those have jobs that wait for one.
 
-Unknown is not zero: a queue without a worker says nothing, since a pool may be at zero, and a
-store that cannot be read changes nothing. What was found of a queue stays until one of its workers
-says otherwise, or until its jobs are gone.
+Unknown is not zero: a queue without a worker says nothing of jobs that wait, since a pool may be at
+zero, and a store that cannot be read changes nothing. What was found of a queue stays until one of
+its workers says otherwise, or until its jobs are gone.
+
+Whether a type is served *now* is another question (`Unserved.served`): a queue without a worker
+serves nothing, whatever will start one. There unknown is a worker that may be alive or dead, or a
+store that cannot be read.
 
 Only registered types are looked for, in the queue they are registered for: a store cannot list the
 jobs of all *other* types. Jobs of a type whose document is gone say it in their own message
@@ -10,7 +14,7 @@ jobs of all *other* types. Jobs of a type whose document is gone say it in their
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from zerog.ledger import types
 from zerog.ledger.workers import Observer
@@ -29,37 +33,80 @@ RECHECK_SECONDS = 30.0
 TypesByQueue = Mapping[str, list[str]]
 
 
-def unserved_types(
-    registered: Iterable[TypeDocument], workers: Iterable[WorkerDocument]
-) -> dict[str, list[str]]:
-    """Return, for each queue that has workers, the types that none of them knows.
+def explained(name: str, queue: str) -> str:
+    """Say to people that no worker serves a type, and what to do."""
+    return (
+        f"no worker serves the type {name} of the queue {queue}: "
+        "start one, e.g. `zerog worker MODULE`"
+    )
+
+
+def served_types(
+    workers: Iterable[WorkerDocument], beats: Callable[[str], bool]
+) -> dict[str, dict[str, bool]]:
+    """Return, for each queue that has workers, the types that they know; false for those of which
+    no worker was seen to beat.
 
     A worker that drains takes no job, so it counts as gone.
     """
-    known: dict[str, set[str]] = {}
+    found: dict[str, dict[str, bool]] = {}
     for worker in workers:
         if worker.state != "draining":
+            certain = beats(worker.name)
             for queue in worker.queues:
-                known.setdefault(queue, set()).update(worker.types)
-    found: dict[str, list[str]] = {queue: [] for queue in known}
+                types_of_queue = found.setdefault(queue, {})
+                for name in worker.types:
+                    types_of_queue[name] = certain or types_of_queue.get(name, False)
+    return found
+
+
+def unserved_types(
+    registered: Iterable[TypeDocument], served: Mapping[str, Collection[str]]
+) -> dict[str, list[str]]:
+    """Return, for each queue that has workers, the types that none of them knows."""
+    found: dict[str, list[str]] = {queue: [] for queue in served}
     for job_type in registered:
-        if job_type.name not in known.get(job_type.queue, {job_type.name}):
+        if job_type.name not in served.get(job_type.queue, {job_type.name}):
             found[job_type.queue].append(job_type.name)
     return found
 
 
 class Unserved:
-    """The unserved types that have jobs, as last looked up."""
+    """Which types are served, and the unserved ones that have jobs, as last looked up."""
 
     def __init__(self) -> None:
         #: By queue. A queue that was not seen with a worker is missing: unknown.
         self.found: TypesByQueue = {}
         self._next_look = float("-inf")
         self._observer = Observer()
+        #: What the workers of each queue run; None while they cannot be read.
+        self._served: dict[str, dict[str, bool]] | None = None
         #: Queue → types that may have jobs.
         self._candidates: dict[str, list[str]] = {}
         #: (queue, type) → whether it has jobs, and when to look again.
         self._answers: dict[tuple[str, str], tuple[bool, float]] = {}
+
+    def served(self, name: str, queue: str) -> bool | None:
+        """Whether a living worker takes jobs of a type from a queue, as of the last look at the
+        workers. None: unknown.
+        """
+        if self._served is None:
+            return None
+        known = self._served.get(queue, {})
+        return (known[name] or None) if name in known else False
+
+    def has_workers(self, queue: str) -> bool:
+        """Whether a worker that may live takes jobs from a queue, whatever their types."""
+        return bool(self._served and queue in self._served)
+
+    async def look_at_workers(self, store: Datastore, now: float) -> None:
+        """Look which workers live. Raises what the store raises; then nothing is known of them."""
+        try:
+            workers = await self._observer.living(store, now)
+        except DatastoreError:
+            self._served = None
+            raise
+        self._served = served_types(workers, self._observer.has_seen_beating)
 
     async def look(self, store: Datastore, now: float) -> None:
         """Look again if the last look is old. `now` is a monotonic clock's."""
@@ -76,7 +123,8 @@ class Unserved:
 
     async def _find_candidates(self, store: Datastore, now: float) -> None:
         registered = [job_type for job_type, _ in (await types.read_all(store)).values()]
-        self._candidates |= unserved_types(registered, await self._observer.living(store, now))
+        await self.look_at_workers(store, now)
+        self._candidates |= unserved_types(registered, self._served or {})
 
     async def _look_up_jobs(self, store: Datastore, now: float) -> None:
         wanted = {(queue, name) for queue, names in self._candidates.items() for name in names}

@@ -9,6 +9,7 @@ time. When the store takes no writes, nobody can beat, and nobody is dead.
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -61,29 +62,48 @@ class Beat:
         await self._store.remove("workers", self._document.name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """A worker's beat, and what an observer knows of it."""
+
+    beat: int
+    #: When it was new.
+    since: float
+    #: It came after another one that had been read not long before: the worker beats.
+    moved: bool
+
+
 class Observer:
     """Lists the workers that live, by its own clock: those whose counter it has seen moving.
 
-    One that it has never seen before is taken to live, for `GONE_SECONDS`.
+    One that it has never seen before is taken to live, for `GONE_SECONDS`. Until its counter moves
+    that is only likely: it may have died before the observer's first look.
     """
 
     def __init__(self) -> None:
-        #: Worker → its beat, and when that was new.
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._seen: dict[str, _Sighting] = {}
+        self._looked = float("-inf")
 
     async def living(self, store: Datastore, now: float) -> list[WorkerDocument]:
         """Return the workers that live, by name. `now` is a monotonic clock's."""
         found = await read_collection(store, "workers", WorkerDocument)
-        before, self._seen = self._seen, {}
+        # A counter that moved since a look long ago may have stopped long ago, too.
+        lately = now - self._looked < GONE_SECONDS
+        before, self._seen, self._looked = self._seen, {}, now
         for name, (worker, _) in found.items():
             last = before.get(name)
-            same = last is not None and last[0] == worker.beat
-            self._seen[name] = last if last is not None and same else (worker.beat, now)
+            if last is None or last.beat != worker.beat:
+                last = _Sighting(worker.beat, now, moved=last is not None and lately)
+            self._seen[name] = last
         return [
             worker
             for name, (worker, _) in sorted(found.items())
-            if now - self._seen[name][1] < GONE_SECONDS
+            if now - self._seen[name].since < GONE_SECONDS
         ]
+
+    def has_seen_beating(self, name: str) -> bool:
+        """Whether a worker that the last look returned is known to live, and not only likely to."""
+        return self._seen[name].moved
 
 
 async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat) -> bool:

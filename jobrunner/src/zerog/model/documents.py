@@ -19,10 +19,11 @@ field is found when a document is read.
 """
 
 import hashlib
+import json
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.limits import LINES_PER_CHUNK
@@ -104,6 +105,12 @@ class TypeDocument(_Document, frozen=True):
     retain_ok_seconds: Retention = 7 * 86400.0
     retain_failed_seconds: Retention = 30 * 86400.0
     registered_time: Time | None = None
+    #: `schema_hash` of the schema: types whose hashes are equal take the same parameters.
+    schema_hash: str | UnsetType = UNSET
+    #: The JSON Schema of its output, where its class says what `run` returns.
+    output_schema: dict[str, Any] | UnsetType = UNSET
+    #: What the operator made the worker's pod from; not set outside Kubernetes.
+    template_hash: str | UnsetType = UNSET
 
 
 class RunningJob(_Document, frozen=True):
@@ -158,6 +165,19 @@ class PoolDocument(_Document, frozen=True, omit_defaults=True):
     starting: int | None = None
     retiring: int | None = None
     busy: int | None = None
+
+
+#: Hexadecimal digits of a schema's hash: enough to tell a type's versions apart.
+SCHEMA_HASH_DIGITS = 16
+
+
+def schema_hash(schema: dict[str, Any]) -> str:
+    """Return what tells a schema from others: the beginning of the SHA-256, in hexadecimal digits,
+    of its canonical JSON. That is UTF-8 with sorted keys and no spaces, so that the order in which
+    a class or a store gives the keys does not count.
+    """
+    text = json.dumps(schema, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:SCHEMA_HASH_DIGITS]
 
 
 def read(document: dict[str, Any], kind: type[T], key: str = "") -> T:

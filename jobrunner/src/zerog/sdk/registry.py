@@ -6,15 +6,21 @@ module has been imported, so that a class that cannot be described is an error o
 
 import inspect
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+
+from msgspec import UNSET
+from pydantic import TypeAdapter
 
 from zerog.model import jsontext
 from zerog.model.documents import TypeDocument
 from zerog.model.errors import JobDefinitionError
 from zerog.sdk.options import Options
 from zerog.sdk.parameters import ParametersSchema
+from zerog.sdk.signals import Continue, Result
 from zerog.sdk.text import clean, cut, describe
 from zerog.sdk.values import json_text
 
@@ -52,6 +58,7 @@ class JobType:
                 timeout_seconds=options.timeout,
                 retain_ok_seconds=options.retain_ok_seconds,
                 retain_failed_seconds=options.retain_failed_seconds,
+                output_schema=output_schema(self.cls.run) or UNSET,
             )
         except Exception as error:  # an author's hooks for schemas may raise anything
             raise JobDefinitionError(
@@ -77,11 +84,51 @@ class JobType:
             schema = self.cls.model_json_schema(schema_generator=ParametersSchema)
         if "description" in schema:
             schema["description"] = self._description()
-        text = json_text(schema, "schema")
-        if len(text) > MAX_SCHEMA_BYTES:
-            raise ValueError(f"the schema has {len(text)} bytes, at most {MAX_SCHEMA_BYTES}")
-        plain: dict[str, Any] = jsontext.loads(text)
-        return plain
+        return _plain(schema)
+
+
+def output_schema(run: Callable[..., object]) -> dict[str, Any] | None:
+    """Return the JSON Schema of what `run` is annotated to return; None if that says nothing."""
+    try:
+        kind = get_type_hints(run, include_extras=True).get("return")
+        kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+        data = [each for each in kinds if each not in (Result, Continue)]
+        if not data or data[0] in (None, NoneType, Any, object):
+            return None
+        adapter: TypeAdapter[Any] = TypeAdapter(Union[tuple(data)])  # type: ignore[arg-type]  # noqa: UP007
+        return _plain(adapter.json_schema(mode="serialization"))
+    except Exception:  # an annotation is for readers: what is none for pydantic says nothing
+        return None
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema as what its JSON reads as. `ValueError` if it cannot be registered."""
+    text = json_text(schema, "schema")
+    if len(text) > MAX_SCHEMA_BYTES:
+        raise ValueError(f"the schema has {len(text)} bytes, at most {MAX_SCHEMA_BYTES}")
+    plain: dict[str, Any] = jsontext.loads(text)
+    if (reference := _foreign_reference(plain)) is not None:
+        raise ValueError(
+            f"the schema refers to {reference[:200]!r}: nobody looks up what is outside of it, so "
+            "write that into the schema's own $defs"
+        )
+    return plain
+
+
+#: Keywords whose values are no schemas.
+_VALUES = frozenset({"const", "default", "enum", "examples"})
+
+
+def _foreign_reference(node: Any) -> str | None:
+    """Return a reference of a schema that leads out of it."""
+    if isinstance(node, dict):
+        for key in ("$ref", "$dynamicRef", "$recursiveRef"):
+            if isinstance(reference := node.get(key), str) and not reference.startswith("#"):
+                return reference
+        node = [part for key, part in node.items() if key not in _VALUES]
+    if isinstance(node, list):
+        return next(filter(None, map(_foreign_reference, node)), None)
+    return None
 
 
 @dataclass(slots=True)

@@ -125,7 +125,12 @@ class Worker:
         failures = 0
         while True:
             try:
-                await types.register(store, nursery.types, datetime.now(UTC))
+                await types.register(
+                    store,
+                    nursery.types,
+                    datetime.now(UTC),
+                    template_hash=self._settings.template_hash,
+                )
                 return True
             except DatastoreError as error:
                 failures += 1

@@ -83,6 +83,7 @@ def test_each_field_is_read_from_its_variable_in_its_own_type() -> None:
         "ZEROG_POD": "media-7",
         "ZEROG_NODE": "node-1",
         "ZEROG_IMAGE": "acme:1",
+        "ZEROG_TEMPLATE_HASH": "0123456789",
     }
 
     settings = load(WorkerSettings, environ)
@@ -96,6 +97,7 @@ def test_each_field_is_read_from_its_variable_in_its_own_type() -> None:
         pod="media-7",
         node="node-1",
         image="acme:1",
+        template_hash="0123456789",
     )
 
 

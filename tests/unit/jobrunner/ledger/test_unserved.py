@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from tests.store.memory import MemoryDatastore
 
-from zerog.ledger.unserved import LOOK_SECONDS, RECHECK_SECONDS, Unserved, unserved_types
+from zerog.ledger.unserved import (
+    LOOK_SECONDS,
+    RECHECK_SECONDS,
+    Unserved,
+    served_types,
+    unserved_types,
+)
+from zerog.ledger.workers import GONE_SECONDS
 from zerog.model.documents import TypeDocument, WorkerDocument, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import new_job_id
@@ -20,9 +27,13 @@ def job_type(name: str, queue: str = "mail") -> TypeDocument:
 
 
 def worker(
-    name: str, *types: str, queues: tuple[str, ...] = ("mail",), state: str = "running"
+    name: str,
+    *types: str,
+    queues: tuple[str, ...] = ("mail",),
+    state: str = "running",
+    beat: int = 1,
 ) -> WorkerDocument:
-    return WorkerDocument(name, list(queues), list(types), 1, [], state, START, START, 1)
+    return WorkerDocument(name, list(queues), list(types), 1, [], state, START, START, beat)
 
 
 class Store(MemoryDatastore):
@@ -76,7 +87,7 @@ def test_a_type_is_unserved_when_its_queue_has_workers_and_none_knows_it(
 ) -> None:
     types = [job_type("Send"), job_type("Sort"), job_type("Count", "numbers")]
 
-    assert unserved_types(types, workers) == found
+    assert unserved_types(types, served_types(workers, lambda _: False)) == found
 
 
 @pytest.mark.parametrize("state", ["queued", "waiting"])
@@ -155,3 +166,94 @@ async def test_however_often_it_is_asked_a_types_jobs_are_seldom_listed(store: S
         await unserved.look(store, float(second))
 
     assert store.listings == 2
+
+
+# Whether a type is served now
+
+
+async def looked(unserved: Unserved, store: Store, now: float) -> bool | None:
+    """Look at the workers; return whether Send of the queue mail is served."""
+    await unserved.look_at_workers(store, now)
+    return unserved.served("Send", "mail")
+
+
+def test_nothing_is_known_before_the_first_look() -> None:
+    assert Unserved().served("Send", "mail") is None
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [],
+        [worker("a", "Sort")],
+        [worker("a", "Send", queues=("numbers",))],
+        [worker("a", "Send", state="draining")],
+    ],
+    ids=["nobody", "another type", "another queue", "draining"],
+)
+async def test_a_type_that_no_worker_takes_is_not_served(
+    store: Store, others: list[WorkerDocument]
+) -> None:
+    await store.add(*others)
+
+    assert await looked(Unserved(), store, 0.0) is False
+
+
+async def test_a_worker_that_was_not_seen_to_beat_may_be_dead(store: Store) -> None:
+    unserved = Unserved()
+    await store.add(worker("a", "Send"))
+
+    seen = [await looked(unserved, store, now) for now in (0.0, 1.0, GONE_SECONDS)]
+
+    assert seen == [None, None, False]
+
+
+async def test_a_type_is_served_once_a_worker_was_seen_to_beat(store: Store) -> None:
+    unserved = Unserved()
+    await store.add(worker("a", "Send"))
+    await looked(unserved, store, 0.0)
+    await store.add(worker("a", "Send", beat=2))
+
+    assert await looked(unserved, store, 1.0) is True
+    assert await looked(unserved, store, 2.0) is True
+    assert await looked(unserved, store, 1.0 + GONE_SECONDS) is False
+
+
+async def test_a_beat_since_a_look_long_ago_does_not_prove_that_a_worker_lives_now(
+    store: Store,
+) -> None:
+    unserved = Unserved()
+    await store.add(worker("a", "Send"))
+    await looked(unserved, store, 0.0)
+    await store.add(worker("a", "Send", beat=500))
+
+    assert await looked(unserved, store, 10 * GONE_SECONDS) is None
+
+
+async def test_one_worker_that_beats_is_enough(store: Store) -> None:
+    unserved = Unserved()
+    await store.add(worker("a", "Send"), worker("b", "Send"))
+    await looked(unserved, store, 0.0)
+    await store.add(worker("a", "Send", beat=2))
+
+    assert await looked(unserved, store, 1.0) is True
+
+
+async def test_a_store_that_is_away_leaves_it_unknown(store: Store) -> None:
+    unserved = Unserved()
+    await looked(unserved, store, 0.0)
+    store.away = True
+
+    with pytest.raises(DatastoreUnavailableError):
+        await unserved.look_at_workers(store, 1.0)
+
+    assert unserved.served("Send", "mail") is None
+
+
+async def test_a_queue_has_workers_whatever_types_they_know(store: Store) -> None:
+    unserved = Unserved()
+    await store.add(worker("a"), worker("b", queues=("numbers",), state="draining"))
+
+    await unserved.look_at_workers(store, 0.0)
+
+    assert [unserved.has_workers(queue) for queue in ("mail", "numbers")] == [True, False]
