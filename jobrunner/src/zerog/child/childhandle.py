@@ -11,6 +11,7 @@ from typing import cast
 from msgspec import Struct
 
 from zerog.child.protocol import (
+    MAX_FRAME_BYTES,
     EndFrame,
     ExitFrame,
     FrameError,
@@ -53,13 +54,15 @@ def _ignore_death(death: ChildDeath) -> None:
 class ChildHandle(asyncio.Protocol):
     """A process that runs jobs. `on_frame` and `on_death` report what it says and when it dies."""
 
-    def __init__(self, signal_child: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, signal_child: Callable[[int, int], None], max_frame_bytes: int = MAX_FRAME_BYTES
+    ) -> None:
         self.pid = 0
         self.alive = True
         self.on_frame: Callable[[FromChild], None] = _ignore_frame
         self.on_death: Callable[[ChildDeath], None] = _ignore_death
         self._signal_child = signal_child
-        self._reader: FrameReader[FromChild] = FrameReader(FromChild)
+        self._reader: FrameReader[FromChild] = FrameReader(FromChild, max_frame_bytes)
         self._transport: asyncio.Transport | None = None
         #: Why this handle itself wants the process to end.
         self._reason: str | None = None

@@ -22,6 +22,7 @@ from zerog.child.launch import Launch
 from zerog.child.protocol import (
     EXIT_NO_PIPE,
     EXIT_UNEXPECTED,
+    MAX_FRAME_BYTES,
     DiedFrame,
     FailedFrame,
     ForkedFrame,
@@ -116,10 +117,13 @@ class NurseryHandle:
         """Return the nursery's exit code, None while it runs."""
         return self._launch.process.poll() if self._launch is not None else None
 
-    async def fork(self) -> ChildHandle:
-        """Return a new child. `NurseryError` if none can be had now."""
+    async def fork(self, max_frame_bytes: int = MAX_FRAME_BYTES) -> ChildHandle:
+        """Return a new child. `NurseryError` if none can be had now.
+
+        One that sends a larger frame is killed.
+        """
         await self._ensure_started()
-        child = ChildHandle(self._signal_child)
+        child = ChildHandle(self._signal_child, max_frame_bytes)
         ticket = next(self._tickets)
         loop = asyncio.get_running_loop()
         try:

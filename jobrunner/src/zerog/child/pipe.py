@@ -22,6 +22,7 @@ import msgspec
 
 from zerog.child.protocol import (
     CancelFrame,
+    CheckedFrame,
     EndFrame,
     FrameError,
     FrameReader,
@@ -157,7 +158,7 @@ class Pipe:
             self._send_some()
             self._leave_rest_to_thread()
 
-    def finish(self, end: EndFrame) -> None:
+    def finish(self, end: EndFrame | CheckedFrame) -> None:
         """Send everything that waits and then the end. Blocks until the worker has it.
 
         Raises:

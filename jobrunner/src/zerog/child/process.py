@@ -1,4 +1,4 @@
-"""The process that runs jobs, one after another, on its main thread.
+"""The process that runs jobs, one after another, on its main thread; or checks their parameters.
 
 It trusts its worker and nobody trusts it: whatever a job does to this process ends with this
 process. After each job the surroundings are compared with what they were before the first one. If
@@ -6,6 +6,9 @@ anything differs, the end says so, and the worker replaces the process.
 
 A process that a job forks never gets here: it cannot use the pipe, and it ends where it leaves
 `run` (`zerog.sdk.invoke`).
+
+A check makes the instance that a run begins with, and goes no further. What its class refuses is a
+fault. Whatever else a validator raises is unknown: here it may only lack what the worker has.
 """
 
 import contextlib
@@ -20,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from zerog import standardfiles
@@ -28,15 +32,18 @@ from zerog.child.pipe import Pipe, Shield
 from zerog.child.protocol import (
     EXIT_NO_PIPE,
     EXIT_UNEXPECTED,
+    CheckedFrame,
     EndFrame,
     ExitFrame,
     FrameError,
+    ReceivedCheck,
     ReceivedRun,
 )
 from zerog.child.surroundings import Surroundings, reseed
 from zerog.model.events import Invalid, Raised, RunEnd
 from zerog.model.limits import one_line
 from zerog.sdk.context import Context
+from zerog.sdk.faults import Fault, find_faults, in_one_line
 from zerog.sdk.invoke import Invocation
 from zerog.sdk.job import Job
 from zerog.sdk.registry import JobType
@@ -45,8 +52,6 @@ from zerog.sdk.text import describe
 
 #: A job may put something else into `os`.
 _exit = os._exit
-#: Errors in the parameters that a message names.
-_MAX_FAULTS = 20
 
 
 def child_main(
@@ -114,17 +119,18 @@ class Child:
             frame = self._pipe.next_frame()
             if isinstance(frame, ExitFrame):
                 return
-            if not isinstance(frame, ReceivedRun):
-                continue  # a cancel that came too late
             if self._readers.replace_dead():
                 surroundings = Surroundings()
-            end = self._run(frame)
-            output.let_wait()
-            changes = surroundings.changes()
-            if procfs.has_children():
-                procfs.kill_children()
-                changes.append("processes")
-            self._finish(frame, end, "; ".join(changes) or None)
+            match frame:
+                case ReceivedRun():
+                    end = self._run(frame)
+                    self._finish(frame, end, _changes(surroundings))
+                case ReceivedCheck():
+                    checked = self._check(frame)
+                    spoiled = _changes(surroundings) is not None
+                    self._pipe.finish(replace(checked, spoiled=spoiled))
+                case _:
+                    pass  # a cancel that came too late
 
     def _run(self, frame: ReceivedRun) -> RunEnd:
         reseed()
@@ -163,13 +169,29 @@ class Child:
             # JSON mode: what the parameters mean when they are POSTed.
             return job_type.cls.model_validate_json(bytes(frame.parameters))
         except ValidationError as error:
-            message = _describe(error)
+            faults = find_faults(error, bytes(frame.parameters))
+            message = f"the parameters do not fit: {in_one_line(faults, error.error_count())}"
         except BaseException as error:  # a validator of the job's author
             message = f"the parameters do not fit: {describe(error)}"
         finally:
             if os.getpid() != process:
                 _exit(1)
         return Invalid(frame.attempt, one_line(message) or "")
+
+    def _check(self, frame: ReceivedCheck) -> CheckedFrame:
+        job_type = self._types.get(frame.type)
+        if job_type is None:
+            return CheckedFrame(frame.run, None, f"there is no job type {frame.type}")
+        process, parameters = os.getpid(), bytes(frame.parameters)
+        try:
+            # A validator's context variables end with it, as a job's do.
+            context = contextvars.copy_context()
+            return CheckedFrame(frame.run, context.run(_faults, job_type, parameters))
+        except BaseException as error:
+            return CheckedFrame(frame.run, None, one_line(describe(error)) or "")
+        finally:
+            if os.getpid() != process:
+                _exit(1)
 
     def _finish(self, frame: ReceivedRun, end: RunEnd, spoiled: str | None) -> None:
         rss_bytes = procfs.resident_bytes()
@@ -216,12 +238,19 @@ class Child:
         self._after_fork()
 
 
-def _describe(error: ValidationError) -> str:
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    told = [
-        ".".join(str(part) for part in fault["loc"]) + ": " + fault["msg"]
-        for fault in faults[:_MAX_FAULTS]
-    ]
-    if len(faults) > _MAX_FAULTS:
-        told.append(f"and {len(faults) - _MAX_FAULTS} more")
-    return "the parameters do not fit: " + "; ".join(told)
+def _faults(job_type: JobType, parameters: bytes) -> list[Fault]:
+    try:
+        job_type.cls.model_validate_json(parameters)
+    except ValidationError as error:
+        return find_faults(error, parameters)
+    return []
+
+
+def _changes(surroundings: Surroundings) -> str | None:
+    """End what was left, and say what is not as it was; None if everything is."""
+    output.let_wait()
+    changes = surroundings.changes()
+    if procfs.has_children():
+        procfs.kill_children()
+        changes.append("processes")
+    return "; ".join(changes) or None

@@ -7,11 +7,14 @@ whatever does not fit its type is a `FrameError`.
 Every frame of a run names that run (`run_name`): one that belongs to another run, e.g. from a
 process that a job forked and left behind, is dropped by the worker.
 
-    worker → child     RunFrame  CancelFrame  ExitFrame
-    child → worker     ProgressFrame  LineFrame  StateFrame  EndFrame
+    worker → child     RunFrame  CheckFrame  CancelFrame  ExitFrame
+    child → worker     ProgressFrame  LineFrame  StateFrame  EndFrame  CheckedFrame
     worker → nursery   ForkFrame  KillFrame  PingFrame
     nursery → worker   ImportingFrame  FailedFrame  TypesFrame
                        ForkedFrame  RefusedFrame  DiedFrame  PongFrame
+
+The API has a nursery, too, where it is given job modules: its children check parameters and run
+nothing (`zerog.child.desk`).
 """
 
 import struct
@@ -26,9 +29,12 @@ from zerog.model.errors import ZeroGError
 from zerog.model.events import RunEnd
 from zerog.model.limits import EXTRA_LINES, MAX_LINE_CHARS, MAX_LOG_LINES
 from zerog.model.record import JobId, Time
+from zerog.sdk.faults import MAX_FAULTS, Fault
 
 #: Larger than any document, so that an output above the document's limit is refused with a reason.
 MAX_FRAME_BYTES = 32 * 1024 * 1024
+#: Of what a child answers that only checks: more than `MAX_FAULTS` of the longest faults take.
+MAX_CHECKED_BYTES = 256 * 1024
 #: Exit codes of a child that could not go on: its own fault, or its pipe is closed.
 EXIT_UNEXPECTED, EXIT_NO_PIPE = 230, 231
 _LENGTH = struct.Struct(">I")
@@ -78,6 +84,22 @@ class ReceivedRun(_Frame, frozen=True, tag="run"):
     deadline: Time | None = None
 
 
+class CheckFrame(_Frame, frozen=True, tag="check"):
+    """Say what a job's class finds wrong with parameters. Nothing is run."""
+
+    run: str
+    type: str
+    parameters: dict[str, Any]
+
+
+class ReceivedCheck(_Frame, frozen=True, tag="check"):
+    """A `CheckFrame` as the child reads it."""
+
+    run: str
+    type: str
+    parameters: msgspec.Raw
+
+
 class CancelFrame(_Frame, frozen=True, tag="cancel"):
     """End this run, if it is the one that runs. `why` is a `zerog.worker.verdict.Stop`."""
 
@@ -125,6 +147,18 @@ class EndFrame(_Frame, frozen=True, tag="end"):
     #: Why the process cannot run another job, e.g. a thread was left; None if it can.
     spoiled: str | None = None
     rss_bytes: int = 0
+
+
+class CheckedFrame(_Frame, frozen=True, tag="checked"):
+    """The answer to a check."""
+
+    run: str
+    #: What is wrong with the parameters; None if that is unknown.
+    faults: Annotated[list[Fault], Meta(max_length=MAX_FAULTS)] | None
+    #: Why it is unknown, e.g. a validator that raised an `OSError`.
+    reason: Text = ""
+    #: Whether the check has changed the process, so that it needs to be replaced.
+    spoiled: bool = False
 
 
 # worker → nursery
@@ -202,9 +236,9 @@ class PongFrame(_Frame, frozen=True, tag="pong"):
     """The answer to a ping."""
 
 
-ToChild = RunFrame | CancelFrame | ExitFrame
-ReceivedByChild = ReceivedRun | CancelFrame | ExitFrame
-FromChild = ProgressFrame | LineFrame | StateFrame | EndFrame
+ToChild = RunFrame | CheckFrame | CancelFrame | ExitFrame
+ReceivedByChild = ReceivedRun | ReceivedCheck | CancelFrame | ExitFrame
+FromChild = ProgressFrame | LineFrame | StateFrame | EndFrame | CheckedFrame
 ToNursery = ForkFrame | KillFrame | PingFrame
 FromNursery = (
     ImportingFrame | FailedFrame | TypesFrame | ForkedFrame | RefusedFrame | DiedFrame | PongFrame
@@ -231,7 +265,8 @@ def encode(frame: _Frame) -> bytes:
 class FrameReader(Generic[F]):
     """Cuts a stream of bytes into frames of the given types, however the bytes arrive."""
 
-    def __init__(self, kinds: Any) -> None:
+    def __init__(self, kinds: Any, max_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._buffer = bytearray()
         self._decoder: msgspec.json.Decoder[F] = msgspec.json.Decoder(kinds)
 
@@ -246,7 +281,7 @@ class FrameReader(Generic[F]):
         try:
             while len(buffer) - start >= _LENGTH.size:
                 (length,) = _LENGTH.unpack_from(buffer, start)
-                if length > MAX_FRAME_BYTES:
+                if length > self._max_bytes:
                     raise FrameError(f"a frame of {length} bytes")
                 end = start + _LENGTH.size + length
                 if len(buffer) < end:

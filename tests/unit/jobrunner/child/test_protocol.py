@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerog.child.protocol import (
+    MAX_CHECKED_BYTES,
     MAX_FRAME_BYTES,
+    CheckedFrame,
     EndFrame,
     FrameError,
     FrameReader,
@@ -21,6 +23,7 @@ from zerog.child.protocol import (
 )
 from zerog.model.events import Returned
 from zerog.model.record import new_job_id
+from zerog.sdk.faults import MAX_FAULTS, MAX_MESSAGE_CHARS, MAX_PATH_CHARS, Fault
 
 FRAMES = [
     ProgressFrame("a:1", 0.5),
@@ -106,3 +109,14 @@ def test_parameters_reach_the_child_as_they_were_written() -> None:
 
     assert isinstance(received, ReceivedRun)
     assert bytes(received.parameters) == b'{"n":1180591620717411303424,"text":"\xc3\xbc"}'
+
+
+def test_the_longest_answer_to_a_check_fits_and_a_longer_frame_does_not() -> None:
+    widest = "\U0001f600"
+    fault = Fault(widest * MAX_PATH_CHARS, widest * MAX_MESSAGE_CHARS)
+    longest = CheckedFrame("1", [fault] * MAX_FAULTS, widest * 2000)
+    fed: FrameReader[FromChild] = FrameReader(FromChild, MAX_CHECKED_BYTES)
+
+    assert list(fed.feed(encode(longest))) == [longest]
+    with pytest.raises(FrameError, match="a frame of"):
+        list(fed.feed(struct.pack(">I", MAX_CHECKED_BYTES + 1)))
