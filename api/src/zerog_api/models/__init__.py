@@ -1,0 +1,115 @@
+"""The shapes of requests and answers, each written down once.
+
+Requests are validated by their models (`zerog_api.edge.reading`). Answers are plain documents,
+which are not validated where they are made; tests hold them against their models. The
+specification is made of both (`zerog_api.edge.openapi`), so what is described is what is checked.
+
+Attributes are snake_case, JSON is camelCase. Requests are strict: `"5"` is not a number, unknown
+fields are refused. Answers may get more fields later: clients have to ignore those they do not
+know, so the specification leaves answers open, while the models know every field there is.
+
+`request` holds requests, `job` and `overview` hold answers, `shape` what they are made of.
+"""
+
+from zerog_api.models.job import (
+    Accepted,
+    Attempt,
+    BatchAccepted,
+    Changed,
+    Data,
+    Info,
+    Job,
+    Limits,
+    Line,
+    Page,
+    Progress,
+    Summary,
+    WorkerIdentity,
+)
+from zerog_api.models.overview import (
+    Fault,
+    Pool,
+    Pools,
+    Problem,
+    Queue,
+    QueueHistory,
+    Queues,
+    Running,
+    Stats,
+    Status,
+    Type,
+    Types,
+    Worker,
+    Workers,
+)
+from zerog_api.models.request import (
+    DEFAULT_MINUTES,
+    DEFAULT_PAGE,
+    MAX_DELAY_SECONDS,
+    MAX_MINUTES,
+    MAX_PAGE,
+    MAX_TIMEOUT_SECONDS,
+    MAX_WAIT_SECONDS,
+    MIN_TIMEOUT_SECONDS,
+    Batch,
+    BatchItem,
+    Filter,
+    ListQuery,
+    NoQuery,
+    RunOptions,
+    Selection,
+    StatsQuery,
+    WaitQuery,
+)
+from zerog_api.models.shape import MAX_BATCH, MAX_VALUES, Answer, Request
+
+__all__ = [
+    "DEFAULT_MINUTES",
+    "DEFAULT_PAGE",
+    "MAX_BATCH",
+    "MAX_DELAY_SECONDS",
+    "MAX_MINUTES",
+    "MAX_PAGE",
+    "MAX_TIMEOUT_SECONDS",
+    "MAX_VALUES",
+    "MAX_WAIT_SECONDS",
+    "MIN_TIMEOUT_SECONDS",
+    "Accepted",
+    "Answer",
+    "Attempt",
+    "Batch",
+    "BatchAccepted",
+    "BatchItem",
+    "Changed",
+    "Data",
+    "Fault",
+    "Filter",
+    "Info",
+    "Job",
+    "Limits",
+    "Line",
+    "ListQuery",
+    "NoQuery",
+    "Page",
+    "Pool",
+    "Pools",
+    "Problem",
+    "Progress",
+    "Queue",
+    "QueueHistory",
+    "Queues",
+    "Request",
+    "RunOptions",
+    "Running",
+    "Selection",
+    "Stats",
+    "StatsQuery",
+    "Status",
+    "Summary",
+    "Type",
+    "Types",
+    "WaitQuery",
+    "Worker",
+    "WorkerIdentity",
+    "Workers",
+]
