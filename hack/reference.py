@@ -9,7 +9,6 @@ import argparse
 import ast
 import inspect
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from zerog.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -39,11 +40,38 @@ def command_line() -> str:
     from zerog_api.command import build_parser as build_api_parser
     from zerog_operator.simulation.command import parsers
 
-    parts = [NOTE, "# The command line\n", _help(build_parser())]
+    parts = [NOTE, "# The command line\n", _help(build_parser()), _outcomes()]
     for parser in (*_commands(build_parser()), build_api_parser(), *parsers()):
         level = "#" * len(parser.prog.split())
         parts += [f"{level} {parser.prog}\n", _help(parser)]
     return "\n".join(parts)
+
+
+def _outcomes() -> str:
+    """Return what commands that are asked for a job give back to a script."""
+    from zerog.cli.codes import OUTCOMES
+
+    columns = ("Command", "The job", "Exit code", "Prints", "Prints with --json", "Says")
+    rows = [(f"`{row.command}`", row.job, f"{row.code}", *row[3:]) for row in OUTCOMES]
+    return f"{_OUTCOMES}\n{_table(columns, rows)}\n{_OTHER_OUTCOMES}"
+
+
+_OUTCOMES = """\
+## In scripts
+
+Results go to standard output. Progress, log and remarks go to standard error. The exit code
+follows the job:
+"""
+_OTHER_OUTCOMES = """\
+- With `--json`, `run` and `watch` print no progress, log or ending on standard error. Their result
+  has the job's `state`, `resultCode` and `message`.
+- `run` and `watch` report after 2 seconds that no worker serves the job, and report again when one
+  does. `submit` prints the API's warning at once. Both are on standard error, also with `--json`.
+- `cancel` and `retry` with several UUIDs change every job that allows it. If one does not, the
+  error is on standard error and the exit code is 1. With a filter the exit code is 0, also if no
+  job fits.
+- `delete` exits with 1 if the job is not finished.
+"""
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -96,44 +124,65 @@ def _function(name: str, item: object, level: int) -> str:
 
 def rest() -> dict[str, str]:
     """Return the tables of the REST calls, of their options, and of the bodies."""
-    from zerog_api.jobs import JobCalls
-    from zerog_api.overview import OverviewCalls
-    from zerog_api.routes import build_routes
-    from zerog_api.schemas import IDEMPOTENCY_KEY
-    from zerog_api.system import SystemCalls
+    from zerog_api.calls.all import CALLS
+    from zerog_api.edge.openapi import build_openapi
+    from zerog_api.edge.routes import calls
 
-    # The tables name methods and call none.
-    parts = (object.__new__(kind) for kind in (JobCalls, OverviewCalls, SystemCalls))
-    routes = build_routes(*parts)  # type: ignore[arg-type]
+    found = calls(CALLS)
+    document = _without_choices(build_openapi(found, guarded=True))
     rows, options = [], []
-    for route in routes:
-        statuses = " ".join(map(str, (route.status, *route.problems)))
-        verb = "anybody" if route.verb is None else str(route.verb)
-        call = f"`{route.method} {route.path}`"
-        bodies = (_link(route.body), _link(route.answer))
-        rows.append((call, route.summary, *bodies, statuses, verb))
-        given = [parameter.to_openapi() for parameter in route.query]
-        for option in [*given, *([IDEMPOTENCY_KEY] if route.idempotency_key else [])]:
-            name = ("header " if option["in"] == "header" else "") + f"`{option['name']}`"
-            schema = {**option["schema"], "description": option["description"]}
-            options.append((call, name, _kind(schema), _meaning(schema)))
-    columns = ("Call", "Does", "Body", "Answer", "Statuses, besides 500 and 503", "Right")
-    used = {name for route in routes for name in (route.body, route.answer) if name}
+    for call in found:
+        facts = call.operation
+        described = document["paths"][call.path][call.method.lower()]
+        name = f"`{call.method} {call.path}`"
+        body = "parameters" if facts.parameters else _link(facts.body)
+        answer = _link(facts.answer)
+        verb = "anybody" if facts.verb is None else str(facts.verb)
+        statuses = " ".join(status for status in described["responses"] if status not in USUAL)
+        rows.append((name, facts.summary, body, answer, statuses, verb))
+        for option in described["parameters"]:
+            if option["in"] != "path":
+                label = ("header " if option["in"] == "header" else "") + f"`{option['name']}`"
+                schema = {**option["schema"], "description": option["description"]}
+                options.append((name, label, _kind(schema), _meaning(schema)))
+    columns = ("Call", "Does", "Body", "Answer", "Statuses, besides those of all", "Right")
     return {
         "calls": _table(columns, rows),
         "options": _table(("Call", "Option", "Type", "Meaning"), options),
-        "bodies": bodies_of(used),
+        "bodies": bodies_of(document["components"]["schemas"]),
     }
 
 
-def bodies_of(used: set[str]) -> str:
-    """Return the tables of the bodies' fields: of those used, and of what they refer to."""
-    from zerog_api.schemas import SCHEMAS
+def _without_choices(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with the values of a choice in place of each reference to it."""
+    schemas = document["components"]["schemas"]
 
-    referred = set(re.findall(r"'#/components/schemas/(\w+)'", str(SCHEMAS)))
+    def inline(node: Any) -> Any:
+        if isinstance(node, list):
+            return [inline(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        target = schemas.get(str(node.get("$ref")).rpartition("/")[2], {})
+        if "enum" in target:
+            node = {**target, **{name: item for name, item in node.items() if name != "$ref"}}
+        return {name: inline(item) for name, item in node.items()}
+
+    return {
+        **document,
+        "paths": inline(document["paths"]),
+        "components": inline(document["components"]),
+    }
+
+
+#: Statuses that any call may answer with; the text of the page tells of them.
+USUAL = {"401", "403", "405", "421", "429", "500", "503"}
+
+
+def bodies_of(schemas: dict[str, Any]) -> str:
+    """Return the tables of the bodies' fields."""
     text = ""
-    for name, schema in SCHEMAS.items():
-        if schema.get("properties") and name in used | referred | {"Problem"}:
+    for name, schema in schemas.items():
+        if schema.get("properties"):
             rows = _fields(schema, "")
             text += f"### {name}\n\n{_table(('Field', 'Type', 'Meaning'), rows)}\n"
     return text.rstrip("\n") + "\n"
@@ -143,17 +192,14 @@ def _fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str, str]]
     for name, item in schema["properties"].items():
         often = "" if name in schema.get("required", ()) else ", may be missing"
         yield f"`{path}{name}`", _kind(item) + often, _meaning(item)
-        inner, below = item, f"{path}{name}."
-        if item.get("type") == "array":
-            inner, below = item["items"], f"{path}{name}[]."
-        if "properties" in inner:
-            yield from _fields(inner, below)
 
 
 def _kind(schema: dict[str, Any]) -> str:
     """Return a value's type in a word or two."""
     if "$ref" in schema:
         return _link(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_kind(each) for each in schema["anyOf"]))
     kinds = schema.get("type", "any JSON")
     words = [
         f"list of {_kind(schema['items'])}" if kind == "array" and "items" in schema else kind
@@ -172,22 +218,27 @@ def _meaning(schema: dict[str, Any]) -> str:
         ("minLength", "maxLength", " characters"),
     ):  # fmt: skip
         if low in schema and high in schema:
-            parts.append(f"{schema[low]:,} to {schema[high]:,}{unit}")
+            parts.append(f"{_number(schema[low])} to {_number(schema[high])}{unit}")
         elif low in schema:
-            parts.append(f"at least {schema[low]:,}{unit}")
+            parts.append(f"at least {_number(schema[low])}{unit}")
         elif high in schema:
-            parts.append(f"at most {schema[high]:,}{unit}")
-    return "; ".join(filter(None, parts))
+            parts.append(f"at most {_number(schema[high])}{unit}")
+    return "; ".join(part.rstrip(".") if len(parts) > 1 else part for part in parts if part)
+
+
+def _number(value: float) -> str:
+    return f"{int(value) if value == int(value) else value:,}"
 
 
 _FORMATS = {"date-time": "time", "uuid": "UUID"}
 
 
-def _link(name: str | None) -> str:
-    """Return a link to a body's table; the parameters' is that of the job type."""
-    if name is None or name == "Any":
+def _link(body: "type[BaseModel] | str | None") -> str:
+    """Return a link to a body's table."""
+    if body is None:
         return ""
-    return "parameters" if name == "Parameters" else f"[{name}](#{name.lower()})"
+    name = body if isinstance(body, str) else body.__name__
+    return f"[{name}](#{name.lower()})"
 
 
 def settings(kind: "type[Settings]") -> str:
@@ -242,8 +293,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def tables() -> dict[str, dict[str, str]]:
     """Return the made tables of each page, by name."""
     from zerog.settings import ClientSettings, CouchbaseSettings, PlaceSettings, WorkerSettings
+    from zerog_api.edge.metrics import Metrics as ApiMetrics
     from zerog_api.settings import ApiSettings
-    from zerog_api.system import Metrics as ApiMetrics
     from zerog_operator.metrics import Metrics as OperatorMetrics
     from zerog_operator.settings import OperatorSettings
 

@@ -12,8 +12,8 @@ from tests.chart.variants import DEVELOPMENT, EXTRAS, VARIANTS
 from zerog.cli.main import build_parser
 from zerog.settings import ClientSettings, PlaceSettings, Settings, WorkerSettings, load
 from zerog_api.command import build_parser as build_api_parser
+from zerog_api.edge.metrics import Metrics as ApiMetrics
 from zerog_api.settings import ApiSettings
-from zerog_api.system import Metrics as ApiMetrics
 from zerog_operator.defaults import join_defaults, parse_defaults
 from zerog_operator.metrics import Metrics as OperatorMetrics
 from zerog_operator.pool import PoolSpec

@@ -20,6 +20,7 @@ def main(argv: Sequence[str]) -> int:
         queue=options.queue,
         host=options.host,
         port=options.port,
+        jobs=tuple(options.jobs) if options.jobs else None,
     )
     from zerog_api.main import run_api  # later, so that --help and faults in settings are quick
 
@@ -34,5 +35,12 @@ def build_parser() -> Parser:
     arguments.places(parser)
     parser.add_argument("--host", help="address to listen on (ZEROG_HOST)")
     parser.add_argument("--port", type=int, help="port, 0 for a free one (ZEROG_PORT)")
+    parser.add_argument(
+        "--jobs",
+        nargs="+",
+        metavar="MODULE",
+        help="modules or .py files with jobs: their classes check parameters, too, before a job is "
+        "accepted; SIGUSR1 imports them again (ZEROG_JOBS; default: only the registered schemas)",
+    )
     parser.add_argument("--log-json", action="store_true", help="log as JSON")
     return parser

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import uvloop
 from tornado.netutil import bind_sockets
+from tornado.web import Application
 
 from zerog.ledger import repair
 from zerog.ledger.dispatch import Dispatch
@@ -20,19 +21,26 @@ from zerog.queue import connect_greenstalk, connect_producer
 from zerog.queue.port import Producer
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
-from zerog_api.application import Application
+from zerog_api import routes
+from zerog_api.auth.access import Verb
 from zerog_api.auth.choice import open_gate
-from zerog_api.auth.cors import Cors
 from zerog_api.auth.gate import Gate
-from zerog_api.auth.hosts import Hosts, is_local_only
-from zerog_api.jobs import JobCalls
-from zerog_api.overview import OverviewCalls
-from zerog_api.routes import Router, build_openapi, build_routes
-from zerog_api.server import BODY_SECONDS, Connections, Server, make_room
+from zerog_api.calls.all import CALLS
+from zerog_api.calls.base import Parts
+from zerog_api.core.examiner import Examiner
+from zerog_api.core.intake import Intake
+from zerog_api.core.overview import Overview
+from zerog_api.core.readiness import Readiness
+from zerog_api.core.types import Types
+from zerog_api.core.watch import Watch
+from zerog_api.edge.application import make_application
+from zerog_api.edge.cors import Cors
+from zerog_api.edge.handler import Edge
+from zerog_api.edge.hosts import Hosts, is_local_only
+from zerog_api.edge.metrics import Metrics
+from zerog_api.edge.routes import calls
+from zerog_api.edge.server import Connections, Server, make_room
 from zerog_api.settings import MAX_BODY_BYTES, ApiSettings
-from zerog_api.system import Metrics, SystemCalls
-from zerog_api.types import Types
-from zerog_api.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -44,30 +52,46 @@ def run_api(settings: ApiSettings) -> int:
     return 0
 
 
-def make_app(
-    store: Datastore, producer: Producer, settings: ApiSettings, gate: Gate | None = None
-) -> tuple[Application, Dispatch, OverviewCalls]:
-    """Put the parts together. Without a gate there is no authentication."""
+def make_parts(
+    store: Datastore,
+    producer: Producer,
+    settings: ApiSettings,
+    gate: Gate | None = None,
+    examiner: Examiner | None = None,
+    *,
+    prefix: str = "",
+) -> Parts:
+    """Put together what the calls work with.
+
+    Without a gate there is no authentication; without an examiner parameters are checked by the
+    registered schemas alone.
+
+    All paths begin with `prefix`, in an application that has others beside them.
+    """
     types = Types(store)
-    stats = Stats(store)
-    dispatch = Dispatch(Jobs(store, stats), producer)
-    metrics = Metrics()
-    system = SystemCalls(store, producer, types, metrics)
-    stopping = asyncio.Event()
-    calls = JobCalls(store, dispatch, types, Watch(store), stopping, settings.idempotency_seconds)
-    overview = OverviewCalls(store, producer, types, stopping)
-    routes = build_routes(calls, overview, system, anonymous_metrics=settings.anonymous_metrics)
-    system.openapi_document = build_openapi(routes, guarded=gate is not None)
+    dispatch = Dispatch(Jobs(store, Stats(store)), producer)
     alone = gate is None and is_local_only(settings.host)
-    app = Application(
-        Router(routes, gate, settings.cors_origins).find,
-        max_body_bytes=settings.max_body_bytes,
-        check=Hosts(settings.hosts).check if alone else None,
-        observe=metrics.observe,
-        origins=Cors(settings.cors_origins) if settings.cors_origins else None,
+    edge = Edge(
+        Metrics(),
+        settings.max_body_bytes,
+        gate,
+        anonymous=frozenset({Verb.METRICS} if settings.anonymous_metrics else ()),
+        hosts=Hosts(settings.hosts) if alone else None,
+        cors=Cors(settings.cors_origins),
     )
-    app.stopping = stopping
-    return app, dispatch, overview
+    return Parts(
+        edge,
+        store,
+        producer,
+        dispatch,
+        types,
+        Intake(store, dispatch, examiner or Examiner(()), settings.idempotency_seconds),
+        Watch(store),
+        Overview(store, producer, types),
+        Readiness(store, producer),
+        calls(CALLS),
+        prefix,
+    )
 
 
 async def serve(
@@ -85,19 +109,22 @@ async def serve(
         gate = open_gate(settings)
         if gate is not None:
             stack.push_async_callback(gate.close)
+        examiner = Examiner(settings.jobs)
+        loop.add_signal_handler(signal.SIGUSR1, examiner.reload)
+        await stack.enter_async_context(examiner)
         store = await open_datastore(
             settings.store, settings, deadline_seconds=settings.deadline_seconds, patient=True
         )
         stack.push_async_callback(store.close)
         producer = await connect_producer(settings.queue)
         stack.push_async_callback(producer.close)
-        app, dispatch, overview = make_app(store, producer, settings, gate)
-        server = _make_server(app, settings)
+        parts = make_parts(store, producer, settings, gate, examiner)
+        server = _make_server(make_application(routes(parts), parts.edge), settings)
         sockets = _listen(settings)
         stack.push_async_callback(server.close_all_connections)
         stack.callback(server.stop)
-        server.add_sockets(sockets)
-        background = _start_background(settings, dispatch, overview, server, stop)
+        server.listen_on(sockets)
+        background = _start_background(settings, parts, server, stop)
         gc.freeze()
         try:
             port = sockets[0].getsockname()[1]
@@ -109,13 +136,13 @@ async def serve(
             stop.set()
             log.info("stopping: requests under way may finish within %g s", settings.grace_seconds)
             server.stop()
-            await app.finish(settings.grace_seconds)
+            await parts.edge.finish(settings.grace_seconds)
             for task in background:
                 task.cancel()
             await asyncio.wait(background, timeout=settings.grace_seconds)
-            await dispatch.flush()
-            await dispatch.jobs.leftovers.flush()
-            await dispatch.jobs.stats.flush()
+            await parts.dispatch.flush()
+            await parts.dispatch.jobs.leftovers.flush()
+            await parts.dispatch.jobs.stats.flush()
 
 
 def _listen(settings: ApiSettings) -> list[socket.socket]:
@@ -128,30 +155,25 @@ def _listen(settings: ApiSettings) -> list[socket.socket]:
 
 
 def _start_background(
-    settings: ApiSettings,
-    dispatch: Dispatch,
-    overview: OverviewCalls,
-    server: Server,
-    stop: asyncio.Event,
+    settings: ApiSettings, parts: Parts, server: Server, stop: asyncio.Event
 ) -> list["asyncio.Task[None]"]:
+    dispatch = parts.dispatch
     repairing = repair.Background(dispatch.jobs, lambda: connect_greenstalk(settings.queue))
     return [
         asyncio.create_task(dispatch.run(), name="dispatch"),
         asyncio.create_task(dispatch.jobs.leftovers.run(), name="leftovers"),
         asyncio.create_task(dispatch.jobs.stats.run(), name="stats"),
         asyncio.create_task(repairing.run(), name="repair"),
-        asyncio.create_task(overview.measure(stop), name="rates"),
+        asyncio.create_task(parts.overview.measure(stop), name="rates"),
         asyncio.create_task(server.connections.watch(stop), name="connections"),
     ]
 
 
-def _make_server(app: Application, settings: ApiSettings) -> Server:
+def _make_server(application: Application, settings: ApiSettings) -> Server:
+    room = make_room(settings.max_connections)
+    connections = Connections(room, settings.max_connections_per_client)
     # Tornado's own limit only guards against what ours has already refused.
-    server = Server(app, max_body_size=MAX_BODY_BYTES, body_timeout=BODY_SECONDS)
-    server.connections = Connections(
-        make_room(settings.max_connections), settings.max_connections_per_client
-    )
-    return server
+    return Server(application, connections, max_body_size=MAX_BODY_BYTES)
 
 
 async def _until(stop: asyncio.Event, background: list["asyncio.Task[None]"]) -> None:

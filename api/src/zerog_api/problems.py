@@ -6,7 +6,6 @@ was not written for clients.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -20,17 +19,16 @@ from zerog.model.errors import (
     UnreadableDocumentError,
     ZeroGError,
 )
+from zerog_api.core.errors import (
+    Fault,
+    InvalidCallError,
+    KeyReusedError,
+    TakenBackError,
+    UnknownTypeError,
+)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong with a request, and where: a JSON path, or a parameter's name."""
-
-    path: str
-    message: str
 
 
 class Problem(Exception):
@@ -73,6 +71,11 @@ def unprocessable(faults: Sequence[Fault], detail: str) -> Problem:
     return Problem(422, "invalid-request", detail, faults=faults)
 
 
+def forbidden(detail: str) -> Problem:
+    """Return the problem of a right that is missing: which one, and whose."""
+    return Problem(403, "forbidden", detail)
+
+
 def unavailable(what: str) -> Problem:
     """Return the problem of a part that is away."""
     return Problem(
@@ -83,9 +86,23 @@ def unavailable(what: str) -> Problem:
     )
 
 
-def problem_of(error: ZeroGError) -> Problem:
+def stopping() -> Problem:
+    """Return the problem of a change that comes while the API ends."""
+    detail = "this API is stopping; nothing was changed; try again"
+    return Problem(503, "stopping", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def of_error(error: ZeroGError) -> Problem:
     """Return the problem for an error of ours."""
     match error:
+        case InvalidCallError():
+            return unprocessable(error.faults, str(error))
+        case UnknownTypeError():
+            return Problem(404, "unknown-type", str(error))
+        case KeyReusedError():
+            return Problem(409, "idempotency-key-reused", str(error))
+        case TakenBackError():
+            return unavailable("queue")
         case JobNotFoundError():
             return Problem(404, "unknown-job", str(error))
         case JobBusyError():

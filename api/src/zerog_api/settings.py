@@ -18,6 +18,9 @@ class ApiSettings(PlaceSettings):
     """Address to listen on."""
     port: Port = 8080
     """Port to listen on; 0 takes a free one."""
+    jobs: Names = ()
+    """Modules (or paths of .py files) that define jobs: their classes check parameters, too, before
+    a job is accepted. Empty: only the registered schemas do."""
     max_body_bytes: Annotated[int, Field(ge=1, le=MAX_BODY_BYTES)] = 1024 * 1024
     """Largest request body."""
     grace_seconds: Seconds = 10.0

@@ -195,7 +195,7 @@ class Dev:
             if await self._wait_until_ready(stop):
                 write_note(self._data, DevNote(self.url, os.getpid(), beanstalkd.address))
                 self._say_hello(beanstalkd.address)
-                await self._until(stop, parts[-1])
+                await self._until(stop, *parts)
         finally:
             remove_note(self._data)
             for part in reversed(parts):
@@ -216,9 +216,11 @@ class Dev:
         slots = str(self._settings.slots or os.cpu_count() or 1)
         worker = ["worker", *self._settings.jobs, "--slots", slots]
         worker += ["--grace-seconds", f"{self._settings.grace_seconds:g}"]
+        # With the jobs it refuses at once what their validators would refuse in the worker.
+        api = ["api", "--port", str(self._port), "--jobs", *self._settings.jobs]
         patience = self._settings.grace_seconds + STOP_SECONDS
         return [
-            Part("api", ["api", "--port", str(self._port)], env, self._console, patience),
+            Part("api", api, env, self._console, patience),
             Part("worker", worker, env, self._console, patience),
         ]
 
@@ -238,7 +240,7 @@ class Dev:
             return False
         raise ConfigError(f"not ready after {START_SECONDS:g} s: the log above says why")
 
-    async def _until(self, stop: asyncio.Event, worker: Part) -> None:
+    async def _until(self, stop: asyncio.Event, api: Part, worker: Part) -> None:
         if not self._settings.reload:
             await stop.wait()
             return
@@ -249,6 +251,7 @@ class Dev:
             *(folders or {Path.cwd()}), watch_filter=PythonFilter(), stop_event=stop
         ):
             worker.say("code has changed: drains and starts again")
+            api.signal(signal.SIGUSR1)  # it imports the jobs again, and serves meanwhile
             await worker.restart()
 
     def _say_hello(self, queue: str) -> None:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from tests.integration.api.serving import job_type, serving
 
-from zerog_api import server
+from zerog_api.edge import handler, server
 from zerog_api.settings import ApiSettings
 
 TOKEN = "a-token-that-is-long-enough"
@@ -157,15 +157,25 @@ def test_head_of_a_stream_is_its_headers(
 
 
 def test_a_stranger_is_refused_before_the_body_is_read(
-    guarded: str, connect: Callable[[str], Raw]
+    guarded: str, connect: Callable[[str], Raw], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(handler, "LINGER_SECONDS", 0.5)
     raw = connect(guarded)
     raw.send(f"POST /v1/jobs/Mail HTTP/1.1\nHost: x\nContent-Length: {LARGE}")
 
-    status, headers, problem = raw.answer()
+    status, _, problem = raw.answer()
 
     assert (status, problem["code"]) == (401, "unauthorized")
-    assert headers["connection"] == "close"
+    assert raw.closed(), "the body does not come"
+
+
+def test_a_refused_client_that_sends_its_body_keeps_its_connection(
+    guarded: str, connect: Callable[[str], Raw]
+) -> None:
+    raw = connect(guarded)
+    for _ in range(2):
+        raw.send(f"POST /v1/jobs/Mail HTTP/1.1\nHost: x\nContent-Length: {LARGE}", b" " * LARGE)
+        assert raw.answer()[0] == 401
 
 
 def test_a_stranger_who_asks_before_sending_is_not_asked_to_go_on(
@@ -244,6 +254,28 @@ def test_a_length_that_is_told_twice_opens_no_way_around_the_limit(
     assert raw.answer()[0] == 401
 
 
+@pytest.mark.parametrize("digits", [19, 5000])
+def test_a_length_of_many_digits_is_too_large_and_no_fault_of_the_server(
+    url: str, digits: int, connect: Callable[[str], Raw], caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = connect(url)
+    raw.send(f"POST /v1/jobs/Mail HTTP/1.1\nHost: localhost\nContent-Length: {'9' * digits}")
+
+    assert raw.answer()[0] == 413
+    assert not [item for item in caplog.records if item.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("application/json; charset=utf-8", 201), ("application/vnd.shop+json", 201),
+     ("text/plain;json", 415), ("text/plain", 415), ("application/x-www-form-urlencoded", 415)],
+)  # fmt: skip
+def test_only_json_is_taken_for_json(url: str, kind: str, status: int) -> None:
+    answer = httpx.post(f"{url}/v1/jobs/Mail", content="{}", headers={"Content-Type": kind})
+
+    assert answer.status_code == status
+
+
 def test_a_length_and_chunks_together_are_no_http(
     guarded: str, connect: Callable[[str], Raw]
 ) -> None:
@@ -253,8 +285,69 @@ def test_a_length_and_chunks_together_are_no_http(
         Content-Length: 5
         Transfer-Encoding: chunked""", b"0\r\n\r\n")  # fmt: skip
 
-    assert raw.answer()[2]["code"] == "not-http"
-    assert raw.closed()
+    answers = raw.receive_until(b"")  # to the end of the connection
+    assert answers.startswith(b"HTTP/1.1 40")
+    assert answers.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("header", ["Transfer-Encoding: gzip", "Content-Length: abc"])
+def test_a_body_that_cannot_be_read_gets_one_answer(
+    guarded: str, header: str, connect: Callable[[str], Raw]
+) -> None:
+    raw = connect(guarded)
+    raw.send(f"POST /v1/jobs/Mail HTTP/1.1\nHost: x\n{header}")
+
+    assert raw.receive_until(b"").count(b"HTTP/1.1") == 1
+
+
+def test_a_change_that_did_not_come_whole_is_written_down_as_none(
+    guarded: str, connect: Callable[[str], Raw], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "zerog.audit")
+    raw = connect(guarded)
+    raw.send(f"""POST /v1/jobs/Mail HTTP/1.1
+        Host: x
+        Authorization: Bearer {TOKEN}
+        Content-Length: 50""", b"{")  # fmt: skip
+    raw.close()
+
+    def written() -> list[Any]:
+        lines = [item for item in caplog.records if item.name == "zerog.audit"]
+        return [item.__dict__["fields"]["status"] for item in lines]
+
+    until(lambda: bool(written()), "it is written down")
+    assert written() == [499]
+
+
+def test_what_comes_after_the_end_of_a_connection_is_not_done(
+    url: str, connect: Callable[[str], Raw]
+) -> None:
+    def count() -> int:
+        return len(httpx.get(f"{url}/v1/jobs?limit=500").json()["jobs"])
+
+    before = count()
+    raw = connect(url)
+    raw.sendall(
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        b"POST /v1/jobs/Mail HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+    )
+
+    assert raw.receive_until(b"").count(b"HTTP/1.1") == 1
+    assert count() == before
+
+
+def test_a_body_that_became_too_large_is_not_waited_for(
+    guarded: str, connect: Callable[[str], Raw], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "LINGER_SECONDS", 0.5)
+    raw = connect(guarded)
+    raw.send(f"""POST /v1/jobs/Mail HTTP/1.1
+        Host: x
+        Authorization: Bearer {TOKEN}
+        Transfer-Encoding: chunked""", b"120000\r\n" + b" " * 0x120000 + b"\r\n")  # fmt: skip
+
+    assert raw.answer()[0] == 413
+    assert raw.closed(), "no other part comes"
 
 
 @pytest.mark.parametrize("what", ["progress?wait=60", "stream"])
@@ -266,10 +359,17 @@ def test_a_client_that_leaves_gives_its_place_back(
         uuid = client.post("/v1/jobs/Mail", json={}).json()["uuid"]
         path = f"/v1/jobs/{uuid}/progress"
         raw = connect(guarded)
-        raw.send(f"""GET /v1/jobs/{uuid}/{what} HTTP/1.1
-            Host: x
-            Authorization: Bearer {TOKEN}""")
-        until(lambda: client.get(path).status_code == 429, "the other call is under way")
+
+        def takes_the_place() -> bool:
+            nonlocal raw
+            raw.close()  # this call may have been in the place of that one
+            raw = connect(guarded)
+            raw.send(f"""GET /v1/jobs/{uuid}/{what} HTTP/1.1
+                Host: x
+                Authorization: Bearer {TOKEN}""")
+            return client.get(path).status_code == 429
+
+        until(takes_the_place, "the other call is under way")
 
         raw.close()
         until(lambda: client.get(path).status_code == 200, "its place is free")

@@ -42,6 +42,11 @@ class Broken(zerog.Job):
     def run(self, ctx):
         raise ValueError("broken by design")
 
+class Partial(zerog.Job):
+    """Does a part of it."""
+    def run(self, ctx):
+        return zerog.Result({"rows": 7}, code=422)
+
 class Large(zerog.Job):
     """Returns much."""
     def run(self, ctx):
@@ -93,12 +98,20 @@ class Dev:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Call `zerog` beside it; return what it printed, errors after output."""
-        result = subprocess.run(
+        result = self._call(*arguments)
+        assert result.returncode == code, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    def tried(self, *parameters: str) -> str:
+        """Submit a `Hello`, whether that works or not; return what the command printed."""
+        result = self._call("submit", "Hello", *parameters)
+        return result.stdout + result.stderr
+
+    def _call(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             [sys.executable, "-m", "zerog", *arguments], cwd=self.folder, env=self.env,
             capture_output=True, text=True, timeout=DEADLINE_SECONDS,
         )  # fmt: skip
-        assert result.returncode == code, result.stdout + result.stderr
-        return result.stdout + result.stderr
 
     def json(self, *arguments: str) -> Any:
         """Call it with --json and read the answer."""

@@ -50,6 +50,29 @@ def test_a_change_of_the_jobs_restarts_the_worker(own: Any) -> None:
     assert "Good day, Ada." in dev.run("run", "Hello", "name=Ada")
 
 
+VALIDATOR = """
+    @pydantic.field_validator("name")
+    @classmethod
+    def check_name(cls, name):
+        if name == "Bob":
+            raise ValueError("Bob is {}")
+        return name
+"""
+
+
+def test_a_validator_refuses_at_once_and_so_does_a_changed_one(own: Any) -> None:
+    dev = own("--reload")
+    assert "Hello, Bob." in dev.run("run", "Hello", "name=Bob")
+
+    for words in ("asleep", "away"):
+        text = JOBS.replace('"""Say hello."""', '"""Say hello."""' + VALIDATOR.format(words))
+        dev.jobs.write_text("import pydantic\n" + text)
+
+        dev.wait_until(lambda words=words: f"$.name: Bob is {words}" in dev.tried("name=Bob"))
+
+    assert "Hello, Ada." in dev.run("run", "Hello", "name=Ada")
+
+
 def test_a_port_that_is_taken_is_said(own: Any) -> None:
     dev = own()
 

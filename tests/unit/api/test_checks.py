@@ -38,7 +38,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from zerog.sdk.parameters import ParametersSchema
-from zerog_api.checks import ParameterCheck
+from zerog_api.core.checks import ParameterCheck
 
 
 class Rights(IntFlag):

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from tornado.iostream import StreamClosedError
 
-from zerog_api.auth.limits import network_of
-from zerog_api.server import (
+from zerog_api.edge.limits import network_of
+from zerog_api.edge.server import (
+    BODY_SECONDS,
     HEAD_SECONDS,
     IDLE_SECONDS,
     OTHER_FILES,
@@ -33,7 +34,6 @@ def make() -> Iterator[Make]:
         ours, client = socket.socketpair()
         made.extend((ours, client))
         stream = Stream(ours)
-        stream.begin(time.monotonic())
         return stream, client
 
     yield connect
@@ -79,7 +79,9 @@ async def test_an_answer_may_take_its_time_and_a_body_has_a_limit_of_its_own(mak
 
     assert not stream.is_late(later)
     body = stream.read_bytes(10, partial=True)
-    assert not stream.is_late(later)
+    now = time.monotonic()
+    assert not stream.is_late(now + BODY_SECONDS - 1)
+    assert stream.is_late(now + BODY_SECONDS + 1)
     client.send(b"x")
     assert await body == b"x"
 

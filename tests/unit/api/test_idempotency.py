@@ -1,24 +1,22 @@
 """A key stands for the jobs that it was first used for, and never runs them twice."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from tests.ledger.jobs import ME, OK_SECONDS, Ledger
 from tests.queue.memory import MemoryQueue
-from tornado.httputil import HTTPHeaders
 
 from zerog.ledger.dispatch import Dispatch
-from zerog.model import events, jsontext
+from zerog.model import events
 from zerog.model.documents import TypeDocument, write
 from zerog.model.errors import DatastoreError, QueueUnavailableError
 from zerog.model.limits import INLINE_BYTES
-from zerog_api.http import Request, Response
-from zerog_api.jobs import JobCalls
-from zerog_api.problems import Problem
-from zerog_api.types import Types
-from zerog_api.watch import Watch
+from zerog_api.core.errors import KeyReusedError
+from zerog_api.core.examiner import Examiner
+from zerog_api.core.intake import Asked, Intake, Key, Order, fingerprint
+from zerog_api.core.types import Types
 
 KEY_SECONDS = 1000 * OK_SECONDS
 TYPE = TypeDocument("T", "default", {"type": "object"}, retain_ok_seconds=OK_SECONDS)
@@ -31,27 +29,23 @@ class Api(Ledger):
         super().__init__()
         self.queue = MemoryQueue()
         self.dispatch = Dispatch(self.jobs, self.queue)
-        self.calls = JobCalls(
-            self.store, self.dispatch, Types(self.store), Watch(self.store), asyncio.Event(),
-            KEY_SECONDS,
-        )  # fmt: skip
+        self.intake = Intake(self.store, self.dispatch, Examiner(()), KEY_SECONDS)
 
     async def submit(self, parameters: Any, key: str | None = "key") -> str:
         """Submit a job as a client does, and return its UUID."""
-        await self.store.upsert("types", "T", write(TYPE))
-        headers = HTTPHeaders({} if key is None else {"Idempotency-Key": key})
-        body = jsontext.dumps(parameters)
-        answer = await self.calls.submit(Request("POST", "", "", headers, body=body), {}, "T")
-        assert isinstance(answer, Response)
-        return str(jsontext.loads(answer.body)["uuid"])
+        return (await self.take("T", parameters, [parameters], key))[0]
 
     async def submit_batch(self, *jobs: Any, key: str | None = None) -> list[str]:
+        return await self.take("jobs:batch", jobs, jobs, key)
+
+    async def take(self, call: str, body: Any, jobs: Sequence[Any], key: str | None) -> list[str]:
         await self.store.upsert("types", "T", write(TYPE))
-        headers = HTTPHeaders({} if key is None else {"Idempotency-Key": key})
-        body = jsontext.dumps({"jobs": [{"type": "T", "parameters": job} for job in jobs]})
-        answer = await self.calls.submit_batch(Request("POST", "", "", headers, body=body), {})
-        assert isinstance(answer, Response)
-        return list(jsontext.loads(answer.body)["uuids"])
+        job_type = await Types(self.store).get("T")
+        orders = [Order(job_type, job, Asked()) for job in jobs]
+        mark = None if key is None else Key(key, "", fingerprint(call, body, {}))
+        named = await self.intake.name(len(orders), mark)
+        await self.intake.take(orders, named)
+        return list(named.uuids)
 
     async def finish(self, uuid: str) -> None:
         """Run a job to its end, as a worker does, and let its entry go."""
@@ -77,10 +71,8 @@ async def test_a_repeat_gets_the_same_job_and_no_other_entry(api: Api) -> None:
 async def test_a_key_is_not_for_another_job(api: Api) -> None:
     await api.submit({"n": 1})
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(KeyReusedError):
         await api.submit({"n": 2})
-
-    assert (refused.value.status, refused.value.code) == (409, "idempotency-key-reused")
 
 
 async def expire(api: Api, uuid: str) -> None:

@@ -1,7 +1,7 @@
 """Arrivals and departures: measured by the clock, whoever asks and how often."""
 
 from zerog.queue.port import TubeStats
-from zerog_api.overview import MIN_RATE_SECONDS, RATE_SECONDS, SAMPLE_SECONDS, Rates
+from zerog_api.core.overview import MIN_RATE_SECONDS, RATE_SECONDS, SAMPLE_SECONDS, Rates
 
 
 def tube(total: int, deleted: int = 0) -> TubeStats:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from zerog.model.errors import DatastoreUnavailableError
-from zerog_api.shared import Shared
+from zerog_api.core.shared import Shared
 
 
 class Maker:
@@ -48,6 +48,27 @@ async def test_it_is_made_again_only_when_it_is_too_old() -> None:
     seen = [await shared.get(60.0), await shared.get(60.0), await shared.get(0.0)]
 
     assert seen == [1, 1, 2]
+
+
+async def test_a_usable_value_is_returned_while_the_next_one_is_made() -> None:
+    maker = Maker()
+    maker.go.set()
+    shared = Shared(maker.make)
+    await shared.get(0.0)
+    maker.go.clear()
+
+    usable = [await shared.get(0.0, 60.0), await shared.get(0.0, 60.0)]
+    maker.go.set()
+
+    assert usable == [1, 1]
+    assert await shared.get(0.0) == maker.begun == 2
+
+
+async def test_without_a_usable_value_one_waits() -> None:
+    maker = Maker()
+    maker.go.set()
+
+    assert await Shared(maker.make).get(0.0, 60.0) == 1
 
 
 async def test_a_caller_that_leaves_takes_nothing_from_the_others() -> None:

@@ -1,31 +1,26 @@
 """Types whose jobs no worker takes: seen in the queues, the pools and the metrics."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-import jsonschema_rs
 import pytest
+from prometheus_client import generate_latest
 from tests.store.memory import MemoryDatastore
-from tornado.httputil import HTTPHeaders
 
 from zerog.ledger import readable
 from zerog.model.documents import PoolDocument, TypeDocument, WorkerDocument, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.queue.port import TubeStats
 from zerog.store.port import Stored
-from zerog_api import overview
-from zerog_api.http import Request, Response
-from zerog_api.overview import OverviewCalls
-from zerog_api.schemas import SCHEMAS
-from zerog_api.system import Metrics, SystemCalls
-from zerog_api.types import Types
+from zerog_api import models
+from zerog_api.core import overview
+from zerog_api.core.types import Types
+from zerog_api.edge.metrics import Metrics
 
-REQUEST = Request("GET", "/", "", HTTPHeaders())
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -48,8 +43,8 @@ class Calls:
         self.tubes: list[str] = []
         types = Types(store)
         producer: Any = SimpleNamespace(tubes=self._tubes, tube_stats_many=self._empty_tubes)
-        self.overview = OverviewCalls(store, producer, types, asyncio.Event())
-        self.system = SystemCalls(store, producer, types, Metrics())
+        self.types = types
+        self.overview = overview.Overview(store, producer, types)
 
     async def _tubes(self) -> list[str]:
         return ["default", *self.tubes]
@@ -58,18 +53,16 @@ class Calls:
         return [TubeStats(name) for name in names]
 
     async def read(self, kind: str) -> list[dict[str, Any]]:
-        """Return the items that a call of the overview lists, once its schema allows them."""
-        answer = await getattr(self.overview, kind)(REQUEST, {})
-        document = json.loads(answer.body)
-        jsonschema_rs.validate(SCHEMAS[kind.capitalize()], document)
-        items: list[dict[str, Any]] = document[kind]
+        """Return the items that a call of the overview lists, once its model allows them."""
+        items: list[dict[str, Any]] = await getattr(self.overview, kind)()
+        getattr(models, kind.capitalize()).model_validate({kind: items})
         return items
 
     async def metrics(self) -> list[str]:
         """Return the metric's lines."""
-        answer = await self.system.metrics(REQUEST, {})
-        assert isinstance(answer, Response)
-        lines = answer.body.decode().splitlines()
+        metrics = Metrics()
+        metrics.note_unserved(await self.types.unserved())
+        lines = generate_latest(metrics.registry).decode().splitlines()
         return [line for line in lines if line.startswith("zerog_queue_unserved_types")]
 
 

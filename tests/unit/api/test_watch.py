@@ -8,7 +8,7 @@ import pytest
 from tests.store.memory import MemoryDatastore
 from tests.unit.operator.virtual_time import run_virtually
 
-from zerog_api.watch import Watch
+from zerog_api.core.watch import Watch
 
 DEADLINE_SECONDS = 20.0
 MANY = 2000
@@ -63,3 +63,35 @@ def test_many_who_wait_are_woken_less_often(versioned: bool) -> None:
 
     assert many <= 2
     assert few > many
+
+
+def test_one_who_follows_looks_so_often_and_not_at_every_change() -> None:
+    async def looks(seconds: float, pause: float) -> int:
+        watch = Watch(BusyStore(versioned=True))
+        end = asyncio.get_running_loop().time() + seconds
+        return len([1 async for _ in watch.looks(pause_seconds=pause, until=end)])
+
+    assert run_virtually(looks(10.0, 0.1)) <= 101
+    assert run_virtually(looks(10.0, 1.0)) <= 11
+
+
+def test_one_who_follows_what_does_not_change_gets_a_turn_now_and_then() -> None:
+    async def turns(idle: float) -> int:
+        watch = Watch(MemoryDatastore())
+        end = asyncio.get_running_loop().time() + 20
+        looks = watch.looks(pause_seconds=0.1, idle_seconds=idle, until=end)
+        return len([1 async for _ in looks])
+
+    # Now, once because a new watch cannot know what has changed, and then every five seconds.
+    assert 4 <= run_virtually(turns(5.0)) <= 6
+    assert run_virtually(turns(float("inf"))) <= 3
+
+
+async def test_one_who_follows_stops_when_told() -> None:
+    end = asyncio.Event()
+    seen = 0
+    async for _ in Watch(MemoryDatastore()).looks(end, pause_seconds=0.0):
+        seen += 1
+        end.set()
+
+    assert seen == 1

@@ -69,6 +69,8 @@ FORBIDDEN = [
     ("zerog_api", "couchbase"),
     ("zerog.cli", "kubernetes"),
     ("zerog_api", "kopf"),
+    ("zerog_api.core", "tornado"),
+    ("zerog_api.core", "zerog_api.problems"),
 ]
 ALLOWED = [
     ("zerog.store.couchbase", "couchbase"),

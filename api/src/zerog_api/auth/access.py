@@ -1,15 +1,17 @@
 """What a request may do: handlers ask, and never learn who the caller is.
 
-Rights are verbs on queues. A handler has to ask before it answers: an answer of a guarded call
-that nobody asked about does not leave (`zerog_api.auth.gate`), so a forgotten question cannot
-open anything.
+Rights are verbs on queues. A handler has to ask before it does anything: until it is known who
+calls everything is denied, and an answer that nobody asked a right for does not leave
+(`zerog_api.edge.handler`), so a forgotten question opens nothing.
 """
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
 from typing import Protocol
 
-from zerog_api.problems import Problem
+from zerog_api.problems import Problem, forbidden
 
 
 class Verb(StrEnum):
@@ -59,6 +61,35 @@ class Access(Protocol):
         """Name jobs that the call changes, for the audit log."""
 
 
+class DeniedAccess:
+    """Nothing is allowed: nobody knows yet who calls."""
+
+    owner = ""
+
+    async def require(self, queue: str) -> None:
+        """See `Access`."""
+        raise _unknown()
+
+    async def require_metrics(self) -> None:
+        """See `Access`."""
+        raise _unknown()
+
+    async def everywhere(self) -> bool:
+        """See `Access`."""
+        return False
+
+    async def among(self, queues: Iterable[str]) -> list[str]:
+        """See `Access`."""
+        return []
+
+    async def still(self, queue: str | None = None) -> bool:
+        """See `Access`."""
+        return False
+
+    def note(self, *uuids: str) -> None:
+        """See `Access`."""
+
+
 class OpenAccess:
     """Everything is allowed: there is no authentication."""
 
@@ -86,7 +117,7 @@ class OpenAccess:
         """See `Access`."""
 
 
-OPEN = OpenAccess()
+DENY, OPEN = DeniedAccess(), OpenAccess()
 
 
 class CheckedAccess:
@@ -119,13 +150,13 @@ class CheckedAccess:
         if queue not in self.queues:
             self.queues.append(queue)
         if not await self._may(queue):
-            raise forbidden(self.owner, self._verb, f"in the queue {queue}")
+            raise forbidden(f"{self.owner} may not {self._verb} jobs in the queue {queue}")
 
     async def require_metrics(self) -> None:
         """See `Access`."""
         self.asked = True
         if not await self._may(None):
-            raise Problem(403, "forbidden", f"{self.owner} may not read metrics")
+            raise forbidden(f"{self.owner} may not read metrics")
 
     async def everywhere(self) -> bool:
         """See `Access`."""
@@ -135,7 +166,9 @@ class CheckedAccess:
     async def among(self, queues: Iterable[str]) -> list[str]:
         """See `Access`."""
         self.asked = True
-        return [queue for queue in queues if await self._may(queue)]
+        asked = list(queues)
+        allowed = await asyncio.gather(*[self._may(queue) for queue in asked])
+        return list(itertools.compress(asked, allowed))
 
     async def still(self, queue: str | None = None) -> bool:
         """See `Access`."""
@@ -149,9 +182,8 @@ class CheckedAccess:
         self.jobs += uuids
 
 
-def forbidden(caller: str, verb: Verb, where: str) -> Problem:
-    """Return the problem of a right that is missing, which says which one."""
-    return Problem(403, "forbidden", f"{caller} may not {verb} jobs {where}")
+def _unknown() -> Problem:
+    return forbidden("it is not known who calls")
 
 
 async def restrict(access: Access, asked: Iterable[str], known: Iterable[str]) -> list[str]:
@@ -169,4 +201,4 @@ async def restrict(access: Access, asked: Iterable[str], known: Iterable[str]) -
         return []
     if allowed := await access.among(known):
         return allowed
-    raise Problem(403, "forbidden", "the caller may do this in no queue that there is")
+    raise forbidden("the caller may do this in no queue that there is")

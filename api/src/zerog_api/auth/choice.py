@@ -5,10 +5,10 @@ from pathlib import Path
 from zerog.model.errors import ConfigError
 from zerog_api.auth.authority import Authority
 from zerog_api.auth.gate import Gate
-from zerog_api.auth.hosts import is_local_only
 from zerog_api.auth.kubernetes import Kubernetes, ServiceAccount
-from zerog_api.auth.limits import Buckets, InFlight
 from zerog_api.auth.tokens import TokenFile
+from zerog_api.edge.hosts import is_local_only
+from zerog_api.edge.limits import Buckets, InFlight
 from zerog_api.settings import ApiSettings
 
 #: So many tokens that are nobody's are looked at, of one address.

@@ -1,22 +1,17 @@
-"""The gate in front of the calls: who is it, how much have they asked already, what was changed.
+"""The gate in front of the calls: who is it, and how much have they asked already.
 
 Anonymous calls do not pass here. For all others: without a good token 401, with too many calls
-429, with an authority that is away 503, and with an answer that no handler has asked for 500,
-because a call that checks nothing must not answer.
+429, and with an authority that is away 503.
 """
 
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from zerog.model.errors import ZeroGError
-from zerog_api import problems
-from zerog_api.auth import audit
-from zerog_api.auth.access import CHANGES, CheckedAccess, Verb
+from zerog_api.auth.access import CheckedAccess, Verb
 from zerog_api.auth.authority import Authority, AuthorityAwayError, Caller
-from zerog_api.auth.limits import Buckets, InFlight, network_of
-from zerog_api.http import Answer, Request, StreamResponse
+from zerog_api.edge.limits import Buckets, InFlight, network_of
 from zerog_api.problems import RETRY_AFTER_SECONDS, Problem
 
 log = logging.getLogger(__name__)
@@ -48,6 +43,20 @@ def too_many(detail: str, seconds: float) -> Problem:
     return Problem(429, "too-many-requests", detail, headers={"Retry-After": wait})
 
 
+class Admission:
+    """A call that was let in. It counts as one of its caller's until it has left."""
+
+    def __init__(self, access: CheckedAccess, leave: Callable[[], None]) -> None:
+        self.access = access
+        self._leave: Callable[[], None] | None = leave
+
+    def leave(self) -> None:
+        """Count the call out, once."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
+
+
 class Gate:
     """Lets the calls of known clients in, so many of them."""
 
@@ -64,65 +73,30 @@ class Gate:
         """Close the authority's connections."""
         await self._authority.close()
 
-    async def guard(
-        self, request: Request, verb: Verb, path: str, call: Callable[[], Awaitable[Answer]]
-    ) -> Answer:
-        """Answer a call of whoever sent it, if they may."""
-        access: CheckedAccess | None = None
-        caller, status, held = "", 500, False
-        try:
-            known, token = await self._admit(request)
-            caller = known.name
-            held = self._enter(caller)
-            access = self._access(known, token, verb)
-            request.access = access
-            answer = await call()
-            if not access.asked:
-                log.error("%s %s asked for no right: its answer is kept", request.method, path)
-                raise problems.internal()
-            status = 200 if isinstance(answer, StreamResponse) else answer.status
-            if isinstance(answer, StreamResponse):
-                answer.ended = lambda: self._in_flight.leave(caller)
-                held = False
-            return answer
-        except Problem as problem:
-            status = problem.status
-            raise
-        except ZeroGError as error:
-            status = problems.problem_of(error).status
-            raise
-        finally:
-            if held:
-                self._in_flight.leave(caller)
-            if verb in CHANGES:
-                audit.write(
-                    audit.Change(
-                        caller=caller,
-                        address=request.address,
-                        verb=verb,
-                        call=f"{request.method} {path}",
-                        queues=access.queues if access else (),
-                        jobs=access.jobs if access else (),
-                        status=status,
-                    )
-                )
+    async def admit(self, authorization: str | None, address: str, verb: Verb) -> "Admission":
+        """Let a call in, by its header and where it comes from. A `Problem` if it must not."""
+        caller, token = await self._admit(authorization, address)
+        if not self._in_flight.enter(caller.name):
+            raise too_many("too many requests at the same time", RETRY_AFTER_SECONDS)
+        access = self._access(caller, token, verb)
+        return Admission(access, lambda: self._in_flight.leave(caller.name))
 
-    async def _admit(self, request: Request) -> tuple[Caller, str]:
+    async def _admit(self, authorization: str | None, address: str) -> tuple[Caller, str]:
         """Return who it is. A token that is nobody's costs its address, a caller pays itself."""
-        token = bearer_of(request.headers.get("Authorization"))
+        token = bearer_of(authorization)
         known = self._authority.recall(token)
         caller = known.caller if known else None
         if caller is None:
-            address = network_of(request.address)
-            self._pay(self._guesses, address)
+            network = network_of(address)
+            self._pay(self._guesses, network)
             try:
                 caller = await self._identify(token) if known is None else None
             except Problem:  # nobody can tell now
-                self._guesses.give(address)
+                self._guesses.give(network)
                 raise
             if caller is None:
                 raise unauthorized("the token is not known here, or has ended", "invalid_token")
-            self._guesses.give(address)
+            self._guesses.give(network)
         self._pay(self._buckets, caller.name)
         return caller, token
 
@@ -147,11 +121,6 @@ class Gate:
     def _pay(self, buckets: Buckets, client: str) -> None:
         if seconds := buckets.take(client, time.monotonic()):
             raise too_many("too many requests: slow down", seconds)
-
-    def _enter(self, client: str) -> bool:
-        if not self._in_flight.enter(client):
-            raise too_many("too many requests at the same time", RETRY_AFTER_SECONDS)
-        return True
 
 
 def _away(error: AuthorityAwayError) -> Problem:

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 YES_SECONDS = 10.0
 #: How long a no is believed: the time that a new right needs.
 NO_SECONDS = 3.0
+#: So many questions are asked at the same time.
+MAX_QUESTIONS = 20
 MAX_TOKENS, MAX_DECISIONS = 10_000, 100_000
 GROUP, RESOURCE = "zerog.dev", "jobs"
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -143,6 +145,7 @@ class Kubernetes:
         self._namespace = namespace or account.namespace()
         self._audiences = tuple(audiences)
         self._deadline_seconds = deadline_seconds
+        self._turns = asyncio.Semaphore(MAX_QUESTIONS)
         self._http = httpx.AsyncClient(
             base_url=url, verify=account.trust(), timeout=deadline_seconds, trust_env=False
         )
@@ -189,7 +192,7 @@ class Kubernetes:
 
     async def _ask(self, path: str, question: Mapping[str, Any]) -> Any:
         try:
-            async with asyncio.timeout(self._deadline_seconds):
+            async with asyncio.timeout(self._deadline_seconds), self._turns:
                 response = await self._http.post(
                     path,
                     content=json.dumps(question),

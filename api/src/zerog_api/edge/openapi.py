@@ -129,7 +129,10 @@ class _DescribedType(NamedTuple):
 
 
 #: Callers see different types, but there are few kinds of callers.
-@lru_cache(maxsize=16)
+MAX_KEPT = 16
+
+
+@lru_cache(maxsize=MAX_KEPT)
 def _describe_all(
     calls: tuple[Call, ...],
     guarded: bool,

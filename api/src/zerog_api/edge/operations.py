@@ -39,6 +39,11 @@ class Operation:
     #: Whether the call can be repeated safely with an `Idempotency-Key`.
     idempotency_key: bool = False
 
+    @property
+    def takes_body(self) -> bool:
+        """Whether what is sent with the call means something."""
+        return self.parameters or self.body is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Call:

@@ -1,8 +1,10 @@
 """Rights on queues: what is asked, what a listing is narrowed to, what a refusal says."""
 
+import asyncio
+
 import pytest
 
-from zerog_api.auth.access import OPEN, CheckedAccess, Verb, restrict
+from zerog_api.auth.access import DENY, OPEN, CheckedAccess, Verb, restrict
 from zerog_api.problems import Problem
 
 
@@ -84,3 +86,33 @@ async def test_without_authentication_everything_is_allowed() -> None:
     assert await OPEN.everywhere()
     assert await OPEN.among(["a", "b"]) == ["a", "b"]
     assert await OPEN.still("any")
+
+
+async def test_rights_in_many_queues_are_asked_for_together() -> None:
+    asked: list[str | None] = []
+    all_asked = asyncio.Event()
+
+    async def may(queue: str | None) -> bool:
+        asked.append(queue)
+        if len(asked) == 3:
+            all_asked.set()
+        await all_asked.wait()
+        return queue != "secret"
+
+    async def valid() -> bool:
+        return True
+
+    access = CheckedAccess("shop", Verb.LIST, may, valid)
+
+    async with asyncio.timeout(60):
+        assert await access.among(["mail", "secret", "media"]) == ["mail", "media"]
+
+
+async def test_as_long_as_nobody_is_known_everything_is_denied() -> None:
+    for question in (DENY.require("mail"), DENY.require_metrics()):
+        with pytest.raises(Problem) as refused:
+            await question
+        assert refused.value.status == 403
+    assert await DENY.among(["mail"]) == []
+    assert not await DENY.everywhere()
+    assert not await DENY.still()

@@ -1,80 +1,119 @@
-"""The gate: who gets in, what each refusal looks like, and what is written about it."""
+"""The gate: who gets in, how often, and what is written down of it."""
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx
 import pytest
-from tornado.httputil import HTTPHeaders
+from tests.api.answering import answering_by, answering_with
+from tests.api.authority import GOOD, SLOW, Scripted, gate_of
+from tests.queue.memory import MemoryQueue
+from tests.store.memory import MemoryDatastore
 
+from zerog.model.documents import TypeDocument, write
 from zerog.model.errors import ConfigError, DatastoreUnavailableError
 from zerog_api.auth.access import Verb
-from zerog_api.auth.authority import AuthorityAwayError, Caller, Known
 from zerog_api.auth.choice import open_gate
-from zerog_api.auth.cors import Cors
 from zerog_api.auth.gate import Gate, bearer_of
-from zerog_api.auth.hosts import is_local_only
-from zerog_api.auth.limits import Buckets, InFlight
-from zerog_api.http import Answer, Request, Response, StreamResponse
+from zerog_api.edge.cors import Cors
+from zerog_api.edge.handler import operation
+from zerog_api.edge.hosts import is_local_only
+from zerog_api.edge.limits import Buckets, InFlight
+from zerog_api.edge.operations import Operation
+from zerog_api.edge.sse import Streaming
 from zerog_api.problems import Problem
 from zerog_api.settings import ApiSettings
 
-GOOD, SLOW = "good-token", "slow-token"
-PATH = "/v1/jobs/{type}"
+CREATE = Operation(id="create", tag="jobs", summary="", verb=Verb.CREATE, status=201)
+READ = Operation(id="read", tag="jobs", summary="", verb=Verb.GET)
 
 
-class Scripted:
-    """An authority that knows one token at once and another after asking."""
+class Mail(Streaming):
+    """A call in a queue."""
 
-    def __init__(self) -> None:
-        self.away = False
-        self.asked = 0
+    path = "/in/{queue}"
 
-    def recall(self, token: str) -> Known | None:
-        return Known(Caller("shop")) if token == GOOD else None
+    async def authorize(self, queue: str) -> None:
+        await self.access.require(queue)
 
-    async def identify(self, token: str) -> Caller | None:
-        self.asked += 1
-        if self.away:
-            raise AuthorityAwayError
-        return Caller("shop") if token in (GOOD, SLOW) else None
+    @operation(CREATE)
+    async def post(self, queue: str) -> None:
+        self.access.note("uuid-1")
+        self.reply({}, 201)
 
-    async def may(self, caller: Caller, verb: Verb, queue: str | None) -> bool:
-        if self.away:
-            raise AuthorityAwayError
-        return queue == "mail"
+    @operation(READ)
+    async def get(self, queue: str) -> None:
+        self.reply({})
 
-    async def close(self) -> None:
+
+class Held(Mail):
+    """A call that lasts until it may end."""
+
+    path = "/held/{queue}"
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    @operation(READ)
+    async def get(self, queue: str) -> None:
+        self.begun.set()
+        await self.may_end.wait()
+        self.reply({})
+
+    @operation(CREATE)
+    async def post(self, queue: str) -> None:
+        raise DatastoreUnavailableError
+
+
+class Stream(Mail):
+    """A call that sends events until it may end."""
+
+    path = "/stream/{queue}"
+
+    @operation(READ)
+    async def get(self, queue: str) -> None:
+        await self.send(self._events())
+
+    async def _events(self) -> AsyncGenerator[bytes, None]:
+        yield b"event: first\n\n"
+        await Held.may_end.wait()
+
+
+class Forgetful(Streaming):
+    """A call that says that its method asks, which it does not."""
+
+    path = "/forgetful"
+
+    async def authorize(self) -> None:
         pass
 
-
-def request_with(token: str | None = GOOD, address: str = "192.0.2.1") -> Request:
-    headers = HTTPHeaders({"Authorization": f"Bearer {token}"} if token else {})
-    return Request("POST", "/v1/jobs/X", "", headers, address)
-
-
-def gate_of(authority: Scripted, *, rate: float = 0, burst: float = 1, most: int = 0) -> Gate:
-    return Gate(authority, Buckets(rate, burst), InFlight(most), Buckets(rate, burst))
+    @operation(READ)
+    async def get(self) -> None:
+        self.reply({"secret": 1})
 
 
-def handler(request: Request, queue: str | None = "mail") -> Callable[[], Awaitable[Answer]]:
-    async def handle() -> Answer:
-        if queue is not None:
-            await request.access.require(queue)
-        request.access.note("uuid-1")
-        return Response(201)
+class Silent(Streaming):
+    """A call that says nothing of who may do it."""
 
-    return handle
+    path = "/silent"
+    done = 0
+
+    @operation(CREATE)
+    async def post(self) -> None:
+        Silent.done += 1
 
 
-async def pass_gate(gate: Gate, request: Request, queue: str | None = "mail") -> int:
-    """Return the status that a call ends with."""
-    try:
-        answer = await gate.guard(request, Verb.CREATE, PATH, handler(request, queue))
-    except Problem as problem:
-        return problem.status
-    assert isinstance(answer, Response)
-    return answer.status
+HANDLERS = (Mail, Held, Stream, Forgetful, Silent)
+
+
+def bearer(token: str | None = GOOD) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+async def create(
+    client: httpx.AsyncClient, token: str | None = GOOD, path: str = "/in/mail"
+) -> httpx.Response:
+    return await client.post(path, headers=bearer(token))
 
 
 @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER  a.b-c_d~e+f/g=="])
@@ -97,51 +136,60 @@ def test_any_other_header_is_401_with_a_challenge_and_without_its_text(header: s
 
 
 async def test_a_known_caller_with_the_right_gets_in() -> None:
-    assert await pass_gate(gate_of(Scripted()), request_with()) == 201
+    async with answering_by(*HANDLERS, gate=gate_of(Scripted())) as client:
+        assert (await create(client)).status_code == 201
 
 
 @pytest.mark.parametrize(("token", "queue", "status"), [
     (None, "mail", 401), ("bad", "mail", 401), (GOOD, "media", 403)])  # fmt: skip
 async def test_nobody_else_does(token: str | None, queue: str, status: int) -> None:
-    assert await pass_gate(gate_of(Scripted()), request_with(token), queue) == status
+    async with answering_by(*HANDLERS, gate=gate_of(Scripted())) as client:
+        assert (await create(client, token, f"/in/{queue}")).status_code == status
 
 
 @pytest.mark.parametrize("token", [GOOD, SLOW])
 async def test_an_authority_that_is_away_is_503_and_never_open(token: str) -> None:
     authority = Scripted()
     authority.away = True
-    request = request_with(token)
 
-    with pytest.raises(Problem) as caught:
-        await gate_of(authority).guard(request, Verb.CREATE, PATH, handler(request))
+    async with answering_by(*HANDLERS, gate=gate_of(authority)) as client:
+        answer = await create(client, token)
 
-    assert caught.value.status == 503
-    assert caught.value.headers["Retry-After"]
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("gate", [gate_of(Scripted()), None])
+async def test_a_call_that_says_nothing_of_who_may_do_it_is_not_begun(gate: Gate | None) -> None:
+    async with answering_by(*HANDLERS, gate=gate) as client:
+        assert (await create(client, path="/silent")).status_code == 403
+
+    assert Silent.done == 0
 
 
 async def test_an_answer_that_nobody_asked_a_right_for_does_not_leave() -> None:
-    assert await pass_gate(gate_of(Scripted()), request_with(), None) == 500
+    async with answering_by(*HANDLERS, gate=gate_of(Scripted())) as client:
+        answer = await client.get("/forgetful", headers=bearer())
+
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
 
 
 async def test_a_client_that_calls_too_often_is_told_when_to_come_back() -> None:
     gate = gate_of(Scripted(), rate=0.5, burst=2)
-    request = request_with()
+    async with answering_by(*HANDLERS, gate=gate) as client:
+        answers = [await create(client) for _ in range(3)]
 
-    assert [await pass_gate(gate, request_with()) for _ in range(2)] == [201, 201]
-    with pytest.raises(Problem) as caught:
-        await gate.guard(request, Verb.CREATE, PATH, handler(request))
-
-    assert caught.value.status == 429
-    assert 1 <= int(caught.value.headers["Retry-After"]) <= 2
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert 1 <= int(answers[2].headers["Retry-After"]) <= 2
 
 
 async def test_guessing_tokens_is_slowed_before_anybody_is_asked() -> None:
     authority = Scripted()
-    gate = gate_of(authority, rate=0.01, burst=5)
+    async with answering_by(*HANDLERS, gate=gate_of(authority, rate=0.001, burst=5)) as client:
+        answers = [await create(client, f"guess-{n}") for n in range(50)]
 
-    statuses = [await pass_gate(gate, request_with(f"guess-{n}")) for n in range(50)]
-
-    assert statuses == [401] * 5 + [429] * 45
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 45
     assert authority.asked == 5
 
 
@@ -149,63 +197,46 @@ async def test_a_good_token_that_nobody_knows_yet_is_no_guess() -> None:
     authority = Scripted()
     gate = Gate(authority, Buckets(0, 0), InFlight(0), Buckets(0.001, 1))
 
-    for _ in range(20):
-        assert await pass_gate(gate, request_with(SLOW)) == 201
+    async with answering_by(*HANDLERS, gate=gate) as client:
+        for _ in range(20):
+            assert (await create(client, SLOW)).status_code == 201
 
     assert authority.asked == 20
 
 
 async def test_guesses_from_one_address_do_not_stop_known_callers_there() -> None:
-    gate = gate_of(Scripted(), rate=0.01, burst=1)
-    for number in range(5):
-        await pass_gate(gate, request_with(f"guess-{number}"))
+    gate = gate_of(Scripted(), rate=0.001, burst=1)
+    async with answering_by(*HANDLERS, gate=gate) as client:
+        for number in range(5):
+            await create(client, f"guess-{number}")
 
-    assert await pass_gate(gate, request_with()) == 201
+        assert (await create(client)).status_code == 201
 
 
 async def test_calls_at_the_same_time_are_bounded_and_given_back() -> None:
-    gate = gate_of(Scripted(), most=1)
-    outer = request_with()
+    Held.begun, Held.may_end = asyncio.Event(), asyncio.Event()
+    async with answering_by(*HANDLERS, gate=gate_of(Scripted(), most=1)) as client:
+        async with client.stream("GET", "/stream/mail", headers=bearer()) as events:
+            lines = events.aiter_lines()
+            assert await anext(lines) == "event: first"
+            assert (await create(client)).status_code == 429
+            Held.may_end.set()
+            assert [line async for line in lines] == [""]
+        assert (await create(client)).status_code == 201
 
-    async def handle() -> Answer:
-        await outer.access.require("mail")
-        assert await pass_gate(gate, request_with()) == 429
-        return Response(200)
-
-    await gate.guard(outer, Verb.GET, PATH, handle)
-
-    assert await pass_gate(gate, request_with()) == 201
-
-
-async def test_a_stream_counts_until_it_has_ended() -> None:
-    gate = gate_of(Scripted(), most=1)
-    request = request_with()
-
-    async def chunks() -> AsyncGenerator[bytes, None]:
-        yield b""
-
-    async def handle() -> Answer:
-        await request.access.require("mail")
-        return StreamResponse(chunks(), "text/event-stream")
-
-    answer = await gate.guard(request, Verb.GET, PATH, handle)
-    assert isinstance(answer, StreamResponse)
-    assert answer.ended is not None
-
-    assert await pass_gate(gate, request_with()) == 429
-    answer.ended()
-    assert await pass_gate(gate, request_with()) == 201
+        Held.may_end.clear()
+        held = asyncio.create_task(client.get("/held/mail", headers=bearer()))
+        await Held.begun.wait()
+        assert (await create(client)).status_code == 429
+        Held.may_end.set()
+        assert (await held).status_code == 200
+        assert (await create(client)).status_code == 201
 
 
 async def test_a_call_that_fails_is_given_back_too() -> None:
-    gate = gate_of(Scripted(), most=1)
-
-    async def fail() -> Answer:
-        raise DatastoreUnavailableError
-
-    for _ in range(3):
-        with pytest.raises(DatastoreUnavailableError):
-            await gate.guard(request_with(), Verb.CREATE, PATH, fail)
+    async with answering_by(*HANDLERS, gate=gate_of(Scripted(), most=1)) as client:
+        for _ in range(3):
+            assert (await create(client, path="/held/mail")).status_code == 503
 
 
 def audit_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -216,15 +247,15 @@ async def test_each_change_and_each_refused_one_is_written_down(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "zerog.audit")
-    gate = gate_of(Scripted())
 
-    await pass_gate(gate, request_with())
-    await pass_gate(gate, request_with(), "media")
-    await pass_gate(gate, request_with("guess"))
+    async with answering_by(*HANDLERS, gate=gate_of(Scripted())) as client:
+        await create(client)
+        await create(client, path="/in/media")
+        await create(client, "guess")
 
     done, refused, unknown = audit_lines(caplog)
-    assert done == {"caller": "shop", "address": "192.0.2.1", "verb": "create",
-                    "call": f"POST {PATH}", "queues": ["mail"], "jobs": ["uuid-1"],
+    assert done == {"caller": "shop", "address": "127.0.0.1", "verb": "create",
+                    "call": "POST /in/{queue}", "queues": ["mail"], "jobs": ["uuid-1"],
                     "jobCount": 1, "status": 201}  # fmt: skip
     assert (refused["caller"], refused["queues"], refused["status"]) == ("shop", ["media"], 403)
     assert (unknown["caller"], unknown["status"]) == ("", 401)
@@ -233,9 +264,9 @@ async def test_each_change_and_each_refused_one_is_written_down(
 
 async def test_reading_is_not_written_down(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "zerog.audit")
-    request = request_with()
 
-    await gate_of(Scripted()).guard(request, Verb.GET, PATH, handler(request))
+    async with answering_by(*HANDLERS, gate=gate_of(Scripted())) as client:
+        assert (await client.get("/in/mail", headers=bearer())).status_code == 200
 
     assert audit_lines(caplog) == []
 
@@ -262,20 +293,27 @@ def test_tokens_without_a_file_stop_the_start() -> None:
         open_gate(ApiSettings(auth="tokens"))
 
 
-def options(origin: str, method: str = "OPTIONS", asks: str = "POST") -> Request:
-    headers = HTTPHeaders({"Origin": origin, "Access-Control-Request-Method": asks})
-    return Request(method, "/v1/jobs/X", "", headers)
+def asking(origin: str) -> dict[str, str]:
+    return {"Origin": origin, "Access-Control-Request-Method": "POST"}
 
 
-def test_a_page_of_an_origin_that_is_let_in_may_call() -> None:
-    cors = Cors(["https://jobs.example"])
+async def test_a_page_of_an_origin_that_is_let_in_may_call() -> None:
+    origin = "https://jobs.example"
+    gate, cors = gate_of(Scripted()), Cors([origin])
+    async with answering_by(*HANDLERS, gate=gate, cors=cors) as client:
+        asked = await client.options("/in/mail", headers=asking(origin))
+        headers = {"Origin": origin}
+        answers = [asked, await client.post("/in/mail", headers=headers | bearer())]
+        answers += [
+            await client.post("/in/mail", headers=headers),
+            await client.get("/", headers=headers),
+        ]
 
-    answer = cors.preflight(options("https://jobs.example"))
-
-    assert answer is not None
-    assert answer.headers["Access-Control-Allow-Origin"] == "https://jobs.example"
-    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
-    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert [answer.status_code for answer in answers] == [204, 201, 401, 404]
+    assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
 @pytest.mark.parametrize(
@@ -285,5 +323,21 @@ def test_a_page_of_an_origin_that_is_let_in_may_call() -> None:
 def test_a_page_of_any_other_origin_may_not(origin: str) -> None:
     cors = Cors(["https://jobs.example"])
 
-    assert cors.preflight(options(origin)) is None
-    assert "Access-Control-Allow-Origin" not in cors.headers(options(origin))
+    assert cors.preflight(asking(origin)) is None
+    assert "Access-Control-Allow-Origin" not in cors.headers(asking(origin))
+
+
+async def test_a_job_that_could_not_be_taken_in_is_written_down_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "zerog.audit")
+    store, queue = MemoryDatastore(), MemoryQueue()
+    await store.upsert("types", "T", write(TypeDocument("T", "mail", {"type": "object"})))
+    queue.away = True
+
+    async with answering_with(store, queue, gate_of(Scripted())) as (client, _):
+        answer = await client.post("/v1/jobs/T", json={}, headers=bearer())
+
+    (line,) = audit_lines(caplog)
+    assert answer.status_code == line["status"] == 503
+    assert line["jobCount"] == 1

@@ -1,9 +1,10 @@
 """Token buckets and calls under way, by a clock of the test's own."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerog_api.auth.limits import Buckets, InFlight
+from zerog_api.edge.limits import Buckets, InFlight
 
 
 def test_a_burst_is_taken_and_then_only_the_rate() -> None:
@@ -35,8 +36,9 @@ def test_memory_is_bounded_and_the_busy_ones_are_kept() -> None:
     assert buckets.take("b", 0.0) == 0
 
 
-def test_zero_is_no_limit() -> None:
-    buckets = Buckets(per_second=0, burst=1)
+@pytest.mark.parametrize(("per_second", "burst"), [(0, 1), (1, 0)])
+def test_zero_is_no_limit(per_second: float, burst: float) -> None:
+    buckets = Buckets(per_second=per_second, burst=burst)
 
     assert not any(buckets.take("a", 0.0) for _ in range(1000))
 

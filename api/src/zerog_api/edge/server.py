@@ -1,10 +1,14 @@
 """The listening side: how many connections there may be, and for how long one may do nothing.
 
+Tornado's own server makes its streams itself. So that they can be ours, connections are accepted
+here and handed to it, all by its public names (Tornado 6.5 and later).
+
 Tornado knows one limit for the whole time in which it waits for a request. It would be too short
 for a connection that is kept for later, or too long for a client that sends its headers byte
 by byte. Here a sweep, once a second, closes what is late:
 
-- whoever has connected, or has begun a request, has to send all of its headers soon;
+- whoever has connected, or has begun a request, has to send all of its headers soon, and then
+  its body;
 - a connection that has been used may stay idle for longer;
 - an answer has to be taken: a client that reads nothing of it is given up.
 
@@ -14,16 +18,22 @@ An answer that takes its time, as waiting calls and streams do, is no business o
 import asyncio
 import logging
 import resource
+import socket
 import time
 from asyncio import Future
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any
 
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.netutil import add_accept_handler
+from tornado.web import Application
 
-from zerog_api.auth.limits import network_of
-from zerog_api.http import NO_HTTP, raw_problem
+from zerog.model import jsontext
+from zerog_api import problems
+from zerog_api.edge.limits import network_of
 from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -36,15 +46,33 @@ IDLE_SECONDS = 120.0
 #: How long a client may take nothing of an answer.
 STALLED_SECONDS = 60.0
 SWEEP_SECONDS = 1.0
+#: What a connection may hold of what has come or is to go.
+BUFFER_BYTES = 100 * 1024 * 1024
+#: What is read at once. Most requests are much shorter, and the room for it is made each time.
+READ_BYTES = 16 * 1024
 #: Files that are no connections of clients: the datastore, the queue, the log.
 OTHER_FILES = 100
-#: What Tornado writes when a request line or header is broken, before it closes.
-_BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 _RETRY = {"Retry-After": "2"}
-_FULL = raw_problem(
+
+
+def _raw(problem: Problem) -> bytes:
+    """Return a whole answer for where there is no request, which ends the connection."""
+    body = jsontext.dumps(problem.to_document())
+    headers = {
+        "Content-Type": problems.CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **problem.headers,
+    }
+    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+_FULL = _raw(
     Problem(503, "too-many-connections", "too many connections; try again", headers=_RETRY)
 )
-_FULL_FOR_CLIENT = raw_problem(
+_FULL_FOR_CLIENT = _raw(
     Problem(
         429,
         "too-many-connections",
@@ -101,23 +129,37 @@ class Connections:
 
 
 class Server(HTTPServer):
-    """Tornado's server, with a limit of connections and our way of writing."""
+    """Tornado's server, on connections of our own."""
 
-    #: Set before the server listens.
-    connections = Connections(0, 0)
+    def initialize(  # type: ignore[override]
+        self, application: Application, connections: Connections, **options: Any
+    ) -> None:
+        """Called by Tornado's constructor."""
+        super().initialize(application, **options)
+        # The sweep is cheaper than a timer for each request.
+        self.conn_params.header_timeout = None
+        self.connections = connections
+        self._closing: list[Callable[[], None]] = []
 
-    def handle_stream(self, stream: IOStream, address: tuple[object, ...]) -> None:
-        """Called by Tornado for every connection."""
-        # Tornado makes the stream itself and lets nobody choose its class.
-        stream.__class__ = Stream
-        assert isinstance(stream, Stream)
-        stream.begin(time.monotonic())
+    def listen_on(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections on sockets that listen."""
+        for listening in sockets:
+            self._closing += [add_accept_handler(listening, self._accept), listening.close]
+
+    def stop(self) -> None:
+        """Accept no more connections."""
+        for close in self._closing:
+            close()
+        self._closing.clear()
+
+    def _accept(self, connection: socket.socket, address: Any) -> None:
+        stream = Stream(connection, max_buffer_size=BUFFER_BYTES, read_chunk_size=READ_BYTES)
         refusal = self.connections.enter(stream, str(address[0]) if address else "")
-        if refusal is not None:
+        if refusal is None:
+            self.handle_stream(stream, address)
+        else:
             stream.write(refusal)
             stream.close()
-            return
-        super().handle_stream(stream, address)
 
     def on_close(self, server_conn: object) -> None:
         """Called by Tornado at the end of every connection."""
@@ -127,60 +169,81 @@ class Server(HTTPServer):
 
 
 class Stream(IOStream):
-    """A connection: its answers leave in one write, every refusal is a problem, and it knows
-    since when it does nothing."""
+    """A connection that knows since when it does nothing."""
 
-    #: Whether it waits for a request, whether one has begun to come, and since when.
-    _awaits, _begun, _since = False, False, 0.0
-    #: When the client last took something of an answer.
-    _taken = 0.0
-
-    def begin(self, now: float) -> None:
-        """Called once: whoever connects has to send a request soon."""
-        IOStream.set_nodelay(self, True)
-        self._since = now
-        self._begun = True
+    def __init__(self, connection: socket.socket, **options: Any) -> None:
+        super().__init__(connection, **options)
+        super().set_nodelay(True)
+        #: How long what is being read may take, and since when it does. Whoever connects has to
+        #: send a request soon.
+        self._limit, self._since = HEAD_SECONDS, time.monotonic()
+        self._body_seconds = BODY_SECONDS
+        #: Whether a head is being read of which nothing has come.
+        self._idle = False
+        #: Whether the last read has taken all that there was.
+        self._drained = False
+        #: When the client last took something of an answer.
+        self._taken = 0.0
 
     def is_late(self, now: float) -> bool:
         """Whether the other side has had its time."""
         if self.writing():
             return now - self._taken > STALLED_SECONDS
-        if self._awaits and self.reading():
-            return now - self._since > (HEAD_SECONDS if self._begun else IDLE_SECONDS)
-        return False
+        return self.reading() and now - self._since > self._limit
 
     def set_nodelay(self, value: bool) -> None:
         """Leave Nagle's algorithm off: Tornado switches it twice an answer, for nothing."""
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read a request's head: Tornado uses this for nothing else."""
+        if self.closed():  # Tornado would go on with what has come before the end
+            raise StreamClosedError(real_error=self.error)
+        self._body_seconds = BODY_SECONDS
         if self._taken:  # there was a request before this one
-            self._since, self._begun = time.monotonic(), False
-        self._awaits = True
+            self._idle = True
+            self._begin(IDLE_SECONDS)
         return super().read_until_regex(regex, max_bytes)
 
     def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
         """Read of a body."""
-        self._awaits = False
+        self._begin_body()
         return super().read_bytes(num_bytes, partial)
 
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read of a body in chunks."""
-        self._awaits = False
+        self._begin_body()
         return super().read_until(delimiter, max_bytes)
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """Read what is there."""
+        """Read what is there. After a read that was not filled there is nothing at first, so that
+        the system need not be asked: it tells when more has come."""
+        if self._drained:
+            self._drained = False
+            return None
         count = super().read_from_fd(buf)
-        if count and not self._begun:
-            self._since, self._begun = time.monotonic(), True
+        self._drained = 0 < (count or 0) < len(buf)
+        if count and self._idle:
+            self._idle = False
+            self._begin(HEAD_SECONDS)
         return count
 
+    def _begin(self, seconds: float) -> None:
+        self._limit, self._since = seconds, time.monotonic()
+
+    def limit_body(self, seconds: float) -> None:
+        """Let what is left of the body that comes now have this time."""
+        self._body_seconds = seconds
+        self._begin(seconds)
+
+    def _begin_body(self) -> None:
+        if self._limit != self._body_seconds:  # all of its parts have this time together
+            self._begin(self._body_seconds)
+
     def write(self, data: bytes | memoryview) -> "Future[None]":
-        """Write; Tornado's bare answer to what is no HTTP gets its body here."""
+        """Write."""
         if not self.writing():
             self._taken = time.monotonic()
-        return super().write(NO_HTTP if data == _BARE_REFUSAL else data)
+        return super().write(data)
 
     def write_to_fd(self, data: memoryview) -> int:
         """Write what the client takes."""

@@ -19,13 +19,24 @@ class Shared(Generic[T]):
         self._made: tuple[T, float] | None = None
         self._making: asyncio.Task[T] | None = None
 
-    async def get(self, max_age_seconds: float) -> T:
-        """Return the value, not older than this. Raises what making it raises."""
+    def is_fresh(self, max_age_seconds: float) -> bool:
+        """Whether there is a value that is not older than this."""
+        return self._made is not None and time.monotonic() - self._made[1] < max_age_seconds
+
+    async def get(self, max_age_seconds: float, usable_seconds: float = 0.0) -> T:
+        """Return the value, not older than this. Raises what making it raises.
+
+        A value that is older, but not older than `usable_seconds`, is returned at once all the
+        same, and the next one is made meanwhile.
+        """
+        age = float("inf") if self._made is None else time.monotonic() - self._made[1]
         if self._making is None:
-            if self._made is not None and time.monotonic() - self._made[1] < max_age_seconds:
+            if self._made is not None and age < max_age_seconds:
                 return self._made[0]
             self._making = asyncio.create_task(self._remake(), name="shared")
             self._making.add_done_callback(self._forget)
+        if self._made is not None and age < usable_seconds:
+            return self._made[0]
         # A caller that leaves takes nothing from the others.
         return await asyncio.shield(self._making)
 

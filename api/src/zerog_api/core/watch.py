@@ -16,6 +16,8 @@ from zerog.store.port import Datastore
 VERSION_SECONDS = 0.002
 #: The same for a store without one, while few wait.
 POLL_SECONDS = 0.025
+#: It is not worth while to wait for less.
+SHORTEST_SECONDS = 0.001
 #: At most so many of those who wait look for themselves in a second: at a store without a
 #: version, which is another machine, and at one with it, where a look takes some 0.1 ms.
 MAX_LOOKS_PER_SECOND, MAX_CHEAP_LOOKS_PER_SECOND = 400, 2000
@@ -41,6 +43,31 @@ class Watch:
         finally:
             self._waiting.discard(event)
 
+    async def looks(
+        self,
+        *ends: asyncio.Event,
+        pause_seconds: float,
+        idle_seconds: float = float("inf"),
+        until: float = float("inf"),
+    ) -> AsyncIterator[None]:
+        """Give a turn to look at the datastore now, after each change, and when nothing has changed
+        for `idle_seconds`.
+
+        Between two looks at least `pause_seconds` go by, however much changes. The turns end
+        with one of the events, or at `until` by the loop's clock.
+        """
+        loop = asyncio.get_running_loop()
+        async with self.changes() as changed:  # watched before it is read
+            yield
+            while (left := until - loop.time()) > SHORTEST_SECONDS:
+                await wait_any(*ends, seconds=min(pause_seconds, left))
+                if not any(end.is_set() for end in ends):
+                    await wait_any(changed, *ends, seconds=min(idle_seconds, left))
+                if any(end.is_set() for end in ends):
+                    return
+                changed.clear()
+                yield
+
     async def _poll(self) -> None:
         version: str | None = None
         while self._waiting:
@@ -62,9 +89,10 @@ class Watch:
 
 async def wait_any(*events: asyncio.Event, seconds: float) -> None:
     """Wait until one of the events is set, or the time is over."""
-    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    tasks = [asyncio.ensure_future(event.wait()) for event in events or (asyncio.Event(),)]
+    timeout = seconds if seconds < float("inf") else None
     try:
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()

@@ -1,35 +1,29 @@
-"""The calls about how things go: queues, workers, pools, and the history of the last hours.
+"""How things go: queues, workers, pools, and the history of the last hours.
 
-Everybody who looks at the overview sees the same look, taken at most once a second
-whatever their number. A client of the stream gets the next look when it has taken the
-last one: a slow one misses looks instead of filling memory.
+Everybody who looks at the overview sees the same look, taken at most once a second whatever their
+number.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
 from zerog.ledger.workers import Observer
-from zerog.model import jsontext
 from zerog.model.documents import PoolDocument, write
 from zerog.model.errors import ZeroGError
 from zerog.model.names import is_queue_name, queue_of_tube, tube_name
 from zerog.model.record import format_time
 from zerog.queue.port import Producer, TubeStats
 from zerog.store.port import Datastore
-from zerog_api import problems
-from zerog_api.auth.access import OPEN, Access
-from zerog_api.http import STREAM_HEARTBEAT_SECONDS, Answer, Request, StreamResponse, json_response
-from zerog_api.problems import Problem
-from zerog_api.shared import Shared
-from zerog_api.types import Types
-from zerog_api.watch import wait_any
+from zerog_api.core.shared import Shared
+from zerog_api.core.types import Types
+from zerog_api.core.watch import wait_any
 
 log = logging.getLogger(__name__)
 
@@ -89,20 +83,17 @@ def _began_anew(before: TubeStats, now: TubeStats) -> bool:
     return now.total < before.total or now.deleted < before.deleted
 
 
-class OverviewCalls:
-    """Handlers of the calls about how things go."""
+class Overview:
+    """Looks at how things go."""
 
-    def __init__(
-        self, store: Datastore, producer: Producer, types: Types, stopping: asyncio.Event
-    ) -> None:
+    def __init__(self, store: Datastore, producer: Producer, types: Types) -> None:
         self._store = store
         self._producer = producer
         self._types = types
-        self._stopping = stopping
         self._rates = Rates()
         self._observer = Observer()
         self._look = Shared(self._make_look)
-        self._history = Shared(lambda: self._make_history(DEFAULT_MINUTES))
+        self._history = Shared(lambda: self.history(DEFAULT_MINUTES))
 
     async def measure(self, stop: asyncio.Event) -> None:
         """Take samples for the rates, until told to stop."""
@@ -116,73 +107,26 @@ class OverviewCalls:
                 log.exception("rates")
             await wait_any(stop, seconds=SAMPLE_SECONDS)
 
-    async def queues(self, request: Request, query: dict[str, Any]) -> Answer:
-        """Tell of every queue how long it is, how fast it moves and how long jobs wait."""
-        return await _narrowed(request, {"queues": await self._queues()})
-
-    async def workers(self, request: Request, query: dict[str, Any]) -> Answer:
-        """List the workers that live, and what each runs."""
-        return await _narrowed(request, {"workers": await self._workers()})
-
-    async def pools(self, request: Request, query: dict[str, Any]) -> Answer:
-        """List the pools of workers that the operator looks after."""
-        return await _narrowed(request, {"pools": await self._pools()})
-
-    async def stats(self, request: Request, query: dict[str, Any]) -> Answer:
-        """Tell minute by minute what happened in every queue."""
-        minutes = query.get("minutes", DEFAULT_MINUTES)
-        return await _narrowed(request, await self._make_history(minutes))
-
-    async def stream(self, request: Request, query: dict[str, Any]) -> Answer:
-        """Send the overview whenever it has changed, and the history every few seconds."""
-        await request.access.among(())  # each look is narrowed by itself
-        return StreamResponse(
-            self._events(request), "text/event-stream", {"Cache-Control": "no-store"}
-        )
-
-    async def _events(self, request: Request) -> AsyncGenerator[bytes, None]:
-        last: dict[str, dict[str, Any]] = {}
-        told = time.monotonic()
-        while not (request.closed.is_set() or self._stopping.is_set()):
-            try:
-                if not await request.access.still():
-                    return  # the token has ended: the client comes back with another
-                looks = [(kind, await narrow(request.access, it)) for kind, it in await self._now()]
-            except Problem:
-                return
-            for kind, document in looks:
-                if last.get(kind) != document:
-                    if kind == "away" or "away" in last:
-                        last.clear()  # what comes next says that it is back
-                    last[kind] = document
-                    told = time.monotonic()
-                    yield f"event: {kind}\ndata: {jsontext.dumps(document).decode()}\n\n".encode()
-            if time.monotonic() - told >= STREAM_HEARTBEAT_SECONDS:
-                told = time.monotonic()
-                yield b": still here\n\n"
-            await wait_any(request.closed, self._stopping, seconds=LOOK_SECONDS)
-
-    async def _now(self) -> list[tuple[str, dict[str, Any]]]:
-        try:
-            return [
-                ("overview", await self._look.get(LOOK_SECONDS)),
-                ("stats", await self._history.get(HISTORY_SECONDS)),
-            ]
-        except ZeroGError as error:
-            return [("away", problems.problem_of(error).to_document())]
+    async def now(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the look and the history that all see, by name."""
+        return [
+            ("overview", await self._look.get(LOOK_SECONDS)),
+            ("stats", await self._history.get(HISTORY_SECONDS)),
+        ]
 
     async def _make_look(self) -> dict[str, Any]:
         workers = [
             {name: value for name, value in worker.items() if name not in _WORKER_NOISE}
-            for worker in await self._workers()
+            for worker in await self.workers()
         ]
         return {
-            "queues": await self._queues(),
+            "queues": await self.queues(),
             "workers": workers,
-            "pools": await self._pools(),
+            "pools": await self.pools(),
         }
 
-    async def _make_history(self, minutes: int) -> dict[str, Any]:
+    async def history(self, minutes: int) -> dict[str, Any]:
+        """Tell minute by minute what happened in every queue."""
         times, queues = await read_history(self._store, time.time(), minutes)
         return {
             "bucketSeconds": BUCKET_SECONDS,
@@ -199,11 +143,13 @@ class OverviewCalls:
             ],
         }
 
-    async def _workers(self) -> list[dict[str, Any]]:
+    async def workers(self) -> list[dict[str, Any]]:
+        """List the workers that live, and what each runs."""
         living = await self._observer.living(self._store, time.monotonic())
         return [write(worker) for worker in living]
 
-    async def _pools(self) -> list[dict[str, Any]]:
+    async def pools(self) -> list[dict[str, Any]]:
+        """List the pools of workers that the operator looks after."""
         found = await read_collection(self._store, "pools", PoolDocument)
         unserved = await self._types.unserved()
         return [
@@ -218,7 +164,8 @@ class OverviewCalls:
     async def _tubes(self, names: Iterable[str]) -> list[TubeStats]:
         return await self._producer.tube_stats_many([tube_name(name) for name in names])
 
-    async def _queues(self) -> list[dict[str, Any]]:
+    async def queues(self) -> list[dict[str, Any]]:
+        """Tell of every queue how long it is, how fast it moves and how long jobs wait."""
         unserved, names = await self._types.unserved(), await self._names()
         tubes = zip(names, await self._tubes(names), strict=True)
         return [self._queue(name, tube, unserved.get(name)) for name, tube in tubes]
@@ -236,38 +183,6 @@ class OverviewCalls:
             "waitingSeconds": _waiting_seconds(stats.ready, departure),
             "unservedTypes": unserved,
         }
-
-
-async def _narrowed(request: Request, document: dict[str, Any]) -> Answer:
-    return json_response(await narrow(request.access, document))
-
-
-async def narrow(access: Access, document: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts of an overview that the caller may see.
-
-    A worker that serves several queues is shown to those who may see them all, since it tells
-    what it runs.
-    """
-    if access is OPEN:
-        return document
-    parts = {name: value for name, value in document.items() if name in _QUEUES_OF}
-    queues = {
-        queue for name, items in parts.items() for item in items for queue in _QUEUES_OF[name](item)
-    }
-    seen = set(await access.among(sorted(queues)))
-    shown = {
-        name: [item for item in items if set(_QUEUES_OF[name](item)) <= seen]
-        for name, items in parts.items()
-    }
-    return {**document, **shown}
-
-
-#: The queues that an item of an overview tells something of.
-_QUEUES_OF: dict[str, Callable[[dict[str, Any]], list[str]]] = {
-    "queues": lambda item: [item["name"]],
-    "workers": lambda item: item["queues"],
-    "pools": lambda item: [item["queue"]],
-}
 
 
 def _waiting_seconds(ready: int, departures_per_minute: float | None) -> float | None:

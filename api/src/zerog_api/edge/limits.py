@@ -23,8 +23,8 @@ class Buckets:
     """A token bucket for each client."""
 
     def __init__(self, per_second: float, burst: float, max_clients: int = MAX_CLIENTS) -> None:
-        """`per_second` 0 means without limit."""
-        self._per_second = per_second
+        """0 means without limit, of either."""
+        self._per_second = per_second if burst > 0 else 0.0
         self._burst = max(burst, 1.0)
         self._max_clients = max_clients
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()

@@ -12,10 +12,10 @@ from zerog.ledger.types import read_all
 from zerog.ledger.unserved import TypesByQueue, Unserved
 from zerog.model.documents import TypeDocument, write
 from zerog.store.port import Datastore
-from zerog_api.auth.access import Access
-from zerog_api.checks import ParameterCheck
-from zerog_api.problems import Fault, Problem
-from zerog_api.shared import Shared
+from zerog_api.core.checks import ParameterCheck
+from zerog_api.core.errors import Fault, UnknownTypeError
+from zerog_api.core.served import Served
+from zerog_api.core.shared import Shared
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ REFRESH_SECONDS = 1.0
 #: Unknown names are looked up in the datastore at most this often.
 MISS_SECONDS = 0.1
 MAX_FAULTS = 50
-#: So many near names are looked at, and told.
-MAX_NEAR, SHOWN_NEAR = 10, 3
+#: So many near names are looked for.
+MAX_NEAR = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,6 @@ class RegisteredType:
     def queue(self) -> str:
         """The queue that the type's jobs go to."""
         return self.type.queue
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The type as the API shows it."""
-        return write(self.type)
 
     def faults(
         self, parameters: dict[str, Any], root: str = "$", *, only_first: bool = False
@@ -72,30 +67,32 @@ class Types:
         self._known: dict[str, RegisteredType] = {}
         self._types = Shared(self._read)
         self._unserved = Unserved()
+        #: Whether workers serve a type.
+        self.served = Served(store, self._unserved)
 
-    async def get(self, name: str, access: Access) -> RegisteredType:
-        """Return a type. A 404 `Problem` names those that are near, and that the caller may see."""
+    async def get(self, name: str) -> RegisteredType:
+        """Return a type. `UnknownTypeError` if there is none."""
         types = await self._types.get(REFRESH_SECONDS)
         if name not in types:
             types = await self._types.get(MISS_SECONDS)
         if name in types:
             return types[name]
-        near = difflib.get_close_matches(name[:100], types, n=MAX_NEAR)
-        queues = {other: types[other].queue for other in near}
-        seen = set(await access.among({*queues.values()}))
-        near = [other for other in near if queues[other] in seen][:SHOWN_NEAR]
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise Problem(
-            404,
-            "unknown-type",
-            f"no worker has registered the job type {name[:100]!r}{hint} "
-            "(GET /v1/types lists them)",
-        )
+        raise UnknownTypeError(name)
 
-    async def all(self) -> list[dict[str, Any]]:
-        """Return all types' documents, by name."""
+    async def near(self, name: str) -> list[RegisteredType]:
+        """Return the types whose names are most like this one."""
+        types = await self._types.get(REFRESH_SECONDS)
+        return [types[n] for n in difflib.get_close_matches(name[:100], types, n=MAX_NEAR)]
+
+    async def documents(self) -> list[TypeDocument]:
+        """Return all types, by name."""
         types = await self._types.get(MISS_SECONDS)
-        return [types[name].document for name in sorted(types)]
+        return [types[name].type for name in sorted(types)]
+
+    async def told(self, job_type: TypeDocument) -> dict[str, Any]:
+        """Return a type as the API shows it."""
+        served = await self.served.is_served(job_type.name, job_type.queue)
+        return {**write(job_type), "served": served}
 
     async def queues(self) -> list[str]:
         """Return the queues of all types."""

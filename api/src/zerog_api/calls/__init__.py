@@ -1,0 +1,1 @@
+"""The request handlers: one class for each path of the API."""

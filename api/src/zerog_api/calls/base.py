@@ -1,0 +1,132 @@
+"""What the calls have in common: their parts, their bodies, and what their callers may do."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from zerog.ledger.dispatch import Dispatch
+from zerog.ledger.jobs import Kept
+from zerog.model import jsontext
+from zerog.model.errors import JobNotFoundError
+from zerog.model.record import is_job_id
+from zerog.queue.port import Producer
+from zerog.store.port import Datastore
+from zerog_api.auth.access import OPEN, restrict
+from zerog_api.core.errors import Fault, UnknownTypeError
+from zerog_api.core.intake import Intake
+from zerog_api.core.overview import Overview
+from zerog_api.core.readiness import Readiness
+from zerog_api.core.types import RegisteredType, Types
+from zerog_api.core.watch import Watch
+from zerog_api.edge.handler import JSON, Edge, Handler
+from zerog_api.edge.operations import Call
+from zerog_api.edge.reading import read_query
+from zerog_api.models import Request
+from zerog_api.problems import Problem, unprocessable
+
+T = TypeVar("T", bound=Request)
+SHOWN_NEAR = 3
+#: A number that may be infinite, as 1e999 is, or a text that looks like one.
+_HUGE = re.compile(rb"\d[eE]|\d{300}")
+#: A text with fewer brackets than this cannot nest too deeply (`zerog.model.jsontext`).
+_FEW_BRACKETS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the calls work with."""
+
+    edge: Edge
+    store: Datastore
+    producer: Producer
+    dispatch: Dispatch
+    types: Types
+    intake: Intake
+    watch: Watch
+    overview: Overview
+    readiness: Readiness
+    #: What the specification describes.
+    calls: Sequence[Call]
+    #: Where the paths of the API begin in the application that it is part of.
+    prefix: str = ""
+
+
+class CallHandler(Handler):
+    """A call of the API."""
+
+    def initialize(self, parts: Parts) -> None:  # type: ignore[override]
+        """Take a request. Called by Tornado."""
+        super().initialize(parts.edge)
+        self.parts = parts
+
+    def query(self, model: type[T]) -> T:
+        """Return the parameters of the query. A 422 `Problem` if they do not fit."""
+        return read_query(model, self.request.query)
+
+    def read_object(self) -> dict[str, Any]:
+        """Return the body as a JSON object; an empty body is an empty one."""
+        body = self.body
+        if not body:
+            return {}
+        kind = self.request.headers.get("Content-Type", JSON)
+        media = kind.partition(";")[0].strip().lower()
+        if media != JSON and not media.endswith("+json"):  # a page's form can send others
+            raise Problem(415, "not-json", f"the body is {kind[:100]!r}: send application/json")
+        try:
+            value = jsontext.loads(body)
+            # What is infinite has no JSON form, and there has to be room for the levels of the
+            # documents around it.
+            if _HUGE.search(body) or body.count(b"[") + body.count(b"{") > _FEW_BRACKETS:
+                jsontext.dumps_embeddable(value)
+        except ValueError as error:
+            raise Problem(400, "not-json", f"the body is no JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise unprocessable([Fault("$", "is no object")], "the body has to be a JSON object")
+        return value
+
+    async def type_of(self, name: str) -> RegisteredType:
+        """Return a job type that the caller may do this with.
+
+        A 404 `Problem` tells of a name that nobody has registered those which are near, and which
+        the caller may see.
+        """
+        try:
+            found = await self.parts.types.get(name)
+        except UnknownTypeError:
+            near = await self.parts.types.near(name)
+            seen = set(await self.access.among({other.queue for other in near}))
+            names = [other.type.name for other in near if other.queue in seen]
+            raise UnknownTypeError(name, names[:SHOWN_NEAR]) from None
+        await self.access.require(found.queue)
+        return found
+
+    async def job(self, uuid: str) -> Kept:
+        """Return a job that the caller may do this to."""
+        kept = await self.parts.dispatch.jobs.read(uuid)
+        await self.access.require(kept.record.queue)
+        return kept
+
+    async def may_change(self, *uuids: str) -> None:
+        """Return if the caller may do this to the jobs. `JobNotFoundError` if there are none."""
+        if self.access is OPEN:
+            return
+        self.access.note(*uuids)
+        ids = [uuid for uuid in uuids if is_job_id(uuid)]
+        found = await self.parts.store.get_many("jobs", ids)
+        if not found:
+            raise JobNotFoundError(f"there is no job {uuids[0][:50]!r}; finished ones expire")
+        for stored in found.values():
+            await self.access.require(stored.document["queue"])
+
+    async def queues_of(self, asked: Sequence[str]) -> Sequence[str]:
+        """Return the queues that a listing is narrowed to; none: all."""
+        if self.access is OPEN:
+            return asked
+        return await restrict(self.access, asked, await self.parts.types.queues())
+
+    @staticmethod
+    def now() -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)

@@ -1,0 +1,428 @@
+"""The calls about jobs. What they do is in `zerog_api.core` and `zerog.ledger`."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from zerog.ledger import beside
+from zerog.ledger.jobs import Kept
+from zerog.model.errors import JobError, JobStateError, ZeroGError
+from zerog.model.record import FINISHED_STATES, JobRecord, State
+from zerog.store.filtering import matches
+from zerog.store.port import JobFilter
+from zerog_api import models
+from zerog_api.auth.access import Verb
+from zerog_api.calls.base import CallHandler
+from zerog_api.core import views
+from zerog_api.core.errors import Fault, InvalidCallError
+from zerog_api.core.intake import Key, Order, fingerprint
+from zerog_api.core.types import RegisteredType
+from zerog_api.edge.handler import operation
+from zerog_api.edge.operations import Operation
+from zerog_api.edge.reading import asked_of, asked_of_batch, read_model
+from zerog_api.edge.sse import ALIVE_SECONDS, Streaming, event
+from zerog_api.problems import unprocessable
+
+MAX_KEY_CHARS = 255
+#: Of what is wrong in a longer body only the first thing is told: the validator would look for
+#: everything, some 40 µs a fault, while everybody else waits.
+MANY_FAULTS_BYTES = 8192
+#: Who waits for one change, and who follows a job, looks again at most this often.
+WAIT_PAUSE_SECONDS, STREAM_PAUSE_SECONDS = 0.02, 0.1
+_ABOUT_A_JOB = (404, 422)
+_CHANGES_A_JOB = (404, 409, 422)
+
+
+class _Submitting(CallHandler):
+    """A call that takes jobs in."""
+
+    def key(self, call: str, body: Any, options: Mapping[str, Any]) -> Key | None:
+        """Return the Idempotency-Key; None if there is none. A 422 `Problem` if it does not fit."""
+        text = self.request.headers.get("Idempotency-Key")
+        if text is None:
+            return None
+        if not 0 < len(text) <= MAX_KEY_CHARS:
+            fault = Fault("Idempotency-Key", f"has to have 1 to {MAX_KEY_CHARS} characters")
+            raise unprocessable([fault], "the Idempotency-Key does not fit")
+        return Key(text, self.access.owner, fingerprint(call, body, options))
+
+    async def take(self, orders: Sequence[Order], key: Key | None, refusal: str) -> list[str]:
+        """Accept jobs whose parameters fit, and return their UUIDs."""
+        is_long = len(self.body) > MANY_FAULTS_BYTES
+        intake = self.parts.intake
+        if faults := await intake.check(orders, key, only_first=is_long):
+            raise InvalidCallError(faults[: models.MAX_BATCH], refusal)
+        named = await intake.name(len(orders), key)
+        self.access.note(*named.uuids)  # also of those that cannot be taken in
+        await intake.take(orders, named)
+        return list(named.uuids)
+
+    async def warning(self, orders: Sequence[Order]) -> dict[str, str]:
+        """Return what the client is told of jobs that were accepted, and that nobody will run."""
+        types = {(order.type.type.name, order.type.queue) for order in orders}
+        text = await self.parts.types.served.warning(*types)
+        return {} if text is None else {"warning": text}
+
+
+class JobHandler(_Submitting):
+    """A job by its UUID; or, to run one, a job type by its name."""
+
+    path = "/v1/jobs/{name}"
+    _kept: Kept
+    _type: RegisteredType
+
+    async def authorize(self, name: str) -> None:
+        """See `Handler`."""
+        match self.request.method:
+            case "POST":
+                self._type = await self.type_of(name)
+            case "DELETE":
+                await self.may_change(name)
+            case _:
+                self._kept = await self.job(name)
+
+    def compute_etag(self) -> str | None:
+        """Mark a document by its text, which also has what lies beside the job's record."""
+        return RequestHandler.compute_etag(self)
+
+    @operation(
+        Operation(
+            id="runJob", tag="jobs", summary="Run a job", verb=Verb.CREATE, status=201,
+            answer=models.Accepted, parameters=True, query=models.RunOptions, problems=(404, 409),
+            idempotency_key=True,
+        )
+    )  # fmt: skip
+    async def post(self, name: str) -> None:
+        """Accept a job."""
+        options = self.query(models.RunOptions)
+        parameters = self.read_object()
+        order = Order(self._type, parameters, asked_of(options, self.now()))
+        given = options.model_dump(exclude_none=True) if self.request.query else {}
+        refusal = f"the parameters do not fit the job type {name}"
+        (uuid,) = await self.take([order], self.key(name, parameters, given), refusal)
+        location = f"{self.parts.prefix}/v1/jobs/{uuid}"
+        self.reply({"uuid": uuid, **await self.warning([order])}, 201, Location=location)
+
+    @operation(
+        Operation(
+            id="getJob", tag="jobs", summary="Get the whole document of a job", verb=Verb.GET,
+            answer=models.Job, problems=_ABOUT_A_JOB,
+        )
+    )  # fmt: skip
+    async def get(self, name: str) -> None:
+        """Return everything that is known of a job but its log."""
+        self.reply(await views.document(self.parts.store, self._kept))
+
+    @operation(
+        Operation(
+            id="deleteJob", tag="jobs", summary="Forget a finished job", verb=Verb.DELETE,
+            status=204, problems=_CHANGES_A_JOB,
+        )
+    )  # fmt: skip
+    async def delete(self, name: str) -> None:
+        """Forget a finished job."""
+        await self.parts.dispatch.jobs.delete(name)
+        self.set_status(204)
+
+
+class RunBatchHandler(_Submitting):
+    """Several jobs at once."""
+
+    path = "/v1/jobs:batch"
+
+    async def authorize(self) -> None:
+        """The body names the types: `post` asks for each of them before it takes any job."""
+
+    @operation(
+        Operation(
+            id="runJobs", tag="jobs", summary="Run up to 1,000 jobs, or none", verb=Verb.CREATE,
+            status=201, answer=models.BatchAccepted, body=models.Batch, problems=(404, 409),
+            idempotency_key=True,
+        )
+    )  # fmt: skip
+    async def post(self) -> None:
+        """Accept several jobs, or none if one of them does not fit."""
+        body = self.read_object()
+        batch = read_model(models.Batch, body)
+        orders = [
+            Order(await self.type_of(item.type), item.parameters, asked, f"$.jobs[{n}].parameters")
+            for n, (item, asked) in enumerate(
+                zip(batch.jobs, asked_of_batch(batch, self.now()), strict=True)
+            )
+        ]
+        refusal = "some jobs of the batch do not fit; none is taken"
+        uuids = await self.take(orders, self.key("jobs:batch", body, {}), refusal)
+        self.reply({"uuids": uuids, **await self.warning(orders)}, 201)
+
+
+class JobsHandler(CallHandler):
+    """The jobs that there are."""
+
+    path = "/v1/jobs"
+    _query: models.ListQuery
+    _queues: Sequence[str]
+
+    async def authorize(self) -> None:
+        """See `Handler`."""
+        self._query = self.query(models.ListQuery)
+        self._queues = await self.queues_of(self._query.queue)
+
+    @operation(
+        Operation(
+            id="listJobs", tag="jobs", summary="List jobs, newest first", verb=Verb.LIST,
+            answer=models.Page, query=models.ListQuery,
+        )
+    )  # fmt: skip
+    async def get(self) -> None:
+        """List jobs, newest first."""
+        query = self._query
+        job_filter = JobFilter(query.type, query.state, self._queues)
+        try:
+            page = await self.parts.store.list_jobs(
+                job_filter, limit=query.limit, cursor=query.cursor
+            )
+        except ValueError:
+            fault = Fault("?cursor", "is not one that a listing has returned")
+            raise unprocessable([fault], "the cursor does not fit") from None
+        jobs = [views.summary(item.document) for item in page.jobs]
+        self.reply({"jobs": jobs, "next": page.cursor})
+
+
+class _Reading(CallHandler):
+    """A call that reads one job."""
+
+    kept: Kept
+
+    async def authorize(self, uuid: str) -> None:
+        """See `Handler`."""
+        self.kept = await self.job(uuid)
+
+
+class ProgressHandler(_Reading):
+    """Where a job stands."""
+
+    path = "/v1/jobs/{uuid}/progress"
+
+    @operation(
+        Operation(
+            id="getProgress", tag="jobs", summary="Get state, completeness and result code",
+            verb=Verb.GET, answer=models.Progress, query=models.WaitQuery, problems=_ABOUT_A_JOB,
+        )
+    )  # fmt: skip
+    async def get(self, uuid: str) -> None:
+        """Tell a job's progress, at once or when it changes."""
+        query = self.query(models.WaitQuery)
+        if not query.wait:
+            self.reply(await views.progress(self.parts.store, self.kept.record))
+            return
+        until = asyncio.get_running_loop().time() + query.wait
+        ends = (self.closed, self.edge.stopping)
+        looks = self.parts.watch.looks(*ends, pause_seconds=WAIT_PAUSE_SECONDS, until=until)
+        first: dict[str, Any] | None = None
+        now: dict[str, Any] = {}
+        async for _ in looks:
+            record = (await self.job(uuid)).record
+            now = await views.progress(self.parts.store, record)
+            if record.is_finished or first not in (None, now):
+                break
+            first = now
+        self.reply(now)
+
+
+class InfoHandler(_Reading):
+    """What a job has told."""
+
+    path = "/v1/jobs/{uuid}/info"
+
+    @operation(
+        Operation(
+            id="getInfo", tag="jobs", summary="Get progress, log and attempts", verb=Verb.GET,
+            answer=models.Info, problems=_ABOUT_A_JOB,
+        )
+    )  # fmt: skip
+    async def get(self, uuid: str) -> None:
+        """Tell a job's progress, log and attempts."""
+        self.reply(await views.info(self.parts.store, self.kept))
+
+
+class DataHandler(_Reading):
+    """What a job has returned."""
+
+    path = "/v1/jobs/{uuid}/data"
+
+    @operation(
+        Operation(
+            id="getData", tag="jobs", summary="Get the output data of a finished job",
+            verb=Verb.GET, answer=models.Data, problems=_CHANGES_A_JOB,
+        )
+    )  # fmt: skip
+    async def get(self, uuid: str) -> None:
+        """Return a finished job's output data."""
+        record = self.kept.record
+        if not record.is_finished:
+            raise JobStateError(f"job {uuid} is {record.state}: its data is not there yet")
+        data = await beside.read_output(self.parts.store, record)
+        self.reply({"uuid": uuid, "resultCode": record.result_code, "data": data})
+
+
+class FollowHandler(_Reading, Streaming):
+    """What happens to a job, as it happens."""
+
+    path = "/v1/jobs/{uuid}/stream"
+
+    @operation(
+        Operation(
+            id="streamJob", tag="jobs", summary="Follow a job: log, progress, end, alive",
+            verb=Verb.GET, media="text/event-stream", problems=_ABOUT_A_JOB,
+        )
+    )  # fmt: skip
+    async def get(self, uuid: str) -> None:
+        """Send progress and log lines as they happen."""
+        await self.send(self._events(uuid))
+
+    async def _events(self, uuid: str) -> AsyncGenerator[bytes | None, None]:
+        """The id of an event is its place in the log: a client that comes back goes on there."""
+        looks = self.parts.watch.looks(
+            self.closed, self.edge.stopping,
+            pause_seconds=STREAM_PAUSE_SECONDS, idle_seconds=ALIVE_SECONDS,
+        )  # fmt: skip
+        seen = _place(self.request.headers.get("Last-Event-ID", ""))
+        try:
+            async for news in views.news(self.parts.dispatch.jobs, uuid, looks, seen):
+                if not await self.access.still(self.kept.record.queue):
+                    return  # the token has ended: the client comes back with another
+                if news is None:
+                    yield None
+                else:
+                    kind, document, (attempt, line) = news
+                    yield event(kind, document, f"{attempt}-{line}")
+        except ZeroGError:
+            return  # gone, or the store is away: the client comes back
+
+
+class _Changing(CallHandler):
+    """A call that changes one job."""
+
+    async def authorize(self, uuid: str) -> None:
+        """See `Handler`."""
+        await self.may_change(uuid)
+
+    async def tell(self, record: JobRecord) -> None:
+        """Answer with what the job has become."""
+        self.reply(await views.progress(self.parts.store, record), 202)
+
+
+class CancelHandler(_Changing):
+    """The end of a job."""
+
+    path = "/v1/jobs/{uuid}/cancel"
+
+    @operation(
+        Operation(
+            id="cancelJob", tag="jobs", summary="Cancel a job", verb=Verb.UPDATE, status=202,
+            answer=models.Progress, problems=_CHANGES_A_JOB,
+        )
+    )  # fmt: skip
+    async def post(self, uuid: str) -> None:
+        """Ask for a job's end."""
+        await self.tell(await self.parts.dispatch.cancel(uuid))
+
+
+class RetryHandler(_Changing):
+    """A new run of a finished job."""
+
+    path = "/v1/jobs/{uuid}/retry"
+
+    @operation(
+        Operation(
+            id="retryJob", tag="jobs", summary="Replay a finished job", verb=Verb.UPDATE,
+            status=202, answer=models.Progress, problems=_CHANGES_A_JOB,
+        )
+    )  # fmt: skip
+    async def post(self, uuid: str) -> None:
+        """Let a finished job run again."""
+        await self.tell(await self.parts.dispatch.replay(uuid))
+
+
+class _ChangingMany(CallHandler):
+    """A call that changes the jobs that a filter selects."""
+
+    async def authorize(self) -> None:
+        """The body names the jobs: `change` asks for them before it changes any."""
+
+    async def change(
+        self, states: Sequence[State], change: Callable[[str], Awaitable[JobRecord]]
+    ) -> None:
+        """Change the selected jobs, in these states unless the filter names others."""
+        uuids, more = await self._select(states)
+        changed = 0
+        for uuid in uuids:
+            try:
+                await change(uuid)
+                changed += 1
+            except JobError:
+                continue  # finished, gone or changed meanwhile
+        self.reply({"changed": changed, "more": more})
+
+    async def _select(self, states: Sequence[State]) -> tuple[Sequence[str], bool]:
+        """Return the UUIDs of the jobs that a change is for, and whether there are more."""
+        chosen = read_model(models.Selection, self.read_object())
+        wanted = chosen.filter
+        if wanted.uuids:
+            await self.may_change(*wanted.uuids)
+            found = await self.parts.store.get_many("jobs", wanted.uuids)
+            named = JobFilter(wanted.type, wanted.state, wanted.queue)
+            uuids = [
+                uuid
+                for uuid in wanted.uuids
+                if uuid in found and matches(found[uuid].document, named)
+            ]
+            return uuids[: chosen.limit], len(uuids) > chosen.limit
+        queues = await self.queues_of(wanted.queue)
+        job_filter = JobFilter(wanted.type, wanted.state or states, queues)
+        page = await self.parts.store.list_jobs(job_filter, limit=chosen.limit)
+        uuids = [item.document["uuid"] for item in page.jobs]
+        self.access.note(*uuids)
+        return uuids, page.cursor is not None
+
+
+class RetryManyHandler(_ChangingMany):
+    """A new run of many finished jobs."""
+
+    path = "/v1/jobs:retry"
+
+    @operation(
+        Operation(
+            id="retryJobs", tag="jobs", summary="Replay jobs by filter", verb=Verb.UPDATE,
+            answer=models.Changed, body=models.Selection,
+        )
+    )  # fmt: skip
+    async def post(self) -> None:
+        """Let finished jobs run again; failed ones unless the filter says else."""
+        await self.change([State.FAILED], self.parts.dispatch.replay)
+
+
+class CancelManyHandler(_ChangingMany):
+    """The end of many jobs."""
+
+    path = "/v1/jobs:cancel"
+
+    @operation(
+        Operation(
+            id="cancelJobs", tag="jobs", summary="Cancel jobs by filter", verb=Verb.UPDATE,
+            answer=models.Changed, body=models.Selection,
+        )
+    )  # fmt: skip
+    async def post(self) -> None:
+        """Ask for the end of jobs."""
+        states = [state for state in State if state not in FINISHED_STATES]
+        await self.change(states, self.parts.dispatch.cancel)
+
+
+def _place(text: str) -> views.Place:
+    attempt, _, line = text.partition("-")
+    if attempt.isdecimal() and line.isdecimal() and len(text) < 30:
+        return int(attempt), int(line)
+    return views.BEGINNING

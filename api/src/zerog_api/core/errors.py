@@ -1,0 +1,42 @@
+"""What can be wrong with a call, in the words of jobs. `zerog_api.problems` tells it to clients."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zerog.model.errors import ZeroGError
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a request, and where: a JSON path, or a parameter's name."""
+
+    path: str
+    message: str
+
+
+class InvalidCallError(ZeroGError):
+    """The call is understood, and does not fit."""
+
+    def __init__(self, faults: Sequence[Fault], message: str) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+class UnknownTypeError(ZeroGError):
+    """No worker has registered the job type."""
+
+    def __init__(self, name: str, near: Sequence[str] = ()) -> None:
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(
+            f"no worker has registered the job type {name[:100]!r}{hint} (GET /v1/types lists them)"
+        )
+
+
+class KeyReusedError(ZeroGError):
+    """An Idempotency-Key was used for another call."""
+
+
+class TakenBackError(ZeroGError):
+    """Another request with the same Idempotency-Key has just taken its job back."""
+
+    transient = True

@@ -1,0 +1,177 @@
+"""How jobs come in: by themselves or in batches, once for each Idempotency-Key."""
+
+import asyncio
+import hashlib
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from zerog.ledger import keys
+from zerog.ledger.dispatch import Dispatch
+from zerog.model import jsontext, life
+from zerog.model.documents import Remembered, idempotency_key
+from zerog.model.errors import DocumentExistsError
+from zerog.model.record import JobId, new_job_id
+from zerog.store.port import Datastore
+from zerog_api.core.errors import Fault, KeyReusedError, TakenBackError
+from zerog_api.core.examiner import Examiner
+from zerog_api.core.types import RegisteredType
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a job is to run; the type says what nobody asks for."""
+
+    priority: int | None = None
+    timeout_seconds: float | None = None
+    not_before_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job that is asked for."""
+
+    type: RegisteredType
+    parameters: dict[str, Any]
+    asked: Asked
+    #: Where its parameters are in the body that it came in.
+    root: str = "$"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An Idempotency-Key, and what all calls with it have to share."""
+
+    text: str
+    #: Whose it is: one caller's keys say nothing to another.
+    owner: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The UUIDs of jobs that are to be taken in."""
+
+    uuids: list[JobId]
+    key: Key | None
+    #: What the key stood for before; None: nothing.
+    known: Remembered | None = None
+
+
+def fingerprint(call: str, body: Any, options: Mapping[str, Any]) -> str:
+    """Return what two calls with one Idempotency-Key have to share. Pure."""
+    text = jsontext.dumps([call, body, {name: str(options[name]) for name in sorted(options)}])
+    return hashlib.sha256(text).hexdigest()
+
+
+class Intake:
+    """Takes jobs in."""
+
+    def __init__(
+        self, store: Datastore, dispatch: Dispatch, examiner: Examiner, key_seconds: float
+    ) -> None:
+        """`key_seconds` is how long an Idempotency-Key is remembered."""
+        self._store = store
+        self._dispatch = dispatch
+        self._examiner = examiner
+        self._key_seconds = key_seconds
+
+    async def check(
+        self, orders: Sequence[Order], key: Key | None, *, only_first: bool
+    ) -> list[Fault]:
+        """Return what is wrong with the parameters of jobs: by the schemas of their types, and by
+        their classes where this API has them.
+
+        What a class checks may depend on the time, so a repeat of a call that was accepted is not
+        refused by it. `only_first` is for bodies so long that looking for everything takes long.
+        """
+        faults: list[Fault] = []
+        for order in orders:
+            faults += order.type.faults(order.parameters, order.root, only_first=only_first)
+        if faults:
+            return faults
+        known = [order for order in orders if self._examiner.knows(order.type.type)]
+        if not known:
+            return []
+        for found in await asyncio.gather(*[self._examine(order) for order in known]):
+            faults += found
+        return [] if faults and await self._is_repeat(key) else faults
+
+    async def _examine(self, order: Order) -> list[Fault]:
+        found = await self._examiner.faults(order.type.type, order.parameters)
+        return [Fault(order.root + fault.path, fault.message) for fault in found or ()]
+
+    async def _is_repeat(self, key: Key | None) -> bool:
+        if key is None:
+            return False
+        known = await keys.look_up(self._store, _place(key))
+        return known is not None and known.fingerprint == key.fingerprint
+
+    async def name(self, count: int, key: Key | None) -> Named:
+        """Return UUIDs for so many jobs: those that the key stands for already, or new ones.
+
+        Raises:
+            KeyReusedError: The key stands for other jobs.
+            DatastoreError: Nobody knows what it stands for.
+        """
+        fresh = [new_job_id() for _ in range(count)]
+        if key is None:
+            return Named(fresh, key)
+        taken = Remembered(fresh, key.fingerprint)
+        known = await keys.remember(self._store, _place(key), taken, self._key_seconds)
+        if known is None:
+            return Named(fresh, key)
+        if known.fingerprint != key.fingerprint:
+            raise KeyReusedError("this Idempotency-Key was used for another job")
+        return Named(known.uuids, key, known)
+
+    async def take(self, orders: Sequence[Order], named: Named) -> None:
+        """Accept all of the jobs, or none.
+
+        Raises:
+            TakenBackError: A call with the same key has just failed: a repeat takes them.
+            DatastoreError, QueueError: None is accepted; with a key a repeat takes the rest.
+        """
+        pairs = zip(named.uuids, orders, strict=True)
+        takes = [self._take(uuid, order, named.known) for uuid, order in pairs]
+        if len(takes) == 1:
+            await takes[0]
+        else:
+            await self._take_all(takes, named)
+        if named.key is not None:
+            place = _place(named.key)
+            self._dispatch.jobs.leftovers.later(lambda: keys.note_accepted(self._store, place))
+
+    async def _take_all(self, takes: list[Coroutine[Any, Any, None]], named: Named) -> None:
+        ends = await asyncio.gather(*takes, return_exceptions=True)
+        failed = next((end for end in ends if isinstance(end, BaseException)), None)
+        if failed is None:
+            return
+        # With a key the repeat takes the rest; without one it would take all of them again.
+        if named.key is None:
+            taking_back = [self._dispatch.jobs.take_back(uuid) for uuid in named.uuids]
+            await asyncio.gather(*taking_back)
+        raise failed
+
+    async def _take(self, uuid: JobId, order: Order, known: Remembered | None) -> None:
+        if known is not None and (await self._dispatch.ensure_queued(uuid) or known.accepted):
+            return
+        record = life.accept(
+            uuid=uuid,
+            job_type=order.type.type,
+            parameters=order.parameters,
+            now=datetime.now(UTC),
+            priority=order.asked.priority,
+            timeout_seconds=order.asked.timeout_seconds,
+            not_before_time=order.asked.not_before_time,
+        )
+        try:
+            await self._dispatch.accept(record)
+        except DocumentExistsError:  # another call with this key was faster
+            if not await self._dispatch.ensure_queued(uuid):
+                raise TakenBackError from None
+
+
+def _place(key: Key) -> str:
+    return idempotency_key(f"{key.owner}\0{key.text}" if key.owner else key.text)

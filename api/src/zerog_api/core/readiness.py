@@ -1,0 +1,43 @@
+"""Whether jobs can be accepted now."""
+
+import asyncio
+
+from zerog.model.errors import ZeroGError
+from zerog.queue.port import Producer
+from zerog.store.port import Datastore
+from zerog_api.core.shared import Shared
+
+#: How old what a probe is told may be.
+READY_SECONDS = 0.5
+
+
+class Readiness:
+    """Asks the parts. Nobody needs a token to ask, and the datastore writes to answer: so all who
+    ask at about the same time get the same answer."""
+
+    def __init__(self, store: Datastore, producer: Producer) -> None:
+        self._store = store
+        self._producer = producer
+        self._parts = Shared(self._ask)
+
+    async def get(self) -> dict[str, str]:
+        """Return the state of each part; `ok` is good."""
+        return await self._parts.get(READY_SECONDS)
+
+    async def _ask(self) -> dict[str, str]:
+        datastore, queue = await asyncio.gather(self._ask_datastore(), self._ask_queue())
+        return {"datastore": datastore, "queue": queue}
+
+    async def _ask_datastore(self) -> str:
+        try:
+            await self._store.ready()
+        except ZeroGError:
+            return "unavailable"
+        return "ok"
+
+    async def _ask_queue(self) -> str:
+        try:
+            stats = await self._producer.server_stats()
+        except ZeroGError:
+            return "unavailable"
+        return "draining" if stats.draining else "ok"

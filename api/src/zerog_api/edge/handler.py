@@ -1,0 +1,410 @@
+"""The base of all request handlers: `prepare` admits a request, `write_error` tells a problem.
+
+A request is admitted by its headers alone, before its body is read and before the handler's own
+method begins: by the name that it calls, whose it is, what they may do, and its length. Who may do
+it is asked in `authorize`, which refuses everybody unless a handler says otherwise. What a refused
+client still sends is read away for a moment, so that it hears the answer instead of a connection
+that breaks.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from types import TracebackType
+from typing import Any, ClassVar, TypeVar
+
+from tornado.httputil import HTTPHeaders
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from zerog.model import jsontext
+from zerog.model.errors import ZeroGError
+from zerog_api import problems
+from zerog_api.auth import audit
+from zerog_api.auth.access import CHANGES, DENY, OPEN, Access, Verb
+from zerog_api.auth.gate import Admission, Gate
+from zerog_api.edge.cors import Cors
+from zerog_api.edge.hosts import Hosts
+from zerog_api.edge.metrics import Metrics
+from zerog_api.edge.operations import Operation
+from zerog_api.edge.reading import read_query
+from zerog_api.edge.server import Stream
+from zerog_api.models import NoQuery
+from zerog_api.problems import Problem
+
+log = logging.getLogger(__name__)
+
+JSON = "application/json"
+#: So much of a body that nobody wants is read away, for so long.
+LINGER_BYTES, LINGER_SECONDS = 4 * 1024 * 1024, 5.0
+#: The status of a request that did not come to its end, in logs and metrics.
+CLIENT_LEFT = 499
+#: A length that is none.
+BROKEN = -1
+#: Of a length in a header.
+MAX_LENGTH_DIGITS = 18
+#: The methods that a path may have.
+METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS")
+#: Answers one method of a path; gets the path's segments.
+Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
+
+
+@dataclass(slots=True)
+class Edge:
+    """What all handlers share."""
+
+    metrics: Metrics
+    max_body_bytes: int
+    #: Without a gate everybody may call.
+    gate: Gate | None = None
+    #: Verbs that need no token even so.
+    anonymous: frozenset[Verb] = frozenset()
+    #: The names that the API may be called by; None: any.
+    hosts: Hosts | None = None
+    cors: Cors = field(default_factory=Cors)
+    #: Set at shutdown: streams and waiting calls end.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    #: The requests under way.
+    open: "set[Handler]" = field(default_factory=set)
+
+    def guards(self, verb: Verb | None) -> bool:
+        """Whether a call needs a token."""
+        return self.gate is not None and verb is not None and verb not in self.anonymous
+
+    async def finish(self, grace_seconds: float) -> None:
+        """Let the requests under way come to their end, and those that still come meanwhile."""
+        self.stopping.set()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_seconds
+        while self.open and (left := until - loop.time()) > 0:
+            ends = [asyncio.ensure_future(handler.ended.wait()) for handler in self.open]
+            _, late = await asyncio.wait(ends, timeout=left)
+            for end in late:
+                end.cancel()
+
+
+def operation(facts: Operation) -> Callable[[Method], Method]:
+    """Say what a handler's method does: its requests are admitted by this, and it is specified."""
+
+    def decorate(method: Method) -> Method:
+        @wraps(method)
+        async def answer(self: "Handler", *segments: str) -> None:
+            if not self.answered:
+                self.begin()
+                await method(self, *segments)
+                self.check_asked()
+
+        answer.operation = facts  # type: ignore[attr-defined]
+        return answer  # type: ignore[return-value]
+
+    return decorate
+
+
+@stream_request_body
+class Handler(RequestHandler):
+    """A path of the API. Its methods are decorated with `operation`."""
+
+    #: The path, with the names of its segments: `/v1/jobs/{uuid}/progress`.
+    path: ClassVar[str] = "none"
+    #: What its methods do, by their names in HTTP.
+    operations: ClassVar[Mapping[str, Operation]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        named = {name: getattr(cls, name.lower()) for name in ("POST", "GET", "DELETE")}
+        cls.operations = {
+            name: method.operation for name, method in named.items() if hasattr(method, "operation")
+        }
+
+    def initialize(self, edge: Edge) -> None:
+        """Take a request. Called by Tornado."""
+        self.edge = edge
+        method = self.request.method or ""
+        #: What the request's method does here; None if there is no such call.
+        self.called = self.operations.get("GET" if method == "HEAD" else method)
+        #: What the caller may do: nothing, as long as nobody knows who it is.
+        self.access: Access = DENY
+        #: Set when the client has gone: whoever waits may stop.
+        self.closed = asyncio.Event()
+        #: Set when nothing of this request is under way any more.
+        self.ended = asyncio.Event()
+        #: Whether there is an answer before the whole request was there.
+        self.answered = False
+        self._admission: Admission | None = None
+        self._works, self._audited = False, False
+        #: The whole body, once the method has begun.
+        self.body = b""
+        self._chunks: list[bytes] = []
+        self._size = 0
+        edge.open.add(self)
+
+    def set_default_headers(self) -> None:
+        """Say nothing of the server, and leave browsers no guess."""
+        self.clear_header("Server")
+        self.set_header("Content-Type", JSON)
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    # Admission
+
+    async def prepare(self) -> None:
+        """Admit the request, or refuse it. Called by Tornado before the body is read."""
+        try:
+            await self._admit()
+        except (Problem, ZeroGError) as error:
+            if not self._lingers():
+                raise  # Tornado answers, and closes
+            self._refuse(error)
+
+    async def _admit(self) -> None:
+        headers = self.request.headers
+        if self.edge.hosts is not None:
+            self.edge.hosts.check(headers.get("Host"))
+        if self._answer_preflight(headers):
+            self.answered = True
+            return
+        self._add_headers(self.edge.cors.headers(headers))
+        called = self.called
+        if called is None:
+            raise self.no_call()
+        if called.verb in CHANGES and self.edge.stopping.is_set():
+            raise problems.stopping()
+        if called.verb is not None:
+            await self.find_access(called.verb)
+            await self.authorize(*self.path_args)
+        if self.request.query and called.query is None:
+            read_query(NoQuery, self.request.query)
+        if (_declared_length(headers) or 0) > self.edge.max_body_bytes:
+            raise self._too_large()
+
+    async def find_access(self, verb: Verb) -> None:
+        """Find out what the caller may do. A `Problem` if it may not call at all."""
+        gate, request = self.edge.gate, self.request
+        if gate is None or not self.edge.guards(verb):
+            if verb in CHANGES:
+                self.edge.cors.refuse_foreign_page(request.headers)
+            self.access = OPEN
+            return
+        address = str(request.remote_ip or "")  # never what a header says
+        self._admission = await gate.admit(request.headers.get("Authorization"), address, verb)
+        self.access = self._admission.access
+        if self.ended.is_set():  # the client left meanwhile
+            self._admission.leave()
+
+    async def authorize(self, *segments: Any, **_: Any) -> None:
+        """Return if the caller may do this. A 403 `Problem` if not: as it is unless overridden."""
+        raise problems.forbidden("nobody may do this")
+
+    def no_call(self) -> Problem:
+        """Return the problem of a method that this path does not have."""
+        allowed = ", ".join(sorted(self.operations))
+        detail, headers = f"allowed here: {allowed}", {"Allow": allowed}
+        return Problem(405, "method-not-allowed", detail, headers=headers)
+
+    def _answer_preflight(self, headers: HTTPHeaders) -> bool:
+        answer = self.edge.cors.preflight(headers) if self.request.method == "OPTIONS" else None
+        if answer is None:
+            return False
+        self.set_status(204)
+        self._add_headers(answer)
+        return True
+
+    def _add_headers(self, headers: Mapping[str, str]) -> None:
+        for name, value in headers.items():
+            self.set_header(name, value)
+
+    # The body
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take a part of the body. Called by Tornado."""
+        self._size += len(chunk)
+        if self.answered:
+            if self._size > LINGER_BYTES:
+                self.finish()  # Tornado closes, since the request is not whole
+        elif self._size > self.edge.max_body_bytes:
+            self._refuse(self._too_large())
+        elif self.called is not None and self.called.takes_body:
+            self._chunks.append(chunk)
+
+    def _lingers(self) -> bool:
+        """Whether what is left of the request is short enough to be read away."""
+        headers = self.request.headers
+        length = _declared_length(headers)
+        # Who asks before sending will not send; what Tornado cannot read it answers itself.
+        return "Expect" not in headers and length != BROKEN and (length or 0) <= LINGER_BYTES
+
+    def _refuse(self, error: Exception) -> None:
+        self.answered = True
+        self._chunks.clear()
+        self.clear()
+        self.set_header("Content-Length", str(self._tell(error)))
+        self._audit()
+        self.flush()
+        stream = getattr(self.request.connection, "stream", None)
+        if isinstance(stream, Stream):
+            stream.limit_body(LINGER_SECONDS)
+
+    def _too_large(self) -> Problem:
+        detail = f"the body is larger than the {self.edge.max_body_bytes} bytes allowed"
+        return Problem(413, "too-large", detail)
+
+    # Work and answer
+
+    def begin(self) -> None:
+        """Note that the request is whole: its method begins."""
+        self._works = True
+        self.body = b"".join(self._chunks)
+        self._chunks.clear()
+
+    def check_asked(self) -> None:
+        """Keep an answer that nobody has asked a right for."""
+        if self._admission is not None and not self._admission.access.asked:
+            log.error(
+                "%s %s asked for no right: its answer is kept", self.request.method, self.path
+            )
+            raise problems.internal()
+
+    async def head(self, *segments: Any, **_: Any) -> None:
+        """Answer as GET does; Tornado leaves the body out."""
+        await self.get(*segments)
+
+    async def _no_method(self, *segments: Any, **_: Any) -> None:
+        """Nothing more is to say: `prepare` has answered."""
+
+    get = post = delete = put = patch = options = _no_method
+
+    def reply(self, document: Any, status: int = 200, **headers: str) -> None:
+        """Answer with JSON; it ends with a line, for those who read it in a terminal."""
+        if status != 200:
+            self.set_status(status)
+        self._add_headers(headers)
+        self.write(jsontext.dumps(document) + b"\n")
+
+    def compute_etag(self) -> str | None:
+        """Answers change too often for a mark of their text to be worth its time."""
+        return None
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode a segment of the path; what is no UTF-8 is replaced, and names nothing."""
+        return value.decode(errors="replace")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with a problem document."""
+        self._tell(kwargs["exc_info"][1] if "exc_info" in kwargs else None)
+        if not self._works:  # nobody will read the rest of the request
+            self.set_header("Connection", "close")
+
+    def _tell(self, error: BaseException | None) -> int:
+        """Write the problem that an error is; return how long its text is."""
+        problem = self._problem_of(error)
+        self.set_status(problem.status)
+        self._add_headers(self.edge.cors.headers(self.request.headers))
+        self._add_headers({"Content-Type": problems.CONTENT_TYPE, **problem.headers})
+        text = jsontext.dumps(problem.to_document()) + b"\n"
+        self.write(text)
+        return len(text)
+
+    def _problem_of(self, error: BaseException | None) -> Problem:
+        match error:
+            case Problem():
+                return error
+            case ZeroGError():
+                return problems.of_error(error)
+            case HTTPError() if error.status_code == 405:
+                return self.no_call()
+            case _:
+                return problems.internal()
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log what is not the client's fault."""
+        told = self._problem_of(value)
+        if told.status < 500 or isinstance(value, Problem | StreamClosedError):
+            return
+        call = (self.request.method, self.path)
+        if isinstance(value, ZeroGError):
+            log.warning("%s %s: %s", *call, value)
+        elif value is not None:  # a bug must not end the server
+            log.error("%s %s failed", *call, exc_info=value)
+
+    # The end
+
+    def on_connection_close(self) -> None:
+        """Learn that the client has gone. Called by Tornado."""
+        super().on_connection_close()
+        self.closed.set()
+        if not self._works:  # Tornado drops a request that is not whole
+            if not self.answered:
+                self.set_status(CLIENT_LEFT, "Client Closed Request")
+            self._leave()
+
+    def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
+        """Answer, and write down what was changed before the client learns of it."""
+        self._audit()
+        return super().finish(chunk)
+
+    def on_finish(self) -> None:
+        """Learn that the answer is written. Called by Tornado."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if self.ended.is_set():
+            return
+        self.ended.set()
+        self.edge.open.discard(self)
+        # Whatever a client made up is not remembered.
+        method = self.request.method if self.request.method in METHODS else "any"
+        seconds = self.request.request_time()
+        self.edge.metrics.observe(method or "any", self.path, self.get_status(), seconds)
+        if self._admission is not None:
+            self._admission.leave()
+        self._audit()
+
+    def _audit(self) -> None:
+        """Write down what was changed, or who was not let do it, once."""
+        verb = self.called.verb if self.called is not None else None
+        if self._audited or verb not in CHANGES or not self.edge.guards(verb):
+            return
+        self._audited = True
+        access = self._admission.access if self._admission is not None else None
+        audit.write(
+            audit.Change(
+                caller=self.access.owner,
+                address=str(self.request.remote_ip or ""),
+                verb=verb,
+                call=f"{self.request.method} {self.path}",
+                queues=access.queues if access is not None else (),
+                jobs=access.jobs if access is not None else (),
+                status=self.get_status(),
+            )
+        )
+
+
+class NotFoundHandler(Handler):
+    """Every path that is none of the API's."""
+
+    def no_call(self) -> Problem:
+        """See `Handler`."""
+        return Problem(404, "not-found", "there is no such call; GET /docs lists them")
+
+
+def _declared_length(headers: HTTPHeaders) -> int | None:
+    """Return the length of the body by the headers; None: its end will be told.
+
+    A length that is told twice, which Tornado takes where both are the same, counts once. `BROKEN`
+    is what Tornado refuses when it comes to the body.
+    """
+    text = headers.get("Content-Length")
+    if "Transfer-Encoding" in headers:
+        chunked = headers["Transfer-Encoding"].lower() == "chunked"
+        return None if chunked and text is None else BROKEN
+    text = "0" if text is None else text.partition(",")[0].strip()
+    if not (text.isascii() and text.isdigit()):
+        return BROKEN
+    # Of more digits Python makes no number; this is too long for everybody.
+    return int(text[:MAX_LENGTH_DIGITS])

@@ -1,0 +1,53 @@
+"""What Prometheus may read of this process."""
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from zerog.ledger.unserved import TypesByQueue
+
+
+class Metrics:
+    """What Prometheus may read of this process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "zerog_api_requests_total",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "zerog_api_request_seconds",
+            "Time from the whole request to the whole answer.",
+            ["route"],
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30),
+            registry=self.registry,
+        )
+        self._unserved = Gauge(
+            "zerog_queue_unserved_types",
+            "Job types with open jobs that no worker of the queue knows.",
+            ["queue"],
+            registry=self.registry,
+        )
+        self._known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        if route == "none":
+            method = "any"  # whatever a client made up is not remembered
+        key = (method, route, status)
+        if key not in self._known:
+            self._known[key] = (
+                self._requests.labels(method, route, str(status)),
+                self._seconds.labels(route),
+            )
+        counter, histogram = self._known[key]
+        counter.inc()
+        histogram.observe(seconds)
+
+    def note_unserved(self, found: TypesByQueue) -> None:
+        """Note how many types of each queue are unserved."""
+        for queue, names in found.items():
+            self._unserved.labels(queue).set(len(names))

@@ -1,0 +1,54 @@
+"""Streams of server-sent events.
+
+A client gets the next event when it has taken the last one: a slow one misses looks instead of
+filling memory.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from tornado.iostream import StreamClosedError
+
+from zerog.model import jsontext
+from zerog_api.edge.handler import Handler
+
+#: An event this often shows that the server lives. Proxies close what is silent for long.
+ALIVE_SECONDS = 5.0
+_ALIVE = b"event: alive\ndata: {}\n\n"
+
+
+def event(kind: str, document: Mapping[str, Any], mark: str = "") -> bytes:
+    """Write an event. A client that comes back tells the mark of the last one that it has seen."""
+    place = f"id: {mark}\n" if mark else ""
+    return f"event: {kind}\n{place}data: {jsontext.dumps(document).decode()}\n\n".encode()
+
+
+class Streaming(Handler):
+    """A handler that answers with a stream."""
+
+    async def send(self, events: AsyncGenerator[bytes | None, None]) -> None:
+        """Answer with events as they come, until there are no more or the client has gone.
+
+        None stands for a look that found nothing new. It has to come often enough that the client
+        can be shown that the server lives.
+        """
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("Cache-Control", "no-store")
+        if self.request.method == "HEAD":
+            return
+        told = time.monotonic()
+        try:
+            await self.flush()
+            async with aclosing(events):
+                async for chunk in events:
+                    if self.closed.is_set():
+                        return
+                    if chunk is None and time.monotonic() - told < ALIVE_SECONDS:
+                        continue
+                    told = time.monotonic()
+                    self.write(chunk or _ALIVE)
+                    await self.flush()
+        except StreamClosedError:
+            pass  # the client has gone
