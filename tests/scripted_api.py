@@ -3,18 +3,22 @@
 import json
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-Chunk = bytes | float
+#: Bytes are sent, a number is seconds of silence, and a question is silence until it is answered by
+#: yes. Silence ends when the API is closed.
+Chunk = bytes | float | Callable[[], bool]
+#: Between two questions.
+_ASK_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One scripted answer. Of `chunks`, bytes are sent and a number is seconds of silence,
-    which end when the API is closed."""
+    """One scripted answer, at once or in `chunks`."""
 
     status: int = 200
     body: Any = None
@@ -23,6 +27,8 @@ class Answer:
     chunks: list[Chunk] | None = None
     #: The connection ends in the middle of the answer, or before it if nothing is streamed.
     cut: bool = False
+    #: Silence before an answer that is not in chunks.
+    after: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,12 @@ class Seen:
 
 
 class FakeApi:
-    """Answers requests in order of the script; the last answer is given for ever."""
+    """Answers requests in order of the script; the last answer is given for ever. A path may have
+    a script of its own, for clients that ask several things at the same time."""
 
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()
+        self._routes: dict[str, deque[Answer]] = {}
         self.seen: list[Seen] = []
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -52,6 +60,14 @@ class FakeApi:
     def script(self, *answers: Answer) -> None:
         """Set what is answered from now on."""
         self.answers = deque(answers)
+
+    def route(self, path: str, *answers: Answer) -> None:
+        """Set what requests for a path, with or without a query, are answered from now on."""
+        self._routes[path] = deque(answers)
+
+    def asked(self, path: str, times: int) -> Callable[[], bool]:
+        """Return the question whether there were as many requests for a path."""
+        return lambda: [seen.path for seen in self.seen].count(path) >= times
 
     def close(self) -> None:
         """Stop, and wait for the requests under way."""
@@ -88,9 +104,12 @@ class FakeApi:
         body = json.loads(text) if text else None
         query = parse_qs(address.query)
         self.seen.append(Seen(handler.command, address.path, query, headers, body))
-        answer = self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
+        answers = self._routes.get(handler.path) or self._routes.get(address.path) or self.answers
+        answer = answers.popleft() if len(answers) > 1 else answers[0]
         if answer.chunks is not None:
             self._stream(handler, answer)
+        elif self._is_silent(answer.after):
+            return
         elif not answer.cut:
             raw = json.dumps(answer.body).encode() if answer.raw is None else answer.raw
             handler.send_response(answer.status)
@@ -110,7 +129,16 @@ class FakeApi:
             if isinstance(chunk, bytes):
                 handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
                 handler.wfile.flush()
-            elif self._closing.wait(chunk):
+            elif self._is_silent(chunk):
                 return
         if not answer.cut:
             handler.wfile.write(b"0\r\n\r\n")
+
+    def _is_silent(self, chunk: float | Callable[[], bool] | None) -> bool:
+        """Wait; return whether the API was closed meanwhile."""
+        if not callable(chunk):
+            return chunk is not None and self._closing.wait(chunk)
+        while not chunk():
+            if self._closing.wait(_ASK_SECONDS):
+                return True
+        return False

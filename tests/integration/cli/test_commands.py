@@ -10,7 +10,7 @@ from .conftest import Dev
 pytestmark = pytest.mark.timeout(900)
 
 #: `zerog.cli.codes`: part of what scripts rely on.
-CANCELLED = 5
+NOT_FINISHED, CANCELLED = 4, 5
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
@@ -84,6 +84,40 @@ def test_a_failed_job_is_followed_by_what_to_do(dev: Dev) -> None:
     assert re.search(r"zerog retry [0-9a-f-]{36} +run it again", output)
     (uuid,) = re.findall(r"zerog info ([0-9a-f-]{36})", output)
     assert 'raise ValueError("broken by design")' in dev.run("info", uuid)
+
+
+def test_the_data_of_a_job_that_did_not_succeed_is_told_by_words_and_exit_code(dev: Dev) -> None:
+    dev.run("run", "Broken", code=1)
+    failed = dev.json("list", "--type", "Broken", "-n", "1")[0]["uuid"]
+    waits = submit(dev, "Hello", "name=Ida", "--delay", "3600")
+
+    output = dev.run("data", failed, code=1)
+    assert f"job {failed} failed with result code 500: ValueError: broken by design" in output
+    assert "null" not in output
+    assert "is queued, not finished" in dev.run("data", waits, code=NOT_FINISHED)
+    dev.run("cancel", waits)
+    assert "cancelled with result code 410" in dev.run("data", waits, code=CANCELLED)
+
+
+def test_a_failed_job_that_has_data_prints_it_and_fails_all_the_same(dev: Dev) -> None:
+    output = dev.run("run", "Partial", code=1)
+    (uuid,) = re.findall(r"zerog info ([0-9a-f-]{36})", output)
+
+    assert '"rows": 7' in output
+    again = dev.run("data", uuid, code=1)
+    assert '"rows": 7' in again
+    assert "failed with result code 422" in again
+
+
+def test_a_job_that_refuses_to_be_cancelled_does_not_keep_the_others_from_it(dev: Dev) -> None:
+    done = submit(dev, "Hello", "name=Ida")
+    dev.run("watch", done)
+    waits = submit(dev, "Hello", "name=Ida", "--delay", "3600")
+
+    output = dev.run("cancel", done, waits, code=1)
+
+    assert f"{waits} cancelled\n" in output
+    assert f"{done} has succeeded already" in output
 
 
 def test_a_forgotten_job_is_named(dev: Dev) -> None:

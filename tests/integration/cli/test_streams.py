@@ -17,6 +17,7 @@ UUID = "019ab0c4-5e5a-7e5c-8a3c-0d7a6a3f1b2c"
 DATA = {"text": "é € \U0001f600 \u2028 \x85 \ud83d"}
 DONE = {"uuid": UUID, "state": "failed", "completeness": 0.5, "resultCode": 500, "attempt": 1,
         "message": "kein Glück: € \U0001f600"}  # fmt: skip
+SUCCEEDED = {**DONE, "state": "succeeded", "resultCode": 200, "data": DATA}
 JOB = {**DONE, "type": "Grüße", "createdTime": "2026-01-31T12:00:00Z"}
 LINE = {"level": "warning", "message": "Größe € \U0001f600 \ud83d", "attempt": 1, "seq": 0}
 STREAM = [("log", LINE), ("progress", DONE), ("end", DONE)]
@@ -52,8 +53,8 @@ def commands() -> dict[str, tuple[Answer, list[str]]]:
     info = {**JOB, "queue": "default", "events": [], "warnings": [], "errors": [], "attempts": []}
     line = {**LINE, "time": "2026-01-31T12:00:00Z"}
     return {
-        "data": (Answer(body={"data": DATA}), ["data", UUID]),
-        "data --json": (Answer(body={"data": DATA}), ["data", UUID, "--json"]),
+        "data": (Answer(body=SUCCEEDED), ["data", UUID]),
+        "data --json": (Answer(body=SUCCEEDED), ["data", UUID, "--json"]),
         "list": (Answer(body={"jobs": [JOB], "next": None}), ["list"]),
         "info": (Answer(body={**info, "warnings": [line]}), ["info", UUID]),
         "watch": (Answer(chunks=[*chunks]), ["watch", UUID]),
@@ -80,7 +81,7 @@ ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def test_a_c_locale_is_a_terminal_too(api: FakeApi) -> None:
-    api.script(Answer(body={"data": DATA}))
+    api.script(Answer(body=SUCCEEDED))
 
     done = zerog(api, "data", UUID, **ASCII_ONLY)
 
@@ -98,7 +99,7 @@ def test_arguments_in_utf_8_are_read_in_a_c_locale(api: FakeApi) -> None:
 
 
 def test_data_is_written_into_a_file_with_any_letters(api: FakeApi, tmp_path: Path) -> None:
-    api.script(Answer(body={"data": DATA}))
+    api.script(Answer(body=SUCCEEDED))
 
     zerog(api, "data", UUID, "-o", str(tmp_path / "file"))
 

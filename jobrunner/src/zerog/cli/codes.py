@@ -1,4 +1,6 @@
-"""The exit codes of the `zerog` command."""
+"""The exit codes of the `zerog` command, and which one a job's state becomes."""
+
+from typing import NamedTuple
 
 from zerog.model.errors import ZeroGError
 
@@ -12,6 +14,50 @@ CANCELLED = 5
 INTERRUPTED = 130
 #: As shells report one ended by SIGTERM.
 TERMINATED = 143
+
+
+class ScriptOutcome(NamedTuple):
+    """What a command that was asked for a job gives back to a script."""
+
+    command: str
+    #: The job's state in a word or two; of those that are not finished any.
+    job: str
+    code: int
+    #: What is on standard output, without --json.
+    prints: str
+    #: … and with it.
+    prints_json: str
+    #: What is said on standard error, besides progress and log.
+    says: str = ""
+
+
+_WHY = "result code, message, what to do next"
+_DATA = "its data, if it has any"
+_WITH_DATA = "its progress, and `data`"
+#: `docs/reference/cli.md` shows this table, and the tests hold the commands to it.
+OUTCOMES = (
+    ScriptOutcome("zerog run", "succeeded", OK, _DATA, _WITH_DATA),
+    ScriptOutcome("zerog run", "failed", FAILED, _DATA, _WITH_DATA, _WHY),
+    ScriptOutcome("zerog run", "cancelled", CANCELLED, "", _WITH_DATA),
+    ScriptOutcome(
+        "zerog run --for", "not finished", NOT_FINISHED, "", "", "how to follow it again"
+    ),
+    ScriptOutcome("zerog watch", "succeeded", OK, "", "its progress"),
+    ScriptOutcome("zerog watch", "failed", FAILED, "", "its progress", _WHY),
+    ScriptOutcome("zerog watch", "cancelled", CANCELLED, "", "its progress"),
+    ScriptOutcome(
+        "zerog watch --for", "not finished", NOT_FINISHED, "", "", "how to follow it again"
+    ),
+    ScriptOutcome("zerog data", "succeeded", OK, "its data; `null` if it has none", "the same"),
+    ScriptOutcome("zerog data", "failed", FAILED, _DATA, "its data; `null` if it has none", _WHY),
+    ScriptOutcome(
+        "zerog data", "cancelled", CANCELLED, _DATA, "its data; `null` if it has none", _WHY
+    ),
+    ScriptOutcome(
+        "zerog data", "not finished", NOT_FINISHED, "", "", "its state, how to follow it"
+    ),
+    ScriptOutcome("zerog info", "in any state", OK, "all that is known of it", "the same"),
+)
 
 #: What to do next, by the code of the API's problem.
 HINTS = {

@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from zerog.cli.endings import advice
 from zerog.cli.output import STATE_STYLES
+from zerog.cli.unserved import UnservedWatch
 from zerog.cli.words import say
 from zerog.client import AsyncClient, WaitTimeoutError
-from zerog.client.calls import StreamEvent
+from zerog.client.calls import StreamEvent, ending
 from zerog.model.record import UNFINISHED
 
 _LEVEL_STYLES = {"warning": "yellow", "error": "red"}
@@ -23,7 +25,7 @@ def follow(
     """Follow a job to its end, return its progress. `WaitTimeoutError` after the limit.
 
     The limit holds whatever the API does, also while it says nothing. ^C leaves the job running
-    and says how to go on.
+    and says how to go on. A job that no worker serves is told, also when `quiet`.
     """
     try:
         return asyncio.run(_follow(client, uuid, limit_seconds, _Quiet() if quiet else _view()))
@@ -39,11 +41,7 @@ async def _follow(
     try:
         async with asyncio.timeout(limit_seconds), client:
             with view:
-                if view.wants_events:
-                    async for event in client.stream(uuid):
-                        view.show(event)
-                else:
-                    view.last = await client.wait(uuid)
+                await _show(client, uuid, view)
     except TimeoutError:
         if view.last.get("resultCode", UNFINISHED) == UNFINISHED:
             state = f"still {view.last['state']}" if view.last else "not seen to end"
@@ -53,6 +51,23 @@ async def _follow(
             ) from None
     view.print_end()
     return view.last
+
+
+async def _show(client: AsyncClient, uuid: str, view: "_Quiet") -> None:
+    """Show a job until it ends, and meanwhile whether a worker serves it."""
+    unserved = UnservedWatch(client, uuid, view.remark)
+    watching = asyncio.create_task(unserved.run(), name="unserved")
+    try:
+        if view.wants_events:
+            async for event in client.stream(uuid):
+                view.show(event)
+                unserved.note(view.last)
+        else:
+            view.last = await client.wait(uuid)
+            unserved.note(view.last)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)  # it uses the client
 
 
 class _Quiet:
@@ -74,6 +89,10 @@ class _Quiet:
         if event.kind != "log":
             self.last = event.data
 
+    def remark(self, text: str) -> None:
+        """Say something that is not of the job's own."""
+        say(text)
+
     def print_end(self) -> None:
         """Print how the job ended."""
 
@@ -93,11 +112,10 @@ class _Plain(_Quiet):
     def print_end(self) -> None:
         progress = self.last
         message = progress.get("message")
-        if message and message != progress["state"]:
-            say(f"{progress['state']}: {message}")
         if progress.get("state") == "failed":
-            uuid = progress["uuid"]
-            say(f"  zerog info {uuid}   attempts, tracebacks\n  zerog retry {uuid}  run it again")
+            say(f"{ending(progress)}\n{advice(progress['uuid'])}")
+        elif message and message != progress["state"]:
+            say(f"{progress['state']}: {message}")
 
 
 class _Live(_Plain):
@@ -122,6 +140,9 @@ class _Live(_Plain):
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
+
+    def remark(self, text: str) -> None:
+        self._bar.console.print(Text(text, "yellow"))
 
     def show(self, event: StreamEvent) -> None:
         if event.kind == "log":

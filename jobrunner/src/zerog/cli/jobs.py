@@ -10,18 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from zerog.cli import codes
+from zerog.cli.endings import tell_ending
 from zerog.cli.follow import follow
 from zerog.cli.output import connect, connect_async, print_data, print_json, print_table, write_data
 from zerog.cli.parser import text
-from zerog.cli.words import counted, say, short_time
-from zerog.client import Client
+from zerog.cli.words import counted, say, say_error, short_time
+from zerog.client import ApiError, Client
+from zerog.client.calls import take
 from zerog.model.errors import ConfigError
 from zerog.model.record import UNFINISHED, parse_time
+
+#: Problems of the API that say something of one job only.
+_OF_ONE_JOB = frozenset({"unknown-job", "job-state", "forbidden"})
 
 
 def command_submit(options: argparse.Namespace) -> int:
     """Submit a job and print its UUID."""
-    with connect(options) as client:
+    with connect(options, on_warning=lambda text: say(f"zerog: warning: {text}")) as client:
         uuid = _submit(client, options)
     if options.json:
         print_json({"uuid": uuid})
@@ -32,15 +37,15 @@ def command_submit(options: argparse.Namespace) -> int:
 
 def command_run(options: argparse.Namespace) -> int:
     """Submit a job, follow it, print its result; the exit code follows the job."""
-    with connect(options) as client:
+    # Following the job tells later what a warning would tell now, if it still holds.
+    with connect(options, on_warning=lambda text: None) as client:
         uuid = _submit(client, options)
         if not options.json:
             say(f"job {uuid}")
         following = connect_async(options)
         progress = follow(following, uuid, limit_seconds=options.limit, quiet=options.json)
-        done = progress["state"] == "succeeded"
-        data = client.data(uuid) if done else None
-    if done and options.output:
+        data = None if progress["state"] == "cancelled" else client.data(uuid)
+    if options.output and (data is not None or progress["state"] == "succeeded"):
         write_data(options.output, data, uuid, quiet=options.json)
     elif data is not None and not options.json:
         print_data(data, uuid)
@@ -109,16 +114,30 @@ def _print_short(jobs: list[dict[str, Any]], empty: str) -> None:
 
 
 def command_data(options: argparse.Namespace) -> int:
-    """Print the output data of a finished job, as JSON."""
+    """Print the output data of a finished job, as JSON; the exit code follows the job.
+
+    A job that did not succeed may have data all the same. That it has none is `null` only where
+    JSON was asked for.
+    """
     with connect(options) as client:
-        data = client.data(options.uuid)
+        progress = client.progress(options.uuid)
+        code = codes.of_progress(take(progress, "state"))
+        data = None if code == codes.NOT_FINISHED else client.data(options.uuid)
+    if data is not None or code == codes.OK:
+        _give_data(data, options)
+    elif options.json and code != codes.NOT_FINISHED:
+        print_json(None)
+    tell_ending(options.uuid, progress)
+    return code
+
+
+def _give_data(data: Any, options: argparse.Namespace) -> None:
     if options.output:
         write_data(options.output, data, options.uuid, quiet=options.json)
     elif options.json:
         print_json(data)
     else:
         print_data(data, options.uuid)
-    return codes.OK
 
 
 def command_cancel(options: argparse.Namespace) -> int:
@@ -146,21 +165,35 @@ def _change(options: argparse.Namespace, what: str) -> int:
         raise ConfigError(
             f"which jobs to {what}? Name them by UUID, or choose by --type, --state, --queue"
         )
-    results: Any = []
     with connect(options) as client:
-        if job_filter:
-            results = client.change_many(what, job_filter)
-        else:
-            change = client.cancel if what == "cancel" else client.retry
-            results = [change(uuid) for uuid in options.uuid]
+        if not job_filter:
+            return _change_each(client, options, what)
+        result = client.change_many(what, job_filter)
+    if options.json:
+        print_json(result)
+    else:
+        print(_told(what, result["changed"], result["more"]))
+    return codes.OK
+
+
+def _change_each(client: Client, options: argparse.Namespace, what: str) -> int:
+    """Change jobs one by one. One that is refused does not keep the others from it."""
+    change = client.cancel if what == "cancel" else client.retry
+    code, results = codes.OK, []
+    for uuid in options.uuid:
+        try:
+            results.append(change(uuid))
+        except ApiError as error:
+            if error.code not in _OF_ONE_JOB:
+                raise
+            say_error(error, codes.hint_of(error))
+            code = codes.FAILED
+            continue
+        if not options.json:
+            print(f"{uuid} {_became(what, results[-1]['state'])}")
     if options.json:
         print_json(results)
-    elif job_filter:
-        print(_told(what, results["changed"], results["more"]))
-    else:
-        for progress in results:
-            print(f"{progress['uuid']} {_became(what, progress['state'])}")
-    return codes.OK
+    return code
 
 
 def _became(what: str, state: str) -> str:

@@ -17,14 +17,14 @@ import zerog
 from zerog import standardfiles
 from zerog.cli import arguments, codes, extensions, streams
 from zerog.cli.parser import Parser
-from zerog.cli.words import say
+from zerog.cli.words import say_error
 from zerog.model.errors import ConfigError, InvalidTubeNameError, ZeroGError
 
 _EPILOG = f"""\
 exit codes:
   {codes.OK} success   {codes.FAILED} the job or the command failed   {codes.USAGE} wrong usage
-  {codes.UNREACHABLE} the API cannot be reached   {codes.NOT_FINISHED} not finished in time
-  {codes.CANCELLED} cancelled
+  {codes.UNREACHABLE} the API cannot be reached   {codes.NOT_FINISHED} the job is not finished
+  {codes.CANCELLED} the job was cancelled
 
 first steps:
   zerog dev examples/jobs/text.py      start everything on this machine
@@ -185,7 +185,5 @@ def _unknown(name: str) -> str:
 
 
 def _fail(error: ZeroGError, code: int) -> int:
-    say(f"zerog: error: {error}")
-    if hint := codes.hint_of(error):
-        say(f"  {hint}")
+    say_error(error, codes.hint_of(error))
     return code

@@ -18,6 +18,7 @@ from zerog.cli.words import counted, say
 from zerog.client import AsyncClient, Client
 from zerog.client.calls import DEFAULT_URL, RETRY_SECONDS
 from zerog.client.network import is_loopback, proxy_settings, read_address
+from zerog.client.warned import OnWarning
 from zerog.devnote import read_note
 from zerog.model.errors import ConfigError
 from zerog.settings import ClientSettings, environment, load
@@ -33,9 +34,9 @@ STATE_STYLES = {
 }
 
 
-def connect(options: argparse.Namespace) -> Client:
+def connect(options: argparse.Namespace, on_warning: OnWarning | None = None) -> Client:
     """Return a client for the API that the options, the environment or `zerog dev` name."""
-    return Client(**_target(options))
+    return Client(**_target(options), on_warning=on_warning)
 
 
 def connect_async(options: argparse.Namespace) -> AsyncClient:

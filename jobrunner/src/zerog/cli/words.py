@@ -15,6 +15,13 @@ def say(text: str) -> None:
         print(folded(text), file=sys.stderr)
 
 
+def say_error(error: Exception, hint: str | None) -> None:
+    """Say what went wrong, and what to do if there is a hint."""
+    say(f"zerog: error: {error}")
+    if hint:
+        say(f"  {hint}")
+
+
 def folded(text: str) -> str:
     """Return a text so that it fits the terminal, if standard error is one.
 

@@ -15,6 +15,7 @@ import httpx
 from zerog.client import calls, network
 from zerog.client.bearer import Bearer
 from zerog.client.calls import ApiError, Call, JobFailedError, StreamEvent, WaitTimeoutError
+from zerog.client.warned import OnWarning, Warned
 from zerog.model.errors import ZeroGError
 from zerog.model.record import UNFINISHED
 
@@ -27,6 +28,9 @@ class AsyncClient:
 
     A call is repeated while the API is away, for up to `retry_seconds`. A `token_file` is
     read again when it changes, as a service account's token does.
+
+    The API may accept a job and warn that no worker serves its type. Warnings are logged, the same
+    one at most once a minute; `on_warning` gets each of them instead.
     """
 
     def __init__(
@@ -36,8 +40,10 @@ class AsyncClient:
         token: str | None = None,
         token_file: str | None = None,
         retry_seconds: float = calls.RETRY_SECONDS,
+        on_warning: OnWarning | None = None,
     ) -> None:
         self._retry_seconds = retry_seconds
+        self._warned = Warned(on_warning)
         bearer = Bearer(token, token_file)
         with network.explained():
             self._http = httpx.AsyncClient(base_url=url, auth=bearer, **network.reaching(url))
@@ -64,11 +70,11 @@ class AsyncClient:
 
         Options: `delay`, `start_at`, `priority`, `timeout`, `idempotency_key`.
         """
-        return str(await self._take(calls.submit_call(job, parameters, **options), "uuid"))
+        return str(await self._accepted(calls.submit_call(job, parameters, **options), "uuid"))
 
     async def submit_many(self, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
         """Submit up to 1,000 jobs (`{"type", "parameters", …}`), all or none."""
-        return list(await self._take(calls.batch_call(jobs), "uuids"))
+        return list(await self._accepted(calls.batch_call(jobs), "uuids"))
 
     async def progress(self, uuid: str) -> dict[str, Any]:
         """Return state, completeness and result code."""
@@ -79,7 +85,9 @@ class AsyncClient:
         return await self._read(calls.job_call(uuid, "info"))
 
     async def data(self, uuid: str) -> Any:
-        """Return the output data of a finished job."""
+        """Return the output data of a finished job, None if it has none: `result` tells a job that
+        did not succeed from one that returned nothing.
+        """
         return await self._take(calls.job_call(uuid, "data"), "data")
 
     async def get(self, uuid: str) -> dict[str, Any]:
@@ -87,7 +95,9 @@ class AsyncClient:
         return await self._read(calls.job_call(uuid))
 
     async def wait(self, uuid: str, timeout: float | None = None) -> dict[str, Any]:
-        """Wait until a job is finished, return its progress. `WaitTimeoutError` if it is not."""
+        """Wait until a job is finished, however it ends; return its progress. `WaitTimeoutError` if
+        it is not finished in time.
+        """
         deadline = None if timeout is None else monotonic() + timeout
         progress = await self.progress(uuid)
         while calls.take(progress, "resultCode") == UNFINISHED:
@@ -184,6 +194,12 @@ class AsyncClient:
         """Return the registered job types."""
         return await self._take(Call("GET", "/v1/types"), "types")
 
+    async def type(self, name: str) -> dict[str, Any]:
+        """Return a registered job type; `served` says whether a living worker runs its jobs, None
+        if that is not known.
+        """
+        return await self._read(calls.type_call(name))
+
     async def queues(self) -> Any:
         """Return depth, rates and waiting time of the queues."""
         return await self._take(Call("GET", "/v1/queues"), "queues")
@@ -191,6 +207,16 @@ class AsyncClient:
     async def workers(self) -> Any:
         """Return who is alive and what it runs."""
         return await self._take(Call("GET", "/v1/workers"), "workers")
+
+    async def pools(self) -> Any:
+        """Return the pools of workers on Kubernetes."""
+        return await self._take(Call("GET", "/v1/pools"), "pools")
+
+    async def _accepted(self, call: Call, name: str) -> Any:
+        answer = await self._call(call)
+        found = calls.take(answer, name)
+        self._warned.look_at(answer)
+        return found
 
     async def _take(self, call: Call, name: str) -> Any:
         return calls.take(await self._call(call), name)

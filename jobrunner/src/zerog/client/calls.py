@@ -32,9 +32,11 @@ PAUSES = Backoff(first_seconds=0.1, max_seconds=5.0)
 WAIT_STEP_SECONDS = 20.0
 #: Time for an answer, on top of what the server is asked to wait.
 TIMEOUT_SECONDS = 30.0
-#: A stream that is silent for this long is cut: the API sends a comment every few seconds.
+#: A stream that is silent for this long is cut: the API sends an event every few seconds.
 STREAM_TIMEOUT_SECONDS = 60.0
 EVENT_STREAM = "text/event-stream"
+#: The event of a stream that has nothing else to send.
+ALIVE = "alive"
 RETRYABLE = frozenset({429, 502, 503, 504})
 #: Those that say that nothing was done. A gateway's 502 and 504 do not know.
 NOTHING_DONE = frozenset({429, 503})
@@ -71,8 +73,15 @@ class JobFailedError(ZeroGError):
         self.uuid = str(progress["uuid"])
         self.state = str(progress["state"])
         self.result_code = int(progress["resultCode"])
-        message = progress.get("message") or "no message"
-        super().__init__(f"job {self.uuid} {self.state} with {self.result_code}: {message}")
+        super().__init__(f"job {self.uuid} {ending(progress)}")
+
+
+def ending(progress: Mapping[str, Any]) -> str:
+    """Say how a job ended: its state, its result code and why."""
+    state = str(progress["state"])
+    message = progress.get("message")
+    why = f": {message}" if message and message != state else ""
+    return f"{state} with result code {progress['resultCode']}{why}"
 
 
 class WaitTimeoutError(ZeroGError, TimeoutError):
@@ -182,6 +191,11 @@ def list_call(
     if cursor:
         query["cursor"] = cursor
     return Call("GET", "/v1/jobs", {name: value for name, value in query.items() if value})
+
+
+def type_call(name: str) -> Call:
+    """Build the call for a job type."""
+    return Call("GET", f"/v1/types/{quote(name, safe='')}")
 
 
 def filter_call(what: str, job_filter: Mapping[str, Any]) -> Call:
@@ -294,8 +308,9 @@ def event_source(response: httpx.Response) -> EventSource:
 
 
 def read_event(sent: ServerSentEvent) -> StreamEvent | None:
-    """Return an event, None if it is empty: it only sets an id. `ApiError` if it is not ours."""
-    if not sent.data:
+    """Return an event, None if it carries nothing: it only sets an id, or shows that the API is
+    alive. `ApiError` if it is not ours."""
+    if not sent.data or sent.event == ALIVE:
         return None
     try:
         data = json.loads(sent.data)

@@ -11,6 +11,7 @@ import httpx
 from zerog.client import calls, network
 from zerog.client.bearer import Bearer
 from zerog.client.calls import ApiError, Call, JobFailedError, StreamEvent, WaitTimeoutError
+from zerog.client.warned import OnWarning, Warned
 from zerog.model.errors import ZeroGError
 from zerog.model.record import UNFINISHED
 
@@ -23,6 +24,9 @@ class Client:
 
     A call is repeated while the API is away, for up to `retry_seconds`. A `token_file` is
     read again when it changes, as a service account's token does.
+
+    The API may accept a job and warn that no worker serves its type. Warnings are logged, the same
+    one at most once a minute; `on_warning` gets each of them instead.
     """
 
     def __init__(
@@ -32,8 +36,10 @@ class Client:
         token: str | None = None,
         token_file: str | None = None,
         retry_seconds: float = calls.RETRY_SECONDS,
+        on_warning: OnWarning | None = None,
     ) -> None:
         self._retry_seconds = retry_seconds
+        self._warned = Warned(on_warning)
         bearer = Bearer(token, token_file)
         with network.explained():
             self._http = httpx.Client(base_url=url, auth=bearer, **network.reaching(url))
@@ -60,11 +66,11 @@ class Client:
 
         Options: `delay`, `start_at`, `priority`, `timeout`, `idempotency_key`.
         """
-        return str(self._take(calls.submit_call(job, parameters, **options), "uuid"))
+        return str(self._accepted(calls.submit_call(job, parameters, **options), "uuid"))
 
     def submit_many(self, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
         """Submit up to 1,000 jobs (`{"type", "parameters", …}`), all or none."""
-        return list(self._take(calls.batch_call(jobs), "uuids"))
+        return list(self._accepted(calls.batch_call(jobs), "uuids"))
 
     def progress(self, uuid: str) -> dict[str, Any]:
         """Return state, completeness and result code."""
@@ -75,7 +81,9 @@ class Client:
         return self._read(calls.job_call(uuid, "info"))
 
     def data(self, uuid: str) -> Any:
-        """Return the output data of a finished job."""
+        """Return the output data of a finished job, None if it has none: `result` tells a job that
+        did not succeed from one that returned nothing.
+        """
         return self._take(calls.job_call(uuid, "data"), "data")
 
     def get(self, uuid: str) -> dict[str, Any]:
@@ -83,7 +91,9 @@ class Client:
         return self._read(calls.job_call(uuid))
 
     def wait(self, uuid: str, timeout: float | None = None) -> dict[str, Any]:
-        """Wait until a job is finished, return its progress. `WaitTimeoutError` if it is not."""
+        """Wait until a job is finished, however it ends; return its progress. `WaitTimeoutError` if
+        it is not finished in time.
+        """
         deadline = None if timeout is None else monotonic() + timeout
         progress = self.progress(uuid)
         while calls.take(progress, "resultCode") == UNFINISHED:
@@ -179,6 +189,12 @@ class Client:
         """Return the registered job types."""
         return self._take(Call("GET", "/v1/types"), "types")
 
+    def type(self, name: str) -> dict[str, Any]:
+        """Return a registered job type; `served` says whether a living worker runs its jobs, None
+        if that is not known.
+        """
+        return self._read(calls.type_call(name))
+
     def queues(self) -> Any:
         """Return depth, rates and waiting time of the queues."""
         return self._take(Call("GET", "/v1/queues"), "queues")
@@ -186,6 +202,16 @@ class Client:
     def workers(self) -> Any:
         """Return who is alive and what it runs."""
         return self._take(Call("GET", "/v1/workers"), "workers")
+
+    def pools(self) -> Any:
+        """Return the pools of workers on Kubernetes."""
+        return self._take(Call("GET", "/v1/pools"), "pools")
+
+    def _accepted(self, call: Call, name: str) -> Any:
+        answer = self._call(call)
+        found = calls.take(answer, name)
+        self._warned.look_at(answer)
+        return found
 
     def _take(self, call: Call, name: str) -> Any:
         return calls.take(self._call(call), name)

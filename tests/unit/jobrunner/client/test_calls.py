@@ -155,7 +155,13 @@ def test_a_failed_job_tells_its_state_code_and_message() -> None:
     error = JobFailedError(progress)
 
     assert (error.uuid, error.state, error.result_code) == ("u", "failed", 500)
-    assert str(error) == "job u failed with 500: no disk"
+    assert str(error) == "job u failed with result code 500: no disk"
+
+
+def test_a_message_that_only_repeats_the_state_is_not_told() -> None:
+    progress = {"uuid": "u", "state": "cancelled", "resultCode": 410, "message": "cancelled"}
+
+    assert str(JobFailedError(progress)) == "job u cancelled with result code 410"
 
 
 @given(st.integers(min_value=0, max_value=10_000))

@@ -200,16 +200,24 @@ def test_a_deletion_returns_nothing(api: Any, call: Any, answer: Any) -> None:
     assert (api.seen[0].method, api.seen[0].path) == ("DELETE", "/v1/jobs/u")
 
 
-@pytest.mark.parametrize("name", ["types", "queues", "workers"])
+@pytest.mark.parametrize("name", ["types", "queues", "workers", "pools"])
 def test_a_listing_of_the_system_is_unwrapped(api: Any, call: Any, answer: Any, name: str) -> None:
     api.script(answer(body={name: [{"name": "x"}]}))
 
     assert call(name) == [{"name": "x"}]
 
 
+def test_a_type_is_read_by_its_name(api: Any, call: Any, answer: Any) -> None:
+    api.script(answer(body={"name": "a/b", "served": None}))
+
+    assert call("type", "a/b") == {"name": "a/b", "served": None}
+
+    assert (api.seen[0].method, api.seen[0].path) == ("GET", "/v1/types/a%2Fb")
+
+
 def test_a_stream_gives_events_up_to_the_end(api: Any, call: Any, answer: Any) -> None:
     done = progress("succeeded", 200)
-    chunks = [event("progress", progress()), b": still here\n\n", event("end", done)]
+    chunks = [event("progress", progress()), event("alive", {}), event("end", done)]
     api.script(answer(chunks=chunks))
 
     events = call("stream", "u")
@@ -236,7 +244,7 @@ def test_a_stream_goes_on_after_the_last_event_that_it_gave(
 def test_a_stream_that_was_silent_for_long_survives_a_cut_all_the_same(
     api: Any, call: Any, answer: Any
 ) -> None:
-    quiet = [event("progress", progress()), 1.6, b": still here\n\n", 0.1]
+    quiet = [event("progress", progress()), 1.6, event("alive", {}), 0.1]
     api.script(
         answer(chunks=quiet, cut=True), answer(chunks=[event("end", progress("succeeded", 200))])
     )

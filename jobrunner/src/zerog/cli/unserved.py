@@ -1,0 +1,92 @@
+"""For somebody who waits for a job: whether a worker will take it.
+
+A job that no worker serves looks like one that waits for its turn, for ever. So whoever has waited
+for a while is told once, and told again when a worker has come. Only what the API knows for sure is
+said: an unknown is silent, and so is an error, which the one who follows the job meets anyway.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from zerog.client import AsyncClient
+from zerog.model.errors import ZeroGError
+
+#: A worker that is idle takes a job long before.
+PATIENCE_SECONDS = 2.0
+#: Between two looks: while no worker serves the job, and before that.
+UNSERVED_SECONDS, SERVED_SECONDS = 2.0, 5.0
+#: A job in these states needs a worker.
+_NEED_WORKER = frozenset({"queued", "waiting"})
+_STARTED = frozenset({"running", "succeeded", "failed"})
+
+
+class UnservedWatch:
+    """Tells once that no worker serves a job, and once that one does."""
+
+    def __init__(self, client: AsyncClient, uuid: str, remark: Callable[[str], None]) -> None:
+        """`remark` says a text to whoever waits."""
+        self._client = client
+        self._uuid = uuid
+        self._remark = remark
+        self._type = ""
+        self._told = self._ended = False
+
+    async def run(self) -> None:
+        """Look now and then, until a worker has come."""
+        await asyncio.sleep(PATIENCE_SECONDS)
+        queue = ""
+        while not self._ended:
+            with contextlib.suppress(ZeroGError):
+                if not queue:
+                    job = await self._client.info(self._uuid)
+                    self._type, queue = job["type"], job["queue"]
+                await self._look(queue)
+            await asyncio.sleep(UNSERVED_SECONDS if self._told else SERVED_SECONDS)
+
+    def note(self, progress: dict[str, Any]) -> None:
+        """Take in a job's progress: a job that runs has a worker."""
+        if progress.get("state") in _STARTED:
+            self._tell_served()
+
+    async def _look(self, queue: str) -> None:
+        found = await self._client.type(self._type)
+        # A type that has moved to another queue says nothing of the jobs in this one.
+        served = found.get("served") if found.get("queue") == queue else None
+        if served and self._told:
+            self._tell_served()
+        elif served is False and not self._told:
+            progress = await self._client.progress(self._uuid)
+            if progress["state"] in _NEED_WORKER:
+                text = explained(self._type, queue, await self._pools(queue))
+                self._told = True
+                self._remark(text)
+
+    async def _pools(self, queue: str) -> list[dict[str, Any]]:
+        """Return the pools whose workers would take the job."""
+        with contextlib.suppress(ZeroGError):
+            return [
+                pool
+                for pool in await self._client.pools()
+                if pool.get("queue") == queue
+                and self._type not in (pool.get("unservedTypes") or ())
+            ]
+        return []
+
+    def _tell_served(self) -> None:
+        if self._told and not self._ended:
+            self._ended = True
+            self._remark(f"a worker serves the type {self._type} now")
+
+
+def explained(name: str, queue: str, pools: list[dict[str, Any]]) -> str:
+    """Say that no worker serves a type, and what to do, or that a pool is to do it."""
+    from zerog.ledger import unserved
+
+    if not pools:
+        return unserved.explained(name, queue)
+    pool = pools[0]
+    text = f"no worker serves the type {name} of the queue {queue} yet; "
+    text += f"the pool {pool['namespace']}/{pool['name']} starts workers for it"
+    return f"{text}, but is not ready: {pool['message']}" if pool.get("ready") == "False" else text
