@@ -1,6 +1,7 @@
 // Shows openapi.json: one block a call, with a form that makes the call.
 
-import { raw } from "./api";
+import { ApiError, get, raw } from "./api";
+import { check, indent, member, members } from "./jsontext";
 import { applyTheme, nextTheme, readTheme } from "./theme";
 
 interface Parameter {
@@ -19,8 +20,9 @@ interface Operation {
 
 interface Specification {
   paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, unknown> };
 }
+
+const MAX_STREAM_CHARS = 20_000;
 
 function make<K extends keyof HTMLElementTagNameMap>(
   name: K,
@@ -77,34 +79,40 @@ async function send(
   output.textContent = "…";
   try {
     const target = url + (query.size > 0 ? `?${query}` : "");
-    const response = await raw(target, { method: method.toUpperCase(), headers, body: body?.value });
-    output.textContent = `${response.status} ${response.statusText}\n`;
-    await show(response, output);
+    const answer = await raw(target, { method: method.toUpperCase(), headers, body: body?.value });
+    const { status, statusText } = answer.response;
+    output.textContent = `${status} ${statusText}\n`;
+    await show(answer, output);
   } catch (error) {
-    output.textContent = String(error);
+    output.append(error instanceof Error ? error.message : String(error));
   }
 }
 
-/** A stream is shown as it comes, up to what somebody reads. */
-async function show(response: Response, output: HTMLElement): Promise<void> {
-  const head = output.textContent ?? "";
-  if (!response.headers.get("Content-Type")?.includes("event-stream")) {
-    const text = await response.text();
-    try {
-      output.textContent = head + JSON.stringify(JSON.parse(text), null, 2);
-    } catch {
-      output.textContent = head + text;
+/** A stream is shown as it arrives, up to what somebody reads. */
+async function show({ response, text, end }: Awaited<ReturnType<typeof raw>>, output: HTMLElement): Promise<void> {
+  const streams = response.headers.get("Content-Type")?.includes("event-stream");
+  const parts: string[] = [];
+  let size = 0;
+  try {
+    for await (const part of text) {
+      parts.push(part);
+      size += part.length;
+      if (!streams) continue;
+      output.append(part);
+      if (size >= MAX_STREAM_CHARS) return;
     }
-    return;
+  } finally {
+    end();
   }
-  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  for (let size = 0; size < 20_000; ) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    size += value.length;
-    output.append(value);
+  if (!streams) output.append(laidOut(parts.join("")));
+}
+
+function laidOut(text: string): string {
+  try {
+    return indent(check(text));
+  } catch {
+    return text; // not JSON
   }
-  await reader.cancel();
 }
 
 function themeButton(): HTMLElement {
@@ -125,20 +133,25 @@ function themeButton(): HTMLElement {
 async function main(): Promise<void> {
   applyTheme(readTheme());
   document.getElementById("theme")!.append(themeButton());
-  const response = await raw("/openapi.json", {});
-  if (!response.ok) {
-    document.getElementById("status")!.textContent =
-      response.status === 401 ? "This API asks for a token: give it on the overview, then come back." : "The specification cannot be read now.";
+  let text: string;
+  try {
+    text = await get("/openapi.json", undefined, check);
+  } catch (error) {
+    const status = document.getElementById("status")!;
+    status.textContent =
+      error instanceof ApiError && error.status === 401
+        ? "This API asks for a token: give it on the overview, then come back."
+        : `The specification cannot be read now: ${(error as Error).message}.`;
     return;
   }
-  const specification: Specification = await response.json();
+  const specification: Specification = JSON.parse(text);
   const calls = document.getElementById("calls")!;
   for (const [path, methods] of Object.entries(specification.paths))
     for (const [method, operation] of Object.entries(methods)) calls.append(block(path, method, operation));
   const schemas = document.getElementById("schemas")!;
-  for (const [name, schema] of Object.entries(specification.components.schemas))
+  for (const [name, schema] of members(member(member(text, "components")!, "schemas")!))
     schemas.append(make("details", { className: "call" }, make("summary", {}, name),
-      make("pre", { tabIndex: 0 }, JSON.stringify(schema, null, 2))));
+      make("pre", { tabIndex: 0 }, indent(schema))));
 }
 
 void main();

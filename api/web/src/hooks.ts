@@ -90,9 +90,9 @@ export function useLiveSource(): Live {
       "/v1/overview/stream",
       ended.signal,
       ({ event, data }) => {
-        if (event === "overview") change({ overview: data as Overview, trouble: null });
-        if (event === "stats") change({ stats: data as Stats });
-        if (event === "away") change({ trouble: (data as { detail: string }).detail });
+        if (event === "overview") change({ overview: JSON.parse(data) as Overview, trouble: null });
+        if (event === "stats") change({ stats: JSON.parse(data) as Stats });
+        if (event === "away") change({ trouble: (JSON.parse(data) as { detail: string }).detail });
         return true;
       },
       (connection, error) => change({ connection, trouble: error?.message ?? null }),
@@ -102,6 +102,17 @@ export function useLiveSource(): Live {
   return live;
 }
 
+/** Load again when workers have started or ended: then types may be served that were not. */
+export function useWorkersChanged(reload: () => void): void {
+  const { overview } = useLive();
+  const workers = overview?.workers.map((worker) => worker.name).join() ?? null;
+  const seen = useRef(workers);
+  useEffect(() => {
+    if (seen.current !== null && seen.current !== workers) reload();
+    seen.current = workers;
+  }, [workers, reload]);
+}
+
 export interface Loaded<T> {
   value: T | null;
   error: ApiError | null;
@@ -109,8 +120,9 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
-/** Load a document, and again when asked. What was loaded stays while it is loaded again. */
-export function useLoaded<T>(path: string | null): Loaded<T> {
+/** Load a document, and again when asked. What was loaded stays while it is loaded again.
+ * `parse` must be the same function each time. */
+export function useLoaded<T>(path: string | null, parse?: (text: string) => T): Loaded<T> {
   const [state, setState] = useState<{ path: string | null; value: T | null; error: ApiError | null; loading: boolean }>(
     { path, value: null, error: null, loading: true },
   );
@@ -123,13 +135,13 @@ export function useLoaded<T>(path: string | null): Loaded<T> {
     setState((before) =>
       before.path === path ? { ...before, loading: true } : { path, value: null, error: null, loading: true },
     );
-    get<T>(path, mine.signal).then(
+    get<T>(path, mine.signal, parse).then(
       (value) => setState({ path, value, error: null, loading: false }),
       (error) => {
         if (!mine.signal.aborted) setState((before) => ({ ...before, error, loading: false }));
       },
     );
-  }, [path]);
+  }, [path, parse]);
   useEffect(() => {
     reload();
     return () => running.current?.abort();

@@ -2,11 +2,14 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { readJob, readLine } from "./answers";
 import { ApiError, call, follow } from "./api";
 import { count, DASH, duration, fullTime, secondsBetween, time } from "./format";
-import { go, jobsLink, useLoaded, useNow, useTitle, useVisible } from "./hooks";
-import { type Attempt, isFinished, type Job, type Line, type Progress } from "./types";
-import { Announce, Badge, Confirm, Empty, Json, type Question, Time, Title, Trouble } from "./ui";
+import { go, jobsLink, useLoaded, useNow, useTitle, useVisible, useWorkersChanged } from "./hooks";
+import { kindOf, members } from "./jsontext";
+import { plain } from "./schema";
+import { type Attempt, isFinished, type Job, type JobType, type JsonText, type Line, type Progress } from "./types";
+import { Announce, Badge, Empty, Json, type Question, Time, Title, Trouble, useQuestion } from "./ui";
 
 /** Lines in the document; older ones are shown on demand. */
 const SHOWN_LINES = 300;
@@ -16,9 +19,9 @@ const SHOWN_ATTEMPTS = 8;
 const LEVELS = ["info", "warning", "error"];
 
 export function JobView({ uuid }: { uuid: string }) {
-  const job = useLoaded<Job>(`/v1/jobs/${encodeURIComponent(uuid)}`);
+  const job = useLoaded(`/v1/jobs/${encodeURIComponent(uuid)}`, readJob);
   const live = useFollowed(uuid, job.value, job.reload);
-  const [question, ask] = useState<Question | null>(null);
+  const [dialog, ask] = useQuestion();
   useTitle(job.value ? `${job.value.type} ${uuid.slice(-6)}` : "Job");
   if (job.value === null)
     return (
@@ -33,6 +36,7 @@ export function JobView({ uuid }: { uuid: string }) {
     <div class="view job">
       <Head job={now} ask={ask} again={live.again} />
       {live.trouble && !isFinished(now.state) && <Trouble error={live.trouble} />}
+      {now.state === "queued" && <Unserved job={now} />}
       <div class="job-grid">
         <div class="job-main">
           <Timeline job={now} />
@@ -42,32 +46,44 @@ export function JobView({ uuid }: { uuid: string }) {
           <Facts job={now} />
           <section aria-labelledby="parameters">
             <h2 id="parameters">Parameters</h2>
-            {isEmpty(now.parameters) ? <Empty>None.</Empty> : <Json value={now.parameters} label="Parameters" />}
+            {members(now.parameters).length === 0 ? <Empty>None.</Empty> : <Json text={now.parameters} label="Parameters" />}
           </section>
           <section aria-labelledby="output">
             <h2 id="output">Output</h2>
             {!isFinished(now.state) ? (
               <Empty>Not there yet.</Empty>
-            ) : now.data == null ? (
+            ) : isEmpty(now.data) ? (
               <Empty>None.</Empty>
             ) : (
-              <Json value={now.data} label="Output" />
+              <Json text={now.data!} label="Output" />
             )}
           </section>
-          {now.jobState != null && (
+          {!isEmpty(now.jobState) && (
             <section aria-labelledby="saved">
               <h2 id="saved">State kept between attempts</h2>
-              <Json value={now.jobState} label="State" />
+              <Json text={now.jobState!} label="State" />
             </section>
           )}
         </div>
       </div>
-      {question && <Confirm question={question} close={() => ask(null)} />}
+      {dialog}
     </div>
   );
 }
 
-const isEmpty = (value: unknown) => value == null || (typeof value === "object" && Object.keys(value).length === 0);
+const isEmpty = (value: JsonText | undefined) => value === undefined || value === "null";
+
+/** Why a job may wait for long: no living worker runs its type. */
+function Unserved({ job }: { job: Job }) {
+  const type = useLoaded<JobType>(`/v1/types/${encodeURIComponent(job.type)}`);
+  useWorkersChanged(type.reload);
+  if (type.value?.served !== false) return null;
+  return (
+    <p class="notice" role="status">
+      No running worker knows {job.type}. The job waits in queue {job.queue} until one starts.
+    </p>
+  );
+}
 
 interface Followed {
   progress: Partial<Progress>;
@@ -104,11 +120,11 @@ function useFollowed(uuid: string, known: Job | null, reload: () => void): Follo
       ({ event, data }) => {
         if (event === "log") {
           // A job may write thousands of lines: they are shown together, not one by one.
-          waiting.push(data as Line);
+          waiting.push(readLine(data));
           timer ||= window.setTimeout(show, 100);
           return true;
         }
-        const told = data as Progress;
+        const told: Progress = JSON.parse(data);
         setProgress(told);
         setTrouble(null);
         const mark = `${told.state} ${told.attempt} ${told.resultCode}`;
@@ -118,7 +134,7 @@ function useFollowed(uuid: string, known: Job | null, reload: () => void): Follo
         }
         return event !== "end";
       },
-      (connection, error) => connection !== "live" && setTrouble(error ?? null),
+      (_, error) => setTrouble(error ?? null),
     );
     return () => {
       ended.abort();
@@ -328,20 +344,20 @@ function AttemptRow({ attempt, from, to, now }: { attempt: Attempt; from: number
 }
 
 /** Short values beside the line; a text of several lines, e.g. a traceback, is opened when wanted. */
-function LineData({ data }: { data: unknown }) {
-  const items: [string, unknown][] = typeof data === "object" && data !== null ? Object.entries(data) : [["data", data]];
+function LineData({ data }: { data: JsonText }) {
+  const shown: [string, JsonText][] = kindOf(data) === "object" ? members(data) : [["data", data]];
   return (
     <>
-      {items.map(([name, value]) =>
-        typeof value === "string" && value.includes("\n") ? (
+      {shown.map(([name, value]) =>
+        plain(value).includes("\n") ? (
           <details key={name}>
             <summary>{name}</summary>
-            <pre tabIndex={0}>{value}</pre>
+            <pre tabIndex={0}>{plain(value)}</pre>
           </details>
         ) : (
           <code key={name}>
             {" "}
-            {name}={typeof value === "string" ? value : JSON.stringify(value)}
+            {name}={plain(value)}
           </code>
         ),
       )}

@@ -5,8 +5,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "./api";
 import { ago, DASH, duration, plural, secondsBetween } from "./format";
 import { go, type Route, useLive, useLoaded, useNow, useTitle } from "./hooks";
-import { isFinished, type JobType, STATES, type State, type Summary } from "./types";
-import { Announce, Badge, Confirm, Empty, type Question, Title, Trouble } from "./ui";
+import { type Changed, isFinished, type JobType, type Page, STATES, type State, type Summary } from "./types";
+import { Announce, Badge, Empty, type Question, Title, Trouble, useQuestion } from "./ui";
 
 const PAGE = 50;
 /** The first page is looked at again this often while something happens. */
@@ -23,8 +23,8 @@ export function Jobs({ route }: { route: Route }) {
   const read = (name: string) => route.query.get(name) ?? "";
   const filter: Filter = { state: read("state"), type: read("type"), queue: read("queue") };
   const cursor = read("cursor");
-  const page = useLoaded<{ jobs: Summary[]; next: string | null }>(`/v1/jobs?${search(filter, cursor)}`);
-  const [question, ask] = useState<Question | null>(null);
+  const page = useLoaded<Page>(`/v1/jobs?${search(filter, cursor)}`);
+  const [dialog, ask] = useQuestion(page.reload);
   useRefresh(page.reload, cursor === "");
   const set = (part: Partial<Filter>) => go(`/jobs?${linkQuery({ ...filter, ...part }, "")}`);
   return (
@@ -49,15 +49,7 @@ export function Jobs({ route }: { route: Route }) {
         </nav>
       )}
       <Announce text={page.value ? `${plural(page.value.jobs.length, "job")} on this page` : "Loading"} />
-      {question && (
-        <Confirm
-          question={question}
-          close={() => {
-            ask(null);
-            page.reload();
-          }}
-        />
-      )}
+      {dialog}
     </div>
   );
 }
@@ -200,7 +192,7 @@ function ByFilter({ filter, ask }: { filter: Filter; ask: (question: Question) =
     },
   });
   const change = async (path: string, states: State[], verb: string) => {
-    const answer = await call<{ changed: number; more: boolean }>("POST", path, body(states));
+    const answer = await call<Changed>("POST", path, JSON.stringify(body(states)));
     return (
       <p>
         {plural(answer!.changed, "job")} {verb}.{answer!.more && " There are more: do it again for the next ones."}

@@ -346,7 +346,7 @@ function Pools({ pools }: { pools: Pool[] }) {
                   {pool.ready !== "True" && <span class="sub">{pool.message}</span>}
                 </td>
                 <td class="wide">
-                  <a href={jobsLink({ queue: pool.queue })}>{pool.queue}</a>
+                  {pool.queue && <a href={jobsLink({ queue: pool.queue })}>{pool.queue}</a>}
                 </td>
                 <td class="num">{count(pool.readyReplicas)}</td>
                 <td class="num">{count(pool.desiredReplicas)}</td>

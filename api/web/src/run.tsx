@@ -1,11 +1,13 @@
 // Run a job: choose a type, fill in the form made from its JSON Schema, send.
 
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
-import { ApiError, call, type Fault, get } from "./api";
+import { useId, useMemo, useRef, useState } from "preact/hooks";
+import { readJob, readType } from "./answers";
+import { ApiError, call } from "./api";
 import { duration } from "./format";
-import { go, type Route, useLoaded, useTitle } from "./hooks";
-import { type Field, fieldsOf, hintOf, labelOf, parametersOf, type Values, valuesOf } from "./schema";
-import type { Job, JobType } from "./types";
+import { go, type Route, useLoaded, useTitle, useWorkersChanged } from "./hooks";
+import { check, indent } from "./jsontext";
+import { type Field, fieldsOf, hintOf, holds, labelOf, parametersOf, plain, type Values, valuesOf } from "./schema";
+import type { Accepted, Fault, JobType, JsonText } from "./types";
 import { Empty, sentence, Title, Trouble } from "./ui";
 
 export function Run({ route }: { route: Route }) {
@@ -16,6 +18,7 @@ export function Run({ route }: { route: Route }) {
 function Types() {
   useTitle("Run a job");
   const types = useLoaded<{ types: JobType[] }>("/v1/types");
+  useWorkersChanged(types.reload);
   return (
     <div class="view">
       <Title>Run a job</Title>
@@ -30,6 +33,7 @@ function Types() {
               <span class="type-name">{type.name}</span>
               <span class="type-text">{type.description}</span>
               <span class="type-queue">{type.queue}</span>
+              {type.served === false && <span class="type-unserved">No running worker</span>}
             </a>
           </li>
         ))}
@@ -40,13 +44,9 @@ function Types() {
 
 function RunType({ name, like }: { name: string; like: string | null }) {
   useTitle(`Run ${name}`);
-  const type = useLoaded<JobType>(`/v1/types/${encodeURIComponent(name)}`);
-  const [given, setGiven] = useState<{ parameters: unknown } | null>(null);
-  const [trouble, setTrouble] = useState<Error | null>(null);
-  useEffect(() => {
-    if (like === null) setGiven({ parameters: undefined });
-    else get<Job>(`/v1/jobs/${encodeURIComponent(like)}`).then((job) => setGiven(job), setTrouble);
-  }, [like]);
+  const type = useLoaded(`/v1/types/${encodeURIComponent(name)}`, readType);
+  useWorkersChanged(type.reload);
+  const job = useLoaded(like === null ? null : `/v1/jobs/${encodeURIComponent(like)}`, readJob);
   return (
     <div class="view narrow">
       <p class="crumbs">
@@ -54,8 +54,13 @@ function RunType({ name, like }: { name: string; like: string | null }) {
       </p>
       <Title>{name}</Title>
       {type.error && <Trouble error={type.error} retry={type.reload} />}
-      {trouble && <Trouble error={trouble} />}
-      {type.value && given && <TypeForm type={type.value} given={given.parameters} />}
+      {job.error && <Trouble error={job.error} retry={job.reload} />}
+      {type.value?.served === false && (
+        <p class="notice" role="status">
+          No running worker knows this type. A job of it waits in queue {type.value.queue} until one starts.
+        </p>
+      )}
+      {type.value && (like === null || job.value) && <TypeForm type={type.value} given={job.value?.parameters} />}
     </div>
   );
 }
@@ -66,20 +71,26 @@ interface Options {
   timeout: string;
 }
 
+/** After a submission without an answer. It has a key, so that sending it again is safe. */
+const REPEAT = "Run it again without a change: that makes one job, not two";
+
 /** Names a submission, so that sending it twice makes one job. */
 function newKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function TypeForm({ type, given }: { type: JobType; given: unknown }) {
+function TypeForm({ type, given }: { type: JobType; given: JsonText | undefined }) {
   const fields = useMemo(() => fieldsOf(type.schema), [type]);
   const [values, setValues] = useState<Values>(() => valuesOf(fields, given));
-  const [raw, setRaw] = useState<string | null>(null);
+  const [raw, setRaw] = useState<string | null>(() =>
+    given === undefined || holds(fields, given) ? null : indent(given),
+  );
   const [options, setOptions] = useState<Options>({ priority: "", delay: "", timeout: "" });
   const [faults, setFaults] = useState<Fault[]>([]);
   const [trouble, setTrouble] = useState<Error | null>(null);
   const [busy, setBusy] = useState(false);
-  const key = useRef(newKey());
+  const [accepted, setAccepted] = useState<Accepted | null>(null);
+  const sent = useRef({ request: "", key: "" });
   const summary = useRef<HTMLDivElement>(null);
   const fail = (found: Fault[], error: Error | null) => {
     setFaults(found);
@@ -90,11 +101,13 @@ function TypeForm({ type, given }: { type: JobType; given: unknown }) {
     setFaults([]);
     setTrouble(null);
     if (raw === null) {
-      setRaw(JSON.stringify(parametersOf(fields, values).parameters, null, 2));
+      setRaw(indent(parametersOf(fields, values).parameters));
       return;
     }
     try {
-      setValues(valuesOf(fields, JSON.parse(raw)));
+      const typed = check(raw);
+      if (!holds(fields, typed)) return fail([], new Error("the form cannot hold these parameters exactly: they stay JSON"));
+      setValues(valuesOf(fields, typed));
       setRaw(null);
     } catch (error) {
       fail([], new Error(`the parameters are no JSON: ${(error as Error).message}`));
@@ -102,29 +115,38 @@ function TypeForm({ type, given }: { type: JobType; given: unknown }) {
   };
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
-    let parameters: unknown;
+    let parameters: JsonText;
     if (raw === null) {
       const read = parametersOf(fields, values);
       if (read.mistakes.length > 0) return fail(read.mistakes, null);
       parameters = read.parameters;
     } else {
       try {
-        parameters = JSON.parse(raw);
+        parameters = check(raw);
       } catch (error) {
         return fail([], new Error(`the parameters are no JSON: ${(error as Error).message}`));
       }
     }
     setBusy(true);
+    setAccepted(null);
     try {
       const query = new URLSearchParams(Object.entries(options).filter(([, value]) => value !== ""));
       const path = `/v1/jobs/${encodeURIComponent(type.name)}?${query}`;
-      const answer = await call<{ uuid: string }>("POST", path, parameters, { "Idempotency-Key": key.current });
-      go(`/jobs/${answer!.uuid}`);
+      const request = `${path} ${parameters}`;
+      // The same again is the same job, whatever became of the first try; anything else is another.
+      if (sent.current.request !== request) sent.current = { request, key: newKey() };
+      const answer = (await call<Accepted>("POST", path, parameters, { "Idempotency-Key": sent.current.key }))!;
+      sent.current = { request: "", key: "" };
+      if (answer.warning === undefined) return go(`/jobs/${answer.uuid}`);
+      // It is to be read before the view changes.
+      setFaults([]);
+      setTrouble(null);
+      setAccepted(answer);
+      requestAnimationFrame(() => summary.current?.focus());
     } catch (error) {
       const told = error as ApiError;
-      // The next try is another submission, unless nobody knows what became of this one.
-      if (told.status !== 0) key.current = newKey();
-      fail(told.faults, told.faults.length > 0 ? null : told);
+      if (told.status === 0) fail([], new Error(`${told.message}. ${REPEAT}`));
+      else fail(told.faults, told.faults.length > 0 ? null : told);
     }
     setBusy(false);
   };
@@ -146,6 +168,16 @@ function TypeForm({ type, given }: { type: JobType; given: unknown }) {
               <code>{fault.path}</code> {sentence(fault.message)}
             </p>
           ))}
+        </div>
+      )}
+      {accepted && (
+        <div class="notice" role="alert" tabIndex={-1} ref={summary}>
+          <p>The job was accepted. {sentence(accepted.warning!)}</p>
+          <p>
+            <a href={`#/jobs/${accepted.uuid}`}>
+              To the job <span class="mono">{accepted.uuid}</span>
+            </a>
+          </p>
         </div>
       )}
       <div class="h-row">
@@ -221,9 +253,7 @@ function Option({ label, hint, value, set }: { label: string; hint: string; valu
       </label>
       <input
         id={id}
-        type="number"
-        min="0"
-        step="any"
+        {...NUMERIC}
         value={value}
         aria-describedby={`${id}-hint`}
         onInput={(event) => set(event.currentTarget.value)}
@@ -317,6 +347,12 @@ function OneField({ field, value, wrong, set }: OneProps) {
   );
 }
 
+/**
+ * A field of type number drops what it cannot read, rounds at its arrows, and refuses what is larger
+ * than the browser's own numbers.
+ */
+const NUMERIC = { type: "text", inputMode: "decimal", autocomplete: "off" } as const;
+
 interface ControlProps {
   field: Field;
   value: string;
@@ -331,8 +367,8 @@ function Control({ field, value, set, shared }: ControlProps) {
         <select {...shared} value={value} onChange={(event) => set(event.currentTarget.value)}>
           {(!field.required || value === "") && <option value="">–</option>}
           {field.schema.enum!.map((item) => (
-            <option key={String(item)} value={JSON.stringify(item)}>
-              {String(item)}
+            <option key={item} value={item}>
+              {plain(item)}
             </option>
           ))}
         </select>
@@ -342,9 +378,7 @@ function Control({ field, value, set, shared }: ControlProps) {
       return (
         <input
           {...shared}
-          type="number"
-          inputMode="decimal"
-          step={field.kind === "integer" ? 1 : "any"}
+          {...NUMERIC}
           value={value}
           onInput={(event) => set(event.currentTarget.value)}
         />

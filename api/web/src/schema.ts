@@ -1,6 +1,8 @@
-// From a JSON Schema to the fields of a form, and from what was typed back to JSON. Pure.
+// From a JSON Schema to the fields of a form, and from what was typed back to JSON. Values are JSON
+// texts on the whole way, so that none is rounded or rewritten. Pure.
 
-import type { Schema } from "./types";
+import { check, indent, isNumber, isWhole, items, kindOf as kindOfText, members, same } from "./jsontext";
+import type { JsonText, Schema } from "./types";
 
 export type Kind = "text" | "number" | "integer" | "boolean" | "choice" | "list" | "group" | "file" | "json";
 
@@ -25,6 +27,25 @@ export interface Mistake {
 }
 
 const MAX_DEPTH = 4;
+
+const VALUES = new Set(["default", "minimum", "maximum"]);
+const SCHEMAS = new Set(["items", "additionalProperties"]);
+const LISTS = new Set(["anyOf", "oneOf", "allOf", "prefixItems"]);
+const MAPS = new Set(["properties", "$defs"]);
+
+/** Read a schema from its text; the values in it stay texts. */
+export function readSchema(text: JsonText): Schema {
+  return Object.fromEntries(members(text).map(([name, value]) => [name, readKeyword(name, value)]));
+}
+
+function readKeyword(name: string, text: JsonText): unknown {
+  if (VALUES.has(name)) return text;
+  if (name === "enum") return items(text);
+  if (LISTS.has(name)) return items(text).map(readSchema);
+  if (MAPS.has(name)) return Object.fromEntries(members(text).map(([key, value]) => [key, readSchema(value)]));
+  if (SCHEMAS.has(name) && kindOfText(text) === "object") return readSchema(text);
+  return JSON.parse(text);
+}
 
 function resolve(schema: Schema, root: Schema): { schema: Schema; nullable: boolean } {
   let current = schema;
@@ -89,84 +110,123 @@ export function fieldsOf(root: Schema, schema: Schema = root, at = "$", depth = 
 }
 
 /** What stands in the fields at first: the defaults, or the given parameters. */
-export function valuesOf(fields: Field[], given?: unknown): Values {
+export function valuesOf(fields: Field[], given: JsonText = "{}"): Values {
   const values: Values = {};
-  const source = (given ?? {}) as Record<string, unknown>;
+  const source = new Map(members(given));
   for (const field of fields) {
-    const value = field.name in source ? source[field.name] : field.schema.default;
-    if (field.kind === "group") Object.assign(values, valuesOf(field.fields, value));
-    else values[field.path] = textOf(field, value);
+    const value = source.get(field.name) ?? field.schema.default ?? "null";
+    if (field.kind !== "group") values[field.path] = textOf(field, value);
+    // A group that is not wanted is empty: with defaults inside it would be sent.
+    else if (field.required || value !== "null") Object.assign(values, valuesOf(field.fields, value));
   }
   return values;
 }
 
-function textOf(field: Field, value: unknown): string {
-  if (value === undefined || value === null) return "";
-  if (field.kind === "json" || field.kind === "choice") return JSON.stringify(value, null, 2);
-  if (field.kind === "list") return (value as unknown[]).join("\n");
-  return String(value);
+function textOf(field: Field, value: JsonText): string {
+  const kind = kindOfText(value);
+  switch (field.kind) {
+    case "integer":
+    case "number":
+      return kind === "number" ? value : "";
+    case "boolean":
+      return kind === "boolean" ? value : "";
+    case "choice":
+      return field.schema.enum!.find((option) => same(option, value)) ?? "";
+    case "list":
+      return items(value).map(plain).join("\n");
+    case "json":
+      return kind === "null" ? "" : indent(value);
+    default:
+      return kind === "string" ? plain(value) : "";
+  }
 }
 
+/** A string without its quotes; another value as it is. */
+export const plain = (value: JsonText): string => (kindOfText(value) === "string" ? JSON.parse(value) : value);
+
 /** Turn what was typed into parameters; what cannot be turned is a mistake at its field. */
-export function parametersOf(fields: Field[], values: Values): { parameters: Record<string, unknown>; mistakes: Mistake[] } {
-  const parameters: Record<string, unknown> = {};
+export function parametersOf(fields: Field[], values: Values): { parameters: JsonText; mistakes: Mistake[] } {
+  const parameters: [string, JsonText][] = [];
   const mistakes: Mistake[] = [];
   for (const field of fields) {
     if (field.kind === "group") {
       if (!field.required && !isFilled(field.fields, values)) continue;
       const inner = parametersOf(field.fields, values);
       mistakes.push(...inner.mistakes);
-      parameters[field.name] = inner.parameters;
+      parameters.push([field.name, inner.parameters]);
       continue;
     }
     const text = values[field.path] ?? "";
     if (text === "") {
       // Nothing typed: left out, so that the default holds; where null is the only "nothing", null.
-      if (field.required && field.nullable) parameters[field.name] = null;
-      else if (field.required && field.kind === "boolean") parameters[field.name] = false;
+      if (field.required && field.nullable) parameters.push([field.name, "null"]);
+      else if (field.required && field.kind === "boolean") parameters.push([field.name, "false"]);
       else if (field.required) mistakes.push({ path: field.path, message: "is needed" });
       continue;
     }
     try {
-      parameters[field.name] = parse(field, text);
+      parameters.push([field.name, parse(field, text)]);
     } catch (error) {
       mistakes.push({ path: field.path, message: (error as Error).message });
     }
   }
-  return { parameters, mistakes };
+  const texts = parameters.map(([name, text]) => `${JSON.stringify(name)}:${text}`);
+  return { parameters: `{${texts.join(",")}}`, mistakes };
 }
 
 const isFilled = (fields: Field[], values: Values): boolean =>
   fields.some((field) => (field.kind === "group" ? isFilled(field.fields, values) : (values[field.path] ?? "") !== ""));
 
-function parse(field: Field, text: string): unknown {
+/**
+ * Whether the form can hold parameters exactly. It cannot hold a line break in an item of a list, an
+ * empty text where the default is another, or what the schema does not name.
+ */
+export function holds(fields: Field[], given: JsonText): boolean {
+  return isKept(fields, given, parametersOf(fields, valuesOf(fields, given)).parameters);
+}
+
+/** Whether what was made is what was given: what was added or left out is a default. */
+function isKept(fields: Field[], given: JsonText, made: JsonText): boolean {
+  const found = new Map(members(made));
+  return members(given).every(([name, text]) => {
+    const field = fields.find((item) => item.name === name);
+    const kept = found.get(name);
+    if (kept === undefined) return field?.schema.default !== undefined && same(text, field.schema.default);
+    if (field?.kind === "group" && kindOfText(text) === "object") return isKept(field.fields, text, kept);
+    return same(text, kept);
+  });
+}
+
+function parse(field: Field, text: string): JsonText {
   switch (field.kind) {
     case "integer":
     case "number":
       return numberOf(text, field.kind);
     case "boolean":
-      return text === "true";
+      return text;
     case "list": {
       const kind = field.schema.items!.type;
       const lines = text.split("\n").filter((line) => line.trim() !== "");
-      return kind === "string" ? lines : lines.map((line) => numberOf(line.trim(), kind as string));
+      const texts = lines.map((line) => (kind === "string" ? JSON.stringify(line) : numberOf(line, kind as string)));
+      return `[${texts.join(",")}]`;
     }
     case "choice":
     case "json":
       try {
-        return JSON.parse(text);
+        return check(text);
       } catch (error) {
         throw new Error(`is no JSON: ${(error as Error).message}`);
       }
     default:
-      return text;
+      return JSON.stringify(text);
   }
 }
 
-function numberOf(text: string, kind: string): number {
-  const number = Number(text);
-  if (!Number.isFinite(number) || (kind === "integer" && !Number.isInteger(number)))
-    throw new Error(kind === "integer" ? "has to be a whole number" : "has to be a number");
+/** The number as it was typed: the API and the job may know larger and finer ones than a browser. */
+function numberOf(text: string, kind: string): JsonText {
+  const number = text.trim();
+  if (kind === "integer" && !isWhole(number)) throw new Error("has to be a whole number");
+  if (!isNumber(number)) throw new Error("has to be a number, e.g. 12 or 0.5");
   return number;
 }
 
@@ -187,7 +247,7 @@ export function hintOf(field: Field): string {
   if (maxLength !== undefined) parts.push(`at most ${maxLength} characters`);
   if (pattern !== undefined) parts.push(`matches ${pattern}`);
   if (format !== undefined && field.kind === "text") parts.push(format);
-  if (field.kind === "list") parts.push("one a line");
+  if (field.kind === "list") parts.push("one per line");
   if (field.kind === "json") parts.push("JSON");
   return parts.join(", ");
 }

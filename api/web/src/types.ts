@@ -1,156 +1,69 @@
-// What the API answers, as far as the page looks at it.
+// What the API answers. The bodies are the specification's own (generated.ts); here they get short
+// names, and values that have to stay as they were sent become texts.
 
-export type State = "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
+import type { components } from "./generated";
+
+type Schemas = components["schemas"];
+
+/** A value as the JSON text that it was sent as; see jsontext.ts. */
+export type JsonText = string;
+
+export type Summary = Schemas["Summary"];
+export type Attempt = Schemas["Attempt"];
+export type Progress = Schemas["Progress"];
+export type Page = Schemas["Page"];
+export type Changed = Schemas["Changed"];
+export type Fault = NonNullable<Schemas["Problem"]["errors"]>[number];
+
+export type State = Summary["state"];
 export const STATES: State[] = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"];
 export const FINISHED: State[] = ["succeeded", "failed", "cancelled"];
 export const isFinished = (state: State) => FINISHED.includes(state);
 
-export interface Summary {
-  uuid: string;
-  type: string;
-  queue: string;
-  priority: number;
-  state: State;
-  resultCode: number;
-  message?: string;
-  createdTime: string;
-  changedTime: string;
-  startedTime?: string;
-  finishedTime?: string;
-  notBeforeTime?: string;
-  cancelRequestedTime?: string;
-  attempt: number;
-}
+export type Line = Omit<Schemas["Line"], "data"> & { data?: JsonText };
 
-export interface Attempt {
-  number: number;
-  worker: { name: string; pod?: string; node?: string; image?: string };
-  startedTime: string;
-  endedTime?: string;
-  cause?: string;
-  message?: string;
-}
+export type Job = Omit<Schemas["Job"], "parameters" | "data" | "jobState" | "limits"> & {
+  parameters: JsonText;
+  data?: JsonText;
+  jobState?: JsonText;
+  limits: { maxErrors?: number; maxCrashes?: number; timeoutSeconds?: number | null };
+};
 
-export interface Job extends Summary {
-  parameters: unknown;
-  data?: unknown;
-  completeness: number;
-  errors: number;
-  crashes: number;
-  continuations: number;
-  replays: number;
-  jobState?: unknown;
-  limits: { maxErrors: number; maxCrashes: number; timeoutSeconds?: number };
-  attempts: Attempt[];
-}
+export type Accepted = Schemas["Accepted"] & {
+  /** Why the job may wait for long. */
+  warning?: string;
+};
 
-export interface Progress {
-  state: State;
-  completeness: number;
-  resultCode: number;
-  attempt: number;
-  message?: string;
-}
-
-export interface Line {
-  attempt: number;
-  seq: number;
-  time: string;
-  level: string;
-  message: string;
-  data?: unknown;
-}
-
-export interface Queue {
-  name: string;
-  ready: number;
-  reserved: number;
-  delayed: number;
-  buried: number;
-  arrivalPerMinute: number | null;
-  departurePerMinute: number | null;
-  waitingSeconds: number | null;
-  /** Types with open jobs that no worker of the queue knows; null: no worker was seen yet. */
-  unservedTypes: string[] | null;
-}
-
-export interface Worker {
-  name: string;
-  pod: string | null;
-  node: string | null;
-  queues: string[];
-  slots: number;
-  state: string;
-  startedTime: string;
-  running: { uuid: string; type: string; slot: number; attempt: number; startedTime: string }[];
-}
-
-export interface Pool {
-  namespace: string;
-  name: string;
-  queue: string;
-  minReplicas: number;
-  maxReplicas: number;
+export type Overview = Schemas["Queues"] & Schemas["Workers"] & Schemas["Pools"];
+export type Queue = Overview["queues"][number];
+export type Worker = Overview["workers"][number];
+/** The operator writes more into a pool's document than the specification promises. */
+export type Pool = Overview["pools"][number] & {
   desiredReplicas?: number;
   readyReplicas?: number;
-  starting?: number;
-  retiring?: number;
   busy?: number;
-  /** What the last decision about the number of workers says of itself. */
-  decision: string;
-  /** The condition Ready: "True", "False" or "Unknown", and what it says. */
-  ready: string;
-  message: string;
-}
+};
 
-export interface Overview {
-  queues: Queue[];
-  workers: Worker[];
-  pools: Pool[];
-}
+export type Stats = Schemas["Stats"];
+export type QueueStats = Stats["queues"][number];
 
-type Series = (number | null)[];
-
-export interface QueueStats {
-  name: string;
-  accepted: number[];
-  started: number[];
-  succeeded: number[];
-  failed: number[];
-  cancelled: number[];
-  again: number[];
-  waitMeanSeconds: Series;
-  wait95Seconds: Series;
-  runMeanSeconds: Series;
-}
-
-export interface Stats {
-  bucketSeconds: number;
-  times: string[];
-  queues: QueueStats[];
-}
-
-export interface JobType {
-  name: string;
-  description?: string;
-  queue: string;
-  priority: number;
-  timeoutSeconds: number | null;
-  maxErrors: number;
+export type JobType = Omit<Schemas["Type"], "schema"> & {
   schema: Schema;
-}
+  /** Whether a living worker runs it; null or missing: unknown. */
+  served?: boolean | null;
+};
 
+/** A JSON Schema, as far as a form is made of it. */
 export interface Schema {
   type?: string | string[];
   title?: string;
   description?: string;
-  default?: unknown;
-  enum?: unknown[];
-  const?: unknown;
+  default?: JsonText;
+  enum?: JsonText[];
   format?: string;
   contentEncoding?: string;
-  minimum?: number;
-  maximum?: number;
+  minimum?: JsonText;
+  maximum?: JsonText;
   minLength?: number;
   maxLength?: number;
   pattern?: string;

@@ -1,10 +1,11 @@
 // Small parts that every view uses.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError } from "./api";
 import { DASH, fullTime, time } from "./format";
-import type { State } from "./types";
+import { indent } from "./jsontext";
+import type { JsonText, State } from "./types";
 
 let moved = false;
 
@@ -85,8 +86,23 @@ export interface Question {
   run: () => Promise<ComponentChildren | void>;
 }
 
+/**
+ * Ask questions, one at a time; return the dialog to show. A dialog's end is heard after its focus
+ * is back, when the next question may have been asked already: each end ends its own question.
+ */
+export function useQuestion(ended: () => void = () => {}): [ComponentChildren, (question: Question) => void] {
+  const [asked, setAsked] = useState<{ question: Question; number: number } | null>(null);
+  const count = useRef(0);
+  const close = () => {
+    setAsked((now) => (now === asked ? null : now));
+    ended();
+  };
+  const dialog = asked && <Confirm key={asked.number} question={asked.question} close={close} />;
+  return [dialog, (question) => setAsked({ question, number: count.current++ })];
+}
+
 /** A question before something is changed. The browser keeps the focus inside and gives it back. */
-export function Confirm({ question, close }: { question: Question; close: () => void }) {
+function Confirm({ question, close }: { question: Question; close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   const [busy, setBusy] = useState(false);
@@ -160,10 +176,10 @@ export function TokenDialog({ done }: { done: (token: string | null) => void }) 
 const SHOWN_CHARS = 20_000;
 
 /** JSON for reading: bounded until somebody asks for all of it. */
-export function Json({ value, label }: { value: unknown; label: string }) {
+export function Json({ text: sent, label }: { text: JsonText; label: string }) {
   const [all, setAll] = useState(false);
   const [copied, setCopied] = useState(false);
-  const text = JSON.stringify(value, null, 2) ?? "";
+  const text = useMemo(() => indent(sent), [sent]);
   const cut = !all && text.length > SHOWN_CHARS;
   const copy = async () => {
     await navigator.clipboard?.writeText(text);

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Base64Bytes, BaseModel, Field
 
@@ -30,6 +30,20 @@ class Everything(zerog.Job):
     extra: dict[str, int] = {}
 
     def run(self, ctx: zerog.Context) -> object:
+        return self.model_dump(mode="json")
+
+
+class Exact(zerog.Job):
+    """Take numbers that a browser's own cannot hold, and return them."""
+
+    count: int = 2**63 - 1
+    ratio: float = 1.0
+    sizes: list[int] = []
+    names: list[str] = []
+    extra: dict[str, Any] = {}
+
+    def run(self, ctx: zerog.Context) -> object:
+        ctx.info("counted", count=self.count, ratio=self.ratio)
         return self.model_dump(mode="json")
 
 

@@ -95,9 +95,9 @@ def test_the_theme_is_the_systems_until_somebody_chooses(web: Web) -> None:
 def test_a_call_is_made_from_the_page_of_the_calls(web: Web) -> None:
     page = open_view(web, "docs")
 
-    call = page.locator("details", has_text="/v1/jobs/{type}").first
+    call = page.locator("details", has_text=re.compile(r"POST\s*/v1/jobs/\{name\}")).first
     call.locator("summary").click()
-    call.get_by_label("type (path, required)").fill("Quick")
+    call.get_by_label("name (path, required)").fill("Quick")
     call.get_by_role("button", name="Send").click()
 
     expect(call.locator("pre")).to_contain_text("201")

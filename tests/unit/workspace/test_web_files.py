@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from hack import specification
 
-from zerog_api import system
+from zerog_api.edge import pages
 
 
 @pytest.fixture
@@ -32,10 +33,18 @@ def test_the_built_files_are_of_the_present_sources(web: Path, static: Path) -> 
     assert digest.hexdigest() == built_from, "run make web"
 
 
+def test_the_types_of_the_page_are_made_of_the_present_specification(web: Path) -> None:
+    hash_now = hashlib.sha256(specification.text().encode()).hexdigest()
+
+    made = (web / "src" / "generated.ts").read_text()
+
+    assert f"sha256 of the specification: {hash_now}\n" in made, "run make web"
+
+
 def test_every_built_file_is_served(static: Path) -> None:
     built = {path.name for path in static.iterdir()} - {"sources.sha256"}
 
-    assert built == set(system.PAGES)
+    assert built == set(pages.KINDS)
 
 
 def test_the_notices_name_what_is_bundled(web: Path, static: Path) -> None:

@@ -1,0 +1,18 @@
+// How answers are read whose values are a job's: those stay the texts that they were sent as.
+
+import { member, members } from "./jsontext";
+import { readSchema } from "./schema";
+import type { Job, JobType, Line } from "./types";
+
+function withTexts<T>(text: string, names: string[]): T {
+  const document = JSON.parse(text);
+  for (const [name, value] of members(text)) if (names.includes(name)) document[name] = value;
+  return document;
+}
+
+export const readJob = (text: string): Job => withTexts(text, ["parameters", "data", "jobState"]);
+export const readLine = (text: string): Line => withTexts(text, ["data"]);
+export const readType = (text: string): JobType => ({
+  ...JSON.parse(text),
+  schema: readSchema(member(text, "schema") ?? "{}"),
+});
