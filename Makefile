@@ -11,6 +11,8 @@ PURE := $(foreach module,life record events limits backoff,--cov=zerog.model.$(m
 ON_CLUSTER := tests/integration/operator tests/chart/cluster
 # Tests that need a browser. Its driver keeps an event loop: they run in processes of their own.
 IN_BROWSER := tests/integration/web
+# Tests that need node, Go and what generates clients.
+WITH_GENERATORS := tests/integration/clients
 PORT ?=
 
 ##@ General
@@ -23,7 +25,7 @@ run: setup ## Start everything, run a job through it, stay up (^C stops)
 	@bash hack/run.sh
 
 .PHONY: test
-test: setup check test-unit test-integration test-web test-chart test-cluster test-images ## Install what the tests need and pass them all
+test: setup check test-unit test-integration test-web test-clients test-chart test-cluster test-images ## Install what the tests need and pass them all
 
 .PHONY: check
 check: cluster-binaries ## What needs no test: lint, typecheck and verify, at the same time
@@ -62,11 +64,11 @@ docs: setup ## Build the documentation's site into .site/, check its links
 	@.venv/bin/zensical build --clean --strict
 
 .PHONY: web
-web: ## Build the web page into the API's package (needs node 20)
+web: setup ## Build the web page into the API's package (needs node 20)
 	@bash hack/web.sh build
 
 .PHONY: web-check
-web-check: ## Build the web page beside, and compare with what is committed (needs node 20)
+web-check: setup ## Build the web page beside, and compare with what is committed (needs node 20)
 	@bash hack/web.sh check
 
 .PHONY: lock
@@ -82,7 +84,8 @@ test-unit: setup ## Tests that need nothing but Python
 
 .PHONY: test-integration
 test-integration: gocaves ## Tests with real servers and processes
-	@$(PY) -m pytest -q tests/integration --ignore tests/integration/operator --ignore $(IN_BROWSER) -n 4
+	@$(PY) -m pytest -q tests/integration --ignore tests/integration/operator --ignore $(IN_BROWSER) \
+		--ignore $(WITH_GENERATORS) -n 4
 
 .PHONY: gocaves
 gocaves: setup ## Build Couchbase's own mock, for tests (a minute, once)
@@ -91,6 +94,14 @@ gocaves: setup ## Build Couchbase's own mock, for tests (a minute, once)
 .PHONY: test-web
 test-web: browser ## Tests of the web page in a headless Chromium
 	@$(PY) -m pytest -q $(IN_BROWSER) -n 2 --dist loadfile
+
+.PHONY: client-tools
+client-tools: setup ## Install what generates clients of the API: node, Go, generators
+	@bash hack/clients.sh
+
+.PHONY: test-clients
+test-clients: client-tools ## Generate clients in three languages, run them against a live API
+	@$(PY) -m pytest -q $(WITH_GENERATORS)
 
 .PHONY: screenshots
 screenshots: browser ## Take the docs' pictures of the web page anew

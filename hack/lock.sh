@@ -19,3 +19,7 @@ export_lock --group dev --group bench >requirements-bench.lock
 export_image zerog >jobrunner/requirements.lock
 export_image zerog-api >api/requirements.lock
 export_image zerog-operator >operator/requirements.lock
+# The generator of Python clients, for tests. Its dependencies are not ours.
+clients=tests/integration/clients/python
+$uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+  "$@" "$clients/requirements.in" -o "$clients/requirements.lock"

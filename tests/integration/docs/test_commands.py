@@ -39,6 +39,7 @@ PAGES = [
 #: Pages whose commands need what is not here: why, and the tests of the same.
 ELSEWHERE = {
     "docs/howto/couchbase.md": ("a Couchbase server", "tests/integration/couchbase"),
+    "docs/howto/generate-a-client.md": ("node, Go and generators", "tests/integration/clients"),
     "docs/howto/install.md": ("a cluster and helm", "tests/chart/cluster/test_api_server.py"),
     "docs/howto/pools.md": ("a cluster", "tests/integration/operator"),
     "docs/howto/secure-the-api.md": ("typed by a test below", "tests/integration/docs"),
@@ -50,11 +51,12 @@ ELSEWHERE = {
 }
 #: Lines that install or start a whole system: the reader has one.
 STARTS = ("make ", "source .venv/bin/activate", "zerog dev ")
-#: Pages with Python, each with a test below.
+#: Pages with Python, each with a test below, or where its commands are tried.
 PYTHON = {
     "README.md",
     "docs/quickstart.md",
     "docs/howto/call-from-a-service.md",
+    "docs/howto/generate-a-client.md",
     "docs/howto/retry-and-continue.md",
     "docs/howto/secure-the-api.md",
     "docs/howto/test-a-job.md",
@@ -137,13 +139,27 @@ def test_the_jobs_of_the_readme_are_jobs(tmp_path: Path, reader: Reader) -> None
 
 
 def test_the_first_job_of_the_how_to_is_the_example() -> None:
-    first, _ = blocks("docs/howto/write-a-job.md", "python")
+    first, *_ = blocks("docs/howto/write-a-job.md", "python")
 
     assert first == (ROOT / "examples/hello/hello.py").read_text()
 
 
+def test_the_validator_of_the_how_to_refuses_as_it_says(tmp_path: Path, reader: Reader) -> None:
+    _, block, _ = blocks("docs/howto/write-a-job.md", "python")
+    path = tmp_path / "documented.py"
+    path.write_text(
+        block + "\nfor end in ('2026-01-02', '2025-01-01'):\n"
+        "    try:\n"
+        "        print(Export(start='2026-01-01', end=end).run(None))\n"
+        "    except ValueError as error:\n"
+        "        print(error.errors()[0]['msg'])\n"
+    )
+
+    assert reader.type(f"python {path}").splitlines() == ["1", "Value error, end is before start"]
+
+
 def test_the_options_of_the_how_to_are_options(tmp_path: Path, reader: Reader) -> None:
-    _, block = blocks("docs/howto/write-a-job.md", "python")
+    *_, block = blocks("docs/howto/write-a-job.md", "python")
     path = tmp_path / "documented.py"
     job = "import zerog\n\nclass Documented(zerog.Job):\n" + textwrap.indent(block, "    ")
     path.write_text(job + "\n    def run(self, ctx):\n        return None\n")

@@ -1,5 +1,6 @@
 """What may stand in no file of the repository, and what the locks must hold."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -22,6 +23,8 @@ REGISTRIES = [
     ]
 ]
 LOCKS = ["requirements.lock", "requirements-bench.lock"]
+#: Of what generates clients in tests, and is no part of our environment.
+CLIENTS = "tests/integration/clients"
 
 
 def read_lock(path: Path) -> dict[str, str]:
@@ -48,12 +51,21 @@ def test_the_lock_with_addresses_is_never_committed(root: Path) -> None:
     assert subprocess.run(command, cwd=root).returncode == 0
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, f"{CLIENTS}/python/requirements.lock"])
 def test_a_lock_pins_every_package_with_hashes_and_no_address(root: Path, lock: str) -> None:
     for entry in read_lock(root / lock).values():
         assert re.match(r"[a-z0-9.-]+==\S+ ", entry), entry
         assert "--hash=sha256:" in entry
         assert "://" not in entry
+
+
+def test_the_lock_of_generated_clients_has_hashes_and_no_address(root: Path) -> None:
+    lock = json.loads((root / CLIENTS / "typescript/package-lock.json").read_text())
+    packages = [item for name, item in lock["packages"].items() if name]
+
+    assert packages
+    assert all(item["integrity"].startswith("sha512-") for item in packages)
+    assert not [item for item in packages if "resolved" in item]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
