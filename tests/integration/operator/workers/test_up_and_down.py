@@ -49,6 +49,8 @@ def test_a_worker_that_is_replaced_finishes_its_job_however_long_that_takes(work
     (old,) = stage.wait_for_pods(1)
     (job,) = works.submit(1, 0.1, held=True)
     wait_until(lambda: works.state_of(job) == "running", DEADLINE_SECONDS, "the job runs")
+    # A pod that is not ready yet is deleted at once.
+    wait_until(lambda: stage.status(POOL).get("readyReplicas") == 1, DEADLINE_SECONDS, "ready")
 
     works.apply(version=2, **spec)
     wait_until(lambda: stage.status(POOL).get("retiring") == 1, DEADLINE_SECONDS, "it is told")
