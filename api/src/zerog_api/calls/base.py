@@ -20,8 +20,8 @@ from zerog_api.core.overview import Overview
 from zerog_api.core.readiness import Readiness
 from zerog_api.core.types import RegisteredType, Types
 from zerog_api.core.watch import Watch
-from zerog_api.edge.handler import JSON, Edge, Handler
-from zerog_api.edge.operations import Call
+from zerog_api.edge.handler import Edge, Handler
+from zerog_api.edge.operations import JSON, Call
 from zerog_api.edge.reading import read_query
 from zerog_api.models import Request
 from zerog_api.problems import Problem, unprocessable

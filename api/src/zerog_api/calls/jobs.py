@@ -9,6 +9,7 @@ from tornado.web import RequestHandler
 from zerog.ledger import beside
 from zerog.ledger.jobs import Kept
 from zerog.model.errors import JobError, JobStateError, ZeroGError
+from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES
 from zerog.model.record import FINISHED_STATES, JobRecord, State
 from zerog.store.filtering import matches
 from zerog.store.port import JobFilter
@@ -20,12 +21,11 @@ from zerog_api.core.errors import Fault, InvalidCallError
 from zerog_api.core.intake import Key, Order, fingerprint
 from zerog_api.core.types import RegisteredType
 from zerog_api.edge.handler import operation
-from zerog_api.edge.operations import Operation
+from zerog_api.edge.operations import EVENTS, Operation
 from zerog_api.edge.reading import asked_of, asked_of_batch, read_model
 from zerog_api.edge.sse import ALIVE_SECONDS, Streaming, event
 from zerog_api.problems import unprocessable
 
-MAX_KEY_CHARS = 255
 #: Of what is wrong in a longer body only the first thing is told: the validator would look for
 #: everything, some 40 µs a fault, while everybody else waits.
 MANY_FAULTS_BYTES = 8192
@@ -43,8 +43,10 @@ class _Submitting(CallHandler):
         text = self.request.headers.get("Idempotency-Key")
         if text is None:
             return None
-        if not 0 < len(text) <= MAX_KEY_CHARS:
-            fault = Fault("Idempotency-Key", f"has to have 1 to {MAX_KEY_CHARS} characters")
+        if not 0 < len(text) <= MAX_IDEMPOTENCY_KEY_BYTES:
+            fault = Fault(
+                "Idempotency-Key", f"has to have 1 to {MAX_IDEMPOTENCY_KEY_BYTES} characters"
+            )
             raise unprocessable([fault], "the Idempotency-Key does not fit")
         return Key(text, self.access.owner, fingerprint(call, body, options))
 
@@ -275,7 +277,7 @@ class FollowHandler(_Reading, Streaming):
     @operation(
         Operation(
             id="streamJob", tag="jobs", summary="Follow a job: log, progress, end, alive",
-            verb=Verb.GET, media="text/event-stream", problems=_ABOUT_A_JOB,
+            verb=Verb.GET, media=EVENTS, problems=_ABOUT_A_JOB,
         )
     )  # fmt: skip
     async def get(self, uuid: str) -> None:

@@ -10,7 +10,7 @@ from zerog_api.calls.base import CallHandler
 from zerog_api.core.overview import LOOK_SECONDS
 from zerog_api.core.watch import wait_any
 from zerog_api.edge.handler import operation
-from zerog_api.edge.operations import Operation
+from zerog_api.edge.operations import EVENTS, Operation
 from zerog_api.edge.sse import Streaming, event
 from zerog_api.problems import Problem
 
@@ -128,7 +128,7 @@ class FollowOverviewHandler(_Looking, Streaming):
         Operation(
             id="streamOverview", tag="overview",
             summary="Follow the overview: overview, stats, away, alive",
-            verb=Verb.LIST, media="text/event-stream",
+            verb=Verb.LIST, media=EVENTS,
         )
     )  # fmt: skip
     async def get(self) -> None:

@@ -28,7 +28,7 @@ from zerog_api.auth.gate import Admission, Gate
 from zerog_api.edge.cors import Cors
 from zerog_api.edge.hosts import Hosts
 from zerog_api.edge.metrics import Metrics
-from zerog_api.edge.operations import Operation
+from zerog_api.edge.operations import JSON, Operation
 from zerog_api.edge.reading import read_query
 from zerog_api.edge.server import Stream
 from zerog_api.models import NoQuery
@@ -36,7 +36,6 @@ from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)
 
-JSON = "application/json"
 #: So much of a body that nobody wants is read away, for so long.
 LINGER_BYTES, LINGER_SECONDS = 4 * 1024 * 1024, 5.0
 #: The status of a request that did not come to its end, in logs and metrics.
@@ -136,6 +135,7 @@ class Handler(RequestHandler):
         self._works, self._audited = False, False
         #: The whole body, once the method has begun.
         self.body = b""
+        self._length = _declared_length(self.request.headers)
         self._chunks: list[bytes] = []
         self._size = 0
         edge.open.add(self)
@@ -175,7 +175,7 @@ class Handler(RequestHandler):
             await self.authorize(*self.path_args)
         if self.request.query and called.query is None:
             read_query(NoQuery, self.request.query)
-        if (_declared_length(headers) or 0) > self.edge.max_body_bytes:
+        if (self._length or 0) > self.edge.max_body_bytes:
             raise self._too_large()
 
     async def find_access(self, verb: Verb) -> None:
@@ -229,10 +229,10 @@ class Handler(RequestHandler):
 
     def _lingers(self) -> bool:
         """Whether what is left of the request is short enough to be read away."""
-        headers = self.request.headers
-        length = _declared_length(headers)
-        # Who asks before sending will not send; what Tornado cannot read it answers itself.
-        return "Expect" not in headers and length != BROKEN and (length or 0) <= LINGER_BYTES
+        if "Expect" in self.request.headers:
+            return False  # who asks before sending will not send
+        # What Tornado cannot read it answers itself.
+        return self._length != BROKEN and (self._length or 0) <= LINGER_BYTES
 
     def _refuse(self, error: Exception) -> None:
         self.answered = True

@@ -13,6 +13,7 @@ from tornado.iostream import StreamClosedError
 
 from zerog.model import jsontext
 from zerog_api.edge.handler import Handler
+from zerog_api.edge.operations import EVENTS
 
 #: An event this often shows that the server lives. Proxies close what is silent for long.
 ALIVE_SECONDS = 5.0
@@ -34,7 +35,7 @@ class Streaming(Handler):
         None stands for a look that found nothing new. It has to come often enough that the client
         can be shown that the server lives.
         """
-        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("Content-Type", EVENTS)
         self.set_header("Cache-Control", "no-store")
         if self.request.method == "HEAD":
             return
