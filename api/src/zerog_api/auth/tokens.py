@@ -5,7 +5,8 @@ The file is JSON, and read again when it changes:
     {"tokens": [{"name": "shop", "sha256": "…", "verbs": ["create", "get"], "queues": ["mail"]}]}
 
 A token is given by its SHA-256, or as `token` in plain. `"queues": ["*"]` means all. A file
-that is broken by a change is reported, and what was read before stays in force.
+that is broken by a change is reported, and what was read before stays in force. A file that is
+deleted ends its tokens.
 """
 
 import hmac
@@ -29,6 +30,7 @@ LOOK_SECONDS = 1.0
 #: A shorter token can be guessed.
 MIN_TOKEN_CHARS = 20
 ALL_QUEUES = "*"
+_NO_FILE = (-1, -1, -1)
 _SHA256 = re.compile("[0-9a-f]{64}")
 _FIELDS = frozenset({"name", "token", "sha256", "verbs", "queues"})
 
@@ -155,9 +157,12 @@ class TokenFile:
             return
         self._seen = state
         try:
-            self._grants = read_grants(self._read())
+            self._grants = {} if state == _NO_FILE else read_grants(self._read())
             self._by_name = {grant.caller.name: grant for grant in self._grants.values()}
-            log.info("the tokens were read again: %d", len(self._grants))
+            if state == _NO_FILE:
+                log.error("%s is gone, and its tokens have ended", self._path)
+            else:
+                log.info("the tokens were read again: %d", len(self._grants))
         except ConfigError as error:
             log.error("the changed tokens are not used: %s", error)
 
@@ -165,6 +170,8 @@ class TokenFile:
         """A mounted Secret changes by another file under the same name."""
         try:
             stat = self._path.stat()
+        except FileNotFoundError:
+            return _NO_FILE
         except OSError:
             return (0, 0, 0)
         return (stat.st_mtime_ns, stat.st_ino, stat.st_size)

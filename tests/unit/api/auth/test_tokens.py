@@ -137,6 +137,19 @@ async def test_a_file_that_breaks_leaves_the_tokens_as_they_were(
     assert "not used" in caplog.text
 
 
+async def test_a_file_that_is_deleted_ends_its_tokens(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "LOOK_SECONDS", 0.0)
+    authority = TokenFile(str(path))
+    kept = path.read_text()
+
+    path.unlink()
+    assert await authority.identify(SECRET) is None
+    path.write_text(kept)
+    assert await authority.identify(SECRET) is not None
+
+
 def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         TokenFile(str(tmp_path / "none"))
