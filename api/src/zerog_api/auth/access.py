@@ -150,7 +150,8 @@ class CheckedAccess:
         if queue not in self.queues:
             self.queues.append(queue)
         if not await self._may(queue):
-            raise forbidden(f"{self.owner} may not {self._verb} jobs in the queue {queue}")
+            # Which queue it is may be more than the caller may know.
+            raise forbidden(f"{self.owner} may not {self._verb} jobs in this queue")
 
     async def require_metrics(self) -> None:
         """See `Access`."""

@@ -20,12 +20,12 @@ def access_to(*queues: str | None, verb: Verb = Verb.LIST) -> CheckedAccess:
     return CheckedAccess("shop", verb, may, valid)
 
 
-async def test_a_refusal_names_caller_verb_and_queue() -> None:
+async def test_a_refusal_names_caller_and_verb_and_no_queue() -> None:
     with pytest.raises(Problem) as caught:
         await access_to("mail", verb=Verb.CREATE).require("media")
 
     assert (caught.value.status, caught.value.code) == (403, "forbidden")
-    assert caught.value.detail == "shop may not create jobs in the queue media"
+    assert caught.value.detail == "shop may not create jobs in this queue"
 
 
 async def test_what_was_asked_is_remembered_for_the_audit_log() -> None:
