@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -23,12 +24,13 @@ from zerog_api.settings import ApiSettings
 
 DEADLINE_SECONDS = 60
 MAX_BODY_BYTES = 1000
+CONNECTIONS = partial(Connections, 0, 0, max_unread_bytes=10**9)
 
 
 @contextlib.asynccontextmanager
 async def answering(found: Sequence[URLSpec], edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
     """Serve rules, and give a client of theirs."""
-    server = Server(make_application(found, edge), Connections(0, 0))
+    server = Server(make_application(found, edge), CONNECTIONS())
     sockets = bind_sockets(0, "127.0.0.1")
     server.listen_on(sockets)
     url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"

@@ -1,5 +1,7 @@
 """An authority that a test plays."""
 
+import asyncio
+
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import AuthorityAwayError, Caller, Known
 from zerog_api.auth.gate import Gate
@@ -12,17 +14,21 @@ class Scripted:
     """An authority that knows one token at once and another after asking."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.away = self.ended = False
         self.asked = 0
+        #: What every answer waits for.
+        self.answers: asyncio.Event | None = None
 
     def recall(self, token: str) -> Known | None:
         return Known(Caller("shop")) if token == GOOD else None
 
     async def identify(self, token: str) -> Caller | None:
         self.asked += 1
+        if self.answers is not None:
+            await self.answers.wait()
         if self.away:
             raise AuthorityAwayError
-        return Caller("shop") if token in (GOOD, SLOW) else None
+        return Caller("shop") if token in (GOOD, SLOW) and not self.ended else None
 
     async def may(self, caller: Caller, verb: Verb, queue: str | None) -> bool:
         if self.away:

@@ -21,9 +21,9 @@ from zerog.queue import connect_greenstalk, connect_producer
 from zerog.queue.port import Producer
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
-from zerog_api import routes
+from zerog_api import repeats, routes
 from zerog_api.auth.access import Verb
-from zerog_api.auth.choice import open_gate
+from zerog_api.auth.choice import open_gate, open_to_strangers
 from zerog_api.auth.gate import Gate
 from zerog_api.calls.all import CALLS
 from zerog_api.calls.base import Parts
@@ -34,6 +34,7 @@ from zerog_api.core.readiness import Readiness
 from zerog_api.core.types import Types
 from zerog_api.core.watch import Watch
 from zerog_api.edge.application import make_application
+from zerog_api.edge.clients import Proxies
 from zerog_api.edge.cors import Cors
 from zerog_api.edge.handler import Edge
 from zerog_api.edge.hosts import Hosts, is_local_only
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 
 def run_api(settings: ApiSettings) -> int:
     """Run the API until it is told to stop; return the process's exit code."""
+    repeats.hold_back()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
     return 0
@@ -78,6 +80,8 @@ def make_parts(
         anonymous=frozenset({Verb.METRICS} if settings.anonymous_metrics else ()),
         hosts=Hosts(settings.hosts) if alone else None,
         cors=Cors(settings.cors_origins),
+        proxies=Proxies(settings.trusted_proxies),
+        strangers=open_to_strangers(settings),
     )
     return Parts(
         edge,
@@ -171,7 +175,12 @@ def _start_background(
 
 def _make_server(application: Application, settings: ApiSettings) -> Server:
     room = make_room(settings.max_connections)
-    connections = Connections(room, settings.max_connections_per_client)
+    connections = Connections(
+        room,
+        settings.max_connections_per_client,
+        max_unread_bytes=settings.unread_budget_bytes,
+        proxies=Proxies(settings.trusted_proxies),
+    )
     # Tornado's own limit only guards against what ours has already refused.
     return Server(application, connections, max_body_size=MAX_BODY_BYTES)
 

@@ -1,14 +1,17 @@
 """Settings of the API process, read from `ZEROG_*` as everywhere (`zerog.settings`)."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import Field
+from pydantic_settings import NoDecode
 
-from zerog.settings import Limit, Names, PlaceSettings, Port, Seconds
+from zerog.settings import AS_LIST, Limit, Names, PlaceSettings, Port, Seconds
 
 #: The server reads no larger body, whatever the setting.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, AS_LIST]
 
 
 class ApiSettings(PlaceSettings):
@@ -47,10 +50,19 @@ class ApiSettings(PlaceSettings):
     """1: /metrics needs no token."""
     cors_origins: Names = ()
     """Origins whose pages may call, e.g. https://jobs.example."""
+    trusted_proxies: Networks = ()
+    """Addresses or networks of proxies in front of the API, e.g. 10.0.0.0/8: who calls is read from
+    the X-Forwarded-For header of these, and of nobody else."""
     rate_per_second: Rate = 500.0
-    """Requests per second of one client, where callers are known; 0: without limit."""
+    """Requests per second of one client: a caller, or, where everybody may call, an address other
+    than this machine's; 0: without limit."""
     rate_burst: Rate = 1000.0
-    """Requests at once of one client, where callers are known; 0: without limit."""
+    """Requests at once of one client; 0: without limit."""
+    anonymous_rate_per_second: Rate = 50.0
+    """Requests per second without a token from one address, where callers are known; 0: without
+    limit. Probes are not counted."""
+    anonymous_rate_burst: Rate = 200.0
+    """Requests at once without a token from one address; 0: without limit."""
     max_in_flight: Limit = 1000
     """Requests of one client at the same time, waiting ones included; 0: without limit."""
     hosts: Names = ()
@@ -59,5 +71,12 @@ class ApiSettings(PlaceSettings):
     max_connections: Limit = 8000
     """Connections in all; 0: as many as there may be open files."""
     max_connections_per_client: Limit = 2000
-    """Connections of one address (behind a proxy all clients have the proxy's); 0: without
-    limit."""
+    """Connections of one address other than a trusted proxy's; 0: without limit."""
+    max_unread_bytes: Annotated[int, Field(ge=1024 * 1024, le=2**40)] = 64 * 1024 * 1024
+    """What all requests that are not answered yet may hold together. It is never less than four
+    times the largest body. Above it the largest unfinished requests are answered 503."""
+
+    @property
+    def unread_budget_bytes(self) -> int:
+        """The budget of unfinished requests: there is room for some of the largest."""
+        return max(self.max_unread_bytes, 4 * self.max_body_bytes)

@@ -40,11 +40,10 @@ _PARTS = {"api": "zerog-api", "operator": "zerog-operator"}
 _YEAR_SECONDS = 365 * 86400
 
 #: A list, written with commas or spaces between its items.
-Names = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(lambda text: text.replace(",", " ").split() if isinstance(text, str) else text),
-]
+AS_LIST = BeforeValidator(
+    lambda text: text.replace(",", " ").split() if isinstance(text, str) else text
+)
+Names = Annotated[tuple[str, ...], NoDecode, AS_LIST]
 #: A span of time. Event loops cannot wait for an unlimited one.
 Seconds = Annotated[float, Field(ge=0, le=10 * _YEAR_SECONDS, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=2**53)]

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from tests.integration.api.serving import job_type, serving
 
-from zerog_api.edge import handler, server
+from zerog_api.edge import handler, server, stream
 from zerog_api.settings import ApiSettings
 
 TOKEN = "a-token-that-is-long-enough"
@@ -313,7 +313,8 @@ def test_a_change_that_did_not_come_whole_is_written_down_as_none(
 
     def written() -> list[Any]:
         lines = [item for item in caplog.records if item.name == "zerog.audit"]
-        return [item.__dict__["fields"]["status"] for item in lines]
+        fields = [item.__dict__["fields"] for item in lines]
+        return [change["status"] for line in fields for change in line.get("changes", ())]
 
     until(lambda: bool(written()), "it is written down")
     assert written() == [499]
@@ -403,11 +404,11 @@ def test_a_client_that_sends_its_headers_slowly_is_closed_and_a_stream_goes_on(
     monkeypatch.setattr(server, "SWEEP_SECONDS", 0.05)
     with (
         serving(tmp_path, ApiSettings(), TYPES) as url,
-        httpx.stream("GET", f"{url}/v1/overview/stream", timeout=DEADLINE_SECONDS) as stream,
+        httpx.stream("GET", f"{url}/v1/overview/stream", timeout=DEADLINE_SECONDS) as overview,
     ):
-        lines = stream.iter_lines()
+        lines = overview.iter_lines()
         assert next(lines) == "event: overview"
-        monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+        monkeypatch.setattr(stream, "HEAD_SECONDS", 0.5)
         slow, silent = connect(url), connect(url)
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: loc")
 

@@ -280,6 +280,11 @@ def test_any_path_and_query_are_answered_below_500(
      b"POST /v1/jobs/Hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: \xb2\r\n\r\n{}",
      b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
      b"GET / HTTP/9\r\n\r\n",
+     b"GET /healthz HTTP/1.1\r\n\r\n",
+     b"GET /healthz HTTP/1.1\nHost: localhost\n\n",
+     b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: b\nC: d\r\n\r\n",
+     b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+     b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n",
      b"POST /v1/jobs/Hello HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
 )  # fmt: skip
 def test_what_is_no_http_is_told_so_and_harms_nobody(

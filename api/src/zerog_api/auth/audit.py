@@ -1,26 +1,45 @@
-"""The audit log: one line for each change, and for each that was refused.
+"""The audit log: who changed what, and who was refused.
 
-It is a logger of its own, `zerog.audit`, so that it can be kept apart. As JSON each part is a
-field; no token and no parameter of a job is in it.
+It is a logger with its own name, `zerog.audit`, so that it can be stored apart. As JSON each part
+is a field; it holds no token and no parameter of a job.
+
+A client cannot flood it. What a caller changes from one address is written at once, but at most
+once a second: what comes meanwhile is written together when the second is over. Refused reads, and
+calls of nobody known, are only counted, by address, and written once a minute.
 """
 
+import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 log = logging.getLogger("zerog.audit")
 
-#: A change of many jobs names the first ones and counts all.
-MAX_JOBS = 100
+#: The first jobs and queues of a change are named, and all are counted.
+MAX_NAMES = 100
+CHANGE_SECONDS, REFUSAL_SECONDS = 1.0, 60.0
+#: Lines that refusals make in their time; the last one sums up the other addresses.
+MAX_REFUSAL_LINES = 30
+#: Addresses that are told apart meanwhile.
+MAX_ADDRESSES = 1000
+#: What a client makes up is refused with one of these.
+REFUSALS = frozenset({401, 403, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who calls, from where. Without a caller: nobody known."""
+
+    caller: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who did what to which jobs, and how it ended."""
+    """What was done to which jobs, and how it ended."""
 
-    #: Empty: nobody known.
-    caller: str
-    address: str
     verb: str
     #: The call, e.g. `POST /v1/jobs/{uuid}/cancel`.
     call: str
@@ -30,27 +49,108 @@ class Change:
     status: int
 
 
-def write(change: Change) -> None:
-    """Write the line."""
-    log.info(
-        "%s %s: %d (%s, queues %s, %d jobs)",
-        change.caller or "nobody",
-        change.call,
-        change.status,
-        change.address,
-        # As a client sent them: a line break must not begin a line of its own.
-        " ".join(change.queues).encode("unicode_escape").decode() or "-",
-        len(change.jobs),
-        extra={
-            "fields": {
-                "caller": change.caller,
-                "address": change.address,
-                "verb": change.verb,
-                "call": change.call,
-                "queues": list(change.queues),
-                "jobs": list(change.jobs[:MAX_JOBS]),
-                "jobCount": len(change.jobs),
-                "status": change.status,
+@dataclass(slots=True)
+class _Same:
+    """Changes of one kind, in one second."""
+
+    count: int = 0
+    queues: dict[str, None] = field(default_factory=dict)
+    jobs: list[str] = field(default_factory=list)
+    job_count: int = 0
+
+    def add(self, change: Change) -> None:
+        self.count += 1
+        for queue in change.queues[: MAX_NAMES - len(self.queues)]:
+            self.queues[queue] = None
+        self.jobs += change.jobs[: MAX_NAMES - len(self.jobs)]
+        self.job_count += len(change.jobs)
+
+
+class Audit:
+    """Writes the audit log of a process."""
+
+    def __init__(self) -> None:
+        #: The changes that wait, of each client that has had its line in this second.
+        self._changes: dict[Client, dict[tuple[str, str, int], _Same]] = {}
+        self._refusals: Counter[tuple[Client, int]] = Counter()
+        self._counting: asyncio.TimerHandle | None = None
+
+    def changed(self, client: Client, change: Change) -> None:
+        """Write down a change by a known caller, also one that was refused."""
+        waiting = self._changes.get(client)
+        if waiting is None:
+            waiting = self._changes[client] = {}
+            _add(waiting, change)
+            self._write_changes(client)
+        else:
+            _add(waiting, change)
+
+    def refused(self, client: Client, status: int) -> None:
+        """Count a call that was refused."""
+        if (client, status) not in self._refusals and len(self._refusals) >= MAX_ADDRESSES:
+            client = Client("", "other addresses")
+        self._refusals[client, status] += 1
+        if self._counting is None:
+            loop = asyncio.get_running_loop()
+            self._counting = loop.call_later(REFUSAL_SECONDS, self._write_refusals)
+
+    def close(self) -> None:
+        """Write down what waits."""
+        for client in list(self._changes):
+            self._write_changes(client)
+        if self._counting is not None:
+            self._counting.cancel()
+            self._write_refusals()
+
+    def _write_changes(self, client: Client) -> None:
+        waiting = self._changes.pop(client, None)
+        if not waiting:  # a second without changes
+            return
+        self._changes[client] = {}
+        asyncio.get_running_loop().call_later(CHANGE_SECONDS, self._write_changes, client)
+        changes = [
+            {
+                "verb": verb,
+                "call": call,
+                "status": status,
+                "count": same.count,
+                "queues": list(same.queues),
+                "jobs": same.jobs,
+                "jobCount": same.job_count,
             }
-        },
+            for (verb, call, status), same in waiting.items()
+        ]
+        told = "; ".join(map(_line, changes))
+        fields = {"caller": client.caller, "address": client.address, "changes": changes}
+        log.info("%s from %s: %s", client.caller, client.address, told, extra={"fields": fields})
+
+    def _write_refusals(self) -> None:
+        counts, self._refusals, self._counting = self._refusals, Counter(), None
+        by_client: dict[Client, Counter[int]] = {}
+        for (client, status), count in counts.most_common():
+            if client not in by_client and len(by_client) >= MAX_REFUSAL_LINES - 1:
+                client = Client("", "other addresses")
+            by_client.setdefault(client, Counter())[status] += count
+        for client, statuses in by_client.items():
+            told = ", ".join(f"{status} {count} times" for status, count in statuses.items())
+            fields = {
+                "caller": client.caller,
+                "address": client.address,
+                "refused": {str(status): count for status, count in statuses.items()},
+                "seconds": REFUSAL_SECONDS,
+            }
+            who = f"{client.caller or 'nobody known'} from {client.address}"
+            log.info("refused: %s: %s", who, told, extra={"fields": fields})
+
+
+def _add(waiting: dict[tuple[str, str, int], _Same], change: Change) -> None:
+    waiting.setdefault((change.verb, change.call, change.status), _Same()).add(change)
+
+
+def _line(change: dict[str, Any]) -> str:
+    # As a client sent them: a line break must not begin a new line.
+    queues = " ".join(change["queues"]).encode("unicode_escape").decode() or "-"
+    times = f", {change['count']} times" if change["count"] > 1 else ""
+    return (
+        f"{change['call']}: {change['status']}{times} (queues {queues}, {change['jobCount']} jobs)"
     )

@@ -29,6 +29,18 @@ def open_gate(settings: ApiSettings) -> Gate | None:
     return Gate(authority, buckets, InFlight(settings.max_in_flight), guesses)
 
 
+def open_to_strangers(settings: ApiSettings) -> Buckets | None:
+    """Return how often an address may call without a token; None: as often as it likes.
+
+    Where everybody may call, an address is the client. Clients on this machine are one user's.
+    """
+    if settings.auth != "off":
+        return Buckets(settings.anonymous_rate_per_second, settings.anonymous_rate_burst)
+    if is_local_only(settings.host):
+        return None
+    return Buckets(settings.rate_per_second, settings.rate_burst)
+
+
 def _open_authority(settings: ApiSettings) -> Authority | None:
     match settings.auth:
         case "off":

@@ -4,20 +4,30 @@ Anonymous calls do not pass here. For all others: without a good token 401, with
 429, and with an authority that is away 503.
 """
 
+import asyncio
 import logging
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 
 from zerog_api.auth.access import CheckedAccess, Verb
-from zerog_api.auth.authority import Authority, AuthorityAwayError, Caller
-from zerog_api.edge.limits import Buckets, InFlight, network_of
+from zerog_api.auth.authority import Authority, AuthorityAwayError, Caller, fingerprint
+from zerog_api.edge.clients import network_of
+from zerog_api.edge.limits import Buckets, InFlight
 from zerog_api.problems import RETRY_AFTER_SECONDS, Problem
 
 log = logging.getLogger(__name__)
 
 #: Longer than any token of Kubernetes; the header's own limit is the server's.
 MAX_TOKEN_CHARS = 16_384
+#: Tokens that were good when they were last asked about.
+MAX_GOOD_TOKENS = 10_000
+#: Tokens that may be nobody's and are asked about at the same time: fewer than the authority's
+#: questions, so that the tokens of callers are not kept waiting by them.
+MAX_UNKNOWN_AT_ONCE = 10
+#: How long one of them waits for its turn.
+TURN_SECONDS = 5.0
 _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 
 
@@ -68,6 +78,8 @@ class Gate:
         self._buckets = buckets
         self._guesses = guesses
         self._in_flight = in_flight
+        self._good: OrderedDict[str, None] = OrderedDict()
+        self._turns = asyncio.Semaphore(MAX_UNKNOWN_AT_ONCE)
 
     async def close(self) -> None:
         """Close the authority's connections."""
@@ -85,20 +97,51 @@ class Gate:
         """Return who it is. A token that is nobody's costs its address, a caller pays itself."""
         token = bearer_of(authorization)
         known = self._authority.recall(token)
-        caller = known.caller if known else None
-        if caller is None:
-            network = network_of(address)
-            self._pay(self._guesses, network)
-            try:
-                caller = await self._identify(token) if known is None else None
-            except Problem:  # nobody can tell now
-                self._guesses.give(network)
-                raise
+        if known is not None:
+            caller = known.caller
             if caller is None:
-                raise unauthorized("the token is not known here, or has ended", "invalid_token")
-            self._guesses.give(network)
+                self._pay(self._guesses, network_of(address))
+        elif (mark := fingerprint(token)) in self._good:
+            caller = await self._identify(token)
+        else:
+            caller = await self._guess(token, network_of(address))
+        if known is None:
+            self._remember(mark, caller)
+        if caller is None:
+            raise unauthorized("the token is not known here, or has ended", "invalid_token")
         self._pay(self._buckets, caller.name)
         return caller, token
+
+    async def _guess(self, token: str, network: str) -> Caller | None:
+        """Ask for a token that may be anything. What is nobody's is paid for by its address."""
+        self._pay(self._guesses, network)
+        caller = None
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+            try:
+                caller = await self._identify(token)
+            finally:
+                self._turns.release()
+        except TimeoutError as error:
+            raise too_many("too many unknown tokens at the same time", TURN_SECONDS) from error
+        except Problem:  # nobody can tell now
+            self._guesses.give(network)
+            raise
+        if caller is not None:
+            self._guesses.give(network)
+        return caller
+
+    def _remember(self, mark: str, caller: Caller | None) -> None:
+        """A token that was good is asked about again without a charge to its address: others may
+        guess from there."""
+        if caller is None:
+            self._good.pop(mark, None)
+            return
+        self._good[mark] = None
+        self._good.move_to_end(mark)
+        if len(self._good) > MAX_GOOD_TOKENS:
+            self._good.popitem(last=False)
 
     async def _identify(self, token: str) -> Caller | None:
         try:

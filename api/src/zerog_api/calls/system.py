@@ -14,6 +14,7 @@ class HealthHandler(CallHandler):
     """Whether the process answers."""
 
     path = "/healthz"
+    is_probe = True
 
     @operation(
         Operation(
@@ -30,6 +31,7 @@ class ReadyHandler(CallHandler):
     """Whether jobs can be accepted."""
 
     path = "/readyz"
+    is_probe = True
 
     @operation(
         Operation(

@@ -9,6 +9,7 @@ that breaks.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -22,15 +23,17 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 from zerog.model import jsontext
 from zerog.model.errors import ZeroGError
 from zerog_api import problems
-from zerog_api.auth import audit
 from zerog_api.auth.access import CHANGES, DENY, OPEN, Access, Verb
-from zerog_api.auth.gate import Admission, Gate
+from zerog_api.auth.audit import REFUSALS, Audit, Change, Client
+from zerog_api.auth.gate import Admission, Gate, too_many
+from zerog_api.edge.clients import Proxies, network_of
 from zerog_api.edge.cors import Cors
 from zerog_api.edge.hosts import Hosts
+from zerog_api.edge.limits import Buckets
 from zerog_api.edge.metrics import Metrics
 from zerog_api.edge.operations import JSON, Operation
 from zerog_api.edge.reading import read_query
-from zerog_api.edge.server import Stream
+from zerog_api.edge.stream import Stream
 from zerog_api.models import NoQuery
 from zerog_api.problems import Problem
 
@@ -63,6 +66,11 @@ class Edge:
     #: The names that the API may be called by; None: any.
     hosts: Hosts | None = None
     cors: Cors = field(default_factory=Cors)
+    #: Who may say for whom they call.
+    proxies: Proxies = field(default_factory=Proxies)
+    #: How often an address may call without a token; None: as often as it likes.
+    strangers: Buckets | None = None
+    audit: Audit = field(default_factory=Audit)
     #: Set at shutdown: streams and waiting calls end.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     #: The requests under way.
@@ -71,6 +79,13 @@ class Edge:
     def guards(self, verb: Verb | None) -> bool:
         """Whether a call needs a token."""
         return self.gate is not None and verb is not None and verb not in self.anonymous
+
+    def charge_stranger(self, address: str) -> None:
+        """Count a call without a token. A 429 `Problem` if there are too many of this address."""
+        if self.strangers is None:
+            return
+        if seconds := self.strangers.take(network_of(address), time.monotonic()):
+            raise too_many("too many requests from this address: slow down", seconds)
 
     async def finish(self, grace_seconds: float) -> None:
         """Let the requests under way come to their end, and those that still come meanwhile."""
@@ -82,6 +97,7 @@ class Edge:
             _, late = await asyncio.wait(ends, timeout=left)
             for end in late:
                 end.cancel()
+        self.audit.close()
 
 
 def operation(facts: Operation) -> Callable[[Method], Method]:
@@ -109,6 +125,8 @@ class Handler(RequestHandler):
     path: ClassVar[str] = "none"
     #: What its methods do, by their names in HTTP.
     operations: ClassVar[Mapping[str, Operation]] = {}
+    #: Whether it answers a probe, which must not fail because of others at the same address.
+    is_probe: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -125,6 +143,9 @@ class Handler(RequestHandler):
         self.called = self.operations.get("GET" if method == "HEAD" else method)
         #: What the caller may do: nothing, as long as nobody knows who it is.
         self.access: Access = DENY
+        forwarded = self.request.headers.get("X-Forwarded-For")
+        #: Where the call comes from.
+        self.address = edge.proxies.client_of(str(self.request.remote_ip or ""), forwarded)
         #: Set when the client has gone: whoever waits may stop.
         self.closed = asyncio.Event()
         #: Set when nothing of this request is under way any more.
@@ -138,6 +159,10 @@ class Handler(RequestHandler):
         self._length = _declared_length(self.request.headers)
         self._chunks: list[bytes] = []
         self._size = 0
+        stream = getattr(self.request.connection, "stream", None)
+        self._stream = stream if isinstance(stream, Stream) else None
+        if self._stream is not None:
+            self._stream.occupy()
         edge.open.add(self)
 
     def set_default_headers(self) -> None:
@@ -158,14 +183,16 @@ class Handler(RequestHandler):
             self._refuse(error)
 
     async def _admit(self) -> None:
-        headers = self.request.headers
+        headers, called = self.request.headers, self.called
+        guarded = called is not None and self.edge.guards(called.verb)
+        if not self.is_probe and not (guarded and "Authorization" in headers):
+            self.edge.charge_stranger(self.address)
         if self.edge.hosts is not None:
             self.edge.hosts.check(headers.get("Host"))
         if self._answer_preflight(headers):
             self.answered = True
             return
         self._add_headers(self.edge.cors.headers(headers))
-        called = self.called
         if called is None:
             raise self.no_call()
         if called.verb in CHANGES and self.edge.stopping.is_set():
@@ -186,8 +213,8 @@ class Handler(RequestHandler):
                 self.edge.cors.refuse_foreign_page(request.headers)
             self.access = OPEN
             return
-        address = str(request.remote_ip or "")  # never what a header says
-        self._admission = await gate.admit(request.headers.get("Authorization"), address, verb)
+        token = request.headers.get("Authorization")
+        self._admission = await gate.admit(token, self.address, verb)
         self.access = self._admission.access
         if self.ended.is_set():  # the client left meanwhile
             self._admission.leave()
@@ -241,9 +268,8 @@ class Handler(RequestHandler):
         self.set_header("Content-Length", str(self._tell(error)))
         self._audit()
         self.flush()
-        stream = getattr(self.request.connection, "stream", None)
-        if isinstance(stream, Stream):
-            stream.limit_body(LINGER_SECONDS)
+        if self._stream is not None:
+            self._stream.limit_body(LINGER_SECONDS)
 
     def _too_large(self) -> Problem:
         detail = f"the body is larger than the {self.edge.max_body_bytes} bytes allowed"
@@ -357,6 +383,8 @@ class Handler(RequestHandler):
             return
         self.ended.set()
         self.edge.open.discard(self)
+        if self._stream is not None:
+            self._stream.release()
         # Whatever a client made up is not remembered.
         method = self.request.method if self.request.method in METHODS else "any"
         seconds = self.request.request_time()
@@ -366,23 +394,19 @@ class Handler(RequestHandler):
         self._audit()
 
     def _audit(self) -> None:
-        """Write down what was changed, or who was not let do it, once."""
-        verb = self.called.verb if self.called is not None else None
-        if self._audited or verb not in CHANGES or not self.edge.guards(verb):
+        """Write down, once, what was changed, and who was refused."""
+        if self._audited:
             return
         self._audited = True
-        access = self._admission.access if self._admission is not None else None
-        audit.write(
-            audit.Change(
-                caller=self.access.owner,
-                address=str(self.request.remote_ip or ""),
-                verb=verb,
-                call=f"{self.request.method} {self.path}",
-                queues=access.queues if access is not None else (),
-                jobs=access.jobs if access is not None else (),
-                status=self.get_status(),
-            )
-        )
+        status, verb = self.get_status(), self.called.verb if self.called is not None else None
+        client = Client(self.access.owner, self.address)
+        if verb in CHANGES and client.caller and self._admission is not None:
+            access = self._admission.access
+            call = f"{self.request.method} {self.path}"
+            change = Change(str(verb), call, access.queues, access.jobs, status)
+            self.edge.audit.changed(client, change)
+        elif status in REFUSALS:
+            self.edge.audit.refused(client, status)
 
 
 class NotFoundHandler(Handler):

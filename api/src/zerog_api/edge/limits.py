@@ -5,7 +5,6 @@ remembered is bounded: the clients that came last stay, and a client that is for
 starts with a full bucket.
 """
 
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -76,16 +75,3 @@ class InFlight:
             self._counts[client] = count
         else:
             del self._counts[client]
-
-
-def network_of(address: str) -> str:
-    """Return what stands for the owner of an address: with IPv6 one host has a whole /64."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((int(found), 64), strict=False))

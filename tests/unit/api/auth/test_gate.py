@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -16,9 +17,10 @@ from zerog.model.documents import TypeDocument, write
 from zerog.model.errors import ConfigError, DatastoreUnavailableError
 from zerog_api.auth.access import Verb
 from zerog_api.auth.choice import open_gate
-from zerog_api.auth.gate import Gate, bearer_of
+from zerog_api.auth.gate import MAX_UNKNOWN_AT_ONCE, Gate, bearer_of
+from zerog_api.edge.clients import Proxies
 from zerog_api.edge.cors import Cors
-from zerog_api.edge.handler import operation
+from zerog_api.edge.handler import Handler, operation
 from zerog_api.edge.hosts import is_local_only
 from zerog_api.edge.limits import Buckets, InFlight
 from zerog_api.edge.operations import Operation
@@ -101,6 +103,15 @@ class Silent(Streaming):
     @operation(CREATE)
     async def post(self) -> None:
         Silent.done += 1
+
+
+class Probe(Handler):
+    path = "/probe"
+    is_probe = True
+
+    @operation(Operation(id="probe", tag="system", summary="", verb=None))
+    async def get(self) -> None:
+        self.reply({})
 
 
 HANDLERS = (Mail, Held, Stream, Forgetful, Silent)
@@ -213,6 +224,60 @@ async def test_guesses_from_one_address_do_not_stop_known_callers_there() -> Non
         assert (await create(client)).status_code == 201
 
 
+async def test_guesses_do_not_lock_out_a_token_at_the_same_address_that_was_good() -> None:
+    authority = Scripted()
+    gate = Gate(authority, Buckets(0, 0), InFlight(0), Buckets(0.001, 3))
+
+    async with answering_by(*HANDLERS, gate=gate) as client:
+        assert (await create(client, SLOW)).status_code == 201
+        answers = [await create(client, f"guess-{number}") for number in range(20)]
+        assert [answer.status_code for answer in answers] == [401] * 3 + [429] * 17
+        for _ in range(20):
+            assert (await create(client, SLOW)).status_code == 201
+        authority.ended = True
+        assert (await create(client, SLOW)).status_code == 401
+        assert (await create(client, SLOW)).status_code == 429
+
+
+async def test_unknown_tokens_leave_room_for_the_questions_of_callers() -> None:
+    authority = Scripted()
+    authority.answers = asyncio.Event()
+    gate = gate_of(authority)
+
+    async with answering_by(*HANDLERS, gate=gate) as client:
+        guesses = [asyncio.create_task(create(client, f"guess-{n}")) for n in range(50)]
+        while authority.asked < MAX_UNKNOWN_AT_ONCE:
+            await asyncio.sleep(0.01)
+        assert (await create(client)).status_code == 201
+        assert authority.asked == MAX_UNKNOWN_AT_ONCE
+        authority.answers.set()
+        assert {(await guess).status_code for guess in guesses} == {401}
+
+
+async def test_without_a_token_an_address_may_call_so_often_and_probes_always() -> None:
+    handlers, strangers = (*HANDLERS, Probe), Buckets(0.001, 3)
+    async with answering_by(*handlers, gate=gate_of(Scripted()), strangers=strangers) as client:
+        answers = [await create(client, None) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [401] * 3 + [429] * 2
+        assert (await client.get("/nothing")).status_code == 429
+        assert (await client.get("/probe")).status_code == 200
+        assert (await create(client)).status_code == 201
+
+
+async def test_a_trusted_proxy_says_for_whom_it_calls_and_nobody_else_does() -> None:
+    strangers, proxies = Buckets(0.001, 1), Proxies([ip_network("127.0.0.1/32")])
+
+    async def ask(client: httpx.AsyncClient, forwarded: str) -> int:
+        answer = await client.get("/none", headers={"X-Forwarded-For": forwarded})
+        return answer.status_code
+
+    async with answering_by(*HANDLERS, strangers=strangers, proxies=proxies) as client:
+        assert [await ask(client, f"10.0.0.{n % 2}") for n in range(4)] == [404, 404, 429, 429]
+        assert await ask(client, "6.6.6.6, 10.0.0.1") == 429
+    async with answering_by(*HANDLERS, strangers=Buckets(0.001, 1)) as client:
+        assert [await ask(client, f"10.0.0.{n}") for n in range(2)] == [404, 429]
+
+
 async def test_calls_at_the_same_time_are_bounded_and_given_back() -> None:
     Held.begun, Held.may_end = asyncio.Event(), asyncio.Event()
     async with answering_by(*HANDLERS, gate=gate_of(Scripted(), most=1)) as client:
@@ -253,12 +318,13 @@ async def test_each_change_and_each_refused_one_is_written_down(
         await create(client, path="/in/media")
         await create(client, "guess")
 
-    done, refused, unknown = audit_lines(caplog)
-    assert done == {"caller": "shop", "address": "127.0.0.1", "verb": "create",
-                    "call": "POST /in/{queue}", "queues": ["mail"], "jobs": ["uuid-1"],
-                    "jobCount": 1, "status": 201}  # fmt: skip
-    assert (refused["caller"], refused["queues"], refused["status"]) == ("shop", ["media"], 403)
-    assert (unknown["caller"], unknown["status"]) == ("", 401)
+    first, later, unknown = audit_lines(caplog)
+    assert first == {"caller": "shop", "address": "127.0.0.1", "changes": [
+        {"verb": "create", "call": "POST /in/{queue}", "queues": ["mail"], "jobs": ["uuid-1"],
+         "jobCount": 1, "status": 201, "count": 1}]}  # fmt: skip
+    (refused,) = later["changes"]
+    assert (later["caller"], refused["queues"], refused["status"]) == ("shop", ["media"], 403)
+    assert (unknown["caller"], unknown["refused"]) == ("", {"401": 1})
     assert "guess" not in caplog.text
 
 
@@ -338,6 +404,6 @@ async def test_a_job_that_could_not_be_taken_in_is_written_down_all_the_same(
     async with answering_with(store, queue, gate_of(Scripted())) as (client, _):
         answer = await client.post("/v1/jobs/T", json={}, headers=bearer())
 
-    (line,) = audit_lines(caplog)
-    assert answer.status_code == line["status"] == 503
-    assert line["jobCount"] == 1
+    ((change,),) = [line["changes"] for line in audit_lines(caplog)]
+    assert answer.status_code == change["status"] == 503
+    assert change["jobCount"] == 1

@@ -1,0 +1,279 @@
+"""A client's connection: it knows since when it does nothing, and how much it holds.
+
+Tornado reads a request's head with `read_until_regex`, and its body with the other reads. A head is
+checked here before Tornado parses it: how long it is, how many headers it has, and that its lines
+end as HTTP says. (Two programs that end lines differently see different requests.)
+
+What has come of requests that are not answered yet is held in memory, and anybody may send such
+bytes. So all connections of a process share one budget (`Unread`). When it is used up, the
+connections that hold most of it and are still sending are closed: those of an attacker, or large
+bodies, and not the many small requests alongside.
+"""
+
+import contextlib
+import logging
+import socket
+import time
+from asyncio import Future
+from http import HTTPStatus
+from typing import Any
+
+from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
+
+from zerog.model import jsontext
+from zerog_api import problems
+from zerog_api.problems import Problem
+
+log = logging.getLogger(__name__)
+
+#: How long a client may take for a request's line and headers, and for its body.
+HEAD_SECONDS, BODY_SECONDS = 20.0, 60.0
+#: Longer than proxies keep an idle connection by default, so that they end it, and not we
+#: while they use it.
+IDLE_SECONDS = 120.0
+#: How long a client may take nothing of an answer.
+STALLED_SECONDS = 60.0
+#: The request line and headers; a browser behind a proxy sends 2 to 4 KB and 20 headers.
+MAX_HEAD_BYTES, MAX_HEADERS = 16 * 1024, 100
+#: To what part of the budget it is emptied once it is used up: each search costs time.
+_LEFT = 0.75
+#: Of the lines of a head, these are no headers: the request line and the empty line.
+_OTHER_LINES = 2
+
+
+def raw(problem: Problem) -> bytes:
+    """Return a whole answer for where there is no request, which ends the connection."""
+    body = jsontext.dumps(problem.to_document())
+    headers = {
+        "Content-Type": problems.CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **problem.headers,
+    }
+    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+_HEAD_TOO_LARGE = raw(
+    Problem(
+        431,
+        "headers-too-large",
+        f"send at most {MAX_HEADERS} headers, and {MAX_HEAD_BYTES:,} bytes of them",
+    )
+)
+_BAD_HEAD = raw(Problem(400, "bad-request", "each line of a request's head must end with CR LF"))
+_BUSY = raw(
+    Problem(
+        503,
+        "too-many-bytes",
+        "too many requests are being sent; nothing was changed; try again",
+        headers={"Retry-After": str(problems.RETRY_AFTER_SECONDS)},
+    )
+)
+
+
+def refusal_of(head: bytes) -> bytes | None:
+    """Return the answer to a head that is not to be parsed, None if it may be. Pure."""
+    lines = head.count(b"\n")
+    if lines > MAX_HEADERS + _OTHER_LINES:
+        return _HEAD_TOO_LARGE
+    if not lines == head.count(b"\r\n") == head.count(b"\r"):
+        return _BAD_HEAD
+    return None
+
+
+class Unread:
+    """The budget of what all connections hold of requests that are not answered yet."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._streams: set[Stream] = set()
+        self.bytes = 0
+
+    def change(self, stream: "Stream", count: int) -> None:
+        """Count what a connection holds more, or less."""
+        self.bytes += count
+        if stream.held:
+            self._streams.add(stream)
+        else:
+            self._streams.discard(stream)
+
+    def is_exceeded(self) -> bool:
+        """Whether the connections hold more than they may together."""
+        return self.bytes > self._max_bytes
+
+    def choose(self) -> "list[Stream]":
+        """Return the connections to close: of those that are still sending, the largest."""
+        sending = [stream for stream in self._streams if stream.reading()]
+        sending.sort(key=lambda stream: stream.held, reverse=True)
+        chosen, left = [], self.bytes
+        while sending and left > self._max_bytes * _LEFT:
+            chosen.append(stream := sending.pop(0))
+            left -= stream.held
+        return chosen
+
+
+class Stream(IOStream):
+    """A connection of a client."""
+
+    def __init__(
+        self, connection: socket.socket, unread: Unread | None = None, **options: Any
+    ) -> None:
+        super().__init__(connection, **options)
+        super().set_nodelay(True)
+        #: How long what is being read may take, and since when it does. Whoever connects has to
+        #: send a request soon.
+        self._limit, self._since = HEAD_SECONDS, time.monotonic()
+        self._body_seconds = BODY_SECONDS
+        #: Whether a head is being read, and nothing of it has come.
+        self._reads_head, self._idle = False, False
+        #: Whether the last read has taken all that there was.
+        self._drained = False
+        #: When the client last took something of an answer, and whether the request has none.
+        self._taken, self._is_silent = 0.0, True
+        self._unread = unread
+        #: Bytes of the request that is being read or answered, and of what came after it.
+        self.held = 0
+        #: Those that Tornado has not got yet.
+        self._waiting = 0
+        #: Whether a handler works on the request, also when the client has left.
+        self._in_use = False
+
+    def is_late(self, now: float) -> bool:
+        """Whether the other side has had its time."""
+        if self.writing():
+            return now - self._taken > STALLED_SECONDS
+        return self.reading() and now - self._since > self._limit
+
+    def set_nodelay(self, value: bool) -> None:
+        """Leave Nagle's algorithm off: Tornado switches it twice an answer, for nothing."""
+
+    # Reading
+
+    async def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> bytes:
+        """Read a request's head: Tornado uses this for nothing else."""
+        if self.closed():  # Tornado would go on with what has come before the end
+            raise StreamClosedError(real_error=self.error)
+        self._body_seconds = BODY_SECONDS
+        if self._taken:  # there was a request before this one
+            self._idle = True
+            self._begin(IDLE_SECONDS)
+        self._reads_head = self._is_silent = True
+        head = await super().read_until_regex(regex, MAX_HEAD_BYTES)
+        self._reads_head = False
+        self._waiting -= len(head)
+        if (refusal := refusal_of(head)) is not None:
+            self.give_up(refusal)
+            raise StreamClosedError
+        return head
+
+    async def read_bytes(self, num_bytes: int, partial: bool = False) -> bytes:
+        """Read of a body."""
+        self._begin_body()
+        data = await super().read_bytes(num_bytes, partial)
+        self._waiting -= len(data)
+        return data
+
+    async def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> bytes:
+        """Read of a body in chunks."""
+        self._begin_body()
+        data = await super().read_until(delimiter, max_bytes)
+        self._waiting -= len(data)
+        return data
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Read what is there. After a read that was not filled there is nothing at first, so that
+        the system need not be asked: it tells when more has come."""
+        if self._drained:
+            self._drained = False
+            return None
+        count = super().read_from_fd(buf)
+        self._drained = 0 < (count or 0) < len(buf)
+        if count:
+            self._waiting += count
+            self._hold(self.held + count)
+            if self._idle:
+                self._idle = False
+                self._begin(HEAD_SECONDS)
+            if self._unread is not None and self._unread.is_exceeded():
+                return self._make_room(count)
+        return count
+
+    def occupy(self) -> None:
+        """Let a handler have what has come, until it calls `release`."""
+        self._in_use = True
+
+    def release(self) -> None:
+        """Forget the request: its handler is done with it."""
+        self._in_use = False
+        self._hold(0 if self.closed() else self._waiting)
+
+    def _hold(self, count: int) -> None:
+        more, self.held = count - self.held, count
+        if more and self._unread is not None:
+            self._unread.change(self, more)
+
+    def _make_room(self, count: int) -> int:
+        """Close what holds too much; return what was read here, 0 if this is to be closed, too."""
+        assert self._unread is not None
+        chosen = self._unread.choose()
+        log.warning(
+            "%d bytes of unfinished requests are held: %d connections are closed",
+            self._unread.bytes,
+            len(chosen),
+        )
+        for stream in chosen:
+            if stream is not self:
+                stream.give_up(_BUSY)
+        if self not in chosen:
+            return count
+        self._send_last(_BUSY)
+        return 0  # as if the client had left: Tornado closes
+
+    def give_up(self, answer: bytes) -> None:
+        """Answer at once, and close."""
+        self._send_last(answer)
+        self.close()
+
+    def _send_last(self, answer: bytes) -> None:
+        if self._is_silent:
+            # What does not fit into the system's buffer is not worth waiting for.
+            with contextlib.suppress(OSError):
+                self.socket.send(answer)
+
+    def close(self, exc_info: Any = False) -> None:
+        """Close. A head that is too long is answered."""
+        if self._reads_head and isinstance(exc_info, UnsatisfiableReadError):
+            self._send_last(_HEAD_TOO_LARGE)
+        super().close(exc_info)
+        if not self._in_use:
+            self._hold(0)
+
+    def _begin(self, seconds: float) -> None:
+        self._limit, self._since = seconds, time.monotonic()
+
+    def limit_body(self, seconds: float) -> None:
+        """Let what is left of the body that comes now have this time."""
+        self._body_seconds = seconds
+        self._begin(seconds)
+
+    def _begin_body(self) -> None:
+        if self._limit != self._body_seconds:  # all of its parts have this time together
+            self._begin(self._body_seconds)
+
+    # Writing
+
+    def write(self, data: bytes | memoryview) -> "Future[None]":
+        """Write."""
+        self._is_silent = False
+        if not self.writing():
+            self._taken = time.monotonic()
+        return super().write(data)
+
+    def write_to_fd(self, data: memoryview) -> int:
+        """Write what the client takes."""
+        count = super().write_to_fd(data)
+        if count:
+            self._taken = time.monotonic()
+        return count
