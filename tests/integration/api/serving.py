@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ def job_type(name: str, queue: str) -> dict[str, Any]:
     """Return the document of a job type that takes any parameters."""
     schema = {"type": "object"}
     return write(TypeDocument(name, queue, schema, retain_ok_seconds=60, retain_failed_seconds=60))
+
+
+def until(look: Callable[[], bool], what: str) -> None:
+    """Look until it is so."""
+    deadline = time.monotonic() + START_SECONDS
+    while not look():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ import contextlib
 import json
 import logging
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from tests.integration.api.serving import job_type, serving
+from tests.integration.api.serving import job_type, serving, until
 
 from zerog_api.edge import handler, server, stream
 from zerog_api.settings import ApiSettings
@@ -103,13 +102,6 @@ def connect() -> Iterator[Callable[[str], Raw]]:
     yield one
     for raw in made:
         raw.close()
-
-
-def until(check: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not check():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/jobs", "/v1/overview/stream", "/healthz", "/nothing"])

@@ -13,7 +13,7 @@ from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES
 from zerog.model.record import FINISHED_STATES, JobRecord, State
 from zerog.store.filtering import matches
 from zerog.store.port import JobFilter
-from zerog_api import models
+from zerog_api import models, problems
 from zerog_api.auth.access import Verb
 from zerog_api.calls.base import CallHandler
 from zerog_api.core import views
@@ -230,6 +230,8 @@ class ProgressHandler(_Reading):
             if record.is_finished or first not in (None, now):
                 break
             first = now
+        if not await self.access.still(self.kept.record.queue):
+            raise problems.forbidden("the right to wait for this job has ended")
         self.reply(now)
 
 

@@ -407,3 +407,15 @@ async def test_a_job_that_could_not_be_taken_in_is_written_down_all_the_same(
     ((change,),) = [line["changes"] for line in audit_lines(caplog)]
     assert answer.status_code == change["status"] == 503
     assert change["jobCount"] == 1
+
+
+async def test_who_has_lost_the_token_while_waiting_is_told_nothing() -> None:
+    store, queue, authority = MemoryDatastore(), MemoryQueue(), Scripted()
+    await store.upsert("types", "T", write(TypeDocument("T", "mail", {"type": "object"})))
+
+    async with answering_with(store, queue, gate_of(authority)) as (client, _):
+        uuid = (await client.post("/v1/jobs/T", json={}, headers=bearer())).json()["uuid"]
+        path = f"/v1/jobs/{uuid}/progress?wait=0.01"
+        assert (await client.get(path, headers=bearer())).status_code == 200
+        authority.ended = True
+        assert (await client.get(path, headers=bearer())).status_code == 403
