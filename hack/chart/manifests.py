@@ -1,7 +1,8 @@
 """`manifests/`: what the chart renders, for those who do not use Helm.
 
 The objects are the chart's, without what only Helm needs: its labels, its hooks. They are for the
-namespace `zerog`; kustomize changes it, the images, and the address of Couchbase.
+namespace `zerog`. Kustomize changes the images and the address of Couchbase; it does not find the
+namespace everywhere, e.g. not in the condition of an admission policy.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ NAMESPACE = "zerog"
 _HELMS = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 _HEAD = "# Made of charts/zerog by `make generate`; do not edit.\n"
 _CRD_ELSEWHERE: dict[str, Any] = {"crds": {"install": False}}
+_CLUSTER_WIDE: dict[str, Any] = {"operator": {"clusterWide": True}}
 _COUCHBASE: dict[str, Any] = {
     "datastore": "couchbase",
     "couchbase": {
@@ -63,7 +65,9 @@ def build_manifests() -> dict[Path, str]:
         folder / "install" / name: _HEAD + about + _dump([_namespace(), *_render(values)])
         for name, values, about in _INSTALLATIONS
     }
-    files[folder / "rbac" / "operator.yaml"] = _HEAD + _ABOUT_RIGHTS + _dump(_rights())
+    rights, policy = folder / "rbac/operator.yaml", folder / "rbac/admission-policy.yaml"
+    files[rights] = _HEAD + _ABOUT_RIGHTS + _dump(_rights())
+    files[policy] = _HEAD + _ABOUT_POLICY + _dump(_policy())
     return files
 
 
@@ -93,10 +97,17 @@ def _namespace() -> dict[str, Any]:
 
 _ABOUT_RIGHTS = """\
 # What the operator may do: exactly what zerog_operator.cluster calls and kopf watches; and the
-# Lease that makes one replica the active one. The tests run the operator under it. Bind the
-# ClusterRole in the cluster and the Role in the operator's namespace, where the Lease is, too. With
-# ZEROG_NAMESPACES set, a RoleBinding to the ClusterRole in each of them is enough, and
-# ZEROG_WATCH_NODES=0.
+# Lease that makes one replica the active one. The tests run the operator under it. Bind the Role in
+# the operator's namespace, where the Lease is, too. For pools of some namespaces set
+# ZEROG_NAMESPACES and ZEROG_WATCH_NODES=0, and bind the ClusterRole by a RoleBinding in each of
+# them. For those of all namespaces bind it by a ClusterRoleBinding, but not without
+# admission-policy.yaml: whoever may make any pod anywhere has the cluster.
+"""
+
+_ABOUT_POLICY = """\
+# What the API server lets the account zerog-operator of the namespace zerog do with pods: replace
+# both where they are others. Needs Kubernetes 1.30. It is for an operator of the whole cluster:
+# pods may be made only in namespaces with the label zerog.dev/pools=allowed.
 """
 
 
@@ -105,12 +116,16 @@ _RIGHTS = ("ServiceAccount", "ClusterRole", "Role", "Lease")
 
 def _rights() -> list[dict[str, Any]]:
     found = []
-    for item in _render({}):
+    for item in _render(_CLUSTER_WIDE):
         metadata = item["metadata"]
         component = metadata["labels"]["app.kubernetes.io/component"]
         if component == "operator" and item["kind"] in _RIGHTS:
             found.append({**item, "metadata": {"name": "zerog-operator"}})
     return found
+
+
+def _policy() -> list[dict[str, Any]]:
+    return [item for item in _render(_CLUSTER_WIDE) if item["kind"].startswith("Validating")]
 
 
 def _dump(objects: Sequence[dict[str, Any]]) -> str:

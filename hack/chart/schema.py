@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hack.chart.values import Path_, Value
+import yaml
+from hack.chart.values import CHART, Path_, Value
 
 Schema = dict[str, Any]
 
@@ -24,6 +25,11 @@ def _keys(*names: str, **more: Schema) -> Schema:
 
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
+
+
+def _admission_rules() -> list[str]:
+    text = (CHART / "files/admission-rules.yaml").read_text(encoding="utf-8")
+    return [rule["name"] for rule in yaml.safe_load(text)]
 
 
 _QUANTITIES: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
@@ -54,6 +60,7 @@ _PIECES: dict[str, Schema] = {
                          "required": ["name"]}),
     "hostnames": _list(_TEXT),
     "namespaces": _list(_TEXT),
+    "allow": _list({"enum": _admission_rules()}),
     "apiFrom": _list(_keys("ipBlock", "namespaceSelector", "podSelector")),
     "metricsFrom": _list(_keys("ipBlock", "namespaceSelector", "podSelector")),
     # What the values' types do not say.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.chart.helm import CHART, HelmError, Object, Rendered, join, render, run_helm
-from tests.chart.variants import COUCHBASE, DEVELOPMENT, VARIANTS
+from tests.chart.variants import COUCHBASE, DEVELOPMENT, VARIANTS, WORKERS
 from tests.cluster.binaries import KUBERNETES_VERSION
 
 #: Labels that every object carries.
@@ -18,6 +18,15 @@ CONTRADICTIONS: list[tuple[Object, str]] = [
     ({"api": {"replicas": 2}}, "set api.replicas=1"),
     ({"api": {"autoscaling": {"enabled": True}}}, "api.autoscaling.enabled=false"),
     ({"operator": {"namespaces": ["other"]}}, "add zerog to operator.namespaces"),
+    ({"operator": {"clusterWide": True, "namespaces": ["a"]}}, "leave them empty"),
+    (join(COUCHBASE, {"couchbase": {"workers": {"username": "w"}}}), "workers.existingSecret"),
+    (join(COUCHBASE, {"couchbase": {"workers": {"existingSecret": "w"}}}), "workers.username"),
+    (join(WORKERS, {"couchbase": {"username": "w"}}), "couchbase.workers.username"),
+    (
+        join(DEVELOPMENT, {"couchbase": {"workers": {"username": "w", "existingSecret": "w"}}}),
+        "leave couchbase.workers empty",
+    ),
+    ({"couchbase": {"workers": {"username": "w", "existingSecret": "w"}}}, "datastore=couchbase"),
     ({"beanstalkd": {"address": "q:1"}}, "beanstalkd.enabled=false"),
     ({"beanstalkd": {"enabled": False}}, "beanstalkd.address=host:port"),
     ({"datastore": "couchbase"}, "couchbase.connectionString=couchbases://host"),
@@ -114,6 +123,89 @@ def test_only_those_who_ask_the_api_server_get_a_token(rendered: Rendered) -> No
     assert given == {"Deployment/zerog-operator"} | wanted
 
 
+def test_by_default_the_operator_has_rights_in_its_own_namespace_only() -> None:
+    rendered = render()
+
+    wide = [rule for role in rendered.of_kind("ClusterRole") for rule in role["rules"]
+            if role["metadata"]["name"].endswith("-operator")]  # fmt: skip
+    assert wide == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}]
+    pods = [role["metadata"]["namespace"] for role in rendered.of_kind("Role")
+            if "pods" in json.dumps(role["rules"])]  # fmt: skip
+    assert pods == ["zerog"]
+    (container,) = rendered.find("Deployment", "zerog-operator")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert {"name": "ZEROG_NAMESPACES", "value": "zerog"} in container["env"]
+
+
+def test_a_team_needs_nothing_that_is_cluster_wide() -> None:
+    rendered = render(VARIANTS["example-team"])
+
+    assert [item["kind"] for item in rendered.objects if "namespace" not in item["metadata"]] == []
+
+
+def test_a_cluster_without_admission_policies_is_told_what_to_do() -> None:
+    old = ("--api-versions", "v1/Pod")
+
+    with pytest.raises(HelmError, match=r"operator\.admissionPolicy\.enabled=false"):
+        render({}, *old)
+    render({"operator": {"admissionPolicy": {"enabled": False}}}, *old)
+    render({}, *old, "--api-versions", "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy")
+
+
+def secrets_of(spec: Object) -> set[str]:
+    """The Secrets that are mounted into a pod."""
+    projected = [volume.get("projected", {}).get("sources", []) for volume in spec["volumes"]]
+    return {source["secret"]["name"] for sources in projected for source in sources}
+
+
+def worker_spec(rendered: Rendered) -> Object:
+    """What the installation gives to workers' pods."""
+    config = rendered.find("ConfigMap", "zerog-operator")
+    found: Object = json.loads(config["data"]["worker-defaults.json"])
+    return found
+
+
+def test_workers_with_a_user_of_their_own_never_see_the_apis_password() -> None:
+    rendered = render(WORKERS)
+    workers = worker_spec(rendered)
+
+    assert secrets_of(workers) == {"cb-workers", "cb-ca"}
+    assert {"name": "ZEROG_STORE", "value": "couchbases://w@cb.example/zerog/zerog?network=default"
+            } in workers["containers"][0]["env"]  # fmt: skip
+    for name, spec in rendered.pod_specs():
+        if name.startswith(("Deployment", "Job")):
+            assert secrets_of(spec) == {"cb", "cb-ca"}
+    # Without one they share it.
+    assert secrets_of(worker_spec(render(COUCHBASE))) == {"cb", "cb-ca"}
+
+
+def test_workers_users_may_work_with_documents_and_nothing_else() -> None:
+    rendered = render(WORKERS)
+
+    def roles(group: str) -> set[str]:
+        return {role["name"] for role in rendered.find("CouchbaseGroup", group)["spec"]["roles"]}
+
+    assert roles("zerog-couchbase-workers") == {"data_reader", "data_writer"}
+    assert roles("zerog-couchbase") > roles("zerog-couchbase-workers")
+    user = rendered.find("CouchbaseUser", "zerog-couchbase-workers")["spec"]
+    assert (user["name"], user["authSecret"]) == ("w", "cb-workers")
+    binding = rendered.find("CouchbaseRoleBinding", "zerog-couchbase-workers")["spec"]
+    assert binding["roleRef"]["name"] == "zerog-couchbase-workers"
+    assert [subject["name"] for subject in binding["subjects"]] == ["zerog-couchbase-workers"]
+
+
+def test_secrets_are_files_that_only_the_pods_group_reads() -> None:
+    for values in (COUCHBASE, DEVELOPMENT, VARIANTS["tokens"]):
+        rendered = render(values)
+        for _, spec in [*rendered.pod_specs(), ("workers", worker_spec(rendered))]:
+            for volume in spec["volumes"]:
+                sources = volume.get("projected", {}).get("sources", [volume])
+                if any("secret" in source for source in sources) and volume["name"] != "token":
+                    assert volume.get("projected", volume.get("secret"))["defaultMode"] == 0o440
+                    assert spec["securityContext"]["fsGroup"] == 65532
+
+
 def test_no_role_has_a_wildcard(rendered: Rendered) -> None:
     for item in [*rendered.of_kind("Role"), *rendered.of_kind("ClusterRole")]:
         for rule in item["rules"]:
@@ -136,6 +228,7 @@ def test_what_contradicts_itself_fails_with_what_to_do(values: Object, advice: s
         {"api": {"resources": {"request": {}}}},
         {"api": {"securityContext": {"priviledged": True}}},
         {"operator": {"image": {"tags": "1"}}},
+        {"operator": {"admissionPolicy": {"allow": ["hostpath"]}}},
         {"beanstalkd": {"persistence": {"enable": True}}},
         {"workers": {"podSecurityContext": {"runAsRoot": True}}},
         {"api": {"extraEnv": [{"name": "A", "val": "1"}]}},

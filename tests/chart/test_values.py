@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hack.chart.values import leaves, look_up, read_defaults, read_values
 from tests.chart.helm import CHART, Object, join, nest, render
-from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS, TOKENS
+from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS, TOKENS, WORKERS
 
 HPA = join(COUCHBASE, {"api": {"autoscaling": {"enabled": True}}})
 TRIAL: Object = {}
@@ -64,6 +64,9 @@ CASES: dict[str, Case] = {
     "couchbase.init.enabled": Case(COUCHBASE, False, hides="kind: Job"),
     "couchbase.init.timeoutSeconds": Case(COUCHBASE, 77, "activeDeadlineSeconds: 77"),
     "couchbase.init.indexReplicas": Case(COUCHBASE, 1, '--index-replicas, "1"'),
+    "couchbase.workers.username": Case(WORKERS, "w-x", "couchbases://w-x@cb.example"),
+    "couchbase.workers.existingSecret": Case(WORKERS, "secret-x", '"name": "secret-x"'),
+    "couchbase.workers.existingSecretKey": Case(WORKERS, "key-x", '"key": "key-x"'),
     "couchbase.objects.enabled": Case(COUCHBASE, False, hides="kind: CouchbaseBucket"),
     "couchbase.objects.labels": Case(COUCHBASE, {"cluster": "x"}, "cluster: x"),
     "couchbase.objects.memoryQuota": Case(COUCHBASE, "777Mi", "memoryQuota: 777Mi"),
@@ -105,8 +108,12 @@ CASES: dict[str, Case] = {
     "api.httpRoute.hostnames": Case(EXTRAS, ["x.example"], "- x.example"),
     "operator.replicas": Case(TRIAL, 3, "replicas: 3"),
     "operator.namespaces": Case(COUCHBASE, ["team-x"], "namespace: team-x"),
+    "operator.clusterWide": Case(TRIAL, True, "zerog.dev/pools", hides="ZEROG_NAMESPACES"),
+    "operator.admissionPolicy.enabled": Case(TRIAL, False, hides="kind: ValidatingAdmissionPolicy"),
+    "operator.admissionPolicy.allow": Case(TRIAL, ["hostPath"], hides="rule hostPath"),
     "operator.watchNodes": Case(TRIAL, False, 'value: "0"', hides="resources: [nodes]"),
     "operator.checkImages": Case(TRIAL, False, 'value: "0"'),
+    "workers.resources": Case(TRIAL, {"limits": {"memory": "77Mi"}}, '"memory": "77Mi"'),
     "workers.extraEnv": Case(TRIAL, [{"name": "A_X", "value": "y"}], '"name": "A_X"'),
     "workers.securityContext.capabilities.drop": Case(TRIAL, ["X"], '"X"'),
     "workers.securityContext.readOnlyRootFilesystem": Case(

@@ -28,6 +28,10 @@ COUCHBASE: Object = {
     },
     "api": {"replicas": 3},
 }
+#: Workers sign in as somebody else.
+WORKERS: Object = join(
+    COUCHBASE, {"couchbase": {"workers": {"username": "w", "existingSecret": "cb-workers"}}}
+)
 DEVELOPMENT: Object = {
     "datastore": "couchbase",
     "couchbase": {"development": {"enabled": True}, "password": "not-a-secret"},
@@ -49,11 +53,16 @@ VARIANTS: dict[str, Object] = {
     "default": {},
     "extras": EXTRAS,
     "couchbase": COUCHBASE,
+    "couchbase-workers": WORKERS,
     "couchbase-all": join(COUCHBASE, EXTRAS, {"api": {"autoscaling": {"enabled": True}}}),
     "own-queue": {"beanstalkd": {"enabled": False, "address": "queue.example:11300"}},
     "some-namespaces": join(
         COUCHBASE, {"operator": {"namespaces": ["team-a", "team-b"], "watchNodes": False}}
     ),
+    "cluster-wide": join(COUCHBASE, {"operator": {"clusterWide": True}}),
+    "cluster-wide-unchecked": {
+        "operator": {"clusterWide": True, "admissionPolicy": {"enabled": False}}
+    },
     "tokens": TOKENS,
     "open": {"auth": {"mode": "off"}},
     "bare": BARE,

@@ -21,6 +21,6 @@
 
 {{/* Whether helm test can be: it needs a pool here, and a token. */}}
 {{- define "zerog.isTestable" -}}
-{{- $here := or (not .Values.operator.namespaces) (has .Release.Namespace .Values.operator.namespaces) }}
+{{- $here := or .Values.operator.clusterWide (has .Release.Namespace (include "zerog.operatorNamespaces" . | fromJsonArray)) }}
 {{- if and $here (or (ne .Values.auth.mode "tokens") .Values.selfTest.existingSecret) }}true{{ end }}
 {{- end }}

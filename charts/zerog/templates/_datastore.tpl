@@ -46,6 +46,7 @@
 {{- end }}
 {{- end }}
 
+{{/* A password belongs to root; its readers are the group of the pod's fsGroup. */}}
 {{- define "zerog.storeVolumes" -}}
 {{- if eq .Values.datastore "sqlite" -}}
 - name: zerog-data
@@ -54,6 +55,7 @@
 {{- else -}}
 - name: zerog-couchbase
   projected:
+    defaultMode: 0440
     sources:
       - secret:
           name: {{ include "zerog.couchbaseSecret" . }}
@@ -81,13 +83,23 @@
 
 {{/* What the operator adds to every worker's pod: its setting ZEROG_WORKER_DEFAULTS. */}}
 {{- define "zerog.workerDefaults" -}}
+{{- $values := deepCopy .Values }}
+{{- with .Values.couchbase.workers }}
+{{- if .username }}
+{{- $_ := mergeOverwrite $values.couchbase . }}
+{{- end }}
+{{- end }}
+{{- $root := dict "Values" $values "Release" .Release "Chart" .Chart }}
 {{- $worker := dict "name" "worker" "securityContext" .Values.workers.securityContext }}
-{{- $_ := set $worker "env" (concat (include "zerog.storeEnv" . | fromYamlArray) .Values.workers.extraEnv) }}
+{{- $_ := set $worker "env" (concat (include "zerog.storeEnv" $root | fromYamlArray) .Values.workers.extraEnv) }}
 {{- $tmp := dict "name" "zerog-tmp" "mountPath" "/tmp" }}
-{{- $_ := set $worker "volumeMounts" (prepend (include "zerog.storeMounts" . | fromYamlArray) $tmp) }}
+{{- $_ := set $worker "volumeMounts" (prepend (include "zerog.storeMounts" $root | fromYamlArray) $tmp) }}
+{{- with .Values.workers.resources }}
+{{- $_ := set $worker "resources" . }}
+{{- end }}
 {{- $spec := dict "securityContext" .Values.workers.podSecurityContext "containers" (list $worker) }}
 {{- $tmp = dict "name" "zerog-tmp" "emptyDir" dict }}
-{{- $_ := set $spec "volumes" (prepend (include "zerog.storeVolumes" . | fromYamlArray) $tmp) }}
+{{- $_ := set $spec "volumes" (prepend (include "zerog.storeVolumes" $root | fromYamlArray) $tmp) }}
 {{- with .Values.imagePullSecrets }}
 {{- $_ := set $spec "imagePullSecrets" . }}
 {{- end }}
@@ -106,10 +118,10 @@ podAffinity:
         matchLabels: {{- include "zerog.selectorLabels" (dict "root" . "component" "api") | nindent 10 }}
 {{- end }}
 
-{{/* Metadata of the objects for the Couchbase operator. */}}
+{{/* Metadata of the objects for the Couchbase operator; takes root and component. */}}
 {{- define "zerog.couchbaseMetadata" -}}
-{{ include "zerog.metadata" (dict "root" . "component" "couchbase") }}
-{{- with .Values.couchbase.objects.labels }}
+{{ include "zerog.metadata" . }}
+{{- with .root.Values.couchbase.objects.labels }}
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}

@@ -44,6 +44,11 @@ labels: {{- include "zerog.labels" . | nindent 2 }}
 {{- printf "%s:%s" .root.Release.Namespace (include "zerog.componentName" .) }}
 {{- end }}
 
+{{/* The same, where a colon is not allowed: a namespace has no dot. */}}
+{{- define "zerog.policyName" -}}
+{{- printf "%s.%s" .root.Release.Namespace (include "zerog.componentName" .) }}
+{{- end }}
+
 {{- define "zerog.serviceAccountName" -}}
 {{- $account := (index .root.Values .component).serviceAccount }}
 {{- if $account.create }}

@@ -7,12 +7,12 @@
 - podSelector:
     matchExpressions:
       - {key: zerog.dev/role, operator: In, values: [worker, describe]}
-  {{- if .Values.operator.namespaces }}
+  {{- with include "zerog.operatorNamespaces" . | fromJsonArray }}
   namespaceSelector:
     matchExpressions:
       - key: kubernetes.io/metadata.name
         operator: In
-        values: {{- toYaml .Values.operator.namespaces | nindent 10 }}
+        values: {{- toYaml . | nindent 10 }}
   {{- else }}
   namespaceSelector: {}
   {{- end }}

@@ -14,6 +14,13 @@
   verbs: [create]
 {{- end }}
 
+{{/* The namespaces that the operator looks after, as JSON; empty for all. */}}
+{{- define "zerog.operatorNamespaces" -}}
+{{- if .Values.operator.clusterWide }}[]
+{{- else }}{{ default (list .Release.Namespace) .Values.operator.namespaces | toJson }}
+{{- end }}
+{{- end }}
+
 {{/* The subjects of the operator's bindings. */}}
 {{- define "zerog.operatorSubjects" -}}
 - kind: ServiceAccount

@@ -1,5 +1,13 @@
 {{/* What contradicts itself fails with what to do instead; what is misspelt the schema refuses. */}}
 {{- define "zerog.validate" -}}
+{{- if and .Values.operator.clusterWide .Values.operator.namespaces }}
+{{- fail "operator.namespaces are those of operator.clusterWide=false: leave them empty, or set that" }}
+{{- end }}
+{{- /* Without a cluster helm knows no kinds at all; Kubernetes 1.30 has this one. */}}
+{{- $apis := .Capabilities.APIVersions }}
+{{- if and .Values.operator.admissionPolicy.enabled ($apis.Has "v1/Pod") (not ($apis.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy")) }}
+{{- fail "this cluster does not serve ValidatingAdmissionPolicy (admissionregistration.k8s.io/v1): set operator.admissionPolicy.enabled=false, and read in docs/howto/install.md what the operator's token can do then" }}
+{{- end }}
 {{- if eq .Values.datastore "sqlite" }}
 {{- if or (gt (int .Values.api.replicas) 1) .Values.api.autoscaling.enabled }}
 {{- fail "datastore=sqlite is for a trial with one API pod: set api.replicas=1 and api.autoscaling.enabled=false, or datastore=couchbase" }}
@@ -25,7 +33,17 @@
 {{- if and $couchbase.development.enabled $couchbase.objects.enabled }}
 {{- fail "couchbase.objects are for the Couchbase operator: they have no use with couchbase.development.enabled=true" }}
 {{- end }}
-{{- else if or .Values.couchbase.connectionString .Values.couchbase.development.enabled .Values.couchbase.objects.enabled }}
+{{- $workers := $couchbase.workers }}
+{{- if and $workers.username (not $workers.existingSecret) }}
+{{- fail "couchbase.workers.username: name a Secret with its password by couchbase.workers.existingSecret" }}
+{{- end }}
+{{- if and $workers.existingSecret (or (not $workers.username) (eq $workers.username $couchbase.username)) }}
+{{- fail "couchbase.workers.existingSecret has the password of a user of its own: name that by couchbase.workers.username" }}
+{{- end }}
+{{- if and $workers.username $couchbase.development.enabled }}
+{{- fail "couchbase.development has one user, who may do everything: leave couchbase.workers empty" }}
+{{- end }}
+{{- else if or .Values.couchbase.connectionString .Values.couchbase.development.enabled .Values.couchbase.objects.enabled .Values.couchbase.workers.username }}
 {{- fail "couchbase is set up, but datastore=sqlite: set datastore=couchbase" }}
 {{- end }}
 {{- if and (eq .Values.auth.mode "tokens") (not .Values.auth.existingSecret) }}

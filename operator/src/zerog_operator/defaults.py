@@ -4,6 +4,8 @@ It is the place for what all pools of an installation share, e.g. how the datast
 security context: a PodTemplateSpec's `spec` of which any part may be missing, with at most one
 container, named worker. What a pool's template says itself wins. The two are joined before
 anything else looks at the template, so that a change here rolls workers as a change there does.
+
+What neither says is the operator's own: resources, and no token of a service account.
 """
 
 import copy
@@ -15,6 +17,17 @@ from typing import Any
 from zerog.model.errors import ConfigError
 from zerog_operator import names
 
+#: What a worker gets that asks for nothing: without requests it is the first to be evicted and
+#: counts nothing for the scheduler and quotas; without a limit one job's leak takes its node.
+RESOURCES: Mapping[str, Any] = {
+    # An idle worker with its processes needs less than half of it.
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    # None for the processor: it would only slow down jobs on a node that has nothing else to do.
+    "limits": {"memory": "1Gi"},
+}
+#: Mappings whose keys are joined: a template that sets one key of a security context does not mean
+#: to give up the others.
+_JOINED_KEYS = frozenset({"securityContext"})
 #: Lists that are joined, and what tells their items apart; everything else is taken as a whole.
 _JOINED: dict[str, str | None] = {
     "volumes": "name",
@@ -61,13 +74,25 @@ def join_defaults(template: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
         for container in spec.get("containers", ()):
             if container.get("name") == names.WORKER_CONTAINER:
                 _join(container, ours)
+    _add_own(spec)
     return joined
+
+
+def _add_own(spec: dict[str, Any]) -> None:
+    # Who names an account wants its rights; the token of the namespace's is for nothing.
+    if not spec.get("serviceAccountName") and spec.get("automountServiceAccountToken") is None:
+        spec["automountServiceAccountToken"] = False
+    for container in spec.get("containers", ()):
+        if container.get("name") == names.WORKER_CONTAINER:
+            _join(container, {"resources": RESOURCES})
 
 
 def _join(into: dict[str, Any], defaults: Mapping[str, Any]) -> None:
     for key, value in defaults.items():
         if key in _JOINED and into.get(key):
             into[key] = [*into[key], *_missing(into[key], value, _JOINED[key])]
+        elif key in _JOINED_KEYS and into.get(key):
+            into[key] = {**value, **into[key]}
         elif into.get(key) is None:
             into[key] = copy.deepcopy(value)
 

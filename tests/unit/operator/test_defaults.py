@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zerog.model.errors import ConfigError
-from zerog_operator.defaults import join_defaults, parse_defaults
+from zerog_operator.defaults import RESOURCES, join_defaults, parse_defaults
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"team": "a"}},
@@ -23,8 +23,36 @@ def worker_of(joined: dict[str, Any]) -> dict[str, Any]:
     return dict(joined["spec"]["containers"][0])
 
 
-def test_without_defaults_a_template_stays_what_it_is() -> None:
-    assert join_defaults(TEMPLATE, parse_defaults(None)) == TEMPLATE
+def test_without_defaults_a_worker_gets_resources_and_no_token() -> None:
+    joined = join_defaults(TEMPLATE, parse_defaults(None))
+
+    assert worker_of(joined) == {"name": "worker", "image": "acme:1", "resources": RESOURCES}
+    assert joined["spec"]["containers"][1] == {"name": "other"}
+    assert joined["spec"]["automountServiceAccountToken"] is False
+    assert joined["metadata"] == TEMPLATE["metadata"]
+
+
+@pytest.mark.parametrize("resources", [{"limits": {"memory": "1Mi"}}, {"requests": {"cpu": "1m"}}])
+def test_whoever_asks_for_resources_gets_no_others(resources: dict[str, Any]) -> None:
+    theirs = {"containers": [{"name": "worker", "resources": {"limits": {"memory": "2Gi"}}}]}
+
+    assert worker_of(join_defaults(template({"resources": resources}), theirs))["resources"] == (
+        resources
+    )
+    assert worker_of(join_defaults(template({}), theirs))["resources"] == {
+        "limits": {"memory": "2Gi"}
+    }
+
+
+def test_a_token_is_for_those_who_name_an_account_or_ask_for_it() -> None:
+    def mounts(**spec: Any) -> Any:
+        joined = join_defaults(template({}, **spec), {})
+        return joined["spec"].get("automountServiceAccountToken", "as the account says")
+
+    assert mounts() is False
+    assert mounts(automountServiceAccountToken=True) is True
+    assert mounts(serviceAccountName="mine") == "as the account says"
+    assert mounts(serviceAccountName="mine", automountServiceAccountToken=False) is False
 
 
 def test_what_the_template_leaves_out_is_taken_from_the_defaults() -> None:
@@ -74,11 +102,33 @@ def test_lists_are_joined_and_the_templates_items_win() -> None:
     assert joined["spec"]["tolerations"] == [{"key": "a"}, {"key": "b"}]
 
 
-def test_other_keys_are_taken_whole_or_not_at_all() -> None:
-    given = template({"securityContext": {"runAsUser": 5}})
-    defaults = {"containers": [{"name": "worker", "securityContext": {"privileged": False}}]}
+def test_a_security_context_is_joined_by_its_keys() -> None:
+    given = template(
+        {"securityContext": {"runAsUser": 5, "capabilities": {"add": ["CHOWN"]}}},
+        securityContext={"fsGroup": 7},
+    )
+    restricted = {"privileged": False, "capabilities": {"drop": ["ALL"]}}
+    defaults = {
+        "securityContext": {"runAsNonRoot": True, "fsGroup": 5},
+        "containers": [{"name": "worker", "securityContext": restricted}],
+    }
 
-    assert worker_of(join_defaults(given, defaults))["securityContext"] == {"runAsUser": 5}
+    joined = join_defaults(given, defaults)
+
+    assert joined["spec"]["securityContext"] == {"runAsNonRoot": True, "fsGroup": 7}
+    assert worker_of(joined)["securityContext"] == {
+        "runAsUser": 5, "privileged": False, "capabilities": {"add": ["CHOWN"]},
+    }  # fmt: skip
+
+
+def test_other_keys_are_taken_whole_or_not_at_all() -> None:
+    given = template({}, affinity={"nodeAffinity": {}})
+    defaults = {"affinity": {"podAffinity": {}}, "nodeSelector": {"disk": "fast"}}
+
+    joined = join_defaults(given, defaults)
+
+    assert joined["spec"]["affinity"] == {"nodeAffinity": {}}
+    assert joined["spec"]["nodeSelector"] == {"disk": "fast"}
 
 
 def test_neither_template_nor_defaults_are_changed() -> None:
