@@ -29,6 +29,7 @@ class Management:
         """Answer one request; a login is always asked for, as of an initialised cluster."""
         if not self._bucket.admits(request):
             return HttpResponse(401, b"", "text/plain")
+        self._bucket.counters[f"{request.user} MANAGEMENT"] += 1
         path = request.path.partition("?")[0].rstrip("/")
         if path == "/pools/default/nodeServices":
             return HttpResponse(200, self._bucket.map_for(None))

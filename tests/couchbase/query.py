@@ -70,6 +70,7 @@ class QueryService:
             body = json.loads(request.body)
             if not self._bucket.admits(request):
                 raise QueryError(_LOGIN_REFUSED, "authentication failure")
+            self._bucket.counters[f"{request.user} {QUERY}"] += 1
             results, extra = await self._meet(body)
             return _answer(body, started, results=results, **extra)
         except ValueError:

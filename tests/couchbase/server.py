@@ -50,6 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--bucket", default="zerog")
     parser.add_argument("--user", default="zerog")
     parser.add_argument("--password", default="secret")
+    parser.add_argument("--second-user", help="another user, with the same password")
     parser.add_argument("--replicas", type=int, default=0)
     parser.add_argument("--durability-impossible", action="store_true")
     parser.add_argument("--index-build-seconds", type=float, default=0.0)
@@ -65,7 +66,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     journal = _open_journal(arguments.journal, engine, indexes)
     bucket = Bucket(
         arguments.bucket,
-        {arguments.user: arguments.password},
+        dict.fromkeys(filter(None, (arguments.user, arguments.second_user)), arguments.password),
         engine,
         Faults(),
         Ports(0, 0, 0),

@@ -36,7 +36,8 @@ class Bucket:
     ports: Ports
     replicas: int = 0
     durability: Durability = field(default_factory=Durability)
-    #: How many requests have come, by the names that faults use too.
+    #: How many requests have come, by the names that faults use too, and for each user by
+    #: `USER COLLECTION`, `USER QUERY` and `USER MANAGEMENT`.
     counters: Counter[str] = field(default_factory=Counter)
 
     def map_for(self, bucket: str | None) -> bytes:
@@ -232,6 +233,8 @@ class Connection(asyncio.Protocol):
             return
         self._bucket.counters[opcode.name] += 1
         target = self._session.name_target(opcode, request)
+        if target is not None:
+            self._bucket.counters[f"{self._session.user} {target[0]}"] += 1
         fault = self._bucket.faults.meet(opcode.name, *target) if target else None
         if fault is None:
             self._send(request, self._session.answer(opcode, request))
