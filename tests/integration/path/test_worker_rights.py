@@ -1,4 +1,4 @@
-"""What a worker asks of Couchbase, so that its user may be allowed no more (docs/howto/couchbase.md).
+"""What a worker asks of Couchbase: its user may be allowed no more (docs/howto/couchbase.md).
 
 The worker signs in as a user of its own, and the tests' server counts by user. It does not refuse:
 what a real server makes of roles is not seen here.
