@@ -13,7 +13,8 @@ from tests.cluster.process import wait_until
 
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)
-#: Everything of a release but what is cluster-wide.
+#: What of a release is cluster-wide, and everything else.
+WIDE = "clusterrole,clusterrolebinding,validatingadmissionpolicy,validatingadmissionpolicybinding"
 KINDS = "all,configmap,secret,serviceaccount,role,rolebinding,networkpolicy,pvc,lease,pdb,zwp"
 
 
@@ -78,7 +79,7 @@ def test_an_installation_comes_and_goes_and_leaves_nothing(
 
     def names() -> set[str]:
         here = cluster.kubectl("get", KINDS, "-n", restricted, "-o", "name").split()
-        wide = cluster.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name").split()
+        wide = cluster.kubectl("get", WIDE, "-o", "name").split()
         return {*here, *(name for name in wide if restricted in name)}
 
     before = names()
@@ -88,6 +89,7 @@ def test_an_installation_comes_and_goes_and_leaves_nothing(
     run_helm("uninstall", restricted, "--namespace", restricted, *kubeconfig)
 
     assert any(name.endswith("-api") for name in installed - before)
+    assert any("validatingadmissionpolicy.admission" in name for name in installed - before)
     wait_until(lambda: names() == before, 60, "all that was installed is gone")
 
 
