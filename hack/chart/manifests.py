@@ -101,7 +101,7 @@ _ABOUT_RIGHTS = """\
 # the operator's namespace, where the Lease is, too. For pools of some namespaces set
 # ZEROG_NAMESPACES and ZEROG_WATCH_NODES=0, and bind the ClusterRole by a RoleBinding in each of
 # them. For those of all namespaces bind it by a ClusterRoleBinding, but not without
-# admission-policy.yaml: whoever may make any pod anywhere has the cluster.
+# admission-policy.yaml: an account that may make any pod anywhere has the cluster.
 """
 
 _ABOUT_POLICY = """\
