@@ -80,6 +80,7 @@ _PIECES: dict[str, Schema] = {
     "mode": {"enum": ["kubernetes", "tokens", "off"]},
     "audiences": _list(_TEXT),
     "corsOrigins": _list({"type": "string", "pattern": "^https?://"}),
+    "trustedProxies": _list({"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}),
     "authorization": _keys("type", "credentials"),
     "datastore": {"enum": ["sqlite", "couchbase"]},
     "targetCpuPercent": {"type": "integer", "minimum": 1},

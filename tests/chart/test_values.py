@@ -93,6 +93,8 @@ CASES: dict[str, Case] = {
     "api.graceSeconds": Case(TRIAL, 33, "terminationGracePeriodSeconds: 43"),
     "api.corsOrigins": Case(TRIAL, ["https://a.example", "https://b.example"],
                             "value: https://a.example https://b.example"),
+    "api.trustedProxies": Case(TRIAL, ["10.1.2.3", "10.2.0.0/16"],
+                               "value: 10.1.2.3 10.2.0.0/16"),
     "api.service.type": Case(TRIAL, "LoadBalancer", "type: LoadBalancer"),
     "api.service.port": Case(TRIAL, 8888, "port: 8888"),
     "api.service.annotations": Case(TRIAL, {"a.example/x": "ok"}, "a.example/x: ok"),
