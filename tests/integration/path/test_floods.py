@@ -3,6 +3,7 @@
 The bounds on memory are those of the chart: a limit of 512 MiB, of which an idle API has a fifth.
 """
 
+import asyncio
 import contextlib
 import json
 import re
@@ -15,7 +16,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.integration.api.serving import job_type
 from tests.integration.path.conftest import DEADLINE_SECONDS, System, until
+
+from zerog.store import open_datastore
 
 CONNECTIONS = 2000
 MIB = 1024 * 1024
@@ -45,9 +49,17 @@ def guarded(system: System, tmp_path: Path) -> System:
     entry = {"name": "shop", "token": TOKEN, "verbs": ["create", "get"], "queues": ["*"]}
     path.write_text(json.dumps({"tokens": [entry]}))
     path.chmod(0o600)
+    asyncio.run(register(system.store))
     system.stop(system.processes[0])
     system.start_api(ZEROG_AUTH="tokens", ZEROG_TOKENS=str(path))
     return system
+
+
+async def register(url: str) -> None:
+    """Let the API know a type of job: what it accepts it holds, what it refuses it reads away."""
+    store = await open_datastore(url)
+    await store.upsert("types", "Steps", job_type("Steps", "mail"))
+    await store.close()
 
 
 def peak_bytes(pid: int) -> int:
@@ -116,7 +128,6 @@ def test_unfinished_bodies_of_a_caller_hold_no_more_than_their_budget(guarded: S
         f"Content-Type: application/json\r\nContent-Length: {MIB}\r\n\r\n"
     ).encode()
 
-    # 404: no worker has registered the type. What is refused by then is read away.
     statuses = flood(guarded.port, request + bytes(MIB - 1), 400)
 
     assert statuses[b"503"] > 0
@@ -130,7 +141,6 @@ def test_requests_alone_write_no_more_than_a_line_a_second(guarded: System) -> N
     good = {"Authorization": f"Bearer {TOKEN}"}
     lines = log.read_text().count("\n")
     with httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as client:
-        started = client.get("/healthz").elapsed
         for number in range(100):
             client.post("/v1/jobs/None", json={}, headers=good)
             client.get("/v1/jobs/none/info")
@@ -138,7 +148,6 @@ def test_requests_alone_write_no_more_than_a_line_a_second(guarded: System) -> N
             with socket.create_connection(("127.0.0.1", guarded.port)) as broken:
                 broken.sendall(b"no HTTP\r\n\r\n")
                 broken.recv(100)
-    assert started
     guarded.beanstalkd.kill()
     with httpx.Client(base_url=url, timeout=DEADLINE_SECONDS) as client:
         for _ in range(100):

@@ -383,6 +383,9 @@ class Handler(RequestHandler):
             return
         self.ended.set()
         self.edge.open.discard(self)
+        # A handler and its connection refer to each other: they stay until they are collected.
+        self._chunks.clear()
+        self.body = b""
         if self._stream is not None:
             self._stream.release()
         # Whatever a client made up is not remembered.
