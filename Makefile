@@ -75,6 +75,10 @@ web-check: setup ## Build the web page beside, and compare with what is committe
 lock: ## Resolve dependencies anew into the lock files
 	@bash hack/lock.sh
 
+.PHONY: image-lock
+image-lock: setup ## Build images of Debian's packages as they are now, write down their versions
+	@bash hack/images.sh --write
+
 ##@ Test
 .PHONY: test-unit
 test-unit: setup ## Tests that need nothing but Python
@@ -160,6 +164,11 @@ verify: cluster-binaries ## Check that what is made of other files is up to date
 package: setup ## Build wheels and chart into dist/ (TAG: refuse another version)
 	@bash hack/cluster-go.sh
 	@TAG=$(TAG) bash hack/package.sh
+
+.PHONY: reproduce
+reproduce: setup ## Build wheels, chart and images twice from nothing, compare byte by byte
+	@bash hack/cluster-go.sh >/dev/null
+	@$(PY) -m hack.reproduce
 
 ##@ Images
 .PHONY: images

@@ -4,6 +4,7 @@ Everything an image is made of is put together outside of the build: a base of D
 (by mmdebstrap, so that no registry is needed), the locked wheels with their hashes, our own
 wheels, a bill of materials of each lock. The build itself needs no network, but for beanstalkd.
 Beside each image lies a bill of all that is in it, Debian's packages too (`NAME.cdx.json`).
+buildah gives the same bytes from the same sources and packages (`hack/reproduce.py`).
 
 What is built is kept outside the repository, under a key made of all that goes into it: a second
 run does nothing. `IMAGE_BUILDER` names the builder, `IMAGE_PREFIX` what the images' names begin
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack import image_bill
+from hack import image_bill, image_debian
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Each image, and the folder of its Dockerfile. The base is first: the others stand on it.
@@ -39,22 +40,13 @@ FOLDERS = {
 PREFIX = "localhost/zerog"
 LOCKED = ("api", "operator", "worker")
 PYTHON = (3, 11)
-SUITE = "bookworm"
-#: usr-is-merged saves the 70 MB of Perl that merge a file system which is merged already.
-PACKAGES = "usr-is-merged,ca-certificates,python3,python3-venv"
-BASE_OPTIONS = (
-    "--variant=minbase",
-    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-    f"--include={PACKAGES}",
-    "--dpkgopt=path-exclude=/usr/share/man/*",
-    "--dpkgopt=path-exclude=/usr/share/locale/*",
-    "--dpkgopt=path-exclude=/usr/share/doc/*",
-    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-)
-SBOM_TOOL = "cyclonedx-bom==7.5.0"
+#: The time of all files and images (2026-01-01), whenever they are built: a label has the revision.
+#: It is the same for each release, so that a layer whose files are the same is the same layer.
+EPOCH = 1767225600
 BUILDERS = ("docker", "buildah", "podman")
 #: Steps need no isolation from each other, and containers may not start where we build.
 CHROOT = ("--isolation", "chroot", "--layers")
+TIMES = (f"--timestamp={EPOCH}",)
 #: So many builds are kept; each takes some hundred megabytes.
 KEPT = 3
 #: Longer than any step takes on a slow machine with a slow mirror.
@@ -116,8 +108,8 @@ def image_names() -> list[str]:
     return names
 
 
-def ensure_images() -> Images:
-    """Return the images, building what is missing: minutes the first time.
+def ensure_images(names: Sequence[str] = ()) -> Images:
+    """Return these images (default: all), building what is missing: minutes the first time.
 
     Raises:
         CannotBuildError: This machine cannot.
@@ -130,7 +122,7 @@ def ensure_images() -> Images:
     images = Images(cache / f"build-{_content_key(prefix)}", prefix, version)
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        missing = [name for name in image_names() if not images.archive(name).exists()]
+        missing = [name for name in names or image_names() if not images.archive(name).exists()]
         if missing:
             builder = find_builder()
             check_rights(builder)
@@ -152,7 +144,7 @@ def cache_folder() -> Path:
 def _content_key(prefix: str) -> str:
     """Return a key of everything that goes into the images."""
     key = hashlib.sha256(f"{prefix} {platform.machine()} {os.environ.get('IMAGE_BASE')}".encode())
-    files = [Path(__file__), Path(image_bill.__file__)]
+    files = [*map(Path, (__file__, image_bill.__file__, image_debian.__file__)), image_debian.LOCK]
     for folder in FOLDERS.values():
         files += (ROOT / folder).glob("*")
         files += (ROOT / folder / "src").rglob("*")
@@ -168,17 +160,21 @@ def _make_context(cache: Path, folder: Path) -> Path:
     shutil.rmtree(context, ignore_errors=True)
     for part in ("locks", "sboms", "own"):
         (context / part).mkdir(parents=True)
+    wheels = _locked_wheels(cache)
+    hashes = image_bill.hash_wheels(wheels)
     for name in LOCKED:
         lock = ROOT / FOLDERS[name] / "requirements.lock"
         shutil.copy(lock, context / "locks" / f"{name}.lock")
-        tool = [".tools/bin/uv", "tool", "run", "-q", "--from", SBOM_TOOL, "cyclonedx-py"]
-        sbom = context / "sboms" / f"{name}.cdx.json"
-        _run([*tool, "requirements", str(lock), "--output-reproducible", "-o", str(sbom)])
+        described = image_bill.describe_locked(lock.read_text(), hashes)
+        image_bill.write_bill(context / "sboms" / f"{name}.cdx.json", described)
         _own_wheel(FOLDERS[name], context / "own")
-    shutil.copytree(_locked_wheels(cache), context / "wheels", copy_function=os.link)
+    shutil.copytree(wheels, context / "wheels", copy_function=os.link)
     shutil.copy(ROOT / "examples/image/greetings.py", context)
     if not os.environ.get("IMAGE_BASE"):
         os.link(_debian(cache), context / "base.tar")
+    # Files are copied with their modes, which must not depend on who builds.
+    for path in context.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return context
 
 
@@ -197,22 +193,24 @@ def _locked_wheels(cache: Path) -> Path:
     if not folder.exists():
         new = cache / f".wheels-{key}"
         for lock in locks:
-            options = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
-            fetch = [".tools/bin/pip", "download", "-q", "--disable-pip-version-check", *options]
-            _run([*fetch, "-d", str(new), "-r", str(lock)])
+            fetch = [".tools/bin/pip", "download", "--require-hashes", "--only-binary", ":all:"]
+            options = ["-q", "--disable-pip-version-check", "--no-deps"]
+            _run([*fetch, *options, "-d", str(new), "-r", str(lock)])
         new.rename(folder)
     return folder
 
 
 def _debian(cache: Path) -> Path:
     """Make a root file system of Debian packages."""
-    key = hashlib.sha256(" ".join((SUITE, *BASE_OPTIONS)).encode()).hexdigest()[:16]
+    options = image_debian.BASE_OPTIONS
+    parts = (image_debian.SUITE, *options, str(EPOCH), image_debian.LOCK.read_text())
+    key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
     path = cache / f"base-{key}.tar"
     if not path.exists():
         if shutil.which("mmdebstrap") is None:
             raise CannotBuildError("the base needs mmdebstrap: `apt-get install mmdebstrap`")
         new = cache / f".base-{key}.tar"
-        _run(["mmdebstrap", "--quiet", *BASE_OPTIONS, SUITE, str(new)])
+        _run(["mmdebstrap", "--quiet", *options, image_debian.SUITE, str(new)])
         new.rename(path)
     return path
 
@@ -222,17 +220,22 @@ def _build(builder: str, cache: Path, context: Path, images: Images, name: str) 
     started = time.monotonic()
     base = os.environ.get("IMAGE_BASE") or images.name("base")
     tag, dockerfile = images.name(name), ROOT / FOLDERS[name] / "Dockerfile"
-    arguments = {"BASE": base, "VERSION": images.version, "REVISION": _revision()}
+    arguments = {
+        "BASE": base,
+        "VERSION": images.version,
+        "REVISION": _revision(),
+        "SOURCE_DATE_EPOCH": str(EPOCH),
+    }
     what = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     what += ["-q", "-t", tag, "-f", str(dockerfile), str(context)]
     new = images.folder / f".{name}.tar"
     new.unlink(missing_ok=True)
     if builder == "buildah":
         storage = ["--root", str(cache / "storage"), "--runroot", str(cache / "run")]
-        _run(["buildah", *storage, "build", *CHROOT, "--pull-never", *what])
+        _run(["buildah", *storage, "build", *CHROOT, "--pull-never", *TIMES, *what])
         _run(["buildah", *storage, "push", "-q", tag, f"docker-archive:{new}:{tag}"])
     else:
-        _run([builder, "build", *(CHROOT if builder == "podman" else ()), *what])
+        _run([builder, "build", *((*CHROOT, *TIMES) if builder == "podman" else ()), *what])
         _run([builder, "save", "-q", "-o", str(new), tag])
     bill = images.folder / f"{name}.cdx.json"
     bill.unlink(missing_ok=True)
@@ -240,7 +243,7 @@ def _build(builder: str, cache: Path, context: Path, images: Images, name: str) 
     locked = context / "sboms" / f"{'worker' if name == 'example' else name}.cdx.json"
     if locked.exists():
         shutil.copy(locked, bill)
-    image_bill.add_packages(bill, new, SUITE)
+    image_bill.add_packages(bill, new, image_debian.SUITE)
     new.rename(images.archive(name))
     size = images.archive(name).stat().st_size / 1e6
     say(f"built {tag} with {builder}: {size:.0f} MB, {time.monotonic() - started:.0f} s")
@@ -268,7 +271,12 @@ def _works(command: Sequence[str]) -> bool:
 def _run(command: Sequence[str]) -> None:
     try:
         result = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=STEP_SECONDS
+            command,
+            cwd=ROOT,
+            env={**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)},
+            capture_output=True,
+            text=True,
+            timeout=STEP_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ImageError(f"{command[0]}: {error}") from error
@@ -283,14 +291,18 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Build all images and print where they are."""
-    argparse.ArgumentParser(prog="hack.images", description=main.__doc__).parse_args()
+    """Build images (default: all) and print where they are."""
+    parser = argparse.ArgumentParser(prog="hack.images", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FOLDERS))
+    names: list[str] = parser.parse_args().names or image_names()
+    if unknown := [name for name in names if name not in FOLDERS]:
+        parser.error(f"unknown: {', '.join(unknown)}")
     try:
-        images = ensure_images()
+        images = ensure_images(names)
     except ImageError as error:
         say(f"no images: {error}")
         return 1
-    for name in image_names():
+    for name in names:
         print(f"{images.name(name):36} {images.archive(name)}")
     return 0
 

@@ -3,7 +3,11 @@
 import contextlib
 import json
 import os
+import shutil
+import subprocess
+import sys
 import tarfile
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import Any
 
 import pytest
 from hack import images as builder
+from hack import reproduce
 from tests.cluster.process import wait_until
 from tests.images.containers import ROOT, Runner
 from tests.ports import free_port
@@ -114,6 +119,54 @@ def test_the_bill_beside_an_image_has_its_debian_packages_too(
     assert told == dict(line.split(" ") for line in there)
     assert "libc6" in told
     assert ("beanstalkd" in told) is (name == "beanstalkd")
+
+
+@pytest.mark.parametrize("name", [*OURS, "beanstalkd"])
+def test_bytecode_does_not_depend_on_the_time_of_its_source(
+    images: Any, runner: Runner, name: str
+) -> None:
+    # All files of an image have one time. Bytecode that names another is compiled at each start.
+    code = (
+        "from pathlib import Path\n"
+        "for folder in ('/usr/lib', '/opt'):\n"
+        "    for path in Path(folder).rglob('*.pyc'):\n"
+        "        print('by hash' if path.read_bytes()[4] & 1 else path)"
+    )
+
+    told = runner.run(images.name(name), "python3", "-c", code).splitlines()
+
+    assert len(told) > 100
+    assert set(told) == {"by hash"}
+
+
+@pytest.fixture
+def clean_cache(images: Any) -> Iterator[Path]:
+    """A cache with Debian's and Python's packages, which both builds share, and nothing built."""
+    with tempfile.TemporaryDirectory(prefix="zerog-images-") as folder:
+        cache = Path(folder) / "zerog" / "images"
+        cache.mkdir(parents=True)
+        for path in builder.cache_folder().glob("base-*.tar"):
+            shutil.copy(path, cache)
+        for path in builder.cache_folder().glob("wheels-*"):
+            shutil.copytree(path, cache / path.name)
+        yield Path(folder)
+
+
+def test_an_image_that_is_built_again_elsewhere_has_the_same_files(
+    images: Any, clean_cache: Path
+) -> None:
+    env = {**os.environ, "XDG_CACHE_HOME": str(clean_cache), "TZ": "Asia/Kathmandu"}
+    command = [sys.executable, "-m", "hack.images", "base", "worker"]
+    subprocess.run(command, cwd=ROOT, env=env, check=True, umask=0o077, timeout=1000)
+    (again,) = clean_cache.glob("zerog/images/build-*/worker.tar")
+
+    found = reproduce.compare_images(images.archive("worker"), again)
+
+    # The label with the revision may be another: an image is not built again for a commit alone.
+    assert [text for text in found if text != "the configuration differs"] == []
+    assert again.with_suffix(".cdx.json").read_bytes() == (
+        images.archive("worker").with_suffix(".cdx.json").read_bytes()
+    )
 
 
 def test_an_image_has_no_compiler_and_nothing_to_write(images: Any, runner: Runner) -> None:

@@ -1,11 +1,19 @@
 """Debian's packages are found in an image as its last layer leaves them."""
 
+import hashlib
 import io
 import json
 import tarfile
 from pathlib import Path
 
-from hack.image_bill import DATABASE, add_packages, read_database
+from hack.image_bill import (
+    DATABASE,
+    add_packages,
+    describe_locked,
+    hash_wheels,
+    read_database,
+    write_bill,
+)
 
 BASE = """\
 Package: libc6
@@ -77,3 +85,27 @@ def test_an_image_without_debian_has_a_bill_all_the_same(tmp_path: Path) -> None
     add_packages(bill, build_archive(tmp_path, {"program": b"x"}), "bookworm")
 
     assert json.loads(bill.read_text())["components"] == []
+
+
+def test_a_locked_package_has_the_hash_of_the_wheel_that_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "kopf-1-py3-none-any.whl").write_bytes(b"a wheel")
+    used, other = hashlib.sha256(b"a wheel").hexdigest(), "0" * 64
+    lock = f"kopf==1 \\\n    --hash=sha256:{other} \\\n    --hash=sha256:{used}\nattrs==26.1\n"
+
+    kopf, attrs = describe_locked(lock, hash_wheels(tmp_path))
+
+    assert kopf["purl"] == "pkg:pypi/kopf@1"
+    assert kopf["hashes"] == [{"alg": "SHA-256", "content": used}]
+    assert attrs["name"] == "attrs"
+    assert "hashes" not in attrs
+
+
+def test_the_same_components_make_the_same_bill_and_others_another(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in "abc"]
+    for path, version in zip(paths, ("1", "1", "2"), strict=True):
+        write_bill(path, [{"name": "kopf", "version": version}])
+    serials = [json.loads(path.read_text())["serialNumber"] for path in paths]
+
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert serials[0] == serials[1] != serials[2]
+    assert serials[0].startswith("urn:uuid:")
