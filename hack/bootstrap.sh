@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 lock=${TEST_LOCK:-requirements.lock}
 stamp=.venv/.installed
-want=$(cat "$lock" jobrunner/pyproject.toml api/pyproject.toml operator/pyproject.toml | sha256sum)
+want=$(cat "$lock" hack/tools.lock jobrunner/pyproject.toml api/pyproject.toml operator/pyproject.toml | sha256sum)
 
 missing=()
 command -v beanstalkd >/dev/null || missing+=(beanstalkd)
@@ -27,7 +27,12 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
   echo "Python 3.11 or newer is needed, this is $(python3 --version)" >&2
   exit 1
 }
-[[ -x .tools/bin/uv ]] || { python3 -m venv .tools && .tools/bin/pip install -q --disable-pip-version-check uv; }
+# What installs everything else is checked by its hash, too.
+cmp -s hack/tools.lock .tools/.installed || {
+  python3 -m venv .tools
+  .tools/bin/pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r hack/tools.lock
+  cp hack/tools.lock .tools/.installed
+}
 [[ -x .venv/bin/python ]] || .tools/bin/uv venv -q --python "$(command -v python3)" .venv
 echo "installing Python packages from $lock"
 export VIRTUAL_ENV=$PWD/.venv

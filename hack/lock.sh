@@ -19,7 +19,12 @@ export_lock --group dev --group bench >requirements-bench.lock
 export_image zerog >jobrunner/requirements.lock
 export_image zerog-api >api/requirements.lock
 export_image zerog-operator >operator/requirements.lock
+compile() {
+  $uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+    "$@"
+}
 # The generator of Python clients, for tests. Its dependencies are not ours.
 clients=tests/integration/clients/python
-$uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
-  "$@" "$clients/requirements.in" -o "$clients/requirements.lock"
+compile "$@" "$clients/requirements.in" -o "$clients/requirements.lock"
+# uv itself. `make setup` installs it by pip, which checks the hashes.
+compile "$@" hack/tools.in -o hack/tools.lock
