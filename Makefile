@@ -157,6 +157,7 @@ generate: cluster-binaries ## Make anew what is made of other files
 verify: cluster-binaries ## Check that what is made of other files is up to date
 	@$(PY) -m hack.chart --check
 	@$(PY) hack/client.py --check
+	@"$$($(PY) -m tests.cluster.binaries actionlint | awk '{print $$2}')" -shellcheck= -pyflakes=
 	@if command -v npm >/dev/null; then bash hack/web.sh check; fi
 
 ##@ Release

@@ -93,12 +93,15 @@ ALL = {
         Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
         Tool("coredns", "coredns", "."),
         Tool("helm", "helm", "helm.sh/helm/v3/cmd/helm"),
+        Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
     )
 }
 #: What each layer of clusters needs.
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 NODES = ("kube-scheduler", "kwok")
 INSTALLER = ("helm",)
+#: Not for clusters: `make verify` checks the workflows by it.
+CHECKER = ("actionlint",)
 
 
 class BuildError(Exception):
@@ -220,7 +223,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
     parser.add_argument("--check", action="store_true", help="only fail if any is missing")
     arguments = parser.parse_args()
-    names = arguments.names or [*CONTROL_PLANE, *NODES, *INSTALLER]
+    names = arguments.names or [*CONTROL_PLANE, *NODES, *INSTALLER, *CHECKER]
     if unknown := [name for name in names if name not in ALL]:
         parser.error(f"unknown: {', '.join(unknown)}")
     if arguments.check:

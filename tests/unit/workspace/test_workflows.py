@@ -30,6 +30,11 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
+def signs(job: dict[str, Any]) -> bool:
+    """Return whether a job may sign as this repository."""
+    return "id-token" in job.get("permissions", {})
+
+
 def test_there_are_workflows_for_each_change_and_for_releases() -> None:
     assert [path.stem for path in WORKFLOWS] == ["ci", "release"]
 
@@ -66,3 +71,23 @@ def test_actions_are_pinned_and_rights_are_asked_for_one_by_one(path: Path) -> N
     assert lines
     assert not [line for line in lines if not PINNED.search(line)]
     assert read(path)["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("job", [item for item in jobs() if signs(item.values[0])])
+def test_a_job_that_can_sign_runs_no_code_of_ours(job: dict[str, Any]) -> None:
+    used = [step["uses"].partition("@")[0] for step in job["steps"] if "uses" in step]
+    scripts = " ".join(step["run"] for step in job["steps"] if "run" in step)
+
+    assert "actions/checkout" not in used
+    assert set(re.findall(r"^\s*([\w./-]+)", scripts, re.MULTILINE)) <= {"docker", "cosign"}
+
+
+def test_everything_that_is_pushed_is_signed_and_attested_by_its_digest() -> None:
+    job = read(ROOT / ".github/workflows/release.yml")["jobs"]["sign"]
+    subjects = "${{ fromJSON(needs.images-and-chart.outputs.subjects) }}"
+    attested = [step["with"] for step in job["steps"] if "attest@" in step.get("uses", "")]
+
+    assert signs(job)
+    assert job["strategy"]["matrix"]["subject"] == subjects
+    assert ["sbom-path" in item for item in attested] == [False, True]
+    assert {item["subject-digest"] for item in attested} == {"${{ matrix.subject.digest }}"}
