@@ -128,6 +128,8 @@ def build(folder: Path, surroundings: dict[str, str], images: bool) -> Path:
     for path in (folder / "cache").glob("zerog/images/build-*/*"):
         if path.suffix in (".tar", ".json"):
             (made / path.name).hardlink_to(path)
+    # The builder's storage takes gigabytes.
+    shutil.rmtree(folder / "cache", ignore_errors=True)
     return made
 
 
