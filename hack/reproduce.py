@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
-#: What two builders may have differently.
+#: What two builders may have differently: the mask of new files, and the environment.
 SURROUNDINGS = (
-    {"TZ": "UTC", "LC_ALL": "C", "UMASK": "022"},
-    {"TZ": "Asia/Kathmandu", "LC_ALL": "C.UTF-8", "UMASK": "077"},
+    (0o022, {"TZ": "UTC", "LC_ALL": "C"}),
+    (0o077, {"TZ": "Asia/Kathmandu", "LC_ALL": "C.UTF-8"}),
 )
 #: So many files of a layer are named.
 SHOWN = 20
@@ -110,27 +110,26 @@ def compare_builds(first: Path, second: Path) -> list[str]:
     return found
 
 
-def build(folder: Path, surroundings: dict[str, str], images: bool) -> Path:
+def build(folder: Path, mask: int, environment: dict[str, str], *, images: bool) -> Path:
     """Build into an empty folder; return where the files are that a release has."""
     made = folder / "made"
     made.mkdir(parents=True)
-    env = {**os.environ, **surroundings, "DIST": str(made / "dist")}
-    script = 'umask "$UMASK"; exec "$@"'
-    commands = [["bash", "hack/package.sh"]]
+    env = {**os.environ, **environment, "DIST": str(made / "dist")}
+    _run(["bash", "hack/package.sh"], env, mask)
     if images:
-        commands.append([sys.executable, "-m", "hack.images"])
-    for command in commands:
-        # Images have a cache of their own; what builds the chart is the same for both.
-        if command[0] != "bash":
-            env["XDG_CACHE_HOME"] = str(folder / "cache")
-        subprocess.run(["bash", "-c", script, "-", *command], cwd=ROOT, env=env, check=True,
-                       stdout=subprocess.DEVNULL)  # fmt: skip
+        # Not for the chart: what packs it was built before, from go.sum.
+        env["XDG_CACHE_HOME"] = str(folder / "cache")
+        _run([sys.executable, "-m", "hack.images"], env, mask)
     for path in (folder / "cache").glob("zerog/images/build-*/*"):
         if path.suffix in (".tar", ".json"):
             (made / path.name).hardlink_to(path)
     # The builder's storage takes gigabytes.
     shutil.rmtree(folder / "cache", ignore_errors=True)
     return made
+
+
+def _run(command: list[str], env: dict[str, str], mask: int) -> None:
+    subprocess.run(command, cwd=ROOT, env=env, umask=mask, check=True, stdout=subprocess.DEVNULL)
 
 
 def main() -> int:
@@ -141,8 +140,8 @@ def main() -> int:
     work = Path(tempfile.mkdtemp(prefix="zerog-reproduce-"))
     try:
         made = [
-            build(work / str(number), surroundings, not only)
-            for number, surroundings in enumerate(SURROUNDINGS)
+            build(work / str(number), mask, environment, images=not only)
+            for number, (mask, environment) in enumerate(SURROUNDINGS)
         ]
         differences = compare_builds(*made)
     finally:
