@@ -30,7 +30,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
 # What installs everything else is checked by its hash, too.
 cmp -s hack/tools.lock .tools/.installed || {
   python3 -m venv .tools
-  .tools/bin/pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r hack/tools.lock
+  .tools/bin/pip install -q --disable-pip-version-check --force-reinstall --require-hashes --only-binary :all: \
+    -r hack/tools.lock
   cp hack/tools.lock .tools/.installed
 }
 [[ -x .venv/bin/python ]] || .tools/bin/uv venv -q --python "$(command -v python3)" .venv
