@@ -66,8 +66,6 @@ def push_chart(charts: str) -> Subject:
     options = (
         [f"--registry-config={path}"] if (path := os.environ.get("REGISTRY_AUTH_FILE")) else []
     )
-    if charts.startswith("oci://127.0.0.1:"):
-        options.append("--plain-http")
     said = _run([str(helm), "push", *options, str(chart), charts])
     return {"name": f"{charts.removeprefix('oci://')}/zerog", "digest": find_digest(said)}
 
