@@ -3,7 +3,8 @@
 The two builds share no cache, and differ in what must not matter: the time, its zone, the language
 and the mask of new files. Two images are the same if they have one identity: the hash of the
 configuration, which lists the hashes of the layers. The digest that a registry shows depends on
-the program that compressed the layers, too.
+the program that compressed the layers, too. Images are built by buildah: docker's have the time of
+their build.
 
 Each difference is shown file by file. Both builds use Debian's archive as it is now. If it changes
 in between, the files of the changed package differ.
@@ -114,7 +115,7 @@ def build(folder: Path, mask: int, environment: dict[str, str], *, images: bool)
     """Build into an empty folder; return where the files are that a release has."""
     made = folder / "made"
     made.mkdir(parents=True)
-    env = {**os.environ, **environment, "DIST": str(made / "dist")}
+    env = {"IMAGE_BUILDER": "buildah", **os.environ, **environment, "DIST": str(made / "dist")}
     _run(["bash", "hack/package.sh"], env, mask)
     if images:
         # Not for the chart: what packs it was built before, from go.sum.

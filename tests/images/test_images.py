@@ -155,6 +155,8 @@ def clean_cache(images: Any) -> Iterator[Path]:
 def test_an_image_that_is_built_again_elsewhere_has_the_same_files(
     images: Any, clean_cache: Path
 ) -> None:
+    if builder.find_builder() != "buildah":
+        pytest.skip("only buildah gives files another time than that of the build")
     env = {**os.environ, "XDG_CACHE_HOME": str(clean_cache), "TZ": "Asia/Kathmandu"}
     command = [sys.executable, "-m", "hack.images", "base", "worker"]
     subprocess.run(command, cwd=ROOT, env=env, check=True, umask=0o077, timeout=1000)
