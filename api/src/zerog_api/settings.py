@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import NoDecode
 
-from zerog.settings import AS_LIST, Limit, Names, PlaceSettings, Port, Seconds
+from zerog.settings import (
+    AS_LIST,
+    SECRET,
+    Limit,
+    Names,
+    PlaceSettings,
+    Port,
+    Seconds,
+    SecretPath,
+)
 
 #: The server reads no larger body, whatever the setting.
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -36,13 +45,13 @@ class ApiSettings(PlaceSettings):
     """Who may call: `off` everybody, `tokens` those in a file, `kubernetes` service accounts."""
     allow_open: bool = False
     """1: everybody may call although others than this machine can reach the API."""
-    tokens: str | None = None
+    tokens: SecretPath = None
     """Path of the file of tokens (`auth` is `tokens`)."""
     kubernetes_url: str = "https://kubernetes.default.svc"
     """The API server that is asked about tokens and rights (`auth` is `kubernetes`)."""
     kubernetes_namespace: str | None = None
     """The namespace whose roles count; by default the pod's own."""
-    service_account_path: str = "/var/run/secrets/kubernetes.io/serviceaccount"
+    service_account_path: Annotated[str, SECRET] = "/var/run/secrets/kubernetes.io/serviceaccount"
     """Where Kubernetes puts the pod's own credentials."""
     token_audiences: Names = ()
     """Audiences that tokens must be for; by default the API server's own."""

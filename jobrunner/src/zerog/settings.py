@@ -50,6 +50,11 @@ Count = Annotated[int, Field(ge=1, le=2**53)]
 #: A number that is without limit when it is 0.
 Limit = Annotated[int, Field(ge=0, le=2**53)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+SECRET, OPEN = "secret", "open"
+#: The path of a file or folder with secrets, which is kept from jobs where that is possible, and of
+#: one without. Every setting that is a path says which it is.
+SecretPath = Annotated[str | None, SECRET]
+OpenPath = Annotated[str | None, OPEN]
 
 
 class Settings(BaseSettings):
@@ -81,13 +86,13 @@ class CouchbaseSettings(Settings):
 
     couchbase_password: str | None = Field(default=None, repr=False)
     """The user's password."""
-    couchbase_password_file: str | None = None
+    couchbase_password_file: SecretPath = None
     """The file that holds the password. It is read again when it changes."""
-    couchbase_ca_path: str | None = None
+    couchbase_ca_path: OpenPath = None
     """The certificate authority of the servers, for `couchbases:` URLs (PEM)."""
-    couchbase_cert_path: str | None = None
+    couchbase_cert_path: OpenPath = None
     """Client certificate (PEM), used with its key instead of user and password."""
-    couchbase_key_path: str | None = None
+    couchbase_key_path: SecretPath = None
     """The client certificate's key (PEM)."""
     couchbase_durability: Literal[
         "none", "majority", "majority_and_persist_to_active", "persist_to_majority"
@@ -134,7 +139,7 @@ class WorkerSettings(PlaceSettings):
     """The worker's name; made from host and process by default."""
     pool: str | None = None
     """The pool whose retire tokens the worker takes; not set outside Kubernetes."""
-    ready_file: str | None = None
+    ready_file: OpenPath = None
     """A file that exists while the worker takes jobs: a readiness probe looks at it."""
     pod: str | None = None
     """The pod that the worker runs in, for the record of attempts."""
@@ -153,7 +158,7 @@ class ClientSettings(Settings):
     """Where the API is; without it the note is used that `zerog dev` leaves in its folder."""
     token: str | None = Field(default=None, repr=False)
     """Bearer token, where the API asks for one."""
-    token_file: str | None = None
+    token_file: OpenPath = None
     """The file that holds the token. It is read again when it changes."""
 
 
@@ -189,6 +194,21 @@ def load(cls: type[Loaded], environ: Mapping[str, str], **given: Any) -> Loaded:
     if problems:
         raise ConfigError("; ".join(problems))
     return settings
+
+
+def secret_paths(settings: Settings) -> list[str]:
+    """Return the files and folders with secrets that settings name, and that exist.
+
+    Another file that they name in the same folder goes with them: a folder is kept from jobs whole.
+    """
+    named: dict[str, list[str]] = {SECRET: [], OPEN: []}
+    for name, field in type(settings).model_fields.items():
+        for kind in named.keys() & set(field.metadata):
+            path = getattr(settings, name)
+            if path and os.path.exists(path):
+                named[kind].append(path)
+    folders = {os.path.dirname(path) for path in named[SECRET]}
+    return named[SECRET] + [path for path in named[OPEN] if os.path.dirname(path) in folders]
 
 
 def variable_of(field: str) -> str:

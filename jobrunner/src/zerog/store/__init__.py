@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+from zerog import settings as settings_module
 from zerog.model.errors import ConfigError
-from zerog.settings import CouchbaseSettings
+from zerog.settings import CouchbaseSettings, PlaceSettings
 from zerog.store.port import Datastore
 
 #: How the URLs of SQLite files begin.
 SQLITE = "sqlite:///"
 _COUCHBASE = ("couchbase://", "couchbases://")
+
+
+def secret_paths(settings: PlaceSettings) -> list[str]:
+    """Return the files and folders of a process that its jobs have no business with."""
+    paths = settings_module.secret_paths(settings)
+    return paths + ([settings.store[len(SQLITE) :]] if settings.store.startswith(SQLITE) else [])
 
 
 async def open_datastore(

@@ -13,12 +13,15 @@ from pydantic import ValidationError
 from zerog import settings as settings_module
 from zerog.model.errors import ConfigError
 from zerog.settings import (
+    OPEN,
+    SECRET,
     ClientSettings,
     CouchbaseSettings,
     PlaceSettings,
     Settings,
     WorkerSettings,
     load,
+    secret_paths,
     variable_of,
 )
 from zerog_api.settings import ApiSettings
@@ -33,7 +36,7 @@ PARTS = {
         "entry-points"
     ][settings_module.GROUP].items()
 }
-ALL = [
+ALL: list[type[Settings]] = [
     WorkerSettings, ClientSettings, CouchbaseSettings, PlaceSettings, ApiSettings, OperatorSettings
 ]  # fmt: skip
 
@@ -343,3 +346,28 @@ def test_no_setting_is_named_like_the_file_of_another(cls: type[Settings]) -> No
 
     # These files are read again when they change, so their paths are needed too.
     assert files <= {"token_file", "couchbase_password_file"}
+
+
+def test_every_path_in_the_settings_says_whether_it_is_a_secret() -> None:
+    paths = {
+        f"{cls.__name__}.{name}"
+        for cls in ALL
+        for name, field in cls.model_fields.items()
+        if name.endswith(("_file", "_path", "tokens")) and not {SECRET, OPEN} & set(field.metadata)
+    }
+
+    assert paths == set()
+
+
+def test_secret_paths_are_those_that_exist_with_what_is_next_to_them(tmp_path: Path) -> None:
+    for name in ("a/password", "a/ca.crt", "b/ready"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    settings = WorkerSettings(
+        couchbase_password_file=f"{tmp_path}/a/password",
+        couchbase_ca_path=f"{tmp_path}/a/ca.crt",
+        couchbase_key_path=f"{tmp_path}/a/missing",
+        ready_file=f"{tmp_path}/b/ready",
+    )
+
+    assert secret_paths(settings) == [f"{tmp_path}/a/password", f"{tmp_path}/a/ca.crt"]
