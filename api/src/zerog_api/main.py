@@ -12,6 +12,7 @@ import uvloop
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from zerog.child import secrecy
 from zerog.ledger import repair
 from zerog.ledger.dispatch import Dispatch
 from zerog.ledger.jobs import Jobs
@@ -19,7 +20,7 @@ from zerog.ledger.stats import Stats
 from zerog.model.errors import ConfigError
 from zerog.queue import connect_greenstalk, connect_producer
 from zerog.queue.port import Producer
-from zerog.store import open_datastore
+from zerog.store import open_datastore, secret_paths
 from zerog.store.port import Datastore
 from zerog_api import repeats, routes
 from zerog_api.auth.access import Verb
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 def run_api(settings: ApiSettings) -> int:
     """Run the API until it is told to stop; return the process's exit code."""
     repeats.hold_back()
+    secrecy.hide_process()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
     return 0
@@ -113,7 +115,7 @@ async def serve(
         gate = open_gate(settings)
         if gate is not None:
             stack.push_async_callback(gate.close)
-        examiner = Examiner(settings.jobs)
+        examiner = Examiner(settings.jobs, secret_paths(settings))
         loop.add_signal_handler(signal.SIGUSR1, examiner.reload)
         await stack.enter_async_context(examiner)
         store = await open_datastore(

@@ -20,6 +20,7 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
+from zerog.child import secrecy
 from zerog.client.network import reaching
 from zerog.devlines import Lines
 from zerog.devnote import FOLDER, DevNote, read_note, remove_note, write_note
@@ -160,6 +161,7 @@ class Dev:
 
     def run(self) -> None:
         """Run until SIGINT or SIGTERM."""
+        secrecy.hide_process()
         asyncio.run(self._run())
 
     async def _run(self) -> None:

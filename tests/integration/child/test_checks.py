@@ -181,7 +181,9 @@ async def test_a_thread_that_a_check_leaves_ends_with_its_process(desks: Desks) 
     assert children_of(desks) != [first]
 
 
-async def test_a_nursery_that_a_validator_kills_is_started_again(desks: Desks) -> None:
+async def test_a_validator_that_tries_to_kill_the_nursery_stops_no_other_check(
+    desks: Desks,
+) -> None:
     assert await desks.ask("KillsParent") is None
 
     assert await desks.ask("Fine", 1) == []

@@ -47,7 +47,7 @@ class Nursery:
         self.left: list[Child] = []
         self.answers = True
 
-    async def start(self, modules: Sequence[str]) -> NurseryHandle:
+    async def start(self, modules: Sequence[str], secrets: Sequence[str]) -> NurseryHandle:
         self.starts += 1
         if self.error is not None:
             raise self.error
@@ -128,9 +128,9 @@ async def test_imports_that_take_long_do_not_keep_the_api_from_starting(
 ) -> None:
     may_import = asyncio.Event()
 
-    async def start(modules: Sequence[str]) -> NurseryHandle:
+    async def start(modules: Sequence[str], secrets: Sequence[str]) -> NurseryHandle:
         await may_import.wait()
-        return await nursery.start(modules)
+        return await nursery.start(modules, secrets)
 
     monkeypatch.setattr(NurseryHandle, "start", start)
     monkeypatch.setattr(module, "START_SECONDS", 0.01)

@@ -38,11 +38,13 @@ MAX_DESKS = 16
 class Examiner:
     """A context in which parameters can be checked by their classes.
 
-    Without modules it costs nothing, and nothing is known.
+    Without modules it costs nothing, and nothing is known. The classes have no business with
+    `secrets`, which are files and folders.
     """
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, modules: Sequence[str], secrets: Sequence[str] = ()) -> None:
         self._modules = tuple(modules)
+        self._secrets = tuple(secrets)
         self._nursery: NurseryHandle | None = None
         #: The job types of the modules, by name.
         self.types: dict[str, TypeDocument] = {}
@@ -128,7 +130,7 @@ class Examiner:
 
     async def _load(self) -> None:
         try:
-            nursery = await NurseryHandle.start(self._modules)
+            nursery = await NurseryHandle.start(self._modules, secrets=self._secrets)
         except ZeroGError as error:
             log.warning("parameters are checked by registered schemas alone: %s", error)
             return

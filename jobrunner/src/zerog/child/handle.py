@@ -34,6 +34,7 @@ from zerog.child.protocol import (
     RefusedFrame,
     TypesFrame,
 )
+from zerog.child.walls import Walls, plan
 from zerog.model.documents import TypeDocument
 from zerog.model.errors import ConfigError, NurseryError
 
@@ -55,8 +56,11 @@ _LATE_SECONDS = 5.0
 class NurseryHandle:
     """Starts children."""
 
-    def __init__(self, modules: Sequence[str], start_seconds: float, owns_children: bool) -> None:
+    def __init__(
+        self, modules: Sequence[str], walls: Walls, start_seconds: float, owns_children: bool
+    ) -> None:
         self._modules = list(modules)
+        self._walls = walls
         self._start_seconds = start_seconds
         self._owns_children = owns_children
         self._launch: Launch | None = None
@@ -88,8 +92,12 @@ class NurseryHandle:
         *,
         start_seconds: float = START_SECONDS,
         owns_children: bool = False,
+        secrets: Sequence[str] = (),
     ) -> Self:
         """Start a nursery and import the modules in it.
+
+        What jobs can and cannot do to this process is logged. `secrets` are the files and folders
+        that they have no business with (`zerog.child.walls`).
 
         A module that cannot be imported is logged and left out, while another one can be.
         `owns_children` promises that this process has no children but the nursery: whatever else
@@ -99,7 +107,8 @@ class NurseryHandle:
             ConfigError: No module can be imported. It names each with file and line.
             NurseryError: The process died, or took too long. It is gone now.
         """
-        nursery = cls(modules, start_seconds, owns_children)
+        nursery = cls(modules, plan(secrets), start_seconds, owns_children)
+        log.info("%s", nursery._walls)
         if not procfs.is_there():
             log.warning(
                 "there is no /proc: processes that a job detaches may outlive it, and a kill for "
@@ -189,6 +198,7 @@ class NurseryHandle:
                     [name for name in self._modules if name not in self._left_out],
                     theirs,
                     seconds=self._start_seconds,
+                    walls=self._walls,
                     owns_children=self._owns_children,
                 )
             except OSError as error:

@@ -3,6 +3,9 @@
 While it imports the job modules, the nursery may hang or die without a word. So it gets a file into
 which Python writes, even then, where it stood (`faulthandler`).
 
+It gets nothing that only this process should have: of its descriptors two, of ZeroG's variables
+those that are for jobs.
+
 The worker adopts orphans (`procfs.adopt_orphans`), so what a dead nursery leaves becomes its child.
 A process that has other children, too, tells them apart by session and by a variable in their
 environment. A job can hide from that, so a worker says that it has none (`owns_children`).
@@ -18,12 +21,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from zerog.child import procfs
+import msgspec
+
+from zerog.child import procfs, secrecy
+from zerog.child.walls import Walls
 from zerog.sdk.text import is_authors
 
 _LOOK_SECONDS = 0.005
 _MAX_REPORT_BYTES = 64 * 1024
-_MARKER = "ZEROG_NURSERY"
+#: Not like a setting's name: a command of ZeroG that a job starts refuses those it does not know.
+_MARKER = "NURSERY_OF_ZEROG"
 #: Descriptors below stand for standard streams, even where those are closed.
 _FIRST_FD = 10
 _FILE_LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -38,9 +45,11 @@ class Launch:
         control: socket.socket,
         *,
         seconds: float,
+        walls: Walls,
         owns_children: bool = False,
     ) -> None:
         procfs.adopt_orphans()
+        secrecy.hide_process()
         self._owns_children = owns_children
         token = secrets.token_hex(8)
         self._marker = f"{_MARKER}={token}".encode()
@@ -56,13 +65,13 @@ class Launch:
             command = [sys.executable, "-P", "-m", "zerog.child.nursery"]
             # A group of its own: ^C in a terminal goes to the worker, which decides.
             self.process = subprocess.Popen(
-                [*command, *map(str, fds), str(seconds), *modules],
+                [*command, *map(str, fds), str(seconds), _behind(walls), *modules],
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 stdout=None if _is_standard(1) else subprocess.DEVNULL,
                 stderr=None if _is_standard(2) else subprocess.DEVNULL,
                 process_group=0,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", _MARKER: token},
+                env={**secrecy.for_jobs(os.environ), "PYTHONUNBUFFERED": "1", _MARKER: token},
             )
         except BaseException:
             self._report.close()
@@ -113,6 +122,10 @@ class Launch:
             or procfs.session_of(pid) in self.sessions
             or procfs.has_in_environment(pid, self._marker)
         )
+
+
+def _behind(walls: Walls) -> str:
+    return msgspec.json.encode(walls.hidden if walls.stand else None).decode()
 
 
 def _is_standard(fd: int) -> bool:

@@ -6,8 +6,8 @@ the child left, and reports. When the worker dies, everything below the nursery 
 
 A fork never runs this code: `child_main` does not return.
 
-Run as `python -m zerog.child.nursery FD FD SECONDS MODULE…`: its end of a socket pair, a file for
-last words, and how long the imports may take.
+Run as `python -m zerog.child.nursery FD FD SECONDS WALL MODULE…`: its end of a socket pair, a file
+for last words, how long the imports may take, and the folders that its wall hides (null: no wall).
 """
 
 import contextlib
@@ -22,8 +22,10 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from zerog import standardfiles
-from zerog.child import procfs
+from zerog.child import landlock, procfs
 from zerog.child.process import child_main
 from zerog.child.protocol import (
     DiedFrame,
@@ -53,9 +55,16 @@ _MAX_FDS = 16
 class Nursery:
     """Forks children and watches over them."""
 
-    def __init__(self, control: socket.socket, types: Mapping[str, JobType]) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        types: Mapping[str, JobType],
+        hidden: Sequence[str] | None = None,
+    ) -> None:
         self._control = control
         self._types = types
+        #: What the wall around it hides; None if there is no wall.
+        self._hidden = hidden
         self._reader: FrameReader[ToNursery] = FrameReader(ToNursery)
         self._children: set[int] = set()
         #: Those that lived when the worker wanted them killed.
@@ -117,7 +126,10 @@ class Nursery:
             self._send(RefusedFrame(ticket, error.strerror or str(error)))
             return
         if pid == 0:
-            child_main(fd, self._types, [self._control, self._wake_reader, self._wake_writer])
+            # The ends of other children's pipes must not stay open in this one.
+            ends = [self._control, self._wake_reader, self._wake_writer]
+            ends += [socket.socket(fileno=other) for other in self._fds]
+            child_main(fd, self._types, ends, self._hidden)
         os.close(fd)
         self._children.add(pid)
         self._send(ForkedFrame(ticket, pid))
@@ -192,13 +204,17 @@ def main(arguments: Sequence[str]) -> int:
     """Import, report the types, serve."""
     standardfiles.open_missing()
     control = socket.socket(fileno=int(arguments[0]))
-    report, seconds, modules = int(arguments[1]), float(arguments[2]), arguments[3:]
+    report, seconds, modules = int(arguments[1]), float(arguments[2]), arguments[4:]
+    hidden = msgspec.json.decode(arguments[3], type=list[str] | None)
     for fd in (int(arguments[0]), report):
         os.set_inheritable(fd, False)
     procfs.adopt_orphans()
     # A nursery that a job has stopped must see that its worker is dead.
     procfs.die_with_parent(signal.SIGCONT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hidden is not None:
+        # Where it was promised and does not stand, nothing of an author may run.
+        landlock.enter(hidden)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         with ImportWatch(control, report, seconds):
             _import_all(control, modules)
@@ -210,7 +226,7 @@ def main(arguments: Sequence[str]) -> int:
         gc.freeze()
         with contextlib.suppress(RuntimeError, OSError, ValueError):  # no standard error
             faulthandler.enable()
-        nursery = Nursery(control, REGISTRY.types)
+        nursery = Nursery(control, REGISTRY.types, hidden)
         try:
             nursery.serve()
         finally:

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from zerog import standardfiles
-from zerog.child import output, procfs
+from zerog.child import landlock, output, procfs
 from zerog.child.pipe import Pipe, Shield
 from zerog.child.protocol import (
     EXIT_NO_PIPE,
@@ -55,7 +55,10 @@ _exit = os._exit
 
 
 def child_main(
-    fd: int, types: Mapping[str, JobType], inherited: Sequence[socket.socket] = ()
+    fd: int,
+    types: Mapping[str, JobType],
+    inherited: Sequence[socket.socket] = (),
+    hidden: Sequence[str] | None = None,
 ) -> NoReturn:
     """Be a child until the pipe is closed. A fork gets here, and nothing after it may run."""
     code = EXIT_UNEXPECTED
@@ -64,6 +67,8 @@ def child_main(
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for end in inherited:
             end.close()
+        if hidden is not None:
+            landlock.enter(around=hidden)  # other children are outside
         os.setsid()
         procfs.die_with_parent()
         procfs.adopt_orphans()

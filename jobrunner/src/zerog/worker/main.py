@@ -30,7 +30,7 @@ from zerog.model.names import tube_name, worker_name
 from zerog.model.record import WorkerIdentity
 from zerog.queue import connect_queue
 from zerog.settings import WorkerSettings
-from zerog.store import open_datastore
+from zerog.store import open_datastore, secret_paths
 from zerog.store.port import Datastore
 from zerog.worker import heartbeat, reaper
 from zerog.worker.attempt import RunningAttempt
@@ -77,7 +77,9 @@ class Worker:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._signalled)
         async with contextlib.AsyncExitStack() as stack:
-            starting = NurseryHandle.start(self._settings.jobs, owns_children=True)
+            starting = NurseryHandle.start(
+                self._settings.jobs, owns_children=True, secrets=secret_paths(self._settings)
+            )
             nursery = await self._unless_stopped(starting)
             if nursery is None:
                 return 0

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import shutil
 import signal
 import socket
@@ -73,6 +74,8 @@ class LocalBeanstalkd:
             # It leads its own group, so that ^C in a terminal ends it last, by our hand.
             self._process = subprocess.Popen(
                 command,
+                # Jobs of the same user can read what it has.
+                env={name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
