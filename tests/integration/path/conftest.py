@@ -47,6 +47,8 @@ class System:
         self.store_path = folder / "zerog.db"
         self.store = f"sqlite:///{self.store_path}"
         self.store_env: dict[str, str] = {}
+        #: What its processes are started by, e.g. as another user.
+        self.prefix: list[str] = []
         if couchbase is not None:
             self.store = couchbase.url(new_scope(couchbase))
             self.store_env = {"ZEROG_COUCHBASE_PASSWORD": couchbase.password}
@@ -75,7 +77,7 @@ class System:
         log = self.folder / f"{self._logs}-{arguments[0]}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "zerog", *arguments],
+                [*self.prefix, sys.executable, "-m", "zerog", *arguments],
                 env={**self.env, **env},
                 stdout=file,
                 stderr=subprocess.STDOUT,
