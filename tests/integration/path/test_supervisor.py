@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -420,6 +421,28 @@ def test_validators_beside_the_api_get_nothing_either(tmp_path: Path) -> None:
         answer = until(lambda: _refusal(system), what="the class is asked")
 
     assert answer == "refused ['ZEROG_URL']"
+
+
+def test_a_module_that_is_described_gets_nothing_either(tmp_path: Path) -> None:
+    module = tmp_path / "curious.py"
+    module.write_text(
+        "import os, sys, zerog\n"
+        "print('imported', dict(os.environ))\n"
+        "try: print(open(f'/proc/{os.getppid()}/environ').read())\n"
+        "except OSError: pass\n"
+        "class Curious(zerog.Job):\n"
+        "    def run(self, ctx): pass\n"
+    )
+    env = {**os.environ, "ZEROG_COUCHBASE_PASSWORD": "opensesame"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "zerog", "describe", str(module)],
+        env=env, capture_output=True, text=True, timeout=DEADLINE_SECONDS,
+    )  # fmt: skip
+
+    assert "Curious" in done.stdout
+    assert "imported" in done.stderr
+    assert "opensesame" not in done.stderr
 
 
 def _refusal(system: System) -> str | None:

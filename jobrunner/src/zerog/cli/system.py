@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import faulthandler
+import logging
+import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +15,7 @@ from zerog.cli import codes
 from zerog.cli.output import connect, print_json, print_table
 from zerog.cli.words import counted
 from zerog.model.documents import TypeDocument, write
+from zerog.model.errors import ConfigError
 from zerog.settings import PlaceSettings, WorkerSettings, environment, load
 
 
@@ -24,18 +27,47 @@ def command_types(options: argparse.Namespace) -> int:
 
 def command_describe(options: argparse.Namespace) -> int:
     """Show the job types of modules; write them into the store if asked."""
-    from zerog.sdk.importing import import_jobs
-
     settings = load(
         WorkerSettings, environment(), jobs=tuple(options.jobs) or None, store=options.store
     )
-    with contextlib.suppress(RuntimeError, OSError, ValueError):  # no standard error
-        faulthandler.enable()  # a module that crashes is named, with its line
-    with contextlib.redirect_stdout(sys.stderr):  # ours is for the types
-        documents = [job_type.document for job_type in import_jobs(settings.jobs)]
+    if not settings.jobs:
+        raise ConfigError("no jobs: name a module, e.g. `zerog describe acme.jobs`")
+    with _printing_to_standard_error():  # ours is for the types
+        documents = asyncio.run(_import_types(settings))
     if options.register:
         asyncio.run(_register(settings, documents))
     return _print_types([write(document) for document in documents], options.json)
+
+
+@contextlib.contextmanager
+def _printing_to_standard_error() -> Iterator[None]:
+    """Let programs that are started meanwhile print there."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(ours, 1)
+        os.close(ours)
+
+
+async def _import_types(settings: WorkerSettings) -> list[TypeDocument]:
+    """Import the modules where a worker does: they get nothing of this process."""
+    from zerog.child.handle import NurseryHandle
+    from zerog.store import secret_paths
+
+    # What it logs is in the error.
+    logging.getLogger("zerog.child").setLevel(logging.CRITICAL)
+    nursery = await NurseryHandle.start(
+        settings.jobs, owns_children=True, secrets=secret_paths(settings)
+    )
+    try:
+        if nursery.failures:
+            raise ConfigError("; ".join(nursery.failures.values()))
+        return nursery.types
+    finally:
+        await nursery.close(settings.kill_grace_seconds)
 
 
 async def _register(settings: WorkerSettings, documents: list[TypeDocument]) -> None:
