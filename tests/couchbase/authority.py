@@ -49,6 +49,7 @@ class Authority:
         certificate = builder.sign(self._key, hashes.SHA256())
         made = Certificate(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         made.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        made.key.touch(mode=0o600)
         made.key.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,

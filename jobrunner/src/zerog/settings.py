@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from zerog.model.errors import ConfigError
+from zerog.privatefile import read_secret
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ class CouchbaseSettings(Settings):
     couchbase_password: str | None = Field(default=None, repr=False)
     """The user's password."""
     couchbase_password_file: SecretPath = None
-    """The file that holds the password. It is read again when it changes."""
+    """The file that holds the password, which only its owner may read. It is read again when it
+    changes."""
     couchbase_ca_path: OpenPath = None
     """The certificate authority of the servers, for `couchbases:` URLs (PEM)."""
     couchbase_cert_path: OpenPath = None
@@ -155,11 +157,13 @@ class ClientSettings(Settings):
     """Settings of the client and of the commands that use it."""
 
     url: str | None = None
-    """Where the API is; without it the note is used that `zerog dev` leaves in its folder."""
+    """Where the API is; without it the note is used that `zerog dev` leaves in its folder, and no
+    token is sent."""
     token: str | None = Field(default=None, repr=False)
     """Bearer token, where the API asks for one."""
     token_file: OpenPath = None
-    """The file that holds the token. It is read again when it changes."""
+    """The file that holds the token, which only its owner may read. It is read again when it
+    changes."""
 
 
 _OWN: tuple[type[Settings], ...] = (WorkerSettings, ClientSettings)
@@ -183,8 +187,12 @@ def load(cls: type[Loaded], environ: Mapping[str, str], **given: Any) -> Loaded:
     source.env_vars = texts = {}
     for name in cls.model_fields.keys() - given.keys():
         try:
-            if text := _text(environ, variable_of(name)):
+            # What is not shown of settings is a secret.
+            is_secret = not cls.model_fields[name].repr
+            if text := _text(environ, variable_of(name), is_secret):
                 texts[variable_of(name).lower()] = text
+        except ConfigError as error:
+            problems.append(f"{variable_of(name)}_FILE: {error}")
         except (OSError, ValueError) as error:
             problems.append(f"{variable_of(name)}_FILE cannot be read: {error}")
     try:
@@ -216,9 +224,10 @@ def variable_of(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def _text(environ: Mapping[str, str], variable: str) -> str | None:
+def _text(environ: Mapping[str, str], variable: str, is_secret: bool) -> str | None:
     if path := environ.get(f"{variable}_FILE"):
-        return Path(path).read_text(encoding="utf-8").strip()
+        content = read_secret(path) if is_secret else Path(path).read_bytes()
+        return content.decode("utf-8").strip()
     return environ.get(variable)
 
 

@@ -18,6 +18,8 @@ from tests.chart.helm import Object, Rendered, render
 from tests.cluster.control_plane import ControlPlane
 from tests.ports import free_port
 
+from zerog.privatefile import write_private
+
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)
 SECONDS = 80.0
@@ -54,7 +56,7 @@ class Machine:
         folder = self.folder / name
         folder.mkdir()
         token = self.plane.kubectl("create", "token", name, "-n", self.namespace)
-        (folder / "token").write_text(token.strip())
+        write_private(folder / "token", token.strip())
         (folder / "namespace").write_text(self.namespace)
         (folder / "ca.crt").write_bytes(self.plane.layout.authority.read_bytes())
         return folder

@@ -176,6 +176,7 @@ def make_volumes(pod: Object, materials: Materials, folder: Path) -> dict[str, P
 
 def _write_files(folder: Path, data: Mapping[str, str] | None) -> None:
     for key, value in (data or {}).items():
+        (folder / key).touch(mode=0o600)  # a real volume is mounted read-only
         (folder / key).write_text(value)
 
 

@@ -12,6 +12,7 @@ from tests.integration.api.serving import job_type, serving
 
 from zerog.client.bearer import Bearer
 from zerog.model.errors import ConfigError
+from zerog.privatefile import write_private
 from zerog.settings import ClientSettings, load
 from zerog_api.settings import ApiSettings
 
@@ -37,7 +38,7 @@ def test_open_to_a_network_it_does_not_start(tmp_path: Path) -> None:
 
 def test_with_broken_tokens_it_does_not_start_and_shows_none(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
-    path.write_text(json.dumps({"tokens": [{"name": "", "token": TOKEN}]}))
+    write_private(path, json.dumps({"tokens": [{"name": "", "token": TOKEN}]}))
 
     ended = start(tmp_path, ZEROG_AUTH="tokens", ZEROG_TOKENS=str(path))
 
@@ -49,7 +50,7 @@ def test_with_broken_tokens_it_does_not_start_and_shows_none(tmp_path: Path) -> 
 def test_a_client_that_asks_too_much_is_told_to_wait_and_may_come_back(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     entry = {"name": "shop", "token": TOKEN, "verbs": ["list"], "queues": ["*"]}
-    path.write_text(json.dumps({"tokens": [entry]}))
+    write_private(path, json.dumps({"tokens": [entry]}))
     settings = ApiSettings(auth="tokens", tokens=str(path), rate_per_second=0.01, rate_burst=3)
     with serving(tmp_path, settings, [job_type("Mail", "mail")]) as url:
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -64,7 +65,7 @@ def test_a_client_that_asks_too_much_is_told_to_wait_and_may_come_back(tmp_path:
 
 def test_a_token_in_a_file_is_the_clients_and_stands_in_no_text(tmp_path: Path) -> None:
     path = tmp_path / "token"
-    path.write_text(f"{TOKEN}\n")
+    write_private(path, f"{TOKEN}\n")
 
     settings = load(ClientSettings, {"ZEROG_TOKEN_FILE": str(path)})
 

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.api.serving import job_type, serving, until
 
 from zerog.client import ApiError, AsyncClient, Client
+from zerog.privatefile import write_private
 from zerog_api.auth.access import Verb
 from zerog_api.calls.all import CALLS, PAGES
 from zerog_api.edge.routes import calls
@@ -44,7 +45,7 @@ ANONYMOUS = {
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("tokens")
     path = folder / "tokens.json"
-    path.write_text(json.dumps(TOKENS))
+    write_private(path, json.dumps(TOKENS))
     settings = ApiSettings(
         auth="tokens", tokens=str(path), anonymous_metrics=0, cors_origins=(ORIGIN,)
     )
@@ -274,7 +275,7 @@ async def test_the_asynchronous_client_reads_its_token_again_when_it_rotates(
     url: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "token"
-    path.write_text(MAIL + "\n")
+    write_private(path, MAIL + "\n")
     async with AsyncClient(url, token_file=str(path)) as client:
         uuid = await client.submit("Mail", {})
         path.write_text("an-ended-token")

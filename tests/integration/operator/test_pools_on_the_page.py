@@ -10,6 +10,7 @@ import pytest
 from tests.cluster.process import wait_until
 from tests.ports import free_port
 
+from zerog.privatefile import write_private
 from zerog_operator.board import WRITE_SECONDS
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
@@ -25,7 +26,7 @@ def url(stage: Stage, tmp_path: Path) -> str:
     """An operator and an API with one datastore; the API asks for tokens, as on a cluster."""
     tokens = tmp_path / "tokens.json"
     entry = {"name": "reader", "token": TOKEN, "verbs": ["list"], "queues": ["media"]}
-    tokens.write_text(json.dumps({"tokens": [entry]}))
+    write_private(tokens, json.dumps({"tokens": [entry]}))
     store, port = f"sqlite:///{tmp_path / 'zerog.db'}", free_port()
     auth = {"ZEROG_AUTH": "tokens", "ZEROG_TOKENS": str(tokens)}
     queue = stage.beanstalkd.address

@@ -21,6 +21,7 @@ from zerog.model.errors import (
     DocumentExistsError,
     RevisionConflictError,
 )
+from zerog.privatefile import write_private
 from zerog.store.couchbase import connection
 from zerog.store.port import Datastore, PatchOp
 
@@ -338,7 +339,7 @@ async def test_a_password_that_changes_in_its_file_is_used_from_then_on(
     monkeypatch.setattr(connection, "ROTATE_SECONDS", 0.05)
     monkeypatch.delenv("ZEROG_COUCHBASE_PASSWORD")
     file = tmp_path / "password"
-    file.write_text(server.password)
+    write_private(file, server.password)
     monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD_FILE", str(file))
     store = await open_datastore(url, deadline_seconds=SHORT_SECONDS)
 

@@ -11,6 +11,7 @@ from tests.couchbase.scopes import configure, new_scope
 from tests.store.opening import open_datastore
 
 from zerog.model.errors import ConfigError, DatastoreUnavailableError
+from zerog.privatefile import write_private
 from zerog.store.port import Datastore
 
 #: How long an attempt may take that cannot succeed, and what has to happen some time.
@@ -42,7 +43,7 @@ async def test_it_is_unavailable_at_once_and_works_when_couchbase_is_there(
     caplog.set_level(logging.INFO)
     with CouchbaseServer(tmp_path / "couchbase") as server:
         password = tmp_path / "password"
-        password.write_text("not the one")
+        write_private(password, "not the one")
         monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD_FILE", str(password))
         url = server.url(new_scope(server))
         server.kill()

@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.integration.path.conftest import DEADLINE_SECONDS, until
 from tests.ports import free_port
 
+from zerog.privatefile import write_private
+
 from .conftest import Complaints, Web
 
 VIEWER, STAFF = "viewer-" + "v" * 20, "staff-" + "s" * 20
@@ -26,7 +28,7 @@ def guarded(web: Web) -> Iterator[str]:
     """Another API of the same system, with tokens; its address."""
     port = free_port()
     file = web.system.folder / "tokens.json"
-    file.write_text(json.dumps({"tokens": TOKENS}))
+    write_private(file, json.dumps({"tokens": TOKENS}))
     api = web.system.start("api", "--port", str(port), ZEROG_AUTH="tokens", ZEROG_TOKENS=str(file))
     url = f"http://127.0.0.1:{port}"
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from zerog.model.errors import ConfigError
+from zerog.privatefile import read_secret
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import Caller, Known, fingerprint
 
@@ -178,6 +179,6 @@ class TokenFile:
 
     def _read(self) -> str:
         try:
-            return self._path.read_text(encoding="utf-8")
+            return read_secret(self._path).decode("utf-8")
         except (OSError, ValueError) as error:
             raise ConfigError(f"the tokens cannot be read: {error}") from error

@@ -11,6 +11,7 @@ from collections.abc import Generator
 import httpx
 
 from zerog.model.errors import ConfigError
+from zerog.privatefile import read_secret
 
 
 class Bearer(httpx.Auth):
@@ -32,15 +33,14 @@ class Bearer(httpx.Auth):
         yield request
 
     def token(self) -> str | None:
-        """Return the token as it is now. `ConfigError` if it cannot be read."""
+        """Return the token as it is now. `ConfigError` if it cannot be read, or others may."""
         if self._file is None:
             return self._token
         try:
             stat = os.stat(self._file)
             seen = (stat.st_mtime_ns, stat.st_ino)
             if seen != self._seen:
-                with open(self._file, encoding="ascii") as file:
-                    self._token = file.read().strip()
+                self._token = read_secret(self._file).decode("ascii").strip()
                 self._seen = seen
         except (OSError, UnicodeDecodeError) as error:
             if self._token is None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from zerog.model.errors import ConfigError
+from zerog.privatefile import write_private
 from zerog_api.auth import tokens
 from zerog_api.auth.access import Verb
 from zerog_api.auth.authority import Known, fingerprint
@@ -96,7 +97,7 @@ def test_everything_wrong_is_told_at_once() -> None:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     made = tmp_path / "tokens.json"
-    made.write_text(text(SHOP))
+    write_private(made, text(SHOP))
     return made
 
 

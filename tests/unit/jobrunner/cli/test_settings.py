@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from zerog import settings as settings_module
 from zerog.model.errors import ConfigError
+from zerog.privatefile import write_private
 from zerog.settings import (
     OPEN,
     SECRET,
@@ -129,14 +130,14 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 
 def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "token"
-    secret.write_text("s3cret\n")
+    write_private(secret, "s3cret\n")
 
     assert load(ClientSettings, {"ZEROG_TOKEN_FILE": str(secret)}).token == "s3cret"
 
 
 def test_a_file_wins_over_a_value_beside_it(tmp_path: Path) -> None:
     secret = tmp_path / "token"
-    secret.write_text("new")
+    write_private(secret, "new")
     environ = {"ZEROG_TOKEN": "old", "ZEROG_TOKEN_FILE": str(secret)}
 
     assert load(ClientSettings, environ).token == "new"
@@ -149,6 +150,7 @@ def test_a_secret_file_that_is_missing_is_a_named_problem(tmp_path: Path) -> Non
 
 def test_a_file_that_is_not_text_is_a_named_problem_and_is_not_shown(tmp_path: Path) -> None:
     secret = tmp_path / "token"
+    write_private(secret, "")
     secret.write_bytes(b"s3cret\xff")
 
     with pytest.raises(ConfigError, match="ZEROG_TOKEN_FILE cannot be read") as caught:

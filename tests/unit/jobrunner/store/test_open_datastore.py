@@ -8,6 +8,7 @@ import pytest
 from tests.store.opening import open_datastore
 
 from zerog.model.errors import ConfigError
+from zerog.privatefile import write_private
 
 
 @pytest.mark.parametrize(
@@ -38,10 +39,12 @@ async def test_a_couchbase_without_a_password_says_which_setting_is_missing(
 
 
 async def test_a_client_certificate_without_tls_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    key = tmp_path / "key.pem"
+    write_private(key, "")
     monkeypatch.setenv("ZEROG_COUCHBASE_CERT_PATH", __file__)
-    monkeypatch.setenv("ZEROG_COUCHBASE_KEY_PATH", __file__)
+    monkeypatch.setenv("ZEROG_COUCHBASE_KEY_PATH", str(key))
 
     with pytest.raises(ConfigError, match="couchbases://"):
         await open_datastore("couchbase://127.0.0.1/zerog")

@@ -10,8 +10,10 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from zerog.model.errors import ConfigError, QueueUnavailableError
+from zerog.privatefile import FILE_MODE, make_folder
 
 #: How long it may take to answer after its start, and to end after SIGTERM.
 START_SECONDS = 10.0
@@ -34,6 +36,10 @@ def die_with_parent(libc: ctypes.CDLL | None = None) -> Callable[[], None]:
         library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return prepare
+
+
+def _open_log(path: Path) -> BinaryIO:
+    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, FILE_MODE))
 
 
 class LocalBeanstalkd:
@@ -67,10 +73,10 @@ class LocalBeanstalkd:
             raise ConfigError("beanstalkd is not installed: run `apt-get install beanstalkd`")
         command = [binary, "-l", "127.0.0.1", "-p", str(self.port)]
         if self._binlog is not None:
-            self._binlog.mkdir(parents=True, exist_ok=True)
+            make_folder(self._binlog)
             command += ["-b", str(self._binlog), f"-f{self.fsync_milliseconds}"]
         with contextlib.ExitStack() as stack:
-            output = stack.enter_context(self._log.open("ab")) if self._log else None
+            output = stack.enter_context(_open_log(self._log)) if self._log else None
             # It leads its own group, so that ^C in a terminal ends it last, by our hand.
             self._process = subprocess.Popen(
                 command,

@@ -27,6 +27,7 @@ from couchbase.options import ClusterOptions, ClusterTimeoutOptions
 from zerog.model import jsontext
 from zerog.model.backoff import Backoff
 from zerog.model.errors import ConfigError, DatastoreError, DatastoreUnavailableError, ZeroGError
+from zerog.privatefile import read_secret
 from zerog.settings import CouchbaseSettings
 from zerog.store.couchbase import failures
 from zerog.store.couchbase.address import Address
@@ -36,6 +37,8 @@ from zerog.store.port import COLLECTIONS
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+#: Settings whose files only their owner may read.
+_SECRETS = frozenset({"couchbase_password_file", "couchbase_key_path"})
 #: Collections beside those of the interface: leases, and the KV-only listing.
 LEASES, DIRECTORY = "leases", "directory"
 ALL_COLLECTIONS = (*COLLECTIONS, LEASES, DIRECTORY)
@@ -213,7 +216,11 @@ def _read_login(settings: CouchbaseSettings) -> Login:
 def _content(settings: CouchbaseSettings, name: str) -> bytes | None:
     path = getattr(settings, name)
     try:
-        return Path(path).read_bytes() if path else None
+        if not path:
+            return None
+        return read_secret(path) if name in _SECRETS else Path(path).read_bytes()
+    except ConfigError as error:
+        raise ConfigError(f"ZEROG_{name.upper()}: {error}") from error
     except OSError as error:
         raise ConfigError(f"ZEROG_{name.upper()}: {error}") from error
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from zerog.model.errors import DatastoreError, DatastoreUnavailableError
+from zerog.privatefile import FILE_MODE, make_folder
 
 VERSION = 2
 #: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
@@ -61,8 +62,8 @@ def connect(path: Path, *, readonly: bool, timeout_seconds: float) -> sqlite3.Co
     """Open the file; make folder and file if they are not there. Raises our errors."""
     try:
         if not readonly:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600, exist_ok=True)
+            make_folder(path.parent)
+            path.touch(mode=FILE_MODE, exist_ok=True)
         connection = sqlite3.connect(
             path,
             timeout=timeout_seconds,
