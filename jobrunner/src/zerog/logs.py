@@ -1,4 +1,8 @@
-"""Logging of ZeroG's processes: one line a record on standard error, for people or as JSON."""
+"""Logging of ZeroG's processes on standard error, for people or as JSON.
+
+A record is one line in JSON. For people its further lines, e.g. of a traceback, are indented: so
+no text that others wrote can pass for a record.
+"""
 
 import json
 import logging
@@ -6,6 +10,15 @@ import sys
 from datetime import UTC, datetime
 
 from zerog import standardfiles
+from zerog.shown import shown_block
+
+
+class LineFormatter(logging.Formatter):
+    """Formats a record for people: a line, and further ones below it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text."""
+        return shown_block(super().format(record))
 
 
 class _JsonFormatter(logging.Formatter):
@@ -30,7 +43,7 @@ def configure(*, verbose: bool = False, as_json: bool = False) -> None:
     handler.setFormatter(
         _JsonFormatter()
         if as_json
-        else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+        else LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
     )
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     for noisy in ("httpx", "httpcore", "asyncio"):

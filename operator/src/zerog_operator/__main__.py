@@ -12,9 +12,10 @@ from functools import partial
 
 import kopf
 
-from zerog import standardfiles
+from zerog import logs, standardfiles
 from zerog.model.errors import ConfigError
 from zerog.settings import environment, load
+from zerog.shown import shown_block
 from zerog.store import open_datastore
 from zerog_operator.apply import Applier
 from zerog_operator.board import Board
@@ -143,13 +144,15 @@ def main() -> None:
     )
     options = parser.parse_args()
     standardfiles.protect()
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logs.LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
         settings = load(OperatorSettings, environment())
         parse_defaults(settings.worker_defaults)
     except ConfigError as error:
-        sys.exit(f"zerog-operator: {error}")
+        sys.exit(shown_block(f"zerog-operator: {error}"))
     sys.exit(asyncio.run(run_operator(settings, standalone=options.standalone)))
 
 

@@ -4,6 +4,7 @@ It has the figures that the decision stands on and the limit that bound it, and 
 changes while nothing changes. Pure text; nothing reads it back.
 """
 
+from zerog.shown import shown
 from zerog_operator.model import LimitedBy, Observation, QueueReading, Rates, Unknown
 from zerog_operator.plan import Plan
 from zerog_operator.pool import PoolSpec, StopPolicy
@@ -35,7 +36,7 @@ def explain(
 def explain_unknown(observation: Observation, replicas: int | None) -> str:
     """Return the sentence for a decision that changes nothing."""
     unread = [
-        f"{what} cannot be read ({value.reason}{': ' if value.message else ''}{value.message})"
+        f"{what} cannot be read ({shown(f'{value.reason}: {value.message}'.removesuffix(': '))})"
         for what, value in (("the queue", observation.queue), ("the pods", observation.workers))
         if isinstance(value, Unknown)
     ]

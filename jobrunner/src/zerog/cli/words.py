@@ -1,18 +1,52 @@
-"""How the commands speak to people: remarks on standard error, counts, spans of time."""
+"""How the commands speak to people: results on standard output, remarks on standard error, counts,
+spans of time.
+
+Every command writes by these functions and by `zerog.console`, and by nothing else: they make
+foreign text harmless (`zerog.shown`). ruff forbids `print` elsewhere.
+"""
 
 import contextlib
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
+
+from zerog.shown import INDENT, shown, shown_block, shown_json, shown_lines
 
 
-def say(text: str) -> None:
+def show(text: str = "") -> None:
+    """Print a result for people; lines after the first one are indented."""
+    print(shown_block(text))
+
+
+def show_row(cells: Sequence[str]) -> None:
+    """Print a row for `grep` and `cut`: one line, its cells separated by tabs."""
+    print("\t".join(map(shown, cells)))
+
+
+def show_lines(text: str) -> None:
+    """Print lines of our own where they are: code for a shell."""
+    print(shown_lines(text))
+
+
+def show_json(text: str) -> None:
+    """Print JSON that means the same, and holds nothing but what is seen."""
+    print(shown_json(text))
+
+
+def say(text: str = "") -> None:
     """Print a remark on standard error; on a terminal it is folded between words.
 
     A command continues when nobody reads its output.
     """
     with contextlib.suppress(OSError):
         print(folded(text), file=sys.stderr)
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal, return whether the answer is yes."""
+    print(f"{folded(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def say_error(error: Exception, hint: str | None) -> None:
@@ -23,15 +57,19 @@ def say_error(error: Exception, hint: str | None) -> None:
 
 
 def folded(text: str) -> str:
-    """Return a text so that it fits the terminal, if standard error is one.
+    """Return a remark so that it fits the terminal, if standard error is one.
 
-    Indented lines stay as they are: they are to be copied.
+    Only its first line begins at the margin. Indented lines stay as they are: they are to be
+    copied.
     """
+    text = shown_block(text)
     if not sys.stderr.isatty():
         return text
     width = shutil.get_terminal_size().columns
     return "\n".join(
-        line if line.startswith(" ") else textwrap.fill(line, width, break_long_words=False)
+        line
+        if line.startswith(" ")
+        else textwrap.fill(line, width, subsequent_indent=INDENT, break_long_words=False)
         for line in text.split("\n")
     )
 

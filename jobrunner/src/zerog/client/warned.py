@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from zerog.shown import shown
+
 log = logging.getLogger("zerog.client")
 
 #: A warning is logged again after this long, if it still comes.
@@ -36,4 +38,4 @@ class Warned:
         self._logged = {it: at for it, at in self._logged.items() if now - at < AGAIN_SECONDS}
         if text not in self._logged:
             self._logged[text] = now
-            log.warning("%s", text)
+            log.warning("%s", shown(text))

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
 from zerog.cli.parser import Parser, number
-from zerog.cli.words import counted, say
+from zerog.cli.words import counted, say, show
+from zerog.console import ShownConsole
 from zerog.settings import DEFAULT_QUEUE, PlaceSettings, environment, load
 from zerog_operator.simulation import options as arguments
 from zerog_operator.simulation.cluster import ClusterSettings
@@ -71,9 +71,9 @@ def _show(comparison: Comparison) -> None:
     rows = table(comparison)
     figures = [(name.partition(" to ")[0], *cells) for name, _, *cells in rows]
     print_table(("POLICY", *_SHORT), figures, "")
-    print()
+    show()
     for name, settings, *_ in rows:
-        print(f"{name}: {settings}")
+        show(f"{name}: {settings}")
 
 
 def _record(options: argparse.Namespace) -> int:
@@ -166,7 +166,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def _bar() -> Iterator[ReportProgress]:
     """Show a bar while something long goes on, on a terminal only."""
-    console = Console(stderr=True)
+    console = ShownConsole(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as it:
         task = it.add_task("", total=1.0)
