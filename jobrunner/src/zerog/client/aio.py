@@ -45,6 +45,8 @@ class AsyncClient:
         self._retry_seconds = retry_seconds
         self._warned = Warned(on_warning)
         bearer = Bearer(token, token_file)
+        if token or token_file:
+            network.warn_in_the_clear(url)
         with network.explained():
             self._http = httpx.AsyncClient(base_url=url, auth=bearer, **network.reaching(url))
 

@@ -242,6 +242,9 @@ def read_answer(response: httpx.Response) -> Any:
             return response.json() if response.content else None
         except ValueError:
             raise _not_the_api(response.status_code, "the answer is not JSON") from None
+    if response.is_redirect:
+        place = response.headers.get("Location", "")
+        raise _not_the_api(response.status_code, f"it redirects to {place}, which is not followed")
     try:
         problem = response.json()
     except ValueError:

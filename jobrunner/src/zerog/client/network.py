@@ -1,10 +1,12 @@
 """What the environment says about the network: proxies and certificates.
 
-A loopback address needs neither. Elsewhere a broken setting is told with its name.
+A loopback address needs neither. Elsewhere a broken setting is told with its name, and a token that
+would travel in the clear is worth a warning.
 """
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
@@ -13,9 +15,13 @@ import httpx
 
 from zerog.model.errors import ConfigError
 
+log = logging.getLogger("zerog.client")
+
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _MAX_PORT = 65535
+#: Warnings that were given in this process: one for each host.
+_warned: set[str] = set()
 
 
 def read_address(url: str) -> httpx.URL:
@@ -33,20 +39,50 @@ def read_address(url: str) -> httpx.URL:
 def reaching(url: str) -> dict[str, Any]:
     """Return the options by which httpx reaches an address. `ConfigError` if it is none."""
     address = read_address(url)
+    # A redirect may lead to another host, which must not get parameters or a token.
+    options: dict[str, Any] = {"follow_redirects": False}
     if not is_loopback(address.host):
-        return {}
+        return options
     # The environment's certificates still count where there are certificates.
     verify = httpx.create_ssl_context() if address.scheme == "https" else False
-    return {"trust_env": False, "verify": verify}
+    return {**options, "trust_env": False, "verify": verify}
 
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine by its very name."""
     try:
-        address = ip_address(host)
+        return is_literal_loopback(host) or ip_address(host).is_unspecified
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
+        return host.endswith(".localhost")
+
+
+def is_literal_loopback(host: str) -> bool:
+    """Whether a host is `localhost` or an address of loopback: nothing that others may define."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def in_the_clear(url: str) -> str | None:
+    """Return what to say of a token that is sent to an address, None if nobody can read it."""
+    address = read_address(url)
+    if address.scheme != "http" or is_loopback(address.host):
+        return None
+    proxies = proxy_settings()
+    through = f", also the proxy of {' or '.join(proxies)}" if proxies else ""
+    return (
+        f"the token is sent to {address.host} over http, so whoever is on the way can read it"
+        f"{through}: use https, or keep to a network that you trust"
+    )
+
+
+def warn_in_the_clear(url: str, warn: Callable[[str], object] | None = None) -> None:
+    """Warn, once in a process, of a token that is sent in the clear. By default that is logged."""
+    text = in_the_clear(url)
+    if text is not None and text not in _warned:
+        _warned.add(text)
+        (warn or log.warning)(text)
 
 
 def proxy_settings() -> list[str]:

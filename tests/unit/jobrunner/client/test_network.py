@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from zerog.client import AsyncClient, Client, UnreachableError
+from zerog.client import ApiError, AsyncClient, Client, UnreachableError, network
 from zerog.client.network import is_loopback
 from zerog.model.errors import ConfigError
 
@@ -81,3 +81,38 @@ def test_what_is_no_address_is_told(url: str) -> None:
 )
 def test_loopback_is_this_machine_by_its_very_name(host: str, is_so: bool) -> None:
     assert is_loopback(host) is is_so
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("types", ()), ("submit", ("T", {"a": 1})), ("stream", ("u",))]
+)
+def test_a_redirect_is_not_followed_and_carries_no_token_anywhere(
+    api: Any, call: Any, answer: Any, status: int, method: str, arguments: tuple[Any, ...]
+) -> None:
+    other = type(api)()
+    try:
+        api.script(answer(status, headers={"Location": f"{other.url}/v1/types"}))
+
+        with pytest.raises(ApiError, match="it redirects to"):
+            call(method, *arguments, token="a-token-that-is-long-enough")
+    finally:
+        other.close()
+
+    assert other.seen == []
+    assert len(api.seen) == 1
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_token_over_http_is_logged_once_for_a_host(
+    kind: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(network, "_warned", set())
+
+    for url in (REMOTE, REMOTE, "http://127.0.0.1:1", "https://zerog.invalid"):
+        kind(url, token="a-token-that-is-long-enough")
+    kind("http://other.invalid")
+
+    (record,) = caplog.records
+    assert "sent to zerog.invalid over http" in record.getMessage()
+    assert "a-token" not in record.getMessage()
