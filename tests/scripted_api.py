@@ -65,6 +65,10 @@ class FakeApi:
         """Set what requests for a path, with or without a query, are answered from now on."""
         self._routes[path] = deque(answers)
 
+    def forget_routes(self) -> None:
+        """Let all paths be answered by the script again."""
+        self._routes.clear()
+
     def asked(self, path: str, times: int) -> Callable[[], bool]:
         """Return the question whether there were as many requests for a path."""
         return lambda: [seen.path for seen in self.seen].count(path) >= times

@@ -17,16 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from rich.console import Console
 from rich.text import Text
 
 from zerog.child import secrecy
 from zerog.client.network import reaching
+from zerog.console import ShownConsole
 from zerog.devlines import Lines
 from zerog.devnote import FOLDER, DevNote, read_note, remove_note, write_note
 from zerog.model.backoff import Backoff
 from zerog.model.errors import ConfigError
+from zerog.privatefile import FOLDER_MODE, make_folder
 from zerog.queue.beanstalk.server import LocalBeanstalkd, die_with_parent, free_port
+from zerog.shown import shown_block
 
 DEFAULT_PORT = 8080
 #: A machine that is busy with other things may take minutes to import everything.
@@ -65,7 +67,7 @@ class Part:
         name: str,
         arguments: list[str],
         env: dict[str, str],
-        console: Console,
+        console: ShownConsole,
         stop_seconds: float,
     ) -> None:
         self.name = name
@@ -110,8 +112,9 @@ class Part:
 
     def say(self, text: str) -> None:
         """Write a line into the log."""
-        name = (f"{self.name:<7} ", _STYLES.get(self.name, ""))
-        _say(self._console, Text.assemble(name, text))
+        name = f"{self.name:<7} "
+        below = shown_block(text, " " * len(name))
+        _say(self._console, Text.assemble((name, _STYLES.get(self.name, "")), below))
 
     async def _keep_running(self) -> None:
         failures = 0
@@ -155,7 +158,7 @@ class Dev:
     def __init__(self, settings: DevSettings) -> None:
         self._settings = settings
         self._data = Path(settings.data).resolve()
-        self._console = Console(stderr=True)
+        self._console = ShownConsole(stderr=True)
         self._port = _fixed(settings.port) if settings.port else _free_or(DEFAULT_PORT)
         self.url = f"http://127.0.0.1:{self._port}"
 
@@ -185,7 +188,7 @@ class Dev:
             binlog=self._data / "beanstalkd",
             log=self._data / "beanstalkd.log",
         )
-        _check_writable(self._data)
+        _prepare(self._data, is_default=Path(self._settings.data) == FOLDER)
         try:
             await asyncio.to_thread(beanstalkd.start)
         except ConfigError as error:
@@ -270,17 +273,23 @@ class Dev:
         _say(self._console, Text("\nZeroG is up", "bold").append("\n".join(lines), "not bold"))
 
 
-def _say(console: Console, text: Text) -> None:
+def _say(console: ShownConsole, text: Text) -> None:
     """Write to the log. If nobody can read it any more, the program continues."""
     # rich ends the process where a pipe has no reader: in the midst of what runs, that is.
     with contextlib.suppress(OSError, SystemExit):
         console.print(text, soft_wrap=True)
 
 
-def _check_writable(folder: Path) -> None:
-    """Make the folder. `ConfigError` if nothing can be written there."""
+def _prepare(folder: Path, *, is_default: bool) -> None:
+    """Make the folder, for this user only. `ConfigError` if nothing can be written there."""
+    if is_default and FOLDER.is_symlink():
+        raise ConfigError(
+            f"{FOLDER} is a symbolic link: remove it, or give the folder with `--data FOLDER`"
+        )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        if is_default:  # another one may be shared on purpose
+            folder.chmod(FOLDER_MODE)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -292,7 +301,10 @@ def _check_writable(folder: Path) -> None:
 
 def _explained(error: ConfigError, folder: Path) -> ConfigError:
     """Say who has the folder, where it is a `zerog dev` that keeps the queue from starting."""
-    other = read_note(folder)
+    try:
+        other = read_note(folder)
+    except ConfigError:
+        other = None
     if other is None:
         return error
     return ConfigError(

@@ -5,8 +5,8 @@ import io
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
+from zerog.console import ShownConsole
 from zerog.dev import Part
 from zerog.devlines import SHOWN_BYTES, Lines
 
@@ -54,10 +54,12 @@ class Full(io.StringIO):
 def test_a_line_is_shown_as_it_is() -> None:
     log = io.StringIO()
 
-    Part("api", [], {}, Console(file=log, width=20), 1.0).say("took :100: ms in [bold]a[/b] " * 9)
+    Part("api", [], {}, ShownConsole(file=log, width=20), 1.0).say(
+        "took :100: ms in [bold]a[/b] " * 9
+    )
 
     assert log.getvalue() == "api     " + "took :100: ms in [bold]a[/b] " * 9 + "\n"
 
 
 def test_a_log_that_cannot_be_written_ends_nothing() -> None:
-    Part("api", [], {}, Console(file=Full()), 1.0).say("text")
+    Part("api", [], {}, ShownConsole(file=Full()), 1.0).say("text")

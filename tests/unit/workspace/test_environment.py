@@ -11,7 +11,7 @@ SOURCES = ["jobrunner/src", "api/src", "operator/src"]
 EDGES = {
     "zerog/settings.py": "the one reader of settings",
     "zerog/cli/datastore.py": "a command",
-    "zerog/cli/output.py": "commands that use the API",
+    "zerog/cli/target.py": "commands that use the API",
     "zerog/cli/processes.py": "a command",
     "zerog/cli/system.py": "a command",
     "zerog_api/command.py": "a command",

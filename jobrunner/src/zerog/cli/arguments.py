@@ -31,6 +31,9 @@ def some_jobs(parser: argparse.ArgumentParser) -> None:
     """Jobs by UUID, or by a filter."""
     parser.add_argument("uuid", nargs="*", type=job_uuid, metavar="UUID", help="UUIDs of jobs")
     _choice(parser, "all jobs", None)
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="do not ask before all jobs of a filter change"
+    )
 
 
 def _choice(parser: argparse.ArgumentParser, what: str, default: list[str] | None) -> None:

@@ -4,12 +4,12 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
-from zerog.cli.words import counted, say
+from zerog.cli.words import counted, say, show
+from zerog.console import ShownConsole
 from zerog.ledger.copying import CopyReport, StateCount, compare, copy_all
 from zerog.model.errors import ConfigError, DatastoreError
 from zerog.settings import CouchbaseSettings, PlaceSettings, environment, load
@@ -41,7 +41,7 @@ async def _look(url: str) -> int:
         await store.ready()
     finally:
         await store.close()
-    print(f"{url} can be read and written; it needs nothing more")
+    show(f"{url} can be read and written; it needs nothing more")
     return codes.OK
 
 
@@ -55,12 +55,12 @@ async def _init(settings: PlaceSettings, options: argparse.Namespace) -> int:
         queries = settings.couchbase_listing == "query"
         keyspace = Keyspace(address.bucket, address.scope)
         for statement in setup.plan(keyspace, replicas=options.index_replicas, queries=queries):
-            print(f"{statement};")
+            show(f"{statement};")
         return codes.OK
     async with setup.open_setup(settings.store, settings, DEADLINE_SECONDS) as made:
         lines = made.initialise(replicas=options.index_replicas, wait_seconds=options.wait)
         async for line in lines:
-            print(line)
+            show(line)
     return codes.OK
 
 
@@ -72,11 +72,12 @@ async def _check(settings: PlaceSettings, as_json: bool) -> int:
     if as_json:
         print_json([{"problem": problem, "fix": fix} for problem, fix in found])
     elif not found:
-        print("nothing is missing: scope, collections and indexes are there")
+        show("nothing is missing: scope, collections and indexes are there")
     for problem, fix in found if not as_json else ():
-        print(f"{problem}\n    {fix}")
+        show(f"{problem}\n    {fix}")
     if found and not as_json:
-        say("\n`zerog datastore init` does all of it, as a user with the rights to")
+        say()
+        say("`zerog datastore init` does all of it, as a user with the rights to")
     return codes.FAILED if found else codes.OK
 
 
@@ -108,7 +109,7 @@ async def _copy(options: argparse.Namespace) -> int:
 
 async def _copy_visibly(source: Datastore, target: Datastore) -> CopyReport:
     total = await source.count_jobs(JobFilter())
-    console = Console(stderr=True)
+    console = ShownConsole(stderr=True)
     if not console.is_terminal:
         done = 0
 
@@ -142,7 +143,7 @@ def _tell(report: CopyReport, counts: list[StateCount], as_json: bool) -> int:
             }
         )
     else:
-        print(
+        show(
             f"{counted(report.jobs, 'job')} copied, {report.present:,} were there, "
             f"{report.expired:,} had expired; {counted(report.beside, 'document')} beside them"
         )

@@ -4,7 +4,8 @@ lines in a pipe."""
 import asyncio
 from typing import Any, Self
 
-from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -14,7 +15,9 @@ from zerog.cli.unserved import UnservedWatch
 from zerog.cli.words import say
 from zerog.client import AsyncClient, WaitTimeoutError
 from zerog.client.calls import StreamEvent, ending
+from zerog.console import ShownConsole
 from zerog.model.record import UNFINISHED
+from zerog.shown import INDENT, shown_block, shown_name
 
 _LEVEL_STYLES = {"warning": "yellow", "error": "red"}
 
@@ -31,7 +34,8 @@ def follow(
         return asyncio.run(_follow(client, uuid, limit_seconds, _Quiet() if quiet else _view()))
     except KeyboardInterrupt:
         if not quiet:
-            say(f"\nThe job goes on; to follow it again:\n  zerog watch {uuid}")
+            say()
+            say(f"The job goes on; to follow it again:\n  zerog watch {uuid}")
         raise
 
 
@@ -105,7 +109,8 @@ class _Plain(_Quiet):
     def show(self, event: StreamEvent) -> None:
         super().show(event)
         if event.kind == "log":
-            say(f"{event.data['level']}: {event.data['message']}")
+            line = f"{INDENT}{event.data['level']}: {event.data['message']}"
+            say(shown_block(line, 2 * INDENT))
         elif event.kind == "progress":
             say(f"{_where(self.last)} {self.last['completeness']:.0%}")
 
@@ -115,13 +120,13 @@ class _Plain(_Quiet):
         if progress.get("state") == "failed":
             say(f"{ending(progress)}\n{advice(progress['uuid'])}")
         elif message and message != progress["state"]:
-            say(f"{progress['state']}: {message}")
+            say(f"{_where(progress)}: {message}")
 
 
 class _Live(_Plain):
     """Shows a bar, and the log above it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: ShownConsole) -> None:
         super().__init__()
         # So that a ^C that the terminal shows behind the bar does not begin a new line.
         console.width = max(20, console.width - 3)
@@ -142,15 +147,15 @@ class _Live(_Plain):
         self._bar.stop()
 
     def remark(self, text: str) -> None:
-        self._bar.console.print(Text(text, "yellow"))
+        self._bar.console.print(Text(shown_block(text), "yellow"))
 
     def show(self, event: StreamEvent) -> None:
         if event.kind == "log":
             if not self.last:  # the first line comes before the first progress
                 self._bar.update(self._task, description=_described({"state": "running"}))
             # A Text: rich would make an emoji of `:100:` in a str.
-            text = Text(_line(event.data), _LEVEL_STYLES.get(event.data["level"], ""))
-            self._bar.console.print(text)
+            text = Text(shown_block(_line(event.data)), _LEVEL_STYLES.get(event.data["level"], ""))
+            self._bar.console.print(Padding(text, (0, 0, 0, len(INDENT))))
         else:
             self.last = event.data
             done, described = self.last["completeness"], _described(self.last)
@@ -158,14 +163,15 @@ class _Live(_Plain):
 
 
 def _view() -> _Plain:
-    console = Console(stderr=True)
+    console = ShownConsole(stderr=True)
     return _Live(console) if console.is_terminal else _Plain()
 
 
 def _described(progress: dict[str, Any]) -> str:
     """Return where a job is, in its colour, and so wide that the bar stays in its place."""
     style = STATE_STYLES.get(progress["state"], "white")
-    return f"[{style}]{_where(progress):<9}[/]"
+    # The bar's description is markup: what the API says must not be.
+    return f"[{style}]{escape(f'{_where(progress):<9}')}[/]"
 
 
 def _line(event: dict[str, Any]) -> str:
@@ -176,5 +182,5 @@ def _line(event: dict[str, Any]) -> str:
 
 def _where(progress: dict[str, Any]) -> str:
     """Return a job's state, with the attempt when it is not the first."""
-    attempt = int(progress.get("attempt", 1))
-    return f"{progress['state']}, attempt {attempt}" if attempt > 1 else str(progress["state"])
+    attempt, state = int(progress.get("attempt", 1)), shown_name(str(progress["state"]))
+    return f"{state}, attempt {attempt}" if attempt > 1 else state

@@ -6,8 +6,14 @@ import math
 from typing import Any
 
 from zerog.cli import codes
-from zerog.cli.output import connect, print_json, print_table
+from zerog.cli.output import print_json, print_table
+from zerog.cli.target import connect
+from zerog.cli.words import show
 from zerog.model.record import UNFINISHED, parse_time
+from zerog.shown import shown_block
+
+#: What is below a line of the log stands behind its time and level.
+_MARGIN = " " * 21
 
 
 def command_info(options: argparse.Namespace) -> int:
@@ -18,14 +24,14 @@ def command_info(options: argparse.Namespace) -> int:
         print_json(info)
         return codes.OK
     for name, text in facts(info):
-        print(f"{name + ':':<13}{text}")
-    print()
+        show(f"{name + ':':<13}{text}")
+    show()
     print_attempts(info["attempts"])
     told = story(info)
     if told:
-        print()
+        show()
     for line in told:
-        print(line)
+        show(line)
     return codes.OK
 
 
@@ -49,7 +55,7 @@ def _told(line: dict[str, Any]) -> list[str]:
     below = str(values.pop("traceback", "")).rstrip().splitlines()
     more = "".join(f" {name}={json.dumps(value)}" for name, value in values.items())
     head = f"{line['time'][11:19]} {line['level']:<11} {line['message']}{more}"
-    return [head, *(f"{'':<21}{text}" for text in below)]
+    return [shown_block(head, _MARGIN), *(f"{_MARGIN}{text}" for text in below)]
 
 
 def facts(info: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,4 +1,5 @@
-"""Commands about jobs: submit, run, watch, list, data, cancel, retry, delete."""
+"""Commands about jobs: submit, run, watch, list, data. Those that change them are in
+`zerog.cli.changes`."""
 
 import argparse
 import base64
@@ -12,16 +13,14 @@ from typing import Any
 from zerog.cli import codes
 from zerog.cli.endings import tell_ending
 from zerog.cli.follow import follow
-from zerog.cli.output import connect, connect_async, print_data, print_json, print_table, write_data
+from zerog.cli.output import print_data, print_json, print_table, write_data
 from zerog.cli.parser import text
-from zerog.cli.words import counted, say, say_error, short_time
-from zerog.client import ApiError, Client
+from zerog.cli.target import connect, connect_async
+from zerog.cli.words import say, short_time, show
+from zerog.client import Client
 from zerog.client.calls import take
 from zerog.model.errors import ConfigError
 from zerog.model.record import UNFINISHED, parse_time
-
-#: Problems of the API that say something of one job only.
-_OF_ONE_JOB = frozenset({"unknown-job", "job-state", "forbidden"})
 
 
 def command_submit(options: argparse.Namespace) -> int:
@@ -31,7 +30,7 @@ def command_submit(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"uuid": uuid})
     else:
-        print(uuid)
+        show(uuid)
     return codes.OK
 
 
@@ -138,78 +137,6 @@ def _give_data(data: Any, options: argparse.Namespace) -> None:
         print_json(data)
     else:
         print_data(data, options.uuid)
-
-
-def command_cancel(options: argparse.Namespace) -> int:
-    """Cancel jobs by UUID or by filter."""
-    return _change(options, "cancel")
-
-
-def command_retry(options: argparse.Namespace) -> int:
-    """Replay finished jobs by UUID or by filter."""
-    return _change(options, "retry")
-
-
-def command_delete(options: argparse.Namespace) -> int:
-    """Forget a finished job."""
-    with connect(options) as client:
-        client.delete(options.uuid)
-    print(f"{options.uuid} forgotten")
-    return codes.OK
-
-
-def _change(options: argparse.Namespace, what: str) -> int:
-    chosen = {"type": options.type, "state": options.state, "queue": options.queue}
-    job_filter = {name: values for name, values in chosen.items() if values}
-    if bool(options.uuid) == bool(job_filter):
-        raise ConfigError(
-            f"which jobs to {what}? Name them by UUID, or choose by --type, --state, --queue"
-        )
-    with connect(options) as client:
-        if not job_filter:
-            return _change_each(client, options, what)
-        result = client.change_many(what, job_filter)
-    if options.json:
-        print_json(result)
-    else:
-        print(_told(what, result["changed"], result["more"]))
-    return codes.OK
-
-
-def _change_each(client: Client, options: argparse.Namespace, what: str) -> int:
-    """Change jobs one by one. One that is refused does not keep the others from it."""
-    change = client.cancel if what == "cancel" else client.retry
-    code, results = codes.OK, []
-    for uuid in options.uuid:
-        try:
-            results.append(change(uuid))
-        except ApiError as error:
-            if error.code not in _OF_ONE_JOB:
-                raise
-            say_error(error, codes.hint_of(error))
-            code = codes.FAILED
-            continue
-        if not options.json:
-            print(f"{uuid} {_became(what, results[-1]['state'])}")
-    if options.json:
-        print_json(results)
-    return code
-
-
-def _became(what: str, state: str) -> str:
-    """Say what a change has done to a job."""
-    if what == "retry":
-        return f"{state}: it runs again"
-    return "cancelled" if state == "cancelled" else f"{state}: it was asked to stop"
-
-
-def _told(what: str, count: int, more: bool) -> str:
-    """Say in a sentence how many jobs a change by filter met."""
-    if count == 0:
-        return f"no job to {what} is like that; `zerog list` shows what there is"
-    done = "cancelled, or asked to stop" if what == "cancel" else "run again"
-    told = f"{counted(count, 'job')} {done}"
-    return f"{told}; there are more: give the command again" if more else told
 
 
 def _submit(client: Client, options: argparse.Namespace) -> str:

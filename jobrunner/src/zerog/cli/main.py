@@ -17,7 +17,7 @@ import zerog
 from zerog import standardfiles
 from zerog.cli import arguments, codes, extensions, streams
 from zerog.cli.parser import Parser
-from zerog.cli.words import say_error
+from zerog.cli.words import say, say_error
 from zerog.model.errors import ConfigError, InvalidTubeNameError, ZeroGError
 
 _EPILOG = f"""\
@@ -45,9 +45,9 @@ GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
         "list": ("jobs", "list jobs, newest first", arguments.listing),
         "info": ("info", "show a job: progress, attempts, log", arguments.one_job),
         "data": ("jobs", "print the output data of a finished job, as JSON", arguments.data),
-        "cancel": ("jobs", "cancel jobs, by UUID or by filter", arguments.some_jobs),
-        "retry": ("jobs", "run finished jobs again, by UUID or by filter", arguments.some_jobs),
-        "delete": ("jobs", "forget a finished job", arguments.one_job),
+        "cancel": ("changes", "cancel jobs, by UUID or by filter", arguments.some_jobs),
+        "retry": ("changes", "run finished jobs again, by UUID or by filter", arguments.some_jobs),
+        "delete": ("changes", "forget a finished job", arguments.one_job),
     },
     "what there is": {
         "types": ("system", "list the registered job types", arguments.nothing),
@@ -152,7 +152,7 @@ def _run(argv: Sequence[str]) -> int:
     except ZeroGError as error:
         return _fail(error, codes.of_error(error))
     except KeyboardInterrupt:
-        print(file=sys.stderr)
+        say()
         return codes.INTERRUPTED
 
 

@@ -1,27 +1,19 @@
-"""How the commands print: tables for people, JSON for programs, and where the API is."""
+"""How the commands print: tables for people, JSON for programs."""
 
-import argparse
 import json
-import socket
 import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zerog.cli.words import counted, say
-from zerog.client import AsyncClient, Client
-from zerog.client.calls import DEFAULT_URL, RETRY_SECONDS
-from zerog.client.network import is_loopback, proxy_settings, read_address
-from zerog.client.warned import OnWarning
-from zerog.devnote import read_note
+from zerog.cli.words import counted, say, show_json, show_row
+from zerog.console import ShownConsole
 from zerog.model.errors import ConfigError
-from zerog.settings import ClientSettings, environment, load
+from zerog.shown import shown, shown_name
 
 #: What a terminal gets to see of a job's data: lines, and characters of one text.
 SHOWN_LINES, SHOWN_CHARACTERS = 40, 200
@@ -32,42 +24,6 @@ STATE_STYLES = {
     "running": "cyan",
     "waiting": "magenta",
 }
-
-
-def connect(options: argparse.Namespace, on_warning: OnWarning | None = None) -> Client:
-    """Return a client for the API that the options, the environment or `zerog dev` name."""
-    return Client(**_target(options), on_warning=on_warning)
-
-
-def connect_async(options: argparse.Namespace) -> AsyncClient:
-    """Return an asynchronous client for the same API."""
-    return AsyncClient(**_target(options))
-
-
-def _target(options: argparse.Namespace) -> dict[str, Any]:
-    settings = load(ClientSettings, environment(), url=options.url)
-    noted = read_note()
-    url = settings.url or (noted.url if noted else DEFAULT_URL)
-    read_address(url)  # a wrong one is told first
-    _tell_if_away(url)
-    return {"url": url, "token": settings.token, "token_file": settings.token_file}
-
-
-def _tell_if_away(url: str) -> None:
-    """Say at once that the API does not answer: the client goes on trying for a while."""
-    address = urlsplit(url)
-    if not address.hostname or not sys.stderr.isatty():
-        return
-    if proxy_settings() and not is_loopback(address.hostname):
-        return  # it may not be reached but through the proxy
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        socket.create_connection((address.hostname, port), timeout=2).close()
-    except OSError as error:
-        say(
-            f"no answer from {url} yet ({error.strerror or error}): "
-            f"trying for {RETRY_SECONDS:g} s, ^C stops"
-        )
 
 
 def as_json(value: Any, encoding: str, indent: int | None = 2) -> str:
@@ -82,17 +38,17 @@ def as_json(value: Any, encoding: str, indent: int | None = 2) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    print(as_json(value, sys.stdout.encoding))
+    show_json(as_json(value, sys.stdout.encoding))
 
 
 def print_data(data: Any, uuid: str) -> None:
     """Print a job's data as JSON: whole into a pipe, what fits on a screen to a terminal."""
     whole = as_json(data, sys.stdout.encoding)
     if not sys.stdout.isatty():
-        print(whole)
+        show_json(whole)
         return
     text = shortened(data)
-    print(text)
+    show_json(text)
     if text != whole:
         size = counted(len(whole.encode()), "byte")
         say(f"not all of {size} is shown; to write it into a file:\n  zerog data {uuid} -o FILE")
@@ -135,30 +91,35 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
     if not rows:
         say(empty)
         return
-    console = Console()
+    console = ShownConsole()
     if not console.is_terminal:
         # Plain and complete, for grep and cut.
         for row in [columns, *rows]:
-            print("\t".join(_text(cell) for cell in row))
+            show_row(_cells(row))
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
         # Only the last one gives way, so that each row is one line.
         table.add_column(column, no_wrap=number + 1 < len(columns))
     for row in rows:
-        table.add_row(*[_styled(cell) for cell in row])
+        table.add_row(*map(_styled, _cells(_heads(row))))
     # Where that is not enough the terminal folds: no UUID is cut.
-    cells = [[_text(cell) for cell in row[:-1]] for row in [columns, *rows]]
+    cells = [_cells(_heads(row))[:-1] for row in [columns, *rows]]
     least = sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True))
-    wide = Console(width=max(console.width, least + len(columns[-1])))
+    wide = ShownConsole(width=max(console.width, least + len(columns[-1])))
     wide.print(table, crop=False)
 
 
-def _text(value: Any) -> str:
-    return "-" if value is None else str(value)
+def _cells(row: Sequence[Any]) -> list[str]:
+    """Return a row's texts, each in one line; the first one cannot pass for a remark."""
+    first, *others = ("-" if value is None else str(value) for value in row)
+    return [shown_name(first), *map(shown, others)]
 
 
-def _styled(value: Any) -> Text:
-    text = _text(value)
-    line = text.partition("\n")[0]
-    return Text(line, style=STATE_STYLES.get(text, ""), no_wrap=True, overflow="ellipsis")
+def _heads(row: Sequence[Any]) -> list[Any]:
+    """Return a row with the first line of each text."""
+    return [value.partition("\n")[0] if isinstance(value, str) else value for value in row]
+
+
+def _styled(text: str) -> Text:
+    return Text(text, style=STATE_STYLES.get(text, ""), no_wrap=True, overflow="ellipsis")

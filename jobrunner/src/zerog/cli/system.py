@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from zerog.cli import codes
-from zerog.cli.output import connect, print_json, print_table
-from zerog.cli.words import counted
+from zerog.cli.output import print_json, print_table
+from zerog.cli.target import connect
+from zerog.cli.words import counted, show, show_lines
 from zerog.model.documents import TypeDocument, write
 from zerog.model.errors import ConfigError
 from zerog.settings import PlaceSettings, WorkerSettings, environment, load
@@ -145,10 +146,10 @@ def command_repair(options: argparse.Namespace) -> int:
     if options.json:
         print_json(report)
     else:
-        print(f"{counted(report['checked'], 'unfinished job')} looked at")
+        show(f"{counted(report['checked'], 'unfinished job')} looked at")
         for name in ("requeued", "kicked", "dropped", "unknown", "failed"):
             for item in report[name]:
-                print(f"{name}: {item}")
+                show(f"{name}: {item}")
     return codes.OK
 
 
@@ -174,5 +175,5 @@ def command_completion(options: argparse.Namespace) -> int:
     """Print the code that completes commands in a shell."""
     from argcomplete.shell_integration import shellcode
 
-    print(shellcode(["zerog"], shell=options.shell))
+    show_lines(shellcode(["zerog"], shell=options.shell))
     return codes.OK

@@ -67,13 +67,14 @@ def test_the_limit_holds_with_json_too(
 def test_a_log_line_with_any_letters_is_shown(
     api: FakeApi, look: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = "a\u2028b\u2029c\x85d :100: [bold]e[/x]"
+    message = "a\u2028b\u2029c\x85d :100: [bold]e[/x] \u20ac\xa0\u3000"
     line = {"level": "warning", "message": message, "attempt": 1, "seq": 0}
     api.script(Answer(chunks=[sent("log", line), sent("progress", DONE), sent("end", DONE)]))
 
     assert main(["watch", UUID, "--for", "60", "--url", api.url]) == codes.OK
 
-    assert f"warning: {message}" in capsys.readouterr().err
+    shown = r"a\u2028b\u2029c\x85d :100: [bold]e[/x] " + "\u20ac\xa0\u3000"
+    assert f"warning: {shown}" in capsys.readouterr().err
 
 
 def test_a_page_in_place_of_the_api_is_told(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from zerog.cli.changes import _became, _told
 from zerog.cli.follow import _where
 from zerog.cli.info import facts, story
-from zerog.cli.jobs import _became, _told
 from zerog.cli.output import SHOWN_LINES, print_data, print_table, shortened
 from zerog.cli.words import counted, folded
 
