@@ -66,7 +66,7 @@ def test_each_error_says_what_to_do(dev: Dev) -> None:
     assert UNKNOWN in dev.run("info", UNKNOWN, code=1)
     assert "`zerog list` shows the jobs" in dev.run("info", UNKNOWN, code=1)
     assert "did you mean Hello?" in dev.run("run", "Hallo", code=1)
-    assert "no job to retry is like that" in dev.run("retry", "--type", "Nope", "--state", "failed")
+    assert "no job to retry is like that" in dev.run("retry", "--type", "Nope", "--yes")
     assert "No job is like that" in dev.run("list", "--type", "Nope")
 
 
