@@ -93,7 +93,7 @@ def jobs_that_run_and_end(zerog: Shell) -> None:
 
 
 def jobs_that_are_told_to(zerog: Shell) -> None:
-    zerog("retry", "--type", "Broken", "--state", "failed")
+    zerog("retry", "--type", "Broken", "--state", "failed", "--yes")
     until(lambda: len(zerog.json("list", "--state", "failed")) == 1, what="it has failed again")
     (failed,) = zerog.json("list", "--state", "failed")
     assert len(zerog.json("info", failed["uuid"])["attempts"]) == 2
