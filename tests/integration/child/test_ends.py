@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from zerog.child.handle import NurseryHandle
@@ -85,7 +86,7 @@ async def test_an_error_has_a_message_and_a_traceback(
     assert isinstance(attempt.end, Raised)
     assert attempt.end.message.startswith(message)
     assert attempt.lines[0].level == "error"
-    assert "in run" in attempt.lines[0].data["traceback"]
+    assert "in run" in msgspec.json.decode(attempt.lines[0].data or "{}")["traceback"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from zerog.child import handle
@@ -62,7 +63,7 @@ def is_alive(pid: int) -> bool:
 
 def living(attempt: Attempt) -> list[int]:
     (line,) = [line for line in attempt.lines if line.message == "left"]
-    return [pid for pid in line.data["ids"] if is_alive(pid)]
+    return [pid for pid in msgspec.json.decode(line.data or "{}")["ids"] if is_alive(pid)]
 
 
 async def until(condition: Any) -> None:

@@ -45,8 +45,10 @@ from zerog.child.protocol import (
 )
 from zerog.child.watch import ImportWatch
 from zerog.model.errors import ConfigError
+from zerog.model.limits import MAX_LINE_CHARS
 from zerog.sdk.importing import import_module_of_jobs
 from zerog.sdk.registry import REGISTRY, JobType
+from zerog.sdk.text import cut
 
 _RECEIVE_BYTES = 65536
 _MAX_FDS = 16
@@ -193,7 +195,7 @@ def _import_all(control: socket.socket, modules: Sequence[str]) -> None:
         except ConfigError as error:
             # Threads cannot be ended, and with them a fork is unsafe.
             fatal = threading.active_count() > threads
-            control.sendall(encode(FailedFrame(module, str(error), fatal)))
+            control.sendall(encode(FailedFrame(module, cut(str(error), MAX_LINE_CHARS), fatal)))
             if fatal:
                 os._exit(1)
     documents = [REGISTRY.types[name].document for name in sorted(REGISTRY.types)]

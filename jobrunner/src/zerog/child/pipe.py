@@ -144,6 +144,7 @@ class Pipe:
 
     def line(self, line: LogLine) -> None:
         """Report a log line."""
+        assert not isinstance(line.data, dict)  # only stored lines have that
         frame = LineFrame(self._run, line.seq, line.time, line.level, line.message, line.data)
         data = encode(frame)
         with self._shield, self._lock:

@@ -258,4 +258,4 @@ def _changes(surroundings: Surroundings) -> str | None:
     if procfs.has_children():
         procfs.kill_children()
         changes.append("processes")
-    return "; ".join(changes) or None
+    return one_line("; ".join(changes))

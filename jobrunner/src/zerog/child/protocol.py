@@ -1,8 +1,10 @@
 """How worker, nursery and children talk: typed frames over socket pairs. Pure.
 
 A frame is a length (4 bytes, big-endian) and a JSON object whose field `op` names its type. A
-child runs other people's code, so its bytes are not trusted: lengths and numbers are bounded, and
-whatever does not fit its type is a `FrameError`.
+child runs other people's code, so its bytes are not trusted. A frame is bounded by its type before
+it is held: one that is longer than `MAX_SMALL_BYTES` must begin with the name of a type that may
+be. Whatever does not fit its type is a `FrameError`, and ends the process that sent it. Values of
+a job stay JSON text where they are only passed on, because as objects they take 30 times as much.
 
 Every frame of a run names that run (`run_name`): one that belongs to another run, e.g. from a
 process that a job forked and left behind, is dropped by the worker.
@@ -19,25 +21,41 @@ nothing (`zerog.child.desk`).
 
 import struct
 from collections.abc import Iterator
-from typing import Annotated, Any, Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
+from zerog.model import jsontext
 from zerog.model.documents import TypeDocument
 from zerog.model.errors import ZeroGError
 from zerog.model.events import RunEnd
-from zerog.model.limits import EXTRA_LINES, MAX_LINE_CHARS, MAX_LOG_LINES
-from zerog.model.record import JobId, Time
+from zerog.model.limits import (
+    EXTRA_LINES,
+    MAX_DATA_BYTES,
+    MAX_DOCUMENT_BYTES,
+    MAX_LINE_CHARS,
+    MAX_LINE_DATA_BYTES,
+    MAX_LOG_LINES,
+    MAX_STATE_BYTES,
+)
+from zerog.model.record import Count, JobId, Time
 from zerog.sdk.faults import MAX_FAULTS, Fault
 
-#: Larger than any document, so that an output above the document's limit is refused with a reason.
-MAX_FRAME_BYTES = 32 * 1024 * 1024
+#: Parameters or an output, a state, and what is around them.
+MAX_FRAME_BYTES = MAX_DOCUMENT_BYTES + 1024 * 1024
+#: Most frames: a line with the longest text and the most data takes 58 KiB.
+MAX_SMALL_BYTES = 64 * 1024
 #: Of what a child answers that only checks: more than `MAX_FAULTS` of the longest faults take.
 MAX_CHECKED_BYTES = 256 * 1024
 #: Exit codes of a child that could not go on: its own fault, or its pipe is closed.
 EXIT_UNEXPECTED, EXIT_NO_PIPE = 230, 231
 _LENGTH = struct.Struct(">I")
+#: So much of a frame shows its type.
+_HEAD_BYTES = 24
+#: Years that every time zone can show.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
 F = TypeVar("F")
 
@@ -46,6 +64,11 @@ Completeness = Annotated[float, Meta(ge=0, le=1)]
 Seq = Annotated[int, Meta(ge=0, le=MAX_LOG_LINES + EXTRA_LINES)]
 #: A cut text says how long it was.
 Text = Annotated[str, Meta(max_length=MAX_LINE_CHARS + 100)]
+Name = Annotated[str, Meta(max_length=1000)]
+#: A line's data, as the text of a JSON object.
+DataText = Annotated[str, Meta(max_length=MAX_LINE_DATA_BYTES)]
+Pid = Annotated[int, Meta(gt=0, lt=2**31)]
+Bytes = Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class FrameError(ZeroGError):
@@ -55,12 +78,17 @@ class FrameError(ZeroGError):
 class _Frame(Struct, frozen=True, rename="camel", tag_field="op"):
     """What all frames share: the field that names the type."""
 
+    #: How long the JSON may be.
+    max_bytes: ClassVar[int] = MAX_SMALL_BYTES
+
 
 # worker → child
 
 
 class RunFrame(_Frame, frozen=True, tag="run"):
     """Run a job."""
+
+    max_bytes: ClassVar[int] = MAX_FRAME_BYTES
 
     run: str
     uuid: JobId
@@ -75,6 +103,8 @@ class RunFrame(_Frame, frozen=True, tag="run"):
 class ReceivedRun(_Frame, frozen=True, tag="run"):
     """A `RunFrame` as the child reads it: the parameters stay JSON, which pydantic validates."""
 
+    max_bytes: ClassVar[int] = MAX_FRAME_BYTES
+
     run: str
     uuid: JobId
     attempt: int
@@ -87,6 +117,8 @@ class ReceivedRun(_Frame, frozen=True, tag="run"):
 class CheckFrame(_Frame, frozen=True, tag="check"):
     """Say what a job's class finds wrong with parameters. Nothing is run."""
 
+    max_bytes: ClassVar[int] = MAX_FRAME_BYTES
+
     run: str
     type: str
     parameters: dict[str, Any]
@@ -94,6 +126,8 @@ class CheckFrame(_Frame, frozen=True, tag="check"):
 
 class ReceivedCheck(_Frame, frozen=True, tag="check"):
     """A `CheckFrame` as the child reads it."""
+
+    max_bytes: ClassVar[int] = MAX_FRAME_BYTES
 
     run: str
     type: str
@@ -117,42 +151,48 @@ class ExitFrame(_Frame, frozen=True, tag="exit"):
 class ProgressFrame(_Frame, frozen=True, tag="progress"):
     """How much is done."""
 
-    run: str
+    run: Name
     completeness: Completeness
 
 
 class LineFrame(_Frame, frozen=True, tag="line", omit_defaults=True):
     """A line of the job's log."""
 
-    run: str
+    run: Name
     seq: Seq
     time: Time
     level: Level
     message: Text
-    data: Any = None
+    data: DataText | None = None
 
 
 class StateFrame(_Frame, frozen=True, tag="state"):
     """The state that the job saves on the way."""
 
-    run: str
+    max_bytes: ClassVar[int] = MAX_STATE_BYTES + 1024
+
+    run: Name
     state: dict[str, Any]
 
 
 class EndFrame(_Frame, frozen=True, tag="end"):
     """How the run ended. Nothing of this run follows."""
 
-    run: str
+    max_bytes: ClassVar[int] = MAX_FRAME_BYTES
+
+    run: Name
     end: RunEnd
     #: Why the process cannot run another job, e.g. a thread was left; None if it can.
-    spoiled: str | None = None
-    rss_bytes: int = 0
+    spoiled: Text | None = None
+    rss_bytes: Bytes = 0
 
 
 class CheckedFrame(_Frame, frozen=True, tag="checked"):
     """The answer to a check."""
 
-    run: str
+    max_bytes: ClassVar[int] = MAX_CHECKED_BYTES
+
+    run: Name
     #: What is wrong with the parameters; None if that is unknown.
     faults: Annotated[list[Fault], Meta(max_length=MAX_FAULTS)] | None
     #: Why it is unknown, e.g. a validator that raised an `OSError`.
@@ -187,14 +227,14 @@ class PingFrame(_Frame, frozen=True, tag="ping"):
 class ImportingFrame(_Frame, frozen=True, tag="importing"):
     """The import of a module begins: if the nursery dies now, this module ended it."""
 
-    module: str
+    module: Text
 
 
 class FailedFrame(_Frame, frozen=True, tag="failed"):
     """A module cannot be imported."""
 
-    module: str
-    error: str
+    module: Text
+    error: Text
     #: The nursery ends, and must be started without this module.
     fatal: bool = False
 
@@ -202,32 +242,34 @@ class FailedFrame(_Frame, frozen=True, tag="failed"):
 class TypesFrame(_Frame, frozen=True, tag="types"):
     """Every module was tried; these are the job types of those that can be imported."""
 
+    max_bytes: ClassVar[int] = MAX_FRAME_BYTES
+
     types: list[TypeDocument]
 
 
 class ForkedFrame(_Frame, frozen=True, tag="forked"):
     """The child of a ticket runs."""
 
-    ticket: int
-    pid: int
+    ticket: Count
+    pid: Pid
 
 
 class RefusedFrame(_Frame, frozen=True, tag="refused"):
     """There is no child for a ticket."""
 
-    ticket: int
-    error: str
+    ticket: Count
+    error: Text
 
 
 class DiedFrame(_Frame, frozen=True, tag="died"):
     """A child is dead, and so is everything that it started."""
 
-    pid: int
+    pid: Pid
     #: As `subprocess` counts: negative for a signal.
-    exitcode: int
+    exitcode: Annotated[int, Meta(ge=-255, le=255)]
     #: Whether the kernel killed it for memory; None if nobody can tell.
     oom: bool | None
-    max_rss_bytes: int
+    max_rss_bytes: Bytes
     #: Whether it lived until the worker asked for a SIGKILL.
     killed: bool = False
 
@@ -257,8 +299,8 @@ def encode(frame: _Frame) -> bytes:
     # A value of a job may raise anything when it is looked at.
     except Exception as error:
         raise ValueError(f"no JSON form: {type(error).__name__}: {error}") from error
-    if len(body) > MAX_FRAME_BYTES:
-        raise ValueError(f"{len(body)} bytes are more than the {MAX_FRAME_BYTES} of a frame")
+    if len(body) > frame.max_bytes:
+        raise ValueError(f"{len(body)} bytes are more than the {frame.max_bytes} of a frame")
     return _LENGTH.pack(len(body)) + body
 
 
@@ -266,9 +308,15 @@ class FrameReader(Generic[F]):
     """Cuts a stream of bytes into frames of the given types, however the bytes arrive."""
 
     def __init__(self, kinds: Any, max_bytes: int = MAX_FRAME_BYTES) -> None:
-        self._max_bytes = max_bytes
         self._buffer = bytearray()
         self._decoder: msgspec.json.Decoder[F] = msgspec.json.Decoder(kinds)
+        #: How the longer types begin, and how long each may be.
+        self._limits = {
+            _head(kind): min(kind.max_bytes, max_bytes)
+            for kind in get_args(kinds)
+            if kind.max_bytes > MAX_SMALL_BYTES
+        }
+        self._most = max(self._limits.values(), default=MAX_SMALL_BYTES)
 
     def feed(self, data: bytes) -> Iterator[F]:
         """Take in bytes, yield the frames that are complete. `FrameError` at one that is not one.
@@ -281,19 +329,80 @@ class FrameReader(Generic[F]):
         try:
             while len(buffer) - start >= _LENGTH.size:
                 (length,) = _LENGTH.unpack_from(buffer, start)
-                if length > self._max_bytes:
-                    raise FrameError(f"a frame of {length} bytes")
-                end = start + _LENGTH.size + length
+                begin = start + _LENGTH.size
+                end = begin + length
+                if length > MAX_SMALL_BYTES:
+                    self._check_length(length, buffer[begin : begin + _HEAD_BYTES])
                 if len(buffer) < end:
                     break
-                body = bytes(buffer[start + _LENGTH.size : end])
+                body = bytes(buffer[begin:end])
                 start = end
                 yield self._decode(body)
         finally:
             del buffer[:start]
 
+    def _check_length(self, length: int, head: bytearray) -> None:
+        limit = self._most
+        if len(head) == _HEAD_BYTES:
+            limits = (most for begin, most in self._limits.items() if head.startswith(begin))
+            limit = next(limits, MAX_SMALL_BYTES)
+        if length > limit:
+            raise FrameError(f"a frame of {length} bytes, at most {limit} are read")
+
     def _decode(self, body: bytes) -> F:
         try:
-            return self._decoder.decode(body)
+            if len(body) > MAX_SMALL_BYTES and body.startswith(_head(EndFrame)):
+                _check_end(body)
+            frame = self._decoder.decode(body)
+            _check(frame)
+            return frame
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise FrameError(f"a frame that does not fit: {error}") from error
+
+
+def _head(kind: type[_Frame]) -> bytes:
+    return b'{"op":"%s"' % str(kind.__struct_config__.tag).encode()
+
+
+class _Values(Struct):
+    """The values of a job in its end, which are not read yet."""
+
+    data: msgspec.Raw = msgspec.Raw()
+    state: msgspec.Raw = msgspec.Raw()
+
+
+class _End(Struct):
+    end: _Values
+
+
+def _check_end(body: bytes) -> None:
+    """Refuse a long end before it becomes objects."""
+    values = msgspec.json.decode(body, type=_End).end
+    for value, most in ((values.data, MAX_DATA_BYTES), (values.state, MAX_STATE_BYTES)):
+        if len(bytes(value)) > most:
+            raise ValueError(f"a value of {len(bytes(value))} bytes, at most {most} are kept")
+
+
+def _check(frame: Any) -> None:
+    """Check what a type cannot say. `ValueError` if it does not fit."""
+    match frame:
+        case LineFrame():
+            _check_line(frame.time, frame.data)
+        case StateFrame():
+            jsontext.dumps_embeddable(frame.state)
+        case EndFrame():
+            jsontext.dumps_embeddable(getattr(frame.end, "state", None))
+        case _:
+            pass
+
+
+def _check_line(time: datetime, data: str | None) -> None:
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise ValueError(f"the year {time.year}")
+    if data is None:
+        return
+    # It will stand in a line of an event stream.
+    if len(data.encode()) > MAX_LINE_DATA_BYTES or "\n" in data or "\r" in data:
+        raise ValueError("data in more than one line, or too long")
+    if not isinstance(jsontext.loads(data), dict):
+        raise ValueError("data that is not an object")

@@ -2,8 +2,9 @@
 
 Reports are taken in at any rate and written at most once per interval; the last completeness and
 every log line are written before the attempt's end is. A store that is unavailable delays the
-writing, never the job. What a process may report is bounded here again: nothing it sends is
-trusted.
+writing, never the job. What a process may report is bounded here again, and so is what waits to be
+written (`Backlog`): nothing a process sends is trusted. What is not kept is counted, and the log
+says so.
 
 Every document is written by compare-and-swap, and a document whose revision is not known is only
 written after a look at the record: an attempt that was taken over while its worker was frozen
@@ -13,9 +14,9 @@ raises `StaleAttemptError` instead of overwriting its successor's reports.
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import Any
+from itertools import takewhile
 
-import msgspec
+from msgspec import Struct
 
 from zerog.model.documents import LogChunk, LogLine, Progress, chunk_of, log_key, write
 from zerog.model.errors import (
@@ -29,8 +30,8 @@ from zerog.model.errors import (
 )
 from zerog.model.limits import (
     EXTRA_LINES,
+    LINE_OVERHEAD_BYTES,
     MAX_LINE_CHARS,
-    MAX_LINE_DATA_BYTES,
     MAX_LOG_BYTES,
     MAX_LOG_LINES,
     UNFINISHED_SECONDS,
@@ -42,20 +43,41 @@ log = logging.getLogger(__name__)
 
 #: Looks at a document that somebody else changes again and again.
 MAX_RACES = 5
+#: Log lines that may wait for the store, of all attempts of one slot: one whole log, and the lines
+#: of the next attempts meanwhile.
+MAX_BACKLOG_BYTES = 2 * MAX_LOG_BYTES
+
+
+class Backlog(Struct):
+    """How much of the logs of one slot waits to be written."""
+
+    bytes: int = 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether this much may be added."""
+        return self.bytes + size <= MAX_BACKLOG_BYTES
+
+
+class _Waiting(Struct, frozen=True):
+    line: LogLine
+    size: int
 
 
 class Reports:
     """The reports of one attempt that are not written yet."""
 
-    def __init__(self, store: Datastore, uuid: JobId, attempt: int) -> None:
+    def __init__(self, store: Datastore, uuid: JobId, attempt: int, backlog: Backlog) -> None:
         self._uuid = uuid
         self._attempt = attempt
         self._store = store
+        self._backlog = backlog
         self._completeness: tuple[float, datetime] | None = None
-        self._lines: list[LogLine] = []
+        self._lines: list[_Waiting] = []
         #: The chunk that is being filled: its lines so far.
         self._chunk: list[LogLine] = []
-        self._taken = self._bytes = self._dropped = 0
+        self._taken = self._bytes = 0
+        #: Lines that came when the log was full, and when too much waited for the store.
+        self._dropped = self._skipped = 0
         self._progress_document = self._document("progress", uuid)
         self._log_document: _FencedDocument | None = None
         #: The attempt's end and the worker's clock may want to write at the same time.
@@ -72,28 +94,34 @@ class Reports:
         """Take in how much is done."""
         self._completeness = completeness, time
 
-    def take_line(self, time: datetime, level: str, message: str, data: Any = None) -> None:
-        """Take in a log line. Beyond the bounds of a log it is only counted."""
-        if data is not None:
-            size = len(msgspec.json.encode(data))
-            if size > MAX_LINE_DATA_BYTES:
-                data = {"cut": f"{size:,} bytes of data; at most {MAX_LINE_DATA_BYTES:,} are kept"}
-            self._bytes += min(size, MAX_LINE_DATA_BYTES)
-        self._bytes += len(message.encode())
+    def take_line(self, time: datetime, level: str, message: str, data: str | None = None) -> None:
+        """Take in a log line; its data is JSON text. Beyond the bounds it is only counted."""
+        size = LINE_OVERHEAD_BYTES + len(message.encode()) + len((data or "").encode())
         if (
             self._taken >= MAX_LOG_LINES + EXTRA_LINES
-            or self._bytes > MAX_LOG_BYTES + EXTRA_LINES * MAX_LINE_CHARS
+            or self._bytes + size > MAX_LOG_BYTES + EXTRA_LINES * MAX_LINE_CHARS
         ):
             self._dropped += 1
-            return
-        self._append(time, level, message, data)
+        elif not self._backlog.has_room(size):
+            self._skipped += 1
+        else:
+            self._say_skipped()
+            self._append(time.astimezone(UTC), level, message, data, size)
 
     def close(self) -> None:
-        """Take in nothing more; a last line says how many lines were dropped."""
+        """Take in nothing more; the last lines say how many lines were not kept."""
+        self._say_skipped()
         if self._dropped:
-            message = f"the log is full: {self._dropped:,} more lines were not kept"
-            self._append(datetime.now(UTC), "warning", message, None)
+            self._warn(f"the log is full: {self._dropped:,} more lines were not kept")
             self._dropped = 0
+
+    def _say_skipped(self) -> None:
+        if self._skipped:
+            self._warn(f"{self._skipped:,} lines were not kept: the datastore was unavailable")
+            self._skipped = 0
+
+    def _warn(self, message: str) -> None:
+        self._append(datetime.now(UTC), "warning", message, None, LINE_OVERHEAD_BYTES)
 
     async def flush(self) -> None:
         """Write everything that waits.
@@ -115,12 +143,24 @@ class Reports:
                 return
             # They would be refused for ever, and the job's end waits for them.
             log.error("reports of job %s cannot be kept: %s", self._uuid, error)
-            self._completeness = None
-            self._lines.clear()
+            self.forget()
 
-    def _append(self, time: datetime, level: str, message: str, data: Any) -> None:
-        self._lines.append(LogLine(self._taken, time, level, message, data))
+    def forget(self) -> None:
+        """Let go of what is not written: nobody will write it."""
+        self._completeness = None
+        self._drop(len(self._lines))
+
+    def _append(
+        self, time: datetime, level: str, message: str, data: str | None, size: int
+    ) -> None:
+        self._lines.append(_Waiting(LogLine(self._taken, time, level, message, data), size))
         self._taken += 1
+        self._bytes += size
+        self._backlog.bytes += size
+
+    def _drop(self, count: int) -> None:
+        self._backlog.bytes -= sum(waiting.size for waiting in self._lines[:count])
+        del self._lines[:count]
 
     async def _write_completeness(self) -> None:
         if (reported := self._completeness) is None:
@@ -133,8 +173,9 @@ class Reports:
 
     async def _write_lines(self) -> None:
         """Write the next chunk, or the next part of it."""
-        number = chunk_of(self._lines[0].seq)
-        fitting = [line for line in self._lines if chunk_of(line.seq) == number]
+        number = chunk_of(self._lines[0].line.seq)
+        waiting = (item.line for item in self._lines)
+        fitting = list(takewhile(lambda line: chunk_of(line.seq) == number, waiting))
         if not self._chunk or chunk_of(self._chunk[0].seq) != number:
             self._chunk = []
             self._log_document = None
@@ -146,7 +187,7 @@ class Reports:
         lines = [*self._chunk, *fitting]
         await self._log_document.write(write(LogChunk(lines)))
         self._chunk = lines
-        del self._lines[: len(fitting)]
+        self._drop(len(fitting))
 
     def _document(self, collection: Collection, key: str) -> "_FencedDocument":
         return _FencedDocument(self._store, collection, key, self._uuid, self._attempt)

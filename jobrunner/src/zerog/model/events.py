@@ -14,12 +14,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from zerog.model.limits import MAX_CODE, MIN_CODE
-from zerog.model.record import Cause, Seconds, WorkerIdentity
+from zerog.model.limits import MAX_CODE, MAX_MESSAGE_CHARS, MIN_CODE
+from zerog.model.record import Cause, Count, Seconds, WorkerIdentity
 
 OK = 200
 
 Code = Annotated[int, Meta(ge=MIN_CODE, le=MAX_CODE)]
+Message = Annotated[str, Meta(max_length=MAX_MESSAGE_CHARS)]
 JobState = dict[str, Any] | None
 
 
@@ -33,17 +34,17 @@ class _Event(Struct, frozen=True, rename="camel", tag_field="event", omit_defaul
 class Returned(_Event, frozen=True, tag="returned"):
     """`run` ended the job: it returned, or it raised `Finish`."""
 
-    attempt: int
+    attempt: Count
     code: Code = OK
     data: Any = None
-    message: str | None = None
+    message: Message | None = None
     state: JobState = None
 
 
 class Continued(_Event, frozen=True, tag="continued"):
     """`run` wants to run again after `delay_seconds`."""
 
-    attempt: int
+    attempt: Count
     delay_seconds: Seconds = 0.0
     state: JobState = None
 
@@ -51,8 +52,8 @@ class Continued(_Event, frozen=True, tag="continued"):
 class Raised(_Event, frozen=True, tag="raised"):
     """`run` raised an exception, or asked for a retry after `retry_seconds`."""
 
-    attempt: int
-    message: str
+    attempt: Count
+    message: Message
     #: None: the type's back-off.
     retry_seconds: Seconds | None = None
     state: JobState = None
@@ -61,14 +62,14 @@ class Raised(_Event, frozen=True, tag="raised"):
 class Invalid(_Event, frozen=True, tag="invalid"):
     """The job cannot run as it is, e.g. its parameters do not fit: no retry can help."""
 
-    attempt: int
-    message: str
+    attempt: Count
+    message: Message
 
 
 class Stopped(_Event, frozen=True, tag="stopped"):
     """`run` let itself be ended. Why, the worker knows: it asked for it."""
 
-    attempt: int
+    attempt: Count
     state: JobState = None
 
 

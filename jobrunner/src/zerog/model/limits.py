@@ -36,7 +36,9 @@ EXTRA_LINES = 10
 MAX_LINE_CHARS = 4096
 MAX_LINE_DATA_BYTES = 16 * 1024
 MAX_LOG_BYTES = 8 * 1024 * 1024
-#: Log lines in one stored chunk.
+#: About what a line costs besides its text and data.
+LINE_OVERHEAD_BYTES = 100
+#: Log lines in one stored chunk, which takes 3 MiB at most.
 LINES_PER_CHUNK = 100
 
 #: `ctx.state`, as JSON.

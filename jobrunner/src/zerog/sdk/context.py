@@ -34,7 +34,7 @@ class Channel(Protocol):
     def progress(self, completeness: float) -> None: ...
 
     def line(self, line: LogLine) -> None:
-        """Report a log line; its data is JSON text (`msgspec.Raw`)."""
+        """Report a log line; its data is JSON text."""
 
     def save_state(self, state: msgspec.Raw) -> None:
         """Report the job's state, as JSON text."""

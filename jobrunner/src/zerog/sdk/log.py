@@ -6,19 +6,15 @@ The worker enforces the same bounds again: a child is not trusted.
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import msgspec
-
 from zerog.model.documents import LogLine
 from zerog.model.limits import (
+    LINE_OVERHEAD_BYTES,
     MAX_LINE_CHARS,
     MAX_LINE_DATA_BYTES,
     MAX_LOG_BYTES,
     MAX_LOG_LINES,
 )
 from zerog.sdk.text import cut, to_text
-
-#: About what a line costs besides its text and data.
-_LINE_BYTES = 100
 
 
 class LogBudget:
@@ -44,7 +40,7 @@ class LogBudget:
         if data is not None and len(data) > MAX_LINE_DATA_BYTES:
             text += f" ({len(data)} bytes of data cut, at most {MAX_LINE_DATA_BYTES} are kept)"
             data = None
-        size = _LINE_BYTES + len(text.encode()) + len(data or b"")
+        size = LINE_OVERHEAD_BYTES + len(text.encode()) + len(data or b"")
         is_full = self._seq >= MAX_LOG_LINES or self._bytes + size > MAX_LOG_BYTES
         if is_full and not is_extra:
             self._dropped = 1
@@ -63,5 +59,4 @@ class LogBudget:
 
     def _line(self, level: str, text: str, data: bytes | None) -> LogLine:
         seq, self._seq = self._seq, self._seq + 1
-        raw = None if data is None else msgspec.Raw(data)
-        return LogLine(seq, datetime.now(UTC), level, text, raw)
+        return LogLine(seq, datetime.now(UTC), level, text, None if data is None else data.decode())

@@ -68,7 +68,8 @@ class _Recorder:
         self._run.completeness.append(completeness)
 
     def line(self, line: LogLine) -> None:
-        self._run.lines.append((line.level, line.message, _plain(line.data) or {}))
+        data = jsontext.loads(line.data) if isinstance(line.data, str) else {}
+        self._run.lines.append((line.level, line.message, data))
 
     def save_state(self, state: msgspec.Raw) -> None:
         self._run.saved.append(_plain(state))

@@ -25,7 +25,7 @@ from zerog.child.protocol import (
 )
 from zerog.ledger.claims import Claim
 from zerog.ledger.jobs import Jobs
-from zerog.ledger.reports import Reports
+from zerog.ledger.reports import Backlog, Reports
 from zerog.model import events
 from zerog.model.errors import JobError, StaleAttemptError
 from zerog.worker.verdict import Stop
@@ -44,9 +44,10 @@ class RunningAttempt:
         *,
         ask_seconds: float,
         term_seconds: float,
+        backlog: Backlog,
     ) -> None:
         self.claim = claim
-        self.reports = Reports(jobs.store, claim.uuid, claim.record.attempt)
+        self.reports = Reports(jobs.store, claim.uuid, claim.record.attempt, backlog)
         self.stop_reason: Stop | None = None
         self.end: events.RunEnd | ChildDeath | None = None
         #: Why the child cannot run another job; its memory after this one.

@@ -103,6 +103,12 @@ class Endings:
             self._held.let_go(claim.entry)
 
     async def _end(self, queue: QueueConnection, attempt: RunningAttempt) -> None:
+        try:
+            await self._write_end(queue, attempt)
+        finally:
+            attempt.reports.forget()
+
+    async def _write_end(self, queue: QueueConnection, attempt: RunningAttempt) -> None:
         claim = attempt.claim
         assert attempt.end is not None
         if attempt.stop_reason is Stop.FENCED:

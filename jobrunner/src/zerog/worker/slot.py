@@ -20,6 +20,7 @@ from msgspec import Struct
 from zerog.child.handle import ChildHandle
 from zerog.ledger.claims import Claim, Claimer, Suspect
 from zerog.ledger.jobs import Jobs
+from zerog.ledger.reports import Backlog
 from zerog.model.backoff import Backoff
 from zerog.model.documents import RunningJob
 from zerog.model.errors import DatastoreError, NurseryError, QueueError
@@ -58,6 +59,7 @@ class Slot:
         self._seat = seat
         self._held = Reservations(number, parts.tubes, parts.connect)
         self._endings = Endings(parts.jobs, self._held)
+        self._backlog = Backlog()
         self._stopping = asyncio.Event()
         self._pace = Pace()
 
@@ -190,6 +192,7 @@ class Slot:
             self._parts.jobs,
             ask_seconds=settings.cancel_grace_seconds,
             term_seconds=settings.kill_grace_seconds,
+            backlog=self._backlog,
         )
         try:
             await attempt.run()

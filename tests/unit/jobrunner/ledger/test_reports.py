@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.ledger.jobs import BEGIN, OTHER, Ledger
 
-from zerog.ledger.reports import MAX_RACES, Reports
+from zerog.ledger.reports import MAX_BACKLOG_BYTES, MAX_RACES, Backlog, Reports
 from zerog.model import events
 from zerog.model.documents import LogChunk, LogLine, Progress, log_key, read
 from zerog.model.errors import (
@@ -21,7 +21,6 @@ from zerog.model.limits import (
     EXTRA_LINES,
     LINES_PER_CHUNK,
     MAX_LINE_CHARS,
-    MAX_LINE_DATA_BYTES,
     MAX_LOG_BYTES,
     MAX_LOG_LINES,
     UNFINISHED_SECONDS,
@@ -92,7 +91,7 @@ async def test_a_slow_flush_does_not_drop_what_came_after_a_faster_one(
     ledger: ReportedLedger,
 ) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     begun, go_on = hold_first_write(ledger)
     speak(reports, 16)
     slow = asyncio.create_task(reports.flush())
@@ -113,7 +112,7 @@ async def test_lines_keep_their_order_numbers_and_times_over_chunks(
     ledger: ReportedLedger,
 ) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     said = 0
     for part in (1, LINES_PER_CHUNK - 2, 3, 2 * LINES_PER_CHUNK + 7):
         speak(reports, part, first=said)
@@ -129,7 +128,7 @@ async def test_lines_keep_their_order_numbers_and_times_over_chunks(
 
 async def test_a_flush_writes_each_chunk_once_and_whole(ledger: ReportedLedger) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     speak(reports, 2 * LINES_PER_CHUNK + 1)
     for part in range(10):
         reports.take_completeness(part / 10, BEGIN)
@@ -146,7 +145,7 @@ async def test_reports_live_until_the_job_ends_and_then_as_long_as_it(
     ledger: ReportedLedger,
 ) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     for count in (1, 2):
         speak(reports, count)
         reports.take_completeness(0.5, BEGIN)
@@ -166,7 +165,7 @@ async def test_reports_live_until_the_job_ends_and_then_as_long_as_it(
 
 async def taken_over(ledger: ReportedLedger, uuid: JobId) -> None:
     await ledger.happen(uuid, events.Crashed(1, "died"), events.Claimed(OTHER, 2))
-    successor = Reports(ledger.store, uuid, 2)
+    successor = Reports(ledger.store, uuid, 2, Backlog())
     successor.take_completeness(0.2, BEGIN)
     successor.take_line(BEGIN, "info", "the successor's")
     await successor.flush()
@@ -194,7 +193,7 @@ async def test_an_attempt_that_is_over_writes_nothing_more(
     ledger: ReportedLedger, over: Callable[[Any, Any], Awaitable[None]], before: bool
 ) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     if before:
         reports.take_completeness(0.5, BEGIN)
         speak(reports, 1)
@@ -205,7 +204,7 @@ async def test_an_attempt_that_is_over_writes_nothing_more(
     reports.take_completeness(0.9, BEGIN)
     with pytest.raises(StaleAttemptError):
         await reports.flush()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     speak(reports, 1)
     with pytest.raises(StaleAttemptError):
         await reports.flush()
@@ -216,14 +215,14 @@ async def test_an_attempt_that_is_over_writes_nothing_more(
 async def test_what_a_stale_attempt_still_writes_does_not_count(ledger: ReportedLedger) -> None:
     """It was taken over, and its successor has not reported yet."""
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     reports.take_completeness(0.5, BEGIN)
     await reports.flush()
     await ledger.happen(uuid, events.Crashed(1, "died"), events.Claimed(OTHER, 2))
     reports.take_completeness(0.9, BEGIN)
     await reports.flush()
 
-    successor = Reports(ledger.store, uuid, 2)
+    successor = Reports(ledger.store, uuid, 2, Backlog())
     successor.take_completeness(0.2, BEGIN)
     await successor.flush()
     reports.take_completeness(1.0, BEGIN)
@@ -237,7 +236,7 @@ async def test_a_successor_that_comes_while_a_report_is_written_keeps_its_own(
     ledger: ReportedLedger,
 ) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     reports.take_completeness(0.5, BEGIN)
     begun, go_on = hold_first_write(ledger)
     flush = asyncio.create_task(reports.flush())
@@ -255,7 +254,7 @@ async def test_a_finish_that_comes_while_a_report_is_written_leaves_nothing_for_
     ledger: ReportedLedger,
 ) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     reports.take_completeness(0.5, BEGIN)
     begun, go_on = hold_first_write(ledger)
     flush = asyncio.create_task(reports.flush())
@@ -274,7 +273,7 @@ async def test_a_finish_that_comes_while_a_report_is_written_leaves_nothing_for_
 @pytest.mark.parametrize("written", [True, False])
 async def test_a_write_that_is_unknown_is_looked_up(ledger: ReportedLedger, written: bool) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     for method in ("insert", "replace"):
         fail_once(ledger, method, AmbiguousWriteError(), written=written)
         speak(reports, 2)
@@ -300,7 +299,7 @@ def fail_once(
 
 async def test_reports_wait_for_a_store_that_is_away(ledger: ReportedLedger) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     reports.take_completeness(0.5, BEGIN)
     speak(reports, 3)
 
@@ -317,7 +316,7 @@ async def test_reports_wait_for_a_store_that_is_away(ledger: ReportedLedger) -> 
 
 async def test_a_document_that_always_changes_is_left_for_later(ledger: ReportedLedger) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     speak(reports, 1)
 
     async def ambiguous(*_: Any, **__: Any) -> str:
@@ -337,7 +336,7 @@ async def test_reports_that_are_refused_for_ever_do_not_hold_the_job_up(
     ledger: ReportedLedger,
 ) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     speak(reports, 1)
     fail_once(ledger, "insert", DocumentTooLargeError())
 
@@ -353,7 +352,7 @@ async def test_a_log_has_a_last_line_that_says_how_many_were_dropped(
     ledger: ReportedLedger,
 ) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     speak(reports, MAX_LOG_LINES + EXTRA_LINES + 25)
     reports.close()
     await reports.flush()
@@ -367,10 +366,12 @@ async def test_a_log_has_a_last_line_that_says_how_many_were_dropped(
     )
 
 
-@pytest.mark.parametrize("data", [None, "x" * MAX_LINE_DATA_BYTES, ["x"] * MAX_LINE_DATA_BYTES])
-async def test_a_log_has_a_bound_in_bytes(ledger: ReportedLedger, data: Any) -> None:
+@pytest.mark.parametrize(
+    "data", [None, '{"rows":"%s"}' % ("x" * 9000), f'{{"rows":{[[]] * 3000}}}']
+)
+async def test_a_log_has_a_bound_in_bytes(ledger: ReportedLedger, data: str | None) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     for _ in range(MAX_LOG_LINES):
         reports.take_line(BEGIN, "info", "x" * MAX_LINE_CHARS, data)
     reports.close()
@@ -381,22 +382,42 @@ async def test_a_log_has_a_bound_in_bytes(ledger: ReportedLedger, data: Any) -> 
     assert "more lines were not kept" in (await ledger.lines(uuid))[-1].message
 
 
-async def test_data_that_is_too_large_is_replaced_by_its_size(ledger: ReportedLedger) -> None:
+async def test_what_waits_for_the_store_is_bounded_and_the_gap_is_in_the_log(
+    ledger: ReportedLedger,
+) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
-    reports.take_line(BEGIN, "info", "fits", "x" * (MAX_LINE_DATA_BYTES - 2))
-    reports.take_line(BEGIN, "info", "does not", "x" * MAX_LINE_DATA_BYTES)
+    backlog = Backlog(MAX_BACKLOG_BYTES - 1000)  # other attempts of the slot wait, too
+    reports = Reports(ledger.store, uuid, 1, backlog)
+    speak(reports, 100)
+    taken = len(reports._lines)
+    assert backlog.bytes <= MAX_BACKLOG_BYTES
+
+    await reports.flush()
+    speak(reports, 1, first=100)
+    reports.close()
     await reports.flush()
 
-    fits, cut = await ledger.lines(uuid)
+    assert [line.message for line in await ledger.lines(uuid)] == [
+        *(f"line {number}" for number in range(taken)),
+        f"{100 - taken} lines were not kept: the datastore was unavailable",
+        "line 100",
+    ]
+    assert backlog.bytes == MAX_BACKLOG_BYTES - 1000
 
-    assert fits.data == "x" * (MAX_LINE_DATA_BYTES - 2)
-    assert cut.data == {"cut": "16,386 bytes of data; at most 16,384 are kept"}
+
+async def test_what_nobody_will_write_is_no_longer_waited_for(ledger: ReportedLedger) -> None:
+    backlog = Backlog()
+    reports = Reports(ledger.store, await ledger.begin(), 1, backlog)
+    speak(reports, 10)
+
+    reports.forget()
+
+    assert (backlog.bytes, reports.pending) == (0, False)
 
 
 async def test_a_log_that_is_not_full_says_nothing(ledger: ReportedLedger) -> None:
     uuid = await ledger.begin()
-    reports = Reports(ledger.store, uuid, 1)
+    reports = Reports(ledger.store, uuid, 1, Backlog())
     assert not reports.wrote
     speak(reports, 1)
     reports.close()

@@ -10,6 +10,7 @@ from tests.unit.jobrunner.worker.stand_ins import IDENTITY, ScriptedChild
 from zerog.child.protocol import EndFrame, LineFrame, run_name
 from zerog.ledger.claims import Claim
 from zerog.ledger.jobs import Jobs, Kept
+from zerog.ledger.reports import Backlog
 from zerog.ledger.stats import Stats
 from zerog.model import events, life
 from zerog.model.record import JobRecord, new_job_id
@@ -32,7 +33,12 @@ class Started:
         store = MemoryDatastore()
         self.child = ScriptedChild(lambda frame: (b"", True))
         self.attempt = RunningAttempt(
-            claim(), self.child, Jobs(store, Stats(store)), ask_seconds=60, term_seconds=60
+            claim(),
+            self.child,
+            Jobs(store, Stats(store)),
+            ask_seconds=60,
+            term_seconds=60,
+            backlog=Backlog(),
         )
         self.task = asyncio.create_task(self.attempt.run())
         self.run = run_name(self.attempt.claim.uuid, 1)
