@@ -242,13 +242,19 @@ class InfoHandler(_Reading):
 
     @operation(
         Operation(
-            id="getInfo", tag="jobs", summary="Get progress, log and attempts", verb=Verb.GET,
-            answer=models.Info, problems=_ABOUT_A_JOB,
+            id="getInfo", tag="jobs", summary="Get progress, attempts and a page of the log",
+            verb=Verb.GET, answer=models.Info, query=models.InfoQuery, problems=_ABOUT_A_JOB,
         )
     )  # fmt: skip
     async def get(self, uuid: str) -> None:
-        """Tell a job's progress, log and attempts."""
-        self.reply(await views.info(self.parts.store, self.kept))
+        """Show a job's progress, attempts and a page of its log."""
+        query = self.query(models.InfoQuery)
+        after = views.BEGINNING if query.cursor is None else views.place(query.cursor)
+        if after is None:
+            fault = Fault("?cursor", "is not the `next` of a page, nor <attempt>-<line>")
+            raise unprocessable([fault], "the cursor does not fit")
+        document = await views.info(self.parts.store, self.kept, after, query.limit)
+        self.write(views.to_json(document) + b"\n")
 
 
 class DataHandler(_Reading):
@@ -292,7 +298,7 @@ class FollowHandler(_Reading, Streaming):
             self.closed, self.edge.stopping,
             pause_seconds=STREAM_PAUSE_SECONDS, idle_seconds=ALIVE_SECONDS,
         )  # fmt: skip
-        seen = _place(self.request.headers.get("Last-Event-ID", ""))
+        seen = views.place(self.request.headers.get("Last-Event-ID", "")) or views.BEGINNING
         try:
             async for news in views.news(self.parts.dispatch.jobs, uuid, looks, seen):
                 if not await self.access.still(self.kept.record.queue):
@@ -301,7 +307,7 @@ class FollowHandler(_Reading, Streaming):
                     yield None
                 else:
                     kind, document, (attempt, line) = news
-                    yield event(kind, document, f"{attempt}-{line}")
+                    yield event(kind, views.to_json(document), f"{attempt}-{line}")
         except ZeroGError:
             return  # gone, or the store is away: the client comes back
 
@@ -423,10 +429,3 @@ class CancelManyHandler(_ChangingMany):
         """Ask for the end of jobs."""
         states = [state for state in State if state not in FINISHED_STATES]
         await self.change(states, self.parts.dispatch.cancel)
-
-
-def _place(text: str) -> views.Place:
-    attempt, _, line = text.partition("-")
-    if attempt.isdecimal() and line.isdecimal() and len(text) < 30:
-        return int(attempt), int(line)
-    return views.BEGINNING

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+from zerog.model import jsontext
 from zerog.model.errors import ZeroGError
 from zerog_api import models, problems
 from zerog_api.auth.access import OPEN, Access, Verb
@@ -151,7 +152,7 @@ class FollowOverviewHandler(_Looking, Streaming):
                     if kind == "away" or "away" in last:
                         last.clear()  # what comes next says that it is back
                     last[kind] = document
-                    yield event(kind, document)
+                    yield event(kind, jsontext.dumps(document))
             yield None
             await wait_any(*ends, seconds=LOOK_SECONDS)
 

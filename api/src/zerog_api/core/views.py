@@ -1,10 +1,18 @@
-"""What is told of a job."""
+"""What the API shows of a job.
+
+A line's data stays the JSON text as which it is stored (`LogLine`), so a page of the log is cheap
+to read and to write: `to_json` puts it into the answer as it is.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any
+
+import msgspec
 
 from zerog.ledger import beside
 from zerog.ledger.jobs import Jobs, Kept
+from zerog.model import jsontext
 from zerog.model.documents import LogLine, write
 from zerog.model.record import JobRecord
 from zerog.store.port import Datastore
@@ -15,9 +23,12 @@ _SUMMARY = (
     "attempt", "crashes", "continuations", "replays",
 )  # fmt: skip
 _LEVELS = {"events": "info", "warnings": "warning", "errors": "error"}
+_NAMES = {level: name for name, level in _LEVELS.items()}
 #: Where a log was left: an attempt, and the number of its last line.
 Place = tuple[int, int]
 BEGINNING: Place = (0, -1)
+#: A page of a log ends after the line with which it has this many bytes.
+MAX_PAGE_BYTES = 1024 * 1024
 
 
 def summary(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,20 +50,41 @@ async def progress(store: Datastore, record: JobRecord) -> dict[str, Any]:
     return told
 
 
-async def info(store: Datastore, kept: Kept) -> dict[str, Any]:
-    """Tell a job's progress, log and attempts."""
-    log = beside.read_log(store, kept.record)
-    lines = [_line(attempt, line) async for attempt, line in log]
+async def info(store: Datastore, kept: Kept, after: Place, limit: int) -> dict[str, Any]:
+    """Show a job's progress, attempts and a page of its log. For `to_json`."""
+    completeness = await beside.read_completeness(store, kept.record)
+    told: dict[str, list[msgspec.Raw]] = {name: [] for name in _LEVELS}
+    count = size = 0
+    more = False
+    async with aclosing(beside.read_log(store, kept.record, after)) as log:
+        async for attempt, line in log:
+            if more := count >= limit or size >= MAX_PAGE_BYTES:
+                break
+            text = to_json(_line(attempt, line))
+            count, size, after = count + 1, size + len(text), (attempt, line.seq)
+            # An unknown level was written by a newer worker.
+            told[_NAMES.get(line.level, "events")].append(msgspec.Raw(text))
     return {
         **summary(kept.document),
-        "completeness": await beside.read_completeness(store, kept.record),
+        "completeness": completeness,
         "limits": kept.document["limits"],
-        **{
-            name: [line for line in lines if line["level"] == level]
-            for name, level in _LEVELS.items()
-        },
+        **told,
         "attempts": kept.document["attempts"],
+        "next": f"{after[0]}-{after[1]}" if more else None,
     }
+
+
+def place(text: str) -> Place | None:
+    """Read a place in a log: an event's id, or a page's `next`. None if it is not one."""
+    attempt, _, line = text.partition("-")
+    if attempt.isdecimal() and line.isdecimal() and len(text) < 30:
+        return int(attempt), int(line)
+    return None
+
+
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """Write a document whose values may be JSON text (`msgspec.Raw`)."""
+    return msgspec.json.encode(document)
 
 
 async def document(store: Datastore, kept: Kept) -> dict[str, Any]:
@@ -95,4 +127,12 @@ async def news(
 
 
 def _line(attempt: int, line: LogLine) -> dict[str, Any]:
-    return {"attempt": attempt, **write(line)}
+    told = {"attempt": attempt, **write(line)}
+    match line.data:
+        case str() as text:
+            told["data"] = msgspec.Raw(text.encode())
+        case dict() as value:
+            told["data"] = msgspec.Raw(jsontext.dumps(value))
+        case None:
+            pass
+    return told

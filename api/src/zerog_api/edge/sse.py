@@ -5,13 +5,11 @@ filling memory.
 """
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
 from tornado.iostream import StreamClosedError
 
-from zerog.model import jsontext
 from zerog_api.edge.handler import Handler
 from zerog_api.edge.operations import EVENTS
 
@@ -20,10 +18,11 @@ ALIVE_SECONDS = 5.0
 _ALIVE = b"event: alive\ndata: {}\n\n"
 
 
-def event(kind: str, document: Mapping[str, Any], mark: str = "") -> bytes:
-    """Write an event. A client that comes back tells the mark of the last one that it has seen."""
+def event(kind: str, text: bytes, mark: str = "") -> bytes:
+    """Write an event of JSON text, which is one line. A client that comes back sends the mark of
+    the last one that it has seen."""
     place = f"id: {mark}\n" if mark else ""
-    return f"event: {kind}\n{place}data: {jsontext.dumps(document).decode()}\n\n".encode()
+    return f"event: {kind}\n{place}data: ".encode() + text + b"\n\n"
 
 
 class Streaming(Handler):

@@ -43,9 +43,11 @@ from zerog_api.models.overview import (
     Workers,
 )
 from zerog_api.models.request import (
+    DEFAULT_LINES,
     DEFAULT_MINUTES,
     DEFAULT_PAGE,
     MAX_DELAY_SECONDS,
+    MAX_LINES,
     MAX_MINUTES,
     MAX_PAGE,
     MAX_TIMEOUT_SECONDS,
@@ -54,6 +56,7 @@ from zerog_api.models.request import (
     Batch,
     BatchItem,
     Filter,
+    InfoQuery,
     ListQuery,
     NoQuery,
     RunOptions,
@@ -64,10 +67,12 @@ from zerog_api.models.request import (
 from zerog_api.models.shape import MAX_BATCH, MAX_VALUES, Answer, Request
 
 __all__ = [
+    "DEFAULT_LINES",
     "DEFAULT_MINUTES",
     "DEFAULT_PAGE",
     "MAX_BATCH",
     "MAX_DELAY_SECONDS",
+    "MAX_LINES",
     "MAX_MINUTES",
     "MAX_PAGE",
     "MAX_TIMEOUT_SECONDS",
@@ -85,6 +90,7 @@ __all__ = [
     "Fault",
     "Filter",
     "Info",
+    "InfoQuery",
     "Job",
     "Limits",
     "Line",

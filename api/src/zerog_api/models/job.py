@@ -150,11 +150,12 @@ class _Whole(Summary):
 
 
 class Info(_Whole):
-    """A job with its log."""
+    """A job with a page of its log: consecutive lines, attempt by attempt, oldest first."""
 
-    events: list[Line] = Field(description="The log's lines of level info.")
-    warnings: list[Line] = Field(description="The log's lines of level warning.")
-    errors: list[Line] = Field(description="The log's lines of level error.")
+    events: list[Line] = Field(description="The page's lines of level info.")
+    warnings: list[Line] = Field(description="The page's lines of level warning.")
+    errors: list[Line] = Field(description="The page's lines of level error.")
+    next: str | None = Field(description="`cursor` of the next page, null on the last page.")
 
 
 class Data(Answer):

@@ -22,6 +22,7 @@ MAX_DELAY_SECONDS = MAX_SECONDS
 #: A timeout of 0 would end every attempt at once.
 MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS = 0.001, 30 * 86400.0
 DEFAULT_PAGE, MAX_PAGE = 50, 500
+DEFAULT_LINES, MAX_LINES = 200, 1000
 MAX_WAIT_SECONDS = 60.0
 DEFAULT_MINUTES, MAX_MINUTES = 60, int(KEEP_SECONDS // 60)
 
@@ -130,6 +131,24 @@ class ListQuery(Request):
     queue: Repeated[str] = Field((), description="Only jobs of this queue. May be repeated.")
     limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="Jobs per page.")
     cursor: str | None = Field(None, description="`next` of the previous page.")
+
+
+class InfoQuery(Request):
+    """Which part of a job's log to show."""
+
+    refusal: ClassVar[str] = NoQuery.refusal
+
+    limit: int = Field(
+        DEFAULT_LINES,
+        ge=1,
+        le=MAX_LINES,
+        description="Lines per page. A page of long lines, of 1 MiB together, has fewer.",
+    )
+    cursor: str | None = Field(
+        None,
+        description="`next` of the previous page. Or a place in the log, `<attempt>-<line>`: the "
+        "page begins behind that line, or with the first later attempt if there is none after it.",
+    )
 
 
 class WaitQuery(Request):

@@ -2,13 +2,16 @@
 
 import argparse
 import json
-import math
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
 from zerog.cli.target import connect
 from zerog.cli.words import show
+from zerog.client import Client
+from zerog.client.calls import LEVEL_FIELDS, PAGE_LINES, lines_of
 from zerog.model.record import UNFINISHED, parse_time
 from zerog.shown import shown_block
 
@@ -19,34 +22,58 @@ _MARGIN = " " * 21
 def command_info(options: argparse.Namespace) -> int:
     """Show a job: progress, attempts and log."""
     with connect(options) as client:
-        info = client.info(options.uuid)
-    if options.json:
-        print_json(info)
-        return codes.OK
-    for name, text in facts(info):
-        show(f"{name + ':':<13}{text}")
-    show()
-    print_attempts(info["attempts"])
-    told = story(info)
-    if told:
+        pages = _pages(client, options.uuid)
+        info = next(pages)
+        if options.json:
+            print_json(_joined(info, pages))
+            return codes.OK
+        for name, text in facts(info):
+            show(f"{name + ':':<13}{text}")
         show()
-    for line in told:
-        show(line)
+        print_attempts(info["attempts"])
+        lines = (line for page in chain([info], pages) for line in lines_of(page))
+        for number, text in enumerate(story(info["attempts"], lines)):
+            if number == 0:
+                show()
+            show(text)
     return codes.OK
 
 
-def story(info: dict[str, Any]) -> list[str]:
-    """Return the log, with why an attempt ended where no line of it says so."""
-    lines = [line for name in ("events", "warnings", "errors") for line in info[name]]
-    said = {(line["attempt"], line["message"]) for line in lines}
-    ends = [
-        {**item, "attempt": item["number"], "time": item["endedTime"], "level": item["cause"]}
-        for item in info["attempts"]
-        if item.get("message") and (item["number"], item["message"]) not in said
-    ]
-    # An attempt's end, which has no number, comes after its lines.
-    ordered = sorted([*lines, *ends], key=lambda line: (line["attempt"], line.get("seq", math.inf)))
-    return [text for line in ordered for text in _told(line)]
+def _pages(client: Client, uuid: str) -> Iterator[dict[str, Any]]:
+    """Give a job's info page by page; a long log is never here as a whole."""
+    page = client.info(uuid, limit=PAGE_LINES)
+    yield page
+    while (cursor := page.get("next")) is not None:
+        page = client.info(uuid, limit=PAGE_LINES, cursor=cursor)
+        yield page
+
+
+def _joined(info: dict[str, Any], pages: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first page with the lines of all."""
+    for page in pages:
+        for name in LEVEL_FIELDS:
+            info[name] += page[name]
+    return {**info, "next": None}
+
+
+def story(attempts: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Give the log, with why an attempt ended where no line of it says so."""
+    ends = {
+        item["number"]: {
+            **item, "attempt": item["number"], "time": item["endedTime"], "level": item["cause"],
+        }
+        for item in attempts
+        if item.get("message")
+    }  # fmt: skip
+    for line in lines:
+        # An attempt's end comes after its lines.
+        for number in [number for number in ends if number < line["attempt"]]:
+            yield from _told(ends.pop(number))
+        if line["message"] == ends.get(line["attempt"], {}).get("message"):
+            del ends[line["attempt"]]
+        yield from _told(line)
+    for end in ends.values():
+        yield from _told(end)
 
 
 def _told(line: dict[str, Any]) -> list[str]:

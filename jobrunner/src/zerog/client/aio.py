@@ -82,9 +82,24 @@ class AsyncClient:
         """Return state, completeness and result code."""
         return await self._read(calls.progress_call(uuid))
 
-    async def info(self, uuid: str) -> dict[str, Any]:
-        """Return progress, log and attempts."""
-        return await self._read(calls.job_call(uuid, "info"))
+    async def info(
+        self, uuid: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """Return progress, attempts and a page of the log: the first 200 lines, or those that
+        follow the page whose `next` is the `cursor`. `log` gives all lines.
+        """
+        return await self._read(calls.info_call(uuid, limit, cursor))
+
+    async def log(self, uuid: str) -> AsyncIterator[dict[str, Any]]:
+        """Give all lines of the log in the order of writing, page by page."""
+        cursor = None
+        while True:
+            page = await self.info(uuid, limit=calls.PAGE_LINES, cursor=cursor)
+            for line in calls.lines_of(page):
+                yield line
+            cursor = calls.take(page, "next")
+            if cursor is None:
+                return
 
     async def data(self, uuid: str) -> Any:
         """Return the output data of a finished job, None if it has none: `result` tells a job that

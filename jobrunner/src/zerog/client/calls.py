@@ -35,6 +35,10 @@ TIMEOUT_SECONDS = 30.0
 #: A stream that is silent for this long is cut: the API sends an event every few seconds.
 STREAM_TIMEOUT_SECONDS = 60.0
 EVENT_STREAM = "text/event-stream"
+#: Lines of a log in one page.
+PAGE_LINES = 1000
+#: Where a page has the lines of its levels.
+LEVEL_FIELDS = ("events", "warnings", "errors")
 #: The event of a stream that has nothing else to send.
 ALIVE = "alive"
 RETRYABLE = frozenset({429, 502, 503, 504})
@@ -173,6 +177,19 @@ def job_call(uuid: str, what: str = "", method: str = "GET") -> Call:
     """Build a call about one job."""
     path = f"/v1/jobs/{quote(uuid, safe='')}" + (f"/{what}" if what else "")
     return Call(method, path, repeatable=method != "POST" or what == "cancel")
+
+
+def info_call(uuid: str, limit: int | None = None, cursor: str | None = None) -> Call:
+    """Build the call for a page of a job's log."""
+    query = {"limit": limit, "cursor": cursor}
+    call = job_call(uuid, "info")
+    return Call("GET", call.path, {name: item for name, item in query.items() if item is not None})
+
+
+def lines_of(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a page's lines of the log, in the order of writing."""
+    lines = [line for name in LEVEL_FIELDS for line in take(page, name)]
+    return sorted(lines, key=lambda line: (line["attempt"], line["seq"]))
 
 
 def progress_call(uuid: str, wait_seconds: float | None = None) -> Call:

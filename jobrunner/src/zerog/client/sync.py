@@ -78,9 +78,23 @@ class Client:
         """Return state, completeness and result code."""
         return self._read(calls.progress_call(uuid))
 
-    def info(self, uuid: str) -> dict[str, Any]:
-        """Return progress, log and attempts."""
-        return self._read(calls.job_call(uuid, "info"))
+    def info(
+        self, uuid: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """Return progress, attempts and a page of the log: the first 200 lines, or those that
+        follow the page whose `next` is the `cursor`. `log` gives all lines.
+        """
+        return self._read(calls.info_call(uuid, limit, cursor))
+
+    def log(self, uuid: str) -> Iterator[dict[str, Any]]:
+        """Give all lines of the log in the order of writing, page by page."""
+        cursor = None
+        while True:
+            page = self.info(uuid, limit=calls.PAGE_LINES, cursor=cursor)
+            yield from calls.lines_of(page)
+            cursor = calls.take(page, "next")
+            if cursor is None:
+                return
 
     def data(self, uuid: str) -> Any:
         """Return the output data of a finished job, None if it has none: `result` tells a job that

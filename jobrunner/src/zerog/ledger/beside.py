@@ -7,7 +7,7 @@ a running attempt is in `zerog.ledger.reports`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -30,13 +30,13 @@ from zerog.model.documents import (
 from zerog.model.errors import DocumentExistsError
 from zerog.model.limits import UNFINISHED_SECONDS
 from zerog.model.record import Cause, JobRecord, State
-from zerog.store.port import Collection, Datastore
+from zerog.store.port import Collection, Datastore, Stored
 
 #: A job's parameters are given a new expiry when a claim is this much later than the last one.
 _REFRESH = timedelta(days=180)
 
-#: So many chunks of a long log are read together.
-CHUNKS_AT_ONCE = 10
+#: This many chunks of a log are read together: a few MiB at most.
+CHUNKS_AT_ONCE = 4
 
 #: Does something with one document, e.g. removes it; whether there was one.
 Visit = Callable[[Collection, str], Awaitable[bool]]
@@ -161,7 +161,7 @@ def still_holds(record: JobRecord, attempt: int) -> bool:
 
 async def read_log(
     store: Datastore, record: JobRecord, after: tuple[int, int] = (0, -1)
-) -> AsyncIterator[tuple[int, LogLine]]:
+) -> AsyncGenerator[tuple[int, LogLine], None]:
     """Give a job's log in the order of writing, each line with its attempt.
 
     `after` is an attempt and the number of the last line that is known of it; chunks before that
@@ -171,11 +171,13 @@ async def read_log(
     if after[0] in known:
         known[after[0]] = after[1]
     first = [log_key(record.uuid, number, chunk_of(max(seq, 0))) for number, seq in known.items()]
-    found = await store.get_many("events", first)  # most attempts have no other
-    for number, seq in known.items():
+    found: dict[str, Stored] = {}
+    for place, (number, seq) in enumerate(known.items()):
+        if place % CHUNKS_AT_ONCE == 0:  # most attempts have no other
+            found = await store.get_many("events", first[place : place + CHUNKS_AT_ONCE])
         chunk = chunk_of(max(seq, 0))
         unread = chunk + 1
-        while stored := found.get(log_key(record.uuid, number, chunk)):
+        while stored := found.pop(log_key(record.uuid, number, chunk), None):
             lines = read(stored.document, LogChunk, record.uuid).lines
             for line in lines:
                 if line.seq > seq:
@@ -186,4 +188,4 @@ async def read_log(
             if chunk == unread:
                 unread += CHUNKS_AT_ONCE
                 keys = [log_key(record.uuid, number, each) for each in range(chunk, unread)]
-                found = await store.get_many("events", keys) | found
+                found |= await store.get_many("events", keys)

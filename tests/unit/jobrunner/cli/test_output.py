@@ -124,22 +124,20 @@ def test_a_story_has_each_attempt_s_lines_before_its_end() -> None:
     end = {"endedTime": "2026-01-31T12:00:02Z"}
     error = {**line, "attempt": 3, "seq": 1, "level": "error", "message": "ValueError: no",
              "data": {"n": 1, "traceback": "Traceback …\n  File …\n"}}  # fmt: skip
-    info = {
-        "events": [{**line, "attempt": 2}, {**line, "attempt": 1}],
-        "warnings": [],
-        "errors": [error],
-        "attempts": [
-            {**end, "number": 1, "cause": "crash", "message": "died"},
-            {**end, "number": 2, "cause": "succeeded"},
-            {**end, "number": 3, "cause": "error", "message": "ValueError: no"},
-        ],
-    }
+    lines = [{**line, "attempt": 1}, {**line, "attempt": 2}, error]
+    attempts = [
+        {**end, "number": 1, "cause": "crash", "message": "died"},
+        {**end, "number": 2, "cause": "succeeded"},
+        {**end, "number": 3, "cause": "error", "message": "ValueError: no"},
+        {**end, "number": 4, "cause": "crash", "message": "died, too"},
+    ]
 
-    assert [line.split() for line in story(info)] == [
+    assert [line.split() for line in story(attempts, lines)] == [
         ["12:00:01", "info", "begins"],
         ["12:00:02", "crash", "died"],
         ["12:00:01", "info", "begins"],
         ["12:00:01", "error", "ValueError:", "no", "n=1"],
         ["Traceback", "…"],
         ["File", "…"],
+        ["12:00:02", "crash", "died,", "too"],
     ]

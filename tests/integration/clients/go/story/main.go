@@ -96,7 +96,7 @@ func (s story) read(job uuid.UUID) {
 	whole, err := s.GetJobWithResponse(ctx, job, nil)
 	found := must(whole.JSON200, err, whole.Body)
 	fmt.Println("job:", found.Type, found.Queue, found.State)
-	answer, err := s.GetInfoWithResponse(ctx, job)
+	answer, err := s.GetInfoWithResponse(ctx, job, nil)
 	info := must(answer.JSON200, err, answer.Body)
 	fmt.Println("log:", info.Events[0].Message, (*info.Events[0].Data)["customer"])
 	fmt.Println("attempts:", len(info.Attempts), *info.Attempts[0].Cause)
