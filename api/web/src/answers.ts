@@ -1,6 +1,6 @@
 // How answers are read whose values are a job's: those stay the texts that they were sent as.
 
-import { member, members } from "./jsontext";
+import { items, member, members } from "./jsontext";
 import { readSchema } from "./schema";
 import type { Job, JobType, Line } from "./types";
 
@@ -12,6 +12,13 @@ function withTexts<T>(text: string, names: string[]): T {
 
 export const readJob = (text: string): Job => withTexts(text, ["parameters", "data", "jobState"]);
 export const readLine = (text: string): Line => withTexts(text, ["data"]);
+/** Read a page of a log: its lines in the order of writing. */
+export function readLog(text: string): { lines: Line[]; next: string | null } {
+  const fields = new Map(members(text));
+  const lines = ["events", "warnings", "errors"].flatMap((name) => items(fields.get(name) ?? "[]").map(readLine));
+  lines.sort((one, other) => one.attempt - other.attempt || one.seq - other.seq);
+  return { lines, next: JSON.parse(fields.get("next") ?? "null") };
+}
 export const readType = (text: string): JobType => ({
   ...JSON.parse(text),
   schema: readSchema(member(text, "schema") ?? "{}"),

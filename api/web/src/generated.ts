@@ -1,5 +1,5 @@
 // Made by `make web` of hack/specification.py; edit the API.
-// sha256 of the specification: 3470968747df18d408be69f9dbe115597baabd027a7daf01a6c322d0cbdeb926
+// sha256 of the specification: 8cb967595ff57ffb18a80e9181f9eab33ba521ac62946aa516b68dc098c98020
 
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
@@ -111,7 +111,7 @@ export interface components {
             /** @description The job with this UUID, or with these. */
             uuids?: string | string[];
         };
-        /** @description A job with its log. */
+        /** @description A job with a page of its log: consecutive lines, attempt by attempt, oldest first. */
         Info: {
             /** @description The number of the current or last attempt, 0 before the first. */
             attempt: number;
@@ -138,9 +138,9 @@ export interface components {
              * @description When it was accepted.
              */
             createdTime: string;
-            /** @description The log's lines of level error. */
+            /** @description The page's lines of level error. */
             errors: components["schemas"]["Line"][];
-            /** @description The log's lines of level info. */
+            /** @description The page's lines of level info. */
             events: components["schemas"]["Line"][];
             /**
              * Format: date-time
@@ -151,6 +151,8 @@ export interface components {
             limits: components["schemas"]["Limits"];
             /** @description Why the job is in this state, in one line. */
             message?: string;
+            /** @description `cursor` of the next page, null on the last page. */
+            next: string | null;
             /**
              * Format: date-time
              * @description It does not start before this time.
@@ -178,7 +180,7 @@ export interface components {
              * @description The job's UUID.
              */
             uuid: string;
-            /** @description The log's lines of level warning. */
+            /** @description The page's lines of level warning. */
             warnings: components["schemas"]["Line"][];
         };
         /** @description A whole job, without its log. */

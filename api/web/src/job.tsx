@@ -7,14 +7,13 @@ import { ApiError, call, follow } from "./api";
 import { count, DASH, duration, fullTime, secondsBetween, time } from "./format";
 import { go, jobsLink, useLoaded, useNow, useTitle, useVisible, useWorkersChanged } from "./hooks";
 import { kindOf, members } from "./jsontext";
+import { linesBefore, newest } from "./log";
 import { plain } from "./schema";
 import { type Attempt, isFinished, type Job, type JobType, type JsonText, type Line, type Progress } from "./types";
 import { Announce, Badge, Empty, Json, type Question, Time, Title, Trouble, useQuestion } from "./ui";
 
 /** Lines in the document; older ones are shown on demand. */
 const SHOWN_LINES = 300;
-/** Lines that are kept at all: what an attempt may write at most. */
-const KEPT_LINES = 10_000;
 const SHOWN_ATTEMPTS = 8;
 const LEVELS = ["info", "warning", "error"];
 
@@ -40,7 +39,7 @@ export function JobView({ uuid }: { uuid: string }) {
       <div class="job-grid">
         <div class="job-main">
           <Timeline job={now} />
-          <Log lines={live.lines} attempts={now.attempt} finished={isFinished(now.state)} />
+          <Log job={now} lines={live.lines} cut={live.cut} />
         </div>
         <div class="job-side">
           <Facts job={now} />
@@ -87,7 +86,9 @@ function Unserved({ job }: { job: Job }) {
 
 interface Followed {
   progress: Partial<Progress>;
+  /** The newest lines, and whether there were older ones. */
   lines: Line[];
+  cut: boolean;
   trouble: ApiError | null;
   again: () => void;
 }
@@ -96,6 +97,7 @@ interface Followed {
 function useFollowed(uuid: string, known: Job | null, reload: () => void): Followed {
   const [progress, setProgress] = useState<Partial<Progress>>({});
   const [lines, setLines] = useState<Line[]>([]);
+  const [cut, setCut] = useState(false);
   const [trouble, setTrouble] = useState<ApiError | null>(null);
   const [round, setRound] = useState(0);
   const visible = useVisible();
@@ -112,7 +114,12 @@ function useFollowed(uuid: string, known: Job | null, reload: () => void): Follo
       const start = first;
       waiting = [];
       first = false;
-      setLines((before) => [...(start ? [] : before), ...fresh].slice(-KEPT_LINES));
+      setLines((before) => {
+        const all = [...(start ? [] : before), ...fresh];
+        const kept = newest(all);
+        if (kept.length < all.length) setCut(true);
+        return kept;
+      });
     };
     void follow(
       `/v1/jobs/${encodeURIComponent(uuid)}/stream`,
@@ -144,10 +151,11 @@ function useFollowed(uuid: string, known: Job | null, reload: () => void): Follo
   useEffect(() => {
     setProgress({});
     setLines([]);
+    setCut(false);
     seen.current = "";
   }, [uuid]);
   const same = known !== null && progress.state !== undefined;
-  return { progress: same ? progress : {}, lines, trouble, again: () => setRound((before) => before + 1) };
+  return { progress: same ? progress : {}, lines, cut, trouble, again: () => setRound((before) => before + 1) };
 }
 
 function Head({ job, ask, again }: { job: Job; ask: (question: Question) => void; again: () => void }) {
@@ -368,16 +376,62 @@ function LineData({ data }: { data: JsonText }) {
 /** `outOfMemory` → `out of memory` */
 const words = (text: string) => text.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
-function Log({ lines, attempts, finished }: { lines: Line[]; attempts: number; finished: boolean }) {
+interface Earlier {
+  lines: Line[];
+  more: boolean;
+  loading: boolean;
+  error: ApiError | null;
+  load: () => Promise<void>;
+}
+
+/** The lines before those that are followed, loaded when a person asks for them. */
+function useEarlier(job: Job, live: Line[], cut: boolean): Earlier {
+  const [loaded, setLoaded] = useState<Line[]>([]);
+  const [before, setBefore] = useState("");
+  const [exhausted, setExhausted] = useState("");
+  const [loading, setLoading] = useState(false);
+  const [error, setError] = useState<ApiError | null>(null);
+  const place = (line: Line | undefined) => (line ? `${job.uuid} ${line.attempt}-${line.seq}` : "");
+  // Once the oldest of the followed lines are dropped, the loaded ones do not join them any more.
+  const lines = before === place(live[0]) ? loaded : [];
+  const first = lines[0] ?? live[0];
+  const oldest = job.attempts[0]?.number ?? 1;
+  const load = async () => {
+    if (first === undefined || loading) return;
+    setLoading(true);
+    try {
+      const found = await linesBefore(job.uuid, first, oldest);
+      setLoaded([...found, ...lines]);
+      setBefore(place(live[0]));
+      setExhausted(found.length === 0 ? place(first) : "");
+      setError(null);
+    } catch (failure) {
+      setError(failure instanceof ApiError ? failure : new ApiError(0, "the lines could not be read"));
+    }
+    setLoading(false);
+  };
+  const more = cut && first !== undefined && (first.seq > 0 || first.attempt > oldest) && exhausted !== place(first);
+  return { lines, more, loading, error, load };
+}
+
+function Log({ job, lines: live, cut }: { job: Job; lines: Line[]; cut: boolean }) {
+  const { attempt: attempts, state } = job;
+  const finished = isFinished(state);
   const [level, setLevel] = useState("info");
   const [shown, setShown] = useState(SHOWN_LINES);
+  const earlier = useEarlier(job, live, cut);
+  const lines = [...earlier.lines, ...live];
   const wanted = lines.filter((line) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(level));
   const part = wanted.slice(-shown);
+  const showEarlier = () => {
+    setShown(shown + 1000);
+    if (wanted.length - part.length < 1000) void earlier.load();
+  };
   const box = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
   useEffect(() => {
     if (box.current && follows.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [lines, level]);
+  }, [live, level]);
   return (
     <section aria-labelledby="log">
       <div class="h-row">
@@ -398,11 +452,12 @@ function Log({ lines, attempts, finished }: { lines: Line[]; attempts: number; f
       {wanted.length === 0 && (
         <Empty>{lines.length > 0 ? "No line of this level." : finished ? "It wrote nothing." : "Nothing yet."}</Empty>
       )}
-      {wanted.length > part.length && (
-        <button type="button" class="link" onClick={() => setShown(shown + 1000)}>
-          Show earlier ({count(wanted.length - part.length)})
+      {(wanted.length > part.length || earlier.more) && (
+        <button type="button" class="link" disabled={earlier.loading} onClick={showEarlier}>
+          {earlier.loading ? "Loading…" : "Show earlier"}
         </button>
       )}
+      {earlier.error && <Trouble error={earlier.error} retry={earlier.load} />}
       {part.length > 0 && (
         <div
           ref={box}

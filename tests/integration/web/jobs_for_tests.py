@@ -82,6 +82,19 @@ class Slow(zerog.Job):
         return {"steps": self.steps}
 
 
+class Wordy(zerog.Job):
+    """Write a long log."""
+
+    lines: int = 5000
+
+    class Options:
+        queue = "wordy"
+
+    def run(self, ctx: zerog.Context) -> None:
+        for number in range(self.lines):
+            ctx.info(f"line {number}", ratio=1.0)
+
+
 class Flaky(zerog.Job):
     """Fail at first, then work."""
 

@@ -124,6 +124,23 @@ def test_a_running_job_is_followed_to_its_output(web: Web, tmp_path: Path) -> No
     expect(log).to_contain_text("this one took its time")
 
 
+def test_a_long_log_is_read_back_to_its_beginning(web: Web) -> None:
+    (uuid,) = web.submit("Wordy", lines=5000)
+    web.system.client.wait(uuid, 60)
+    page = web.open(f"/jobs/{uuid}")
+    log = page.get_by_role("log", name="Log")
+    expect(log).to_contain_text("line 4999")
+    expect(log.get_by_role("listitem")).to_have_count(300)
+
+    earlier = page.get_by_role("button", name="Show earlier")
+    for count in (1300, 2300, 3300, 4300, 5000):
+        earlier.click()
+        expect(log.get_by_role("listitem")).to_have_count(count)
+
+    expect(log.get_by_role("listitem").first).to_contain_text("line 0 ratio=1.0")
+    expect(earlier).to_have_count(0)
+
+
 def test_attempts_are_a_timeline_with_their_causes(web: Web) -> None:
     (uuid,) = web.submit("Flaky")
     web.finished(uuid)
