@@ -56,6 +56,10 @@ class FalteringStore(MemoryDatastore):
         self._reach(collection)
         return await super().get(collection, key)
 
+    async def get_text(self, collection: Collection, key: str) -> bytes | None:
+        self._reach(collection)
+        return await super().get_text(collection, key)
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         self._reach(collection)
         return await super().get_many(collection, keys)

@@ -50,6 +50,11 @@ class MemoryDatastore:
         row = self._live(collection, key)
         return None if row is None else _stored(row)
 
+    async def get_text(self, collection: Collection, key: str) -> bytes | None:
+        """Read a document as its JSON text."""
+        row = self._live(collection, key)
+        return None if row is None else row.body
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         """Read several documents."""
         rows = {key: self._live(collection, key) for key in keys}

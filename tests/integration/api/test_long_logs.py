@@ -1,14 +1,18 @@
-"""A log at its limits, read by several at once, in a real API process with the memory of a pod."""
+"""Logs and outputs at their limits, read by several at once, in a real API process with the memory
+of a pod."""
 
 import asyncio
 import os
 import resource
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +20,34 @@ import httpx
 import pytest
 from msgspec.structs import replace
 from tests.beanstalkd import Beanstalkd
+from tests.integration.api.serving import serving
 from tests.ports import free_port
 
 from zerog.client import Client
+from zerog.ledger import beside
 from zerog.ledger.codec import write_record
 from zerog.ledger.reports import Backlog, Reports
 from zerog.model import events, life
-from zerog.model.limits import EXTRA_LINES, LINES_PER_CHUNK, MAX_LOG_BYTES, MAX_LOG_LINES
+from zerog.model.limits import (
+    EXTRA_LINES,
+    LINES_PER_CHUNK,
+    MAX_DATA_BYTES,
+    MAX_LOG_BYTES,
+    MAX_LOG_LINES,
+)
 from zerog.model.record import JobRecord, WorkerIdentity, new_job_id
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
+from zerog_api.calls import jobs
+from zerog_api.calls.base import LARGE_AT_ONCE
+from zerog_api.settings import ApiSettings
 
 DEADLINE_SECONDS = 120
 #: The chart's limit of the API's pod.
 MEMORY_BYTES = 512 * 1024 * 1024
 READERS = 6
 #: 9 KB that would be 200 KB as objects.
+ITEMS = (MAX_DATA_BYTES - 2) // 3
 ROWS = '{"rows":[%s]}' % ",".join(["[]"] * 3000)  # noqa: UP031
 
 
@@ -53,6 +69,17 @@ async def write_log(store: Datastore, data: str | None) -> str:
     return record.uuid
 
 
+async def write_output(store: Datastore) -> str:
+    """Store a job with the largest output. As objects it would take 400 MB."""
+    now = datetime.now(UTC)
+    record = JobRecord(new_job_id(), "Mail", "mail", now, now, parameters={})
+    record = life.step(record, events.Claimed(WorkerIdentity("me"), 1), now).record
+    ended = life.step(record, events.Returned(1), now).record
+    await beside.write_output(store, ended, [[]] * ITEMS)
+    await store.insert("jobs", record.uuid, write_record(replace(ended, output_blob_attempt=1)))
+    return record.uuid
+
+
 class Api:
     """An API process with little memory, and jobs that have logged much."""
 
@@ -68,6 +95,7 @@ class Api:
         store = await open_datastore(self.store)
         self.uuids["short lines"] = await write_log(store, None)
         self.uuids["long lines"] = await write_log(store, ROWS)
+        self.uuids["output"] = await write_output(store)
         await store.close()
 
     def start(self) -> None:
@@ -179,6 +207,43 @@ def test_six_follow_such_a_job_at_once(api: Api, name: str) -> None:
     assert all(len(seqs) > 5 * LINES_PER_CHUNK for seqs in followed)
     assert health.answered > READERS
     assert api.memory_bytes() - before < MEMORY_BYTES / 4
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/{}/data", "/v1/jobs/{}"])
+def test_six_read_the_largest_output_at_once(api: Api, path: str) -> None:
+    url = api.url + path.format(api.uuids["output"])
+
+    with Health(api.url) as health, ThreadPoolExecutor(READERS) as readers:
+        get = partial(httpx.get, timeout=DEADLINE_SECONDS)
+        answers = list(readers.map(get, [url] * READERS))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert all(answer.content.count(b"[]") >= ITEMS for answer in answers)
+    assert health.answered > READERS
+    assert api.memory_bytes() < MEMORY_BYTES
+
+
+def test_a_client_that_does_not_take_a_large_output_keeps_nobody_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "TAKE_SECONDS", 0.5)
+
+    async def prepare() -> str:
+        store = await open_datastore(f"sqlite:///{tmp_path / 'zerog.db'}")
+        uuid = await write_output(store)
+        await store.close()
+        return uuid
+
+    path = f"/v1/jobs/{asyncio.run(prepare())}/data"
+    with serving(tmp_path, ApiSettings(), []) as url, ExitStack() as idle:
+        where = httpx.URL(url)
+        for _ in range(2 * LARGE_AT_ONCE):
+            client = idle.enter_context(socket.create_connection((where.host, where.port or 0)))
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+        answer = httpx.get(url + path, timeout=DEADLINE_SECONDS)
+
+    assert answer.content.count(b"[]") == ITEMS
 
 
 def test_a_page_of_long_lines_ends_before_its_limit_of_lines(api: Api) -> None:

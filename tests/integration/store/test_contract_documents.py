@@ -9,6 +9,7 @@ import contextlib
 import pytest
 from tests.integration.store.conftest import LetPass
 
+from zerog.model import jsontext
 from zerog.model.errors import (
     DatastoreError,
     DocumentExistsError,
@@ -401,3 +402,14 @@ async def test_a_document_that_could_not_be_read_again_is_refused(
     stored = await store.get("jobs", "deep")
     assert (stored is not None) == (depth <= 199)
     assert len((await store.list_jobs(JobFilter())).jobs) == (2 if stored else 1)
+
+
+async def test_a_document_is_read_as_the_text_that_it_is(store: Datastore) -> None:
+    document = {"n": 2**70, "text": "ü", "list": [1.0, None]}
+    await store.insert("blobs", "a", document)
+
+    text = await store.get_text("blobs", "a")
+
+    assert text is not None
+    assert jsontext.loads(text) == document
+    assert await store.get_text("blobs", "b") is None

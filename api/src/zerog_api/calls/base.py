@@ -1,8 +1,9 @@
 """What the calls have in common: their parts, their bodies, and what their callers may do."""
 
+import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -28,6 +29,8 @@ from zerog_api.problems import Problem, unprocessable
 
 T = TypeVar("T", bound=Request)
 SHOWN_NEAR = 3
+#: Answers with large parameters or outputs at once. One may take 64 MiB until its client has it.
+LARGE_AT_ONCE = 3
 #: A number that may be infinite, as 1e999 is, or a text that looks like one.
 _HUGE = re.compile(rb"\d[eE]|\d{300}")
 #: A text with fewer brackets than this cannot nest too deeply (`zerog.model.jsontext`).
@@ -51,6 +54,8 @@ class Parts:
     calls: Sequence[Call]
     #: Where the paths of the API begin in the application that it is part of.
     prefix: str = ""
+    #: Turns for answers that may be large.
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 
 
 class CallHandler(Handler):

@@ -1,12 +1,13 @@
 """The calls about jobs. What they do is in `zerog_api.core` and `zerog.ledger`."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
 
-from zerog.ledger import beside
 from zerog.ledger.jobs import Kept
 from zerog.model.errors import JobError, JobStateError, ZeroGError
 from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES
@@ -26,11 +27,15 @@ from zerog_api.edge.reading import asked_of, asked_of_batch, read_model
 from zerog_api.edge.sse import ALIVE_SECONDS, Streaming, event
 from zerog_api.problems import unprocessable
 
+log = logging.getLogger(__name__)
+
 #: Of what is wrong in a longer body only the first thing is told: the validator would look for
 #: everything, some 40 µs a fault, while everybody else waits.
 MANY_FAULTS_BYTES = 8192
 #: Who waits for one change, and who follows a job, looks again at most this often.
 WAIT_PAUSE_SECONDS, STREAM_PAUSE_SECONDS = 0.02, 0.1
+#: An answer that is larger than this counts as large until it is taken, for at most this long.
+LARGE_BYTES, TAKE_SECONDS = 1024 * 1024, 60
 _ABOUT_A_JOB = (404, 422)
 _CHANGES_A_JOB = (404, 409, 422)
 
@@ -68,7 +73,36 @@ class _Submitting(CallHandler):
         return {} if text is None else {"warning": text}
 
 
-class JobHandler(_Submitting):
+class _Whole(CallHandler):
+    """A call whose answer may have 16 MiB and more: of those only a few are under way at once."""
+
+    async def reply_whole(self, record: JobRecord, made: Awaitable[Mapping[str, Any]]) -> None:
+        """Answer with a document of `views`. What is large waits for its turn, and a client that
+        does not take it in time is left."""
+        if not record.has_input_blob and record.output_blob_attempt is None:
+            self.write(views.to_json(await made) + b"\n")
+            return
+        async with self.parts.large:
+            text = views.to_json(await made) + b"\n"
+            self.write(text)
+            if len(text) > LARGE_BYTES:
+                self.check_asked()
+                await self._taken()
+
+    async def _taken(self) -> None:
+        """Wait until the client has the answer."""
+        try:
+            await asyncio.wait_for(self.finish(), TAKE_SECONDS)
+        except StreamClosedError:
+            pass  # the client has gone
+        except TimeoutError:
+            log.warning("a large answer was not taken within %d s", TAKE_SECONDS)
+            stream = getattr(self.request.connection, "stream", None)
+            if isinstance(stream, IOStream):
+                stream.close()
+
+
+class JobHandler(_Submitting, _Whole):
     """A job by its UUID; or, to run one, a job type by its name."""
 
     path = "/v1/jobs/{name}"
@@ -115,7 +149,7 @@ class JobHandler(_Submitting):
     )  # fmt: skip
     async def get(self, name: str) -> None:
         """Return everything that is known of a job but its log."""
-        self.reply(await views.document(self.parts.store, self._kept))
+        await self.reply_whole(self._kept.record, views.document(self.parts.store, self._kept))
 
     @operation(
         Operation(
@@ -257,7 +291,7 @@ class InfoHandler(_Reading):
         self.write(views.to_json(document) + b"\n")
 
 
-class DataHandler(_Reading):
+class DataHandler(_Reading, _Whole):
     """What a job has returned."""
 
     path = "/v1/jobs/{uuid}/data"
@@ -273,8 +307,7 @@ class DataHandler(_Reading):
         record = self.kept.record
         if not record.is_finished:
             raise JobStateError(f"job {uuid} is {record.state}: its data is not there yet")
-        data = await beside.read_output(self.parts.store, record)
-        self.reply({"uuid": uuid, "resultCode": record.result_code, "data": data})
+        await self.reply_whole(record, views.data(self.parts.store, record))
 
 
 class FollowHandler(_Reading, Streaming):

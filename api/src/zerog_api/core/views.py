@@ -88,16 +88,24 @@ def to_json(document: Mapping[str, Any]) -> bytes:
 
 
 async def document(store: Datastore, kept: Kept) -> dict[str, Any]:
-    """Tell everything that is known of a job but its log."""
+    """Show everything that is known of a job but its log. For `to_json`."""
     told = {
         **kept.document,
-        "parameters": await beside.read_input(store, kept.record),
-        "data": await beside.read_output(store, kept.record),
+        "parameters": await beside.read_input_text(store, kept.record),
+        "data": await beside.read_output_text(store, kept.record),
         "completeness": await beside.read_completeness(store, kept.record),
     }
     for inner in ("hasInputBlob", "outputBlobAttempt"):
         told.pop(inner, None)
+    if "jobState" in told:
+        told["jobState"] = msgspec.Raw(jsontext.dumps(told["jobState"]))
     return told
+
+
+async def data(store: Datastore, record: JobRecord) -> dict[str, Any]:
+    """Show what a finished job has returned. For `to_json`."""
+    text = await beside.read_output_text(store, record)
+    return {"uuid": record.uuid, "resultCode": record.result_code, "data": text}
 
 
 async def news(

@@ -105,6 +105,10 @@ class Datastore(Protocol):
         """Read a document; None if there is none or it has expired."""
         ...
 
+    async def get_text(self, collection: Collection, key: str) -> bytes | None:
+        """Read a document as its JSON text: for those that are only passed on, and may be large."""
+        ...
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         """Read several documents; the missing are left out."""
         ...

@@ -7,7 +7,7 @@ from tests.ledger.jobs import BEGIN, ME, Ledger
 
 from zerog.ledger import beside
 from zerog.ledger.reports import Backlog, Reports
-from zerog.model import events
+from zerog.model import events, jsontext
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.limits import INLINE_BYTES, LINES_PER_CHUNK
 from zerog.model.record import JobId
@@ -86,7 +86,8 @@ async def test_output_is_read_wherever_it_is(ledger: Ledger, data: Any) -> None:
 
     ended = await ledger.happen(kept.record.uuid, events.Returned(1, data=data))
 
-    assert await beside.read_output(ledger.store, ended.record) == data
+    text = await beside.read_output_text(ledger.store, ended.record)
+    assert jsontext.loads(bytes(text)) == data
 
 
 async def test_output_that_has_expired_is_none(ledger: Ledger) -> None:
@@ -96,7 +97,18 @@ async def test_output_that_has_expired_is_none(ledger: Ledger) -> None:
     for key in ledger.store.keys("blobs"):
         await ledger.store.remove("blobs", key)
 
-    assert await beside.read_output(ledger.store, ended.record) is None
+    assert bytes(await beside.read_output_text(ledger.store, ended.record)) == b"null"
+
+
+async def test_output_that_cannot_be_read_says_so(ledger: Ledger) -> None:
+    kept = await ledger.running()
+    data = "x" * (INLINE_BYTES + 1)
+    ended = await ledger.happen(kept.record.uuid, events.Returned(1, data=data))
+    for key in ledger.store.keys("blobs"):
+        await ledger.store.upsert("blobs", key, {"other": data})
+
+    with pytest.raises(UnreadableDocumentError, match="cannot be read"):
+        await beside.read_output_text(ledger.store, ended.record)
 
 
 async def test_a_job_is_as_complete_as_it_last_said(ledger: Ledger) -> None:

@@ -86,6 +86,10 @@ class CouchbaseDatastore:
         """Read a document."""
         return await self.connection.run(self._get(collection, key, self._deadline()))
 
+    async def get_text(self, collection: Collection, key: str) -> bytes | None:
+        """Read a document as its JSON text."""
+        return await self.connection.run(self._get_text(collection, key))
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         """Read several documents."""
         return await self.connection.run(self._get_many(collection, keys))
@@ -219,6 +223,12 @@ class CouchbaseDatastore:
             return None
         read = await self._writes.get(collection, key, deadline)
         return None if read is None else _stored(read)
+
+    async def _get_text(self, collection: Collection, key: str) -> bytes | None:
+        if not is_key(key):
+            return None
+        read = await self._writes.get(collection, key, self._deadline())
+        return None if read is None else read.body
 
     async def _get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         wanted = list(dict.fromkeys(keys))

@@ -92,6 +92,14 @@ class SqliteDatastore:
         )
         return _stored(rows[0]) if rows else None
 
+    async def get_text(self, collection: Collection, key: str) -> bytes | None:
+        """Read a document as its JSON text."""
+        rows = self._read(
+            f"SELECT body FROM document WHERE collection=? AND key=? AND {LIVE}",
+            (collection, key, time.time()),
+        )
+        return rows[0][0] if rows else None
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         """Read several documents."""
         found: dict[str, Stored] = {}
