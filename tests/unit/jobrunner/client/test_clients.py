@@ -192,6 +192,35 @@ def test_a_listing_goes_over_all_pages(api: Any, call: Any, answer: Any) -> None
     assert api.seen[1].query == {"state": ["failed"], "limit": ["2"], "cursor": ["after-b"]}
 
 
+def test_a_log_is_read_page_by_page_in_the_order_of_writing(
+    api: Any, call: Any, answer: Any
+) -> None:
+    def line(attempt: int, seq: int) -> dict[str, Any]:
+        return {"attempt": attempt, "seq": seq}
+
+    first = {"events": [line(1, 0), line(1, 2)], "warnings": [line(1, 1)], "errors": []}
+    last = {"events": [line(2, 0)], "warnings": [], "errors": [line(1, 3)]}
+    api.script(answer(body={**first, "next": "1-2"}), answer(body={**last, "next": None}))
+
+    lines = call("log", "u")
+
+    places = [(item["attempt"], item["seq"]) for item in lines]
+    assert places == [(1, 0), (1, 1), (1, 2), (1, 3), (2, 0)]
+    assert [seen.path for seen in api.seen] == ["/v1/jobs/u/info"] * 2
+    assert api.seen[0].query == {"limit": ["1000"]}
+    assert api.seen[1].query == {"limit": ["1000"], "cursor": ["1-2"]}
+
+
+def test_an_info_is_one_page(api: Any, call: Any, answer: Any) -> None:
+    api.script(answer(body={"events": [], "next": "1-2"}))
+
+    assert call("info", "u")["next"] == "1-2"
+    call("info", "u", limit=5, cursor="1-2")
+
+    assert api.seen[0].query == {}
+    assert api.seen[1].query == {"limit": ["5"], "cursor": ["1-2"]}
+
+
 def test_a_deletion_returns_nothing(api: Any, call: Any, answer: Any) -> None:
     api.script(answer(204, raw=b""))
 
