@@ -117,6 +117,10 @@ class Attempt:
     def lines(self) -> list[LineFrame]:
         return [frame for frame in self.frames if isinstance(frame, LineFrame)]
 
+    def logged(self, line: int) -> Any:
+        """Return the data of a line of the log."""
+        return msgspec.json.decode(self.lines[line].data or "null")
+
     @property
     def messages(self) -> list[str]:
         return [line.message for line in self.lines]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from zerog.child.handle import NurseryHandle
@@ -86,7 +85,7 @@ async def test_an_error_has_a_message_and_a_traceback(
     assert isinstance(attempt.end, Raised)
     assert attempt.end.message.startswith(message)
     assert attempt.lines[0].level == "error"
-    assert "in run" in msgspec.json.decode(attempt.lines[0].data or "{}")["traceback"]
+    assert "in run" in attempt.logged(0)["traceback"]
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def main():
         await attempt.said("left")
         os.kill(nursery.pid, signal.SIGKILL)
         await attempt.died()
-        print(attempt.lines[0].data["pid"], flush=True)
+        print(attempt.logged(0)["pid"], flush=True)
         await asyncio.sleep(1000)
 asyncio.run(main())
 """

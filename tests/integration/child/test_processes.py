@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from zerog.child import handle
@@ -62,8 +61,7 @@ def is_alive(pid: int) -> bool:
 
 
 def living(attempt: Attempt) -> list[int]:
-    (line,) = [line for line in attempt.lines if line.message == "left"]
-    return [pid for pid in msgspec.json.decode(line.data or "{}")["ids"] if is_alive(pid)]
+    return [pid for pid in attempt.logged(attempt.messages.index("left"))["ids"] if is_alive(pid)]
 
 
 async def until(condition: Any) -> None:
@@ -174,7 +172,7 @@ async def main():
     async with nursery_of({jobs!r}) as nursery:
         attempt = Attempt(await nursery.fork(), "Staying")
         await attempt.said("left")
-        print(nursery.pid, attempt.child.pid, *attempt.lines[0].data["ids"], flush=True)
+        print(nursery.pid, attempt.child.pid, *attempt.logged(0)["ids"], flush=True)
         await asyncio.sleep(1000)
 asyncio.run(main())
 """

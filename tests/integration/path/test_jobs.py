@@ -60,7 +60,7 @@ def test_nothing_that_was_reported_is_lost(shared: System) -> None:
     uuid = shared.client.submit("Loud")
 
     assert shared.client.result(uuid, DEADLINE_SECONDS) == 1.0
-    messages = [event["message"] for event in shared.client.info(uuid)["events"]]
+    messages = [line["message"] for line in shared.client.log(uuid)]
     assert messages == [f"line {n}" for n in range(0, 50_000, 100)]
 
 

@@ -20,6 +20,8 @@ from zerog.child.protocol import (
 )
 from zerog.model.documents import LogLine
 from zerog.model.events import Returned
+from zerog.model.limits import MAX_LOG_BYTES
+from zerog.sdk.context import Context
 
 END = EndFrame("a:1", Returned(1))
 
@@ -86,6 +88,20 @@ def test_a_worker_that_does_not_read_blocks_no_report(ends: Ends) -> None:
     states = [frame for frame in frames if isinstance(frame, StateFrame)]
     assert len(states) < 100
     assert frames[-1] == END
+
+
+def test_a_job_that_logs_without_end_to_a_worker_that_does_not_read_stays_small(
+    ends: Ends,
+) -> None:
+    context = Context(ends.pipe, uuid="a")
+
+    for _ in range(3 * MAX_LOG_BYTES // 14_000):
+        context.info("x", rows='"' * 7000)
+        context.set_completeness(0.5)
+        context.save_state()
+
+    # The data of a line is a text in a text: each of its quotes takes two bytes.
+    assert len(ends.pipe._buffer) < 3 * MAX_LOG_BYTES
 
 
 def test_a_cancel_is_of_its_run_only(ends: Ends) -> None:
