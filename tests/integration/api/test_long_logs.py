@@ -209,6 +209,20 @@ def test_six_follow_such_a_job_at_once(api: Api, name: str) -> None:
     assert api.memory_bytes() - before < MEMORY_BYTES / 4
 
 
+def test_clients_that_do_not_read_their_streams_cost_little(api: Api) -> None:
+    before = api.memory_bytes()
+    path = f"/v1/jobs/{api.uuids['long lines']}/stream"
+
+    with ExitStack() as idle:
+        for _ in range(5 * READERS):
+            client = idle.enter_context(socket.create_connection(("127.0.0.1", api.port)))
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        _, lines = read_pages(api.url, api.uuids["long lines"])
+
+    assert len(lines) > 5 * LINES_PER_CHUNK
+    assert api.memory_bytes() - before < MEMORY_BYTES / 4
+
+
 @pytest.mark.parametrize("path", ["/v1/jobs/{}/data", "/v1/jobs/{}"])
 def test_six_read_the_largest_output_at_once(api: Api, path: str) -> None:
     url = api.url + path.format(api.uuids["output"])
