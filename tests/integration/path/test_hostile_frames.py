@@ -9,7 +9,7 @@ from tests.integration.path.conftest import DEADLINE_SECONDS, System
 
 from zerog.model.limits import MAX_LOG_BYTES, MAX_LOG_LINES
 
-#: The worker may become so much larger, whatever a job sends.
+#: The worker may grow by this much, whatever a job sends.
 ROOM_BYTES = 32 * 1024 * 1024
 #: Finds the pipe, which is the job's only socket, and says how a frame is made.
 PIPE = """

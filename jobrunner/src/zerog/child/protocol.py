@@ -52,7 +52,7 @@ MAX_CHECKED_BYTES = 256 * 1024
 #: Exit codes of a child that could not go on: its own fault, or its pipe is closed.
 EXIT_UNEXPECTED, EXIT_NO_PIPE = 230, 231
 _LENGTH = struct.Struct(">I")
-#: So much of a frame shows its type.
+#: This many bytes of a frame show its type.
 _HEAD_BYTES = 24
 #: Years that every time zone can show.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
