@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from zerog.model import jsontext
 from zerog.model.errors import DocumentExistsError, DocumentNotFoundError, RevisionConflictError
 from zerog.store.filtering import matches
-from zerog.store.patching import apply_patch, encode_document
+from zerog.store.patching import apply_patch, as_stored, decode_document, encode_document
 from zerog.store.port import Collection, Document, JobFilter, Page, PatchOp, Stored
 
 
 @dataclass(slots=True)
 class _Row:
+    key: str
     body: bytes
     revision: int
     expires: float | None
@@ -100,7 +100,7 @@ class MemoryDatastore:
             raise DocumentNotFoundError(f"there is no document {collection}/{key}")
         if revision is not None:
             self._check(collection, key, revision)
-        document = jsontext.loads(row.body) if row is not None else {}
+        document = decode_document(row.body) if row is not None else {}
         apply_patch(document, ops)
         return self._write(collection, key, document, row.expires if row is not None else None)
 
@@ -187,7 +187,7 @@ class MemoryDatastore:
     def _write(self, collection: str, key: str, document: Document, expires: float | None) -> str:
         body = encode_document(key, document)
         self._revision += 1
-        self._rows[collection, key] = _Row(body, self._revision, expires)
+        self._rows[collection, key] = _Row(key, body, self._revision, expires)
         return str(self._revision)
 
     def _expiry(self, seconds: float | None) -> float | None:
@@ -199,9 +199,9 @@ class MemoryDatastore:
         return [
             (key, row)
             for key, row in rows
-            if row is not None and matches(jsontext.loads(row.body), job_filter)
+            if row is not None and matches(_stored(row).document, job_filter)
         ]
 
 
 def _stored(row: _Row) -> Stored:
-    return Stored(jsontext.loads(row.body), str(row.revision))
+    return as_stored(row.body, str(row.revision), row.key)

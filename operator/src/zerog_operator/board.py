@@ -77,8 +77,14 @@ class Board:
             before, when = self._written.get(key, (None, 0.0))
             if document == before and now - when < AGAIN_SECONDS:
                 continue
-            name = "::".join(key)
-            await store.upsert("pools", name, write(document), expire_seconds=EXPIRE_SECONDS)
+            try:
+                await store.upsert(
+                    "pools", document.key, write(document), expire_seconds=EXPIRE_SECONDS
+                )
+            except DatastoreError as error:
+                if error.transient:
+                    raise
+                log.warning("the pool %s is not shown on the web page: %s", document.key, error)
             self._written[key] = (document, now)
         for key in self._written.keys() - self._shown.keys():
             await store.remove("pools", "::".join(key))

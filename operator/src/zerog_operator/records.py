@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
-from zerog.model.errors import DatastoreError, JobError, UnreadableDocumentError
+from zerog.model.errors import DatastoreError, JobError
 from zerog.model.events import WorkerDied
 from zerog.model.record import Cause, State
 from zerog.store.port import Datastore, Document, JobFilter
@@ -119,7 +119,7 @@ class Records:
             page = await self._jobs.store.list_jobs(chosen, limit=PAGE, cursor=cursor)
             for stored in page.jobs:
                 for worker in _workers(stored.document) & deaths.keys():
-                    if await self._note(str(stored.document["uuid"]), deaths[worker]):
+                    if await self._note(stored.key, deaths[worker]):
                         noted += 1
                         self._open.pop(worker, None)
             cursor = page.cursor
@@ -131,7 +131,9 @@ class Records:
         assert self._jobs is not None
         try:
             applied = await self._jobs.apply(uuid, death)
-        except (JobError, UnreadableDocumentError) as error:
+        except (JobError, DatastoreError) as error:
+            if isinstance(error, DatastoreError) and error.transient:
+                raise
             log.warning("job %s: %s", uuid, error)
             return False
         return applied.record is not applied.before

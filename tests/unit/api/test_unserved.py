@@ -54,8 +54,10 @@ class Calls:
 
     async def read(self, kind: str) -> list[dict[str, Any]]:
         """Return the items that a call of the overview lists, once its model allows them."""
-        items: list[dict[str, Any]] = await getattr(self.overview, kind)()
-        getattr(models, kind.capitalize()).model_validate({kind: items})
+        found = await getattr(self.overview, kind)()
+        document = found if kind == "queues" else {kind: found}
+        getattr(models, kind.capitalize()).model_validate(document)
+        items: list[dict[str, Any]] = document[kind]
         return items
 
     async def metrics(self) -> list[str]:
@@ -76,7 +78,7 @@ async def calls() -> Calls:
     await store.upsert("jobs", "1", {"type": "Send", "queue": "mail", "state": "queued"})
     for pool in ("mail", "numbers"):
         document = PoolDocument("shop", pool, pool, 0, 9, "as wanted", "True", "", busy=1)
-        await store.upsert("pools", pool, write(document))
+        await store.upsert("pools", document.key, write(document))
     return Calls(store)
 
 
@@ -134,7 +136,8 @@ async def test_a_pool_is_shown_as_the_operator_wrote_it(calls: Calls) -> None:
 
 async def test_a_name_that_no_queue_may_have_is_not_shown(calls: Calls) -> None:
     calls.tubes = ["zerog.letters", "zerog.", "zerog.Odd", "zerog.a+b"]
-    await calls.store.upsert("types", "Odd", write(TypeDocument("Odd", "not a queue", {})))
+    odd = write(TypeDocument("Odd", "odd", {}))
+    await calls.store.upsert("types", "Odd", {**odd, "queue": "not a queue"})
 
     assert [item["name"] for item in await calls.read("queues")] == ["letters", "mail", "numbers"]
 

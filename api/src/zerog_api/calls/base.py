@@ -11,7 +11,6 @@ from zerog.ledger.dispatch import Dispatch
 from zerog.ledger.jobs import Kept
 from zerog.model import jsontext
 from zerog.model.errors import JobNotFoundError
-from zerog.model.record import is_job_id
 from zerog.queue.port import Producer
 from zerog.store.port import Datastore
 from zerog_api.auth.access import OPEN, restrict
@@ -118,12 +117,13 @@ class CallHandler(Handler):
         if self.access is OPEN:
             return
         self.access.note(*uuids)
-        ids = [uuid for uuid in uuids if is_job_id(uuid)]
-        found = await self.parts.store.get_many("jobs", ids)
-        if not found:
+        found = await self.parts.dispatch.jobs.read_many(uuids)
+        # One that cannot be read cannot be changed either.
+        queues = {kept.record.queue for kept in found.values() if isinstance(kept, Kept)}
+        if not queues:
             raise JobNotFoundError(f"there is no job {uuids[0][:50]!r}; finished ones expire")
-        for stored in found.values():
-            await self.access.require(stored.document["queue"])
+        for queue in sorted(queues):
+            await self.access.require(queue)
 
     async def queues_of(self, asked: Sequence[str]) -> Sequence[str]:
         """Return the queues that a listing is narrowed to; none: all."""

@@ -8,8 +8,8 @@ from typing import Any
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
 
-from zerog.ledger.jobs import Kept
-from zerog.model.errors import JobError, JobStateError, ZeroGError
+from zerog.ledger.jobs import Kept, readable
+from zerog.model.errors import JobError, JobStateError, UnreadableDocumentError, ZeroGError
 from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES
 from zerog.model.record import FINISHED_STATES, JobRecord, State
 from zerog.store.filtering import matches
@@ -222,7 +222,7 @@ class JobsHandler(CallHandler):
         except ValueError:
             fault = Fault("?cursor", "is not one that a listing has returned")
             raise unprocessable([fault], "the cursor does not fit") from None
-        jobs = [views.summary(item.document) for item in page.jobs]
+        jobs = [views.summary(kept.document) for kept in readable(page.jobs)]
         self.reply({"jobs": jobs, "next": page.cursor})
 
 
@@ -405,8 +405,8 @@ class _ChangingMany(CallHandler):
             try:
                 await change(uuid)
                 changed += 1
-            except JobError:
-                continue  # finished, gone or changed meanwhile
+            except (JobError, UnreadableDocumentError):
+                continue  # finished, gone or changed meanwhile, or nobody knows what it is
         self.reply({"changed": changed, "more": more})
 
     async def _select(self, states: Sequence[State]) -> tuple[Sequence[str], bool]:
@@ -426,7 +426,7 @@ class _ChangingMany(CallHandler):
         queues = await self.queues_of(wanted.queue)
         job_filter = JobFilter(wanted.type, wanted.state or states, queues)
         page = await self.parts.store.list_jobs(job_filter, limit=chosen.limit)
-        uuids = [item.document["uuid"] for item in page.jobs]
+        uuids = [kept.record.uuid for kept in readable(page.jobs)]
         self.access.note(*uuids)
         return uuids, page.cursor is not None
 

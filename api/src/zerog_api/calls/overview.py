@@ -69,7 +69,7 @@ class QueuesHandler(_Looking):
     )  # fmt: skip
     async def get(self) -> None:
         """Tell of every queue how long it is, how fast it moves and how long jobs wait."""
-        await self.tell({"queues": await self.parts.overview.queues()})
+        await self.tell(await self.parts.overview.queues())
 
 
 class WorkersHandler(_Looking):

@@ -14,10 +14,11 @@ from typing import Any
 
 from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
+from zerog.ledger.tubes import Queues, find_queues
 from zerog.ledger.workers import Observer
 from zerog.model.documents import PoolDocument, write
 from zerog.model.errors import ZeroGError
-from zerog.model.names import is_queue_name, queue_of_tube, tube_name
+from zerog.model.names import tube_name
 from zerog.model.record import format_time
 from zerog.queue.port import Producer, TubeStats
 from zerog.store.port import Datastore
@@ -93,13 +94,15 @@ class Overview:
         self._rates = Rates()
         self._observer = Observer()
         self._look = Shared(self._make_look)
+        #: Which queues there are changes seldom, and a stranger's tubes must not cost each call.
+        self._queues = Shared(self._find_queues)
         self._history = Shared(lambda: self.history(DEFAULT_MINUTES))
 
     async def measure(self, stop: asyncio.Event) -> None:
         """Take samples for the rates, until told to stop."""
         while not stop.is_set():
             try:
-                tubes = await self._tubes(await self._names())
+                tubes = await self._tubes((await self._queues.get(LOOK_SECONDS)).names)
                 self._rates.sample(tubes, time.monotonic())
             except ZeroGError:
                 pass  # the next sample shows what happened meanwhile
@@ -120,7 +123,7 @@ class Overview:
             for worker in await self.workers()
         ]
         return {
-            "queues": await self.queues(),
+            **await self.queues(),
             "workers": workers,
             "pools": await self.pools(),
         }
@@ -156,19 +159,22 @@ class Overview:
             {**write(pool), "unservedTypes": unserved.get(pool.queue)} for pool, _ in found.values()
         ]
 
-    async def _names(self) -> list[str]:
-        names = {name for name in await self._types.queues() if is_queue_name(name)}
-        names |= {name for tube in await self._producer.tubes() if (name := queue_of_tube(tube))}
-        return sorted(names)
+    async def _find_queues(self) -> Queues:
+        return await find_queues(self._producer, await self._types.queues())
 
     async def _tubes(self, names: Iterable[str]) -> list[TubeStats]:
         return await self._producer.tube_stats_many([tube_name(name) for name in names])
 
-    async def queues(self) -> list[dict[str, Any]]:
-        """Tell of every queue how long it is, how fast it moves and how long jobs wait."""
-        unserved, names = await self._types.unserved(), await self._names()
-        tubes = zip(names, await self._tubes(names), strict=True)
-        return [self._queue(name, tube, unserved.get(name)) for name, tube in tubes]
+    async def queues(self) -> dict[str, Any]:
+        """Describe each queue: how long it is, how fast it moves and how long jobs wait.
+
+        `queuesLeftOut` is how many there are besides, if there are too many.
+        """
+        unserved, found = await self._types.unserved(), await self._queues.get(LOOK_SECONDS)
+        tubes = zip(found.names, await self._tubes(found.names), strict=True)
+        queues = [self._queue(name, tube, unserved.get(name)) for name, tube in tubes]
+        left_out = {"queuesLeftOut": found.left_out} if found.left_out else {}
+        return {"queues": queues, **left_out}
 
     def _queue(self, name: str, stats: TubeStats, unserved: list[str] | None) -> dict[str, Any]:
         arrival, departure = self._rates.of(stats, time.monotonic())

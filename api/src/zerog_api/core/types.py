@@ -120,6 +120,6 @@ class Types:
 def _compile(job_type: TypeDocument) -> ParameterCheck | None:
     try:
         return ParameterCheck(job_type.schema)
-    except (TypeError, ValueError, RecursionError) as error:
+    except Exception as error:  # one schema must not hide the other types
         log.warning("parameters of %s are left to its worker: %s", job_type.name, error)
         return None

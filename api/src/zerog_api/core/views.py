@@ -67,9 +67,9 @@ async def info(store: Datastore, kept: Kept, after: Place, limit: int) -> dict[s
     return {
         **summary(kept.document),
         "completeness": completeness,
-        "limits": kept.document["limits"],
+        "limits": kept.document.get("limits", {}),
         **told,
-        "attempts": kept.document["attempts"],
+        "attempts": kept.document.get("attempts", []),
         "next": f"{after[0]}-{after[1]}" if more else None,
     }
 

@@ -77,6 +77,9 @@ class Queues(Answer):
     """The queues."""
 
     queues: list[Queue] = Field(description="The queues, by name.")
+    queues_left_out: Absent[Count] = Field(
+        None, description="How many queues are not listed, because there are too many tubes."
+    )
 
 
 class Running(Answer):

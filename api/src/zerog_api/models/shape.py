@@ -92,7 +92,7 @@ def _read_time(value: object) -> datetime:
     try:
         if isinstance(value, str):
             return parse_time(value)
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
     raise ValueError("must be a time with a time zone, e.g. 2026-01-31T12:00:00Z")
 

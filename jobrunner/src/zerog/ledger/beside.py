@@ -170,7 +170,10 @@ async def _read_text(
 
 
 async def read_completeness(store: Datastore, record: JobRecord) -> float:
-    """Return how much of a job is done, as it last reported."""
+    """Return how much of a job is done, as it last reported.
+
+    A report that cannot be read is none: the record says where the job stands.
+    """
     if record.state is State.SUCCEEDED:
         return 1.0
     if record.state is State.QUEUED or record.attempt == 0:
@@ -178,7 +181,10 @@ async def read_completeness(store: Datastore, record: JobRecord) -> float:
     stored = await store.get("progress", record.uuid)
     if stored is None:
         return 0.0
-    progress = read(stored.document, Progress, record.uuid)
+    try:
+        progress = read(stored.document, Progress, record.uuid)
+    except UnreadableDocumentError:
+        return 0.0
     return progress.completeness if still_holds(record, progress.attempt) else 0.0
 
 

@@ -32,6 +32,8 @@ HELD_SECONDS = 2
 UNSERVED_BACKOFF = Backoff(2.0, 60.0)
 #: A type that is unknown here is logged this often, however many jobs it has.
 LOG_SECONDS = 60.0
+#: Types whose last line in the log is remembered.
+MAX_LOGGED = 1000
 
 
 #: Called with an entry and the job's record before the claim is written.
@@ -102,8 +104,7 @@ class Claimer:
             log.error("entry %d holds no job's UUID and is buried: %.80r", entry.id, entry.body)
             await queue.bury(entry.id, priority=DEFAULT_PRIORITY)
         elif isinstance(found, UnreadableDocumentError):
-            log.error("entry %d is buried: %s", entry.id, found)
-            await queue.bury(entry.id, priority=DEFAULT_PRIORITY)
+            await self._bury(queue, entry, found)
         elif found is None:
             await self._put_unknown_aside(queue, entry)
         elif not found.record.is_finished and found.record.type not in self._types:
@@ -113,6 +114,10 @@ class Claimer:
         else:
             return await self._claim(queue, entry, found, vouch)
         return None
+
+    async def _bury(self, queue: QueueConnection, entry: Entry, reason: DatastoreError) -> None:
+        log.error("entry %d is buried: %s", entry.id, reason)
+        await queue.bury(entry.id, priority=DEFAULT_PRIORITY)
 
     async def _claim(
         self, queue: QueueConnection, entry: Entry, kept: Kept, vouch: Vouch
@@ -128,6 +133,11 @@ class Claimer:
             return None
         except JobError:  # another worker has it, or it changes too fast: look again soon
             await queue.release(entry.id, priority=kept.record.priority, delay_seconds=HELD_SECONDS)
+            return None
+        except DatastoreError as error:
+            if error.transient:
+                raise
+            await self._bury(queue, entry, error)  # no worker can ever write it
             return None
         if not isinstance(applied.action, events.Keep):
             await settle(queue, entry, applied.action)
@@ -183,6 +193,8 @@ class Claimer:
         """An entry whose type this worker does not know; its job says so."""
         record = kept.record
         if time.monotonic() - self._logged.get(record.type, -LOG_SECONDS) >= LOG_SECONDS:
+            if len(self._logged) >= MAX_LOGGED:
+                self._logged.clear()
             self._logged[record.type] = time.monotonic()
             log.warning("jobs of type %s are put aside: it is unknown here", record.type)
         stats = await queue.entry_stats(entry.id)

@@ -2,19 +2,22 @@
 
 A job's control document is copied last, after its progress, log lines and blobs: so a job
 that the target has is there whole, and a copy that was broken off is resumed by running
-it again. What the target has newer is left alone. Workers, pools, statistics and leases
-are not copied: they say what is now. Neither are queue entries: the reconciler puts back
+it again. What the target has newer is left alone. A document that cannot be read, or that
+the target refuses, is a problem of its own and stops no other. Workers, pools, statistics and
+leases are not copied: they say what is now. Neither are queue entries: the reconciler puts back
 what has none.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from zerog.ledger import beside
 from zerog.ledger.codec import read_record
 from zerog.model import life
+from zerog.model.documents import UNREADABLE
 from zerog.model.errors import (
     DatastoreError,
     DocumentExistsError,
@@ -67,11 +70,12 @@ async def copy_all(source: Datastore, target: Datastore, seen: Seen) -> CopyRepo
     """
     report = CopyReport()
     for name, stored in (await source.scan("types")).items():
-        await target.upsert("types", name, stored.document)
-        report.beside += 1
+        with _reported(report, f"the type {name}"):
+            await _write(target, "types", stored, None)
+            report.beside += 1
     await _copy_keys(source, target, report)
     async for page in _pages(source):
-        there = await target.get_many("jobs", [str(job.document.get("uuid")) for job in page])
+        there = await target.get_many("jobs", [job.key for job in page])
         await _copy_page(source, target, page, there, report)
         seen(len(page))
     return report
@@ -96,8 +100,9 @@ async def _copy_keys(source: Datastore, target: Datastore, report: CopyReport) -
         report.problems.append(f"remembered Idempotency-Keys: {error}")
         return
     for key, stored in remembered.items():
-        if await _insert(target, "idempotency", key, stored.document, IDEMPOTENCY_SECONDS):
-            report.beside += 1
+        with _reported(report, f"the Idempotency-Key {key}"):
+            if await _insert(target, "idempotency", key, stored.document, IDEMPOTENCY_SECONDS):
+                report.beside += 1
 
 
 async def _pages(source: Datastore) -> AsyncIterator[list[Stored]]:
@@ -122,8 +127,8 @@ async def _copy_page(
 
     async def one(stored: Stored) -> None:
         async with free:
-            uuid = str(stored.document.get("uuid"))
-            await _copy_job(source, target, stored.document, there.get(uuid), report)
+            with _reported(report, f"job {stored.key}"):
+                await _copy_job(source, target, stored.document, there.get(stored.key), report)
 
     await asyncio.gather(*[one(stored) for stored in page])
 
@@ -135,15 +140,11 @@ async def _copy_job(
     there: Stored | None,
     report: CopyReport,
 ) -> None:
-    try:
-        record = read_record(document)
-        if there is not None and read_record(there.document).changed_time >= record.changed_time:
-            report.present += 1
-            return
-    except UnreadableDocumentError as error:
-        report.problems.append(str(error))
+    record = read_record(document)
+    if there is not None and read_record(there.document).changed_time >= record.changed_time:
+        report.present += 1
         return
-    seconds = _seconds_left(record)
+    seconds = _seconds_left(record, datetime.now(UTC))
     if seconds is not None and seconds <= 0:
         report.expired += 1
         return
@@ -152,8 +153,9 @@ async def _copy_job(
     async def copy(collection: Collection, key: str) -> bool:
         stored = await source.get(collection, key)
         if stored is not None:
-            await target.upsert(collection, key, stored.document, expire_seconds=kept)
-            report.beside += 1
+            with _reported(report, f"{collection} {key}"):
+                await _write(target, collection, stored, kept)
+                report.beside += 1
         return stored is not None
 
     await beside.each(record, copy)
@@ -179,6 +181,25 @@ async def _write_job(
         pass  # the target is in use: what it has is newer
 
 
+@contextlib.contextmanager
+def _reported(report: CopyReport, what: str) -> Iterator[None]:
+    """Report what is wrong with one thing; that a store is unavailable is everything's."""
+    try:
+        yield
+    except DatastoreError as error:
+        if error.transient:
+            raise
+        report.problems.append(f"{what}: {error}")
+
+
+async def _write(
+    target: Datastore, collection: Collection, stored: Stored, seconds: float | None
+) -> None:
+    if UNREADABLE in stored.document:
+        raise UnreadableDocumentError(stored.document[UNREADABLE])
+    await target.upsert(collection, stored.key, stored.document, expire_seconds=seconds)
+
+
 async def _insert(
     target: Datastore, collection: Collection, key: str, document: Document, seconds: float
 ) -> bool:
@@ -189,9 +210,9 @@ async def _insert(
     return True
 
 
-def _seconds_left(record: JobRecord) -> float | None:
+def _seconds_left(record: JobRecord, now: datetime) -> float | None:
     """How long a job is still kept; None while it is not finished."""
     if not record.is_finished or record.finished_time is None:
         return None
-    ends = record.finished_time + timedelta(seconds=life.retention_seconds(record))
-    return (ends - datetime.now(UTC)).total_seconds()
+    # Not the time of its end: that may be after the calendar's.
+    return life.retention_seconds(record) - (now - record.finished_time).total_seconds()

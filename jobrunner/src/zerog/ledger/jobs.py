@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -95,18 +95,12 @@ class Jobs:
         stored = await self.store.get("jobs", uuid) if is_job_id(uuid) else None
         if stored is None:
             raise JobNotFoundError(f"there is no job {uuid[:50]!r}; finished ones expire")
-        return _kept(uuid, stored)
+        return _kept(stored)
 
     async def read_many(self, uuids: Sequence[str]) -> dict[str, Kept | UnreadableDocumentError]:
         """Return jobs by UUID; the missing are left out, one that cannot be read is its error."""
-        stored = await self.store.get_many("jobs", [uuid for uuid in uuids if is_job_id(uuid)])
-        found: dict[str, Kept | UnreadableDocumentError] = {}
-        for uuid, item in stored.items():
-            try:
-                found[uuid] = _kept(uuid, item)
-            except UnreadableDocumentError as error:
-                found[uuid] = error
-        return found
+        found = await self.store.get_many("jobs", [uuid for uuid in uuids if is_job_id(uuid)])
+        return read_all(found.values())
 
     async def insert(self, record: JobRecord) -> Kept:
         """Store a new job with everything that it needs, durably.
@@ -138,7 +132,7 @@ class Jobs:
         """Remove what a failed insert has left, unless somebody has gone on with it."""
         stored = await self.store.get("jobs", record.uuid)
         if stored is not None:
-            kept = _kept(record.uuid, stored)
+            kept = _kept(stored)
             if kept.record == record:
                 await self._forget(kept)
         else:
@@ -362,10 +356,31 @@ def _is_same_attempt(found: JobRecord, written: JobRecord) -> bool:
     return found.state is State.RUNNING and found.attempt == written.attempt
 
 
-def _kept(uuid: str, stored: Stored) -> Kept:
+def read_all(stored: Iterable[Stored]) -> dict[str, Kept | UnreadableDocumentError]:
+    """Read control documents by UUID, in their order; one that cannot be read is its error.
+
+    Whoever reads more than one job reads them with this: one bad document hides no other. Pure.
+    """
+    found: dict[str, Kept | UnreadableDocumentError] = {}
+    for item in stored:
+        try:
+            found[item.key] = _kept(item)
+        except UnreadableDocumentError as error:
+            found[item.key] = error
+    return found
+
+
+def readable(stored: Iterable[Stored]) -> list[Kept]:
+    """Read control documents, and leave out those that cannot be read. Pure."""
+    return [found for found in read_all(stored).values() if isinstance(found, Kept)]
+
+
+def _kept(stored: Stored) -> Kept:
     record = read_record(stored.document)
-    if record.uuid != uuid:
-        raise UnreadableDocumentError(f"the document of job {uuid} is of job {record.uuid!r:.50}")
+    if record.uuid != stored.key:
+        raise UnreadableDocumentError(
+            f"the document of job {stored.key} is of job {record.uuid!r:.50}"
+        )
     return Kept(record, stored.revision, stored.document)
 
 

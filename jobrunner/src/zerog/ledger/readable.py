@@ -1,18 +1,31 @@
 """All documents of a small collection: types, workers, pools.
 
 A document that cannot be read is left out, so that it spoils nothing that is asked of the others.
+So is one that is of another key than its own, or that could not be written again (a number that is
+too large for JSON's readers): whoever works with it would stumble later.
 """
 
 import logging
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from zerog.model import jsontext
 from zerog.model.documents import read
 from zerog.model.errors import UnreadableDocumentError
-from zerog.store.port import Collection, Datastore
+from zerog.store.port import Collection, Datastore, Stored
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+
+class Keyed(Protocol):
+    """A document that says where it is stored."""
+
+    @property
+    def key(self) -> str:
+        """Where it is stored."""
+        ...
+
+
+T = TypeVar("T", bound=Keyed)
 #: What the log has named: collection → key → why it cannot be read.
 _named: dict[str, dict[str, str]] = {}
 
@@ -28,7 +41,7 @@ async def read_collection(
     found, faults = {}, {}
     for key in sorted(stored):
         try:
-            found[key] = read(stored[key].document, kind, key), stored[key].revision
+            found[key] = _read(stored[key], kind), stored[key].revision
         except UnreadableDocumentError as error:
             faults[key] = str(error)
     for key, fault in faults.items():
@@ -36,3 +49,14 @@ async def read_collection(
             log.error("%s %s is left out: %s", collection, key, fault)
     _named[collection] = faults
     return found
+
+
+def _read(stored: Stored, kind: type[T]) -> T:
+    document = read(stored.document, kind, stored.key)
+    if document.key != stored.key:
+        raise UnreadableDocumentError(f"it is the document of {document.key!r:.50}")
+    try:
+        jsontext.dumps(stored.document)
+    except ValueError as error:
+        raise UnreadableDocumentError(str(error)) from error
+    return document

@@ -6,29 +6,24 @@ finished should have a live entry: one that was accepted but never queued has no
 server lost its disk has one noted that does not exist, or that belongs to another job (ids start
 again), which the entry's body shows.
 
-Each record and each entry stands for itself: one that cannot be read or put back is reported, and
-the pass goes on. One process at a time repairs (a lease in the datastore), but two would do no
-harm.
+Each record, each tube and each entry stands for itself: one that cannot be read or put back is
+reported, and the pass continues. Only a store or a queue that is unavailable ends a pass. One
+process at a time repairs (a lease in the datastore), but two would do no harm.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from zerog.ledger import types
-from zerog.ledger.codec import read_record
 from zerog.ledger.dispatch import put_back
-from zerog.ledger.jobs import Jobs, Kept
-from zerog.model.errors import (
-    InvalidTubeNameError,
-    QueueError,
-    UnreadableDocumentError,
-    ZeroGError,
-)
-from zerog.model.names import check_queue_name, queue_of_tube, tube_name, worker_name
+from zerog.ledger.jobs import Jobs, Kept, read_all
+from zerog.ledger.tubes import find_queues
+from zerog.model.errors import QueueError, QueueRefusedError, ZeroGError
+from zerog.model.names import tube_name, worker_name
 from zerog.model.record import JobRecord, State, format_time
 from zerog.queue.port import Entry, QueueConnection
 from zerog.store.port import Datastore, JobFilter
@@ -120,15 +115,13 @@ async def _pages(
     while True:
         page = await store.list_jobs(chosen, limit=PAGE, cursor=cursor)
         kept: list[Kept] = []
-        for stored in page.jobs:
+        for uuid, found in read_all(page.jobs).items():
             report.checked += 1
-            try:
-                record = read_record(stored.document)
-                check_queue_name(record.queue)
-                kept.append(Kept(record, stored.revision, stored.document))
-            except (UnreadableDocumentError, InvalidTubeNameError) as error:
-                log.error("%s", error)
-                report.failed.append(str(stored.document.get("uuid")))
+            if isinstance(found, Kept):
+                kept.append(found)
+            else:
+                log.error("%s", found)
+                report.failed.append(uuid)
         yield kept
         if page.cursor is None:
             return
@@ -160,21 +153,39 @@ async def _put_back(
 async def _put_one_back(
     jobs: Jobs, queue: QueueConnection, kept: Kept, report: RepairReport
 ) -> None:
-    await put_back(jobs, queue, kept)
-    report.requeued.append(kept.record.uuid)
+    uuid = kept.record.uuid
+    with _reported(report, uuid, f"job {uuid} cannot be put back"):
+        await put_back(jobs, queue, kept)
+        report.requeued.append(uuid)
+
+
+@contextlib.contextmanager
+def _reported(report: RepairReport, name: str, what: str) -> Iterator[None]:
+    """Report what is wrong with one thing; that store or queue are unavailable is everything's."""
+    try:
+        yield
+    except Exception as error:
+        # A queue that takes no entry now will take this one later.
+        if isinstance(error, QueueRefusedError) or getattr(error, "transient", False):
+            raise
+        log.error("%s", what, exc_info=None if isinstance(error, ZeroGError) else error)
+        report.failed.append(name)
 
 
 async def _unbury(jobs: Jobs, queue: QueueConnection, report: RepairReport) -> None:
     """Look at the buried entries of our queues: of a live job, of a finished one, of none."""
-    for tube in await queue.tubes():
-        name = queue_of_tube(tube)
-        if name is None:
-            continue
-        for _ in range(min((await queue.tube_stats(tube)).buried, MAX_BURIED)):
-            entry = await queue.peek_buried(tube)
-            if entry is None:
-                break
-            await _look_at_buried(jobs, queue, entry, report)
+    found = await find_queues(queue, await _queues_of_types(jobs.store))
+    for tube in await queue.tube_stats_many([tube_name(name) for name in found.names]):
+        with _reported(report, tube.name, f"buried entries of the tube {tube.name}"):
+            for _ in range(min(tube.buried, MAX_BURIED)):
+                entry = await queue.peek_buried(tube.name)
+                if entry is None:
+                    break
+                await _look_at_buried(jobs, queue, entry, report)
+
+
+async def _queues_of_types(store: Datastore) -> set[str]:
+    return {job_type.queue for job_type, _ in (await types.read_all(store)).values()}
 
 
 async def _look_at_buried(
@@ -212,6 +223,8 @@ class Background:
     #: When the server was first seen, and when the last full pass began.
     _new_since: float = float("-inf")
     _last_full: float = float("-inf")
+    #: By queue: entries that the last full pass could not put back, because of bad records.
+    _hopeless: Mapping[str, int] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Repair every few seconds until cancelled. It survives the absence of store and queue."""
@@ -246,21 +259,30 @@ class Background:
             or now - self._last_full >= FULL_CHECK_SECONDS
             or await self._misses_entries(queue)
         )
-        await repair_once(self.jobs, queue, full=full)
+        report = await repair_once(self.jobs, queue, full=full)
         if full:
             # Only after a pass that came to its end is the server known to be looked through.
             self._last_full = now
+            left = await self._missing(queue) if report.failed else {}
+            self._hopeless = {name: min(n, len(report.failed)) for name, n in left.items()}
 
     async def _misses_entries(self, queue: QueueConnection) -> bool:
-        """Whether a queue holds fewer entries than there are old unfinished jobs.
+        """Whether a queue lacks more entries than it did after the last full pass."""
+        missing = await self._missing(queue)
+        self._hopeless = {name: min(n, missing.get(name, 0)) for name, n in self._hopeless.items()}
+        return any(n > self._hopeless.get(name, 0) for name, n in missing.items())
+
+    async def _missing(self, queue: QueueConnection) -> dict[str, int]:
+        """Return how many entries less than old unfinished jobs each queue has.
 
         The entries are counted first: a job that is unfinished afterwards, and was before, had one.
         """
         before = format_time(datetime.now(UTC) - timedelta(seconds=GRACE_SECONDS))
-        registered = await types.read_all(self.jobs.store)
-        for name in {job_type.queue for job_type, _ in registered.values()}:
-            tube = await queue.tube_stats(tube_name(name))
+        names = sorted(await _queues_of_types(self.jobs.store))
+        tubes = await queue.tube_stats_many([tube_name(name) for name in names])
+        missing = {}
+        for name, tube in zip(names, tubes, strict=True):
             waiting = JobFilter(states=OPEN_STATES, queues=(name,), changed_before=before)
-            if await self.jobs.store.count_jobs(waiting) > tube.entries - tube.buried:
-                return True
-        return False
+            jobs = await self.jobs.store.count_jobs(waiting)
+            missing[name] = max(0, jobs - (tube.entries - tube.buried))
+        return missing

@@ -19,16 +19,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
+from msgspec import Struct
+
+from zerog.model.documents import read
 from zerog.model.errors import (
     AmbiguousWriteError,
     DatastoreError,
     DocumentExistsError,
     DocumentNotFoundError,
+    UnreadableDocumentError,
 )
-from zerog.model.record import JobRecord
-from zerog.store.port import MAX_PATCH_OPS, Datastore, PatchOp
+from zerog.model.record import Count, JobRecord, QueueName
+from zerog.store.port import MAX_PATCH_OPS, Datastore, Document, PatchOp
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,16 @@ MAX_MINUTES_HELD = 60
 WAIT_BOUNDS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 #: What is counted by number. `again` is an attempt that ended without ending its job.
 COUNTS = ("accepted", "started", "succeeded", "failed", "cancelled", "again")
+
+
+Minute = dict[str, Count]
+
+
+class _QueueMinute(Struct):
+    """What a minute's document holds of a queue."""
+
+    queue: QueueName
+    counts: Minute
 
 
 class Stats:
@@ -175,14 +188,23 @@ async def read_history(
         for back in reversed(range(minutes))
     ]
     stored = await store.get_many("stats", keys)
-    documents = [stored[key].document if key in stored else {} for key in keys]
+    documents = [_readable(stored[key].document) if key in stored else {} for key in keys]
     queues = sorted({queue for document in documents for queue in document})
     return keys, {
         queue: history_of([document.get(queue, {}) for document in documents]) for queue in queues
     }
 
 
-def history_of(minutes: list[dict[str, Any]]) -> QueueMinutes:
+def _readable(document: Document) -> dict[str, Minute]:
+    """Return the counts of the queues whose counts can be read. Pure."""
+    found = {}
+    for queue, counts in document.items():
+        with contextlib.suppress(UnreadableDocumentError):
+            found[queue] = read({"queue": queue, "counts": counts}, _QueueMinute).counts
+    return found
+
+
+def history_of(minutes: list[Minute]) -> QueueMinutes:
     """Turn a queue's counts, minute by minute, into its history. Pure."""
     return QueueMinutes(
         {name: [item.get(name, 0) for item in minutes] for name in COUNTS},
@@ -196,7 +218,7 @@ def _mean(milliseconds: float, count: int) -> float | None:
     return round(milliseconds / 1000 / count, 4) if count else None
 
 
-def _quantile(counts: dict[str, Any], share: float) -> float | None:
+def _quantile(counts: Minute, share: float) -> float | None:
     """Interpolate within the bucket; the open bucket is told by its lower bound."""
     sizes: list[int] = [counts.get(f"w{number}", 0) for number in range(len(WAIT_BOUNDS) + 1)]
     total = sum(sizes)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from zerog.ledger.readable import read_collection
 from zerog.model.documents import WorkerDocument, read, write
+from zerog.model.errors import UnreadableDocumentError
 from zerog.model.record import JobId
 from zerog.store.port import Datastore
 
@@ -117,7 +118,8 @@ async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat) -> bool
     while (passed := loop.time() - began) < WATCH_SECONDS:
         await asyncio.sleep(_LOOK_SECONDS)
         seen = await _beat_of(store, worker)
-        first = first or seen
+        if first is None or (seen is not None and seen.beat < first.beat):
+            first = seen  # a counter only rises: what was read before was not the worker's
         if seen is not None and first is not None and seen.beat - first.beat >= FRESH_BEATS:
             return any(item.uuid == uuid for item in seen.running)
         # A missing document is silence, too: it expires while the store takes no writes.
@@ -127,5 +129,12 @@ async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat) -> bool
 
 
 async def _beat_of(store: Datastore, worker: str) -> WorkerDocument | None:
+    """Return a worker's document. One that cannot be read is silence: a worker that lives writes
+    the next one over it."""
     stored = await store.get("workers", worker)
-    return None if stored is None else read(stored.document, WorkerDocument, worker)
+    if stored is None:
+        return None
+    try:
+        return read(stored.document, WorkerDocument, worker)
+    except UnreadableDocumentError:
+        return None

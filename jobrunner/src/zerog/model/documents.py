@@ -27,7 +27,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.limits import LINES_PER_CHUNK
-from zerog.model.record import Count, JobId, Priority, Retention, Seconds, Time, Tries
+from zerog.model.record import (
+    Count,
+    JobId,
+    Priority,
+    QueueName,
+    Retention,
+    Seconds,
+    Time,
+    Tries,
+)
 
 T = TypeVar("T")
 
@@ -93,7 +102,7 @@ class TypeDocument(_Document, frozen=True):
     """A job type as its worker registered it: what the API needs to accept its jobs."""
 
     name: str
-    queue: str
+    queue: QueueName
     #: The JSON Schema of its parameters.
     schema: dict[str, Any]
     description: str = ""
@@ -113,13 +122,18 @@ class TypeDocument(_Document, frozen=True):
     #: What the operator made the worker's pod from; not set outside Kubernetes.
     template_hash: str | UnsetType = UNSET
 
+    @property
+    def key(self) -> str:
+        """Where it is stored."""
+        return self.name
+
 
 class RunningJob(_Document, frozen=True):
     """A job that a worker holds: it vouches for it."""
 
     uuid: JobId
     type: str
-    slot: int
+    slot: Count
     attempt: Count
     started_time: Time
 
@@ -128,21 +142,26 @@ class WorkerDocument(_Document, frozen=True):
     """What a worker says of itself, several times a second."""
 
     name: str
-    queues: list[str]
+    queues: list[QueueName]
     types: list[str]
-    slots: int
+    slots: Count
     running: list[RunningJob]
     #: `running` or `draining`.
     state: str
     started_time: Time
     updated_time: Time
     #: Raised with each write. An observer sees by it that the worker lives.
-    beat: int
+    beat: Count
     host: str = ""
-    pid: int = 0
+    pid: Count = 0
     pod: str | None = None
     node: str | None = None
     image: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Where it is stored."""
+        return self.name
 
 
 class PoolDocument(_Document, frozen=True, omit_defaults=True):
@@ -150,9 +169,9 @@ class PoolDocument(_Document, frozen=True, omit_defaults=True):
 
     namespace: str
     name: str
-    queue: str
-    min_replicas: int
-    max_replicas: int
+    queue: QueueName
+    min_replicas: Count
+    max_replicas: Count
     #: Why it has as many workers as it has.
     decision: str
     #: Status of its condition Ready: `True`, `False` or `Unknown`.
@@ -160,14 +179,21 @@ class PoolDocument(_Document, frozen=True, omit_defaults=True):
     #: What that condition says.
     message: str
     # Counts of its status; None while the operator does not know them.
-    replicas: int | None = None
-    ready_replicas: int | None = None
-    desired_replicas: int | None = None
-    starting: int | None = None
-    retiring: int | None = None
-    busy: int | None = None
+    replicas: Count | None = None
+    ready_replicas: Count | None = None
+    desired_replicas: Count | None = None
+    starting: Count | None = None
+    retiring: Count | None = None
+    busy: Count | None = None
+
+    @property
+    def key(self) -> str:
+        """Where it is stored."""
+        return f"{self.namespace}::{self.name}"
 
 
+#: The one field of what a store holds in place of a JSON object: why that cannot be read.
+UNREADABLE = "$unreadable"
 #: Hexadecimal digits of a schema's hash: enough to tell a type's versions apart.
 SCHEMA_HASH_DIGITS = 16
 
@@ -184,6 +210,8 @@ def schema_hash(schema: dict[str, Any]) -> str:
 def read(document: dict[str, Any], kind: type[T], key: str = "") -> T:
     """Read a stored document. `UnreadableDocumentError` says which field does not fit."""
     try:
+        if UNREADABLE in document:
+            raise ValueError(document[UNREADABLE])
         return msgspec.convert(document, kind)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         name = f"{kind.__name__} {key}".strip()

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from zerog.model.limits import MAX_CODE, MAX_MESSAGE_CHARS, MIN_CODE
-from zerog.model.record import Cause, Count, Seconds, WorkerIdentity
+from zerog.model.record import Cause, Count, EntryId, Seconds, WorkerIdentity
 
 OK = 200
 
@@ -83,27 +83,27 @@ class Claimed(_Event, frozen=True):
     """A worker holds the job's queue entry and wants to run it."""
 
     worker: WorkerIdentity
-    entry_id: int
+    entry_id: EntryId
 
 
 class Reported(_Event, frozen=True):
     """The attempt saved its state on the way."""
 
-    attempt: int
+    attempt: Count
     state: dict[str, Any]
 
 
 class AttemptTimedOut(_Event, frozen=True):
     """The attempt ran longer than the job may."""
 
-    attempt: int
+    attempt: Count
     state: JobState = None
 
 
 class Crashed(_Event, frozen=True):
     """The child or the whole worker died under the job."""
 
-    attempt: int
+    attempt: Count
     message: str
     out_of_memory: bool = False
 
@@ -111,7 +111,7 @@ class Crashed(_Event, frozen=True):
 class Interrupted(_Event, frozen=True):
     """The worker had to stop: the attempt costs the job nothing."""
 
-    attempt: int
+    attempt: Count
     message: str
     state: JobState = None
 
@@ -119,7 +119,7 @@ class Interrupted(_Event, frozen=True):
 class AttemptCancelled(_Event, frozen=True):
     """The running attempt was ended because a cancel was requested."""
 
-    attempt: int
+    attempt: Count
 
 
 AttemptEvent = (
@@ -149,9 +149,9 @@ class Replayed(_Event, frozen=True):
 class Queued(_Event, frozen=True):
     """An entry that stands for the job was put on its tube."""
 
-    entry_id: int
+    entry_id: EntryId
     #: The noted entry in whose place it was put, because that one is lost.
-    instead_of: int | None = None
+    instead_of: EntryId | None = None
 
 
 class PutAside(_Event, frozen=True):

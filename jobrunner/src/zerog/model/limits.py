@@ -26,6 +26,11 @@ MIN_CODE, MAX_CODE = 0, 9999
 #: Errors or crashes that a type may allow.
 MAX_TRIES = 1_000_000
 
+#: The largest count in a document: what every reader of JSON holds exactly.
+MAX_COUNT = 2**53 - 1
+#: The largest id of a queue entry that a record notes. beanstalkd counts from 1.
+MAX_ENTRY_ID = 2**63 - 1
+
 #: A job's message is one line for people.
 MAX_MESSAGE_CHARS = 2000
 

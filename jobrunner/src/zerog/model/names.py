@@ -15,7 +15,9 @@ from zerog.model.errors import InvalidTubeNameError
 QUEUE_PREFIX = "zerog."
 RETIRE_PREFIX = "zerog-retire."
 RETIRE_WORKER_PREFIX = "zerog-retire-worker."
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+#: What a queue or pool may be called.
+NAME_PATTERN = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
+_NAME = re.compile(NAME_PATTERN)
 #: A worker's name is part of a document's key.
 _MAX_WORKER_NAME = 100
 #: The longest Idempotency-Key that the API takes; a header is bytes.

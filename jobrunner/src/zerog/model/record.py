@@ -19,10 +19,13 @@ from uuid_utils import UUID, uuid7
 from zerog.model.limits import (
     DAY_SECONDS,
     MAX_CODE,
+    MAX_COUNT,
+    MAX_ENTRY_ID,
     MAX_RETENTION_SECONDS,
     MAX_SECONDS,
     MAX_TRIES,
 )
+from zerog.model.names import NAME_PATTERN
 
 JobId = NewType("JobId", str)
 
@@ -32,7 +35,10 @@ UNFINISHED = -1
 MAX_ATTEMPTS_KEPT = 50
 
 Time = Annotated[datetime, Meta(tz=True)]
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+EntryId = Annotated[int, Meta(ge=0, le=MAX_ENTRY_ID)]
+#: Every queue in a document has a tube: one with another name would stop whoever asks for it.
+QueueName = Annotated[str, Meta(pattern=rf"\A(?:{NAME_PATTERN})\Z")]
 Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
 Retention = Annotated[float, Meta(ge=0, le=MAX_RETENTION_SECONDS)]
 Priority = Annotated[int, Meta(ge=0, le=9)]
@@ -112,7 +118,7 @@ class JobRecord(Struct, frozen=True, rename="camel"):
 
     uuid: JobId
     type: str
-    queue: str
+    queue: QueueName
     created_time: Time
     #: When the record last changed.
     changed_time: Time
@@ -128,7 +134,7 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     has_input_blob: bool = False
     data: Any = None
     #: The attempt whose output blob holds the data; None when it is inline.
-    output_blob_attempt: int | None = None
+    output_blob_attempt: Count | None = None
     #: What `run` keeps between attempts.
     job_state: dict[str, Any] | None = None
     #: Not to be started before.
@@ -144,9 +150,9 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     continuations: Count = 0
     replays: Count = 0
     #: The queue entry that stands for the job, when known. See `zerog.ledger.repair`.
-    entry_id: int | None = None
-    #: The last attempts, oldest first, at most `MAX_ATTEMPTS_KEPT`.
-    attempts: tuple[Attempt, ...] = ()
+    entry_id: EntryId | None = None
+    #: The last attempts, oldest first.
+    attempts: Annotated[tuple[Attempt, ...], Meta(max_length=MAX_ATTEMPTS_KEPT)] = ()
 
     @property
     def is_finished(self) -> bool:
@@ -186,4 +192,7 @@ def parse_time(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; write e.g. 2026-01-31T12:00:00Z")
-    return time if time.tzinfo is UTC else time.astimezone(UTC)
+    try:
+        return time if time.tzinfo is UTC else time.astimezone(UTC)
+    except OverflowError:  # at either end of the calendar
+        raise ValueError(f"{text!r} is not a time in UTC") from None

@@ -18,6 +18,7 @@ from zerog.queue.beanstalk.connection import REPLY_SECONDS
 from zerog.queue.blocking import ClientThread
 from zerog.queue.port import (
     DEFAULT_PRIORITY,
+    MAX_TUBES,
     TTR_SECONDS,
     Entry,
     EntryRef,
@@ -85,7 +86,7 @@ class GreenstalkConnection:
         def put(client: Client) -> int:
             self._use(client, tube)
             try:
-                return client.put(data, number, delay, TTR_SECONDS)
+                return wire.check_entry_id(client.put(data, number, delay, TTR_SECONDS))
             except greenstalk.BuriedError as error:
                 if error.id is None:
                     raise
@@ -214,8 +215,8 @@ class GreenstalkConnection:
         )
 
     async def tubes(self) -> list[str]:
-        """Return the names of all tubes."""
-        return await self._thread.run(lambda client: client.tubes())
+        """Return the names of tubes."""
+        return (await self._thread.run(lambda client: client.tubes()))[:MAX_TUBES]
 
     async def server_id(self) -> str:
         """Return the server's id, which was asked for when the connection was made."""
@@ -242,7 +243,7 @@ class GreenstalkConnection:
         return [self._entry(job) for job in jobs]
 
     def _entry(self, job: Job) -> Entry:
-        return Entry(job.id, wire.decode_body(job.body), self._server)
+        return Entry(wire.check_entry_id(job.id), wire.decode_body(job.body), self._server)
 
     async def _found(self, command: Callable[[Client], object]) -> bool:
         def found(client: Client) -> bool:

@@ -21,6 +21,8 @@ from typing import Protocol
 #: How long a reservation lives without a touch. Workers touch at a third of it.
 TTR_SECONDS = 60
 DEFAULT_PRIORITY = 5
+#: Anybody may make tubes; no more of them are ever looked at.
+MAX_TUBES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class Producer(Protocol):
         ...
 
     async def tubes(self) -> list[str]:
-        """Return the names of all tubes."""
+        """Return the names of tubes, of the first `MAX_TUBES` that the server lists."""
         ...
 
     async def server_id(self) -> str:

@@ -1,15 +1,17 @@
-"""What a patch does to a document, and the limits of keys and documents: the same for
-every adapter. Pure."""
+"""What a patch does to a document, how a stored one is read, and the limits of keys and
+documents: the same for every adapter. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from zerog.model import jsontext
+from zerog.model.documents import UNREADABLE
 from zerog.model.errors import (
     DatastoreError,
     DocumentTooLargeError,
     PathExistsError,
     PathMissingError,
+    UnreadableDocumentError,
 )
 from zerog.model.limits import MAX_DOCUMENT_BYTES
 from zerog.store.port import (
@@ -18,6 +20,7 @@ from zerog.store.port import (
     MAX_PATH_DEPTH,
     Document,
     PatchOp,
+    Stored,
 )
 
 #: What has no more brackets than this cannot be nested deeper than `jsontext.loads` reads.
@@ -95,3 +98,22 @@ def encode_document(key: str, document: Document) -> bytes:
         except ValueError as error:
             raise DocumentTooLargeError(f"the document {key} cannot be read: {error}") from error
     return body
+
+
+def decode_document(body: bytes) -> Document:
+    """Read what a store holds. `UnreadableDocumentError` if it is not a JSON object."""
+    try:
+        document = jsontext.loads(body)
+    except (TypeError, ValueError) as error:  # nothing here has written it
+        raise UnreadableDocumentError(f"it is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UnreadableDocumentError("it is not a JSON object")
+    return document
+
+
+def as_stored(body: bytes, revision: str, key: str) -> Stored:
+    """Return a document as the interface gives it. See `Stored`."""
+    try:
+        return Stored(decode_document(body), revision, key)
+    except UnreadableDocumentError as error:
+        return Stored({UNREADABLE: str(error)}, revision, key)

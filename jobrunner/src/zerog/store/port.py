@@ -42,9 +42,13 @@ MAX_PATH_DEPTH = 32
 class Stored:
     """A document as read, with the revision to name when replacing it."""
 
+    #: What is not a JSON object reads as one that holds only `zerog.model.documents.UNREADABLE`,
+    #: so that whoever reads many documents gets the others.
     document: Document
     #: Opaque; changes with each write. A string, because a CAS exceeds what JavaScript can count.
     revision: str
+    #: Where it is stored, whatever the document says of itself.
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,13 @@ async def watch(jobs: Jobs, slots: Sequence[Slot]) -> None:
     found = await jobs.read_many(list(running))
     for uuid, attempt in running.items():
         reason = reason_to_stop(attempt.claim.record.attempt, attempt.stop_reason, found.get(uuid))
-        if reason is not None and attempt.stop_reason is not reason:
-            log.warning("job %s is ended: %s", uuid, reason)
+        if reason is None or attempt.stop_reason is reason:
+            continue
+        log.warning("job %s is ended: %s", uuid, reason)
+        try:
             attempt.stop(reason)
+        except Exception:  # a cancel must still reach the other jobs
+            log.exception("job %s", uuid)
 
 
 def reason_to_stop(

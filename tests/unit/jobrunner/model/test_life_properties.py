@@ -14,7 +14,16 @@ from msgspec.structs import replace
 from zerog.ledger.codec import read_record, write_record
 from zerog.model import events, jsontext, life
 from zerog.model.errors import JobStateError
-from zerog.model.limits import MAX_CODE, MAX_RETENTION_SECONDS, MAX_SECONDS, MAX_TRIES, MIN_CODE
+from zerog.model.limits import (
+    MAX_CODE,
+    MAX_COUNT,
+    MAX_ENTRY_ID,
+    MAX_RETENTION_SECONDS,
+    MAX_SECONDS,
+    MAX_TRIES,
+    MIN_CODE,
+)
+from zerog.model.names import NAME_PATTERN
 from zerog.model.record import (
     Attempt,
     Cause,
@@ -39,7 +48,9 @@ times = st.datetimes(timezones=st.just(UTC) | offsets)
 #: Our own clock: any, but such that a delay after it is still a time.
 nows = st.datetimes(max_value=datetime(9990, 1, 1), timezones=st.just(UTC))
 #: Small ones, so that events and records meet, and any others.
-counts = st.integers(0, 3) | st.integers(0) | st.sampled_from([2**31, 2**63, 2**64, 10**30])
+counts = st.integers(0, 3) | st.integers(0, MAX_COUNT - 1) | st.sampled_from([2**31, MAX_COUNT - 1])
+entry_ids = st.integers(0, MAX_ENTRY_ID)
+queues = st.from_regex(NAME_PATTERN, fullmatch=True)
 seconds = st.floats(0, MAX_SECONDS) | st.sampled_from([0, 5, MAX_SECONDS, 5e-324])
 retentions = st.floats(0, MAX_RETENTION_SECONDS)
 tries = st.integers(1, MAX_TRIES)
@@ -79,7 +90,7 @@ records = st.builds(
     JobRecord,
     uuid=st.just(UUID),
     type=stored_texts,
-    queue=stored_texts,
+    queue=queues,
     created_time=times,
     changed_time=times,
     state=st.sampled_from(State),
@@ -99,7 +110,7 @@ records = st.builds(
     crashes=counts,
     continuations=counts,
     replays=counts,
-    entry_id=st.none() | st.integers(),
+    entry_id=st.none() | entry_ids,
     attempts=st.lists(attempts, max_size=4).map(tuple),
 ).filter(lambda record: record.state is not State.RUNNING or record.current_attempt is not None)
 codes = st.integers(MIN_CODE, MAX_CODE)
@@ -112,7 +123,7 @@ any_events: dict[type, st.SearchStrategy[events.Event]] = {
         events.Raised, counts, messages, st.none() | seconds, st.none() | states
     ),
     events.Invalid: st.builds(events.Invalid, counts, messages),
-    events.Claimed: st.builds(events.Claimed, workers, st.integers()),
+    events.Claimed: st.builds(events.Claimed, workers, entry_ids),
     events.Reported: st.builds(events.Reported, counts, states),
     events.AttemptTimedOut: st.builds(events.AttemptTimedOut, counts, st.none() | states),
     events.Crashed: st.builds(events.Crashed, counts, messages, st.booleans()),
@@ -120,7 +131,7 @@ any_events: dict[type, st.SearchStrategy[events.Event]] = {
     events.AttemptCancelled: st.builds(events.AttemptCancelled, counts),
     events.CancelRequested: st.just(events.CancelRequested()),
     events.Replayed: st.just(events.Replayed()),
-    events.Queued: st.builds(events.Queued, st.integers()),
+    events.Queued: st.builds(events.Queued, entry_ids),
     events.PutAside: st.builds(events.PutAside, messages),
     events.WorkerDied: st.builds(
         events.WorkerDied,

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zerog.model.errors import InvalidTubeNameError, QueueRefusedError
+from zerog.model.limits import MAX_ENTRY_ID
 from zerog.queue.beanstalk import wire
 
 STREAM = (
@@ -92,8 +93,8 @@ def test_whatever_a_document_holds_can_be_encoded(
 
 
 def test_a_delay_or_an_id_that_is_possible_is_kept() -> None:
-    assert wire.encode_release(2**64 - 1, 5, 2**32 - 1) == b"release %d 500 %d\r\n" % (
-        2**64 - 1,
+    assert wire.encode_release(MAX_ENTRY_ID, 5, 2**32 - 1) == b"release %d 500 %d\r\n" % (
+        MAX_ENTRY_ID,
         2**32 - 1,
     )
 

@@ -255,7 +255,7 @@ class BeanstalkConnection:
         return await asyncio.gather(*[self.tube_stats(tube) for tube in tubes])
 
     async def tubes(self) -> list[str]:
-        """Return the names of all tubes."""
+        """Return the names of tubes."""
         return await self._ask(wire.encode("list-tubes"), wire.read_list)
 
     async def server_id(self) -> str:

@@ -70,7 +70,7 @@ class BeanstalkProducer:
         return await (await self._connect()).tube_stats_many(tubes)
 
     async def tubes(self) -> list[str]:
-        """Return the names of all tubes."""
+        """Return the names of tubes."""
         return await (await self._connect()).tubes()
 
     async def server_id(self) -> str:

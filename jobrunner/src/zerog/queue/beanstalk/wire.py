@@ -15,7 +15,8 @@ from zerog.model.errors import (
     QueueRefusedError,
     QueueUnavailableError,
 )
-from zerog.queue.port import TTR_SECONDS, EntryStats, ServerStats, TubeStats
+from zerog.model.limits import MAX_ENTRY_ID
+from zerog.queue.port import MAX_TUBES, TTR_SECONDS, EntryStats, ServerStats, TubeStats
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +26,6 @@ T = TypeVar("T")
 PRIORITY_STEP = 100
 #: The longest delay that beanstalkd can express, about 136 years.
 MAX_ENTRY_DELAY_SECONDS = 2**32 - 1
-_MAX_ENTRY_ID = 2**64 - 1
 #: No reply has a longer line or body; more means that the other side is not a beanstalkd.
 MAX_LINE_BYTES = 1024
 MAX_REPLY_BYTES = 2**30
@@ -148,7 +148,7 @@ def check_tube(tube: str) -> str:
 def to_server_id(entry_id: int) -> int:
     """Return the id, or 0 if the server cannot have given it: no entry has the id 0."""
     assert isinstance(entry_id, int), f"{entry_id!r} is not a whole number"
-    return entry_id if 0 <= entry_id <= _MAX_ENTRY_ID else 0
+    return entry_id if 0 <= entry_id <= MAX_ENTRY_ID else 0
 
 
 def to_server_priority(priority: int) -> int:
@@ -176,7 +176,14 @@ def entry_id(reply: Reply) -> int:
     """Return the entry's id from a reply. `ProtocolError` if there is none."""
     if not reply.args or not reply.args[0].isdigit():
         raise ProtocolError(f"a reply without an entry's id: {reply.word!r} {reply.args!r}")
-    return int(reply.args[0])
+    return check_entry_id(int(reply.args[0]))
+
+
+def check_entry_id(number: int) -> int:
+    """Return an id that a record can note. `ProtocolError` for one that no server counts up to."""
+    if number > MAX_ENTRY_ID:
+        raise ProtocolError(f"{number} is not the id of an entry")
+    return number
 
 
 def parse_mapping(body: bytes) -> dict[str, str]:
@@ -190,9 +197,10 @@ def parse_mapping(body: bytes) -> dict[str, str]:
 
 
 def parse_list(body: bytes) -> list[str]:
-    """Read the body of a `list-tubes` reply."""
-    lines = body.decode("utf-8", "replace").splitlines()[1:]
-    return [line.removeprefix("- ").strip() for line in lines if line.strip()]
+    """Read the body of a `list-tubes` reply, at most `MAX_TUBES` of them."""
+    lines = body.split(b"\n", MAX_TUBES + 1)[1 : MAX_TUBES + 1]
+    names = [line.decode("utf-8", "replace").removeprefix("- ").strip() for line in lines]
+    return [name for name in names if name]
 
 
 def check(reply: Reply, *expected: bytes) -> Reply:

@@ -16,7 +16,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from zerog.model import jsontext
 from zerog.model.errors import DatastoreError
 from zerog.store.couchbase.connection import DIRECTORY, Connection, Deadline
 from zerog.store.couchbase.listing import GetMany
@@ -24,6 +23,7 @@ from zerog.store.couchbase.patches import Patch, Patches
 from zerog.store.couchbase.statements import SMALL
 from zerog.store.couchbase.writes import Writes
 from zerog.store.filtering import matches
+from zerog.store.patching import decode_document
 from zerog.store.port import Collection, JobFilter, PatchOp, Stored
 
 #: Characters of the key that name a node on each level: 49 days, 4.7 hours, 4.1 seconds.
@@ -144,7 +144,7 @@ class Directory:
             *[self._writes.get(DIRECTORY, node, deadline) for node in nodes]
         )
         return [
-            sorted(jsontext.loads(item.body).get("k", {}), reverse=True) if item else []
+            sorted(decode_document(item.body).get("k", {}), reverse=True) if item else []
             for item in read
         ]
 

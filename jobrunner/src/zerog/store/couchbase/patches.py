@@ -30,7 +30,7 @@ from zerog.model.errors import (
 from zerog.store.couchbase import failures
 from zerog.store.couchbase.connection import Connection, Deadline
 from zerog.store.couchbase.writes import Found, Writes
-from zerog.store.patching import apply_patch, check_patch, encode_document
+from zerog.store.patching import apply_patch, check_patch, decode_document, encode_document
 from zerog.store.port import Document, PatchOp
 
 #: Keys that mean in a sub-document path what they say.
@@ -108,7 +108,7 @@ class Patches:
     async def _done_before(self, patch: Patch, error: Exception) -> int:
         """Return the CAS if the document shows what an earlier try of ours did."""
         there = await self._writes.get(patch.collection, patch.key, self._deadline())
-        if there is not None and _shows(jsontext.loads(there.body), patch.ops):
+        if there is not None and _shows(decode_document(there.body), patch.ops):
             return there.cas
         raise failures.in_doubt(error, patch.what) from error
 
@@ -121,7 +121,7 @@ class Patches:
                 raise DocumentNotFoundError(f"there is no document {patch.what}")
             if there is not None and patch.cas not in (None, there.cas):
                 raise RevisionConflictError(f"{patch.what} was changed meanwhile")
-            document: Document = jsontext.loads(there.body) if there is not None else {}
+            document: Document = decode_document(there.body) if there is not None else {}
             apply_patch(document, patch.ops)
             body = encode_document(patch.key, document)
             try:

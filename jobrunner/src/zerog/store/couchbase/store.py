@@ -21,9 +21,9 @@ from zerog.store.couchbase.connection import LEASES, Connection, Deadline
 from zerog.store.couchbase.directory import Directory
 from zerog.store.couchbase.listing import Listing, QueryListing
 from zerog.store.couchbase.patches import Patch, Patches
-from zerog.store.couchbase.writes import Read, Writes
+from zerog.store.couchbase.writes import Writes
 from zerog.store.filtering import decode_cursor, encode_cursor
-from zerog.store.patching import encode_document, is_key
+from zerog.store.patching import as_stored, encode_document, is_key
 from zerog.store.port import (
     Collection,
     Document,
@@ -222,7 +222,7 @@ class CouchbaseDatastore:
         if not is_key(key):
             return None
         read = await self._writes.get(collection, key, deadline)
-        return None if read is None else _stored(read)
+        return None if read is None else as_stored(read.body, str(read.cas), key)
 
     async def _get_text(self, collection: Collection, key: str) -> bytes | None:
         if not is_key(key):
@@ -267,7 +267,3 @@ class CouchbaseDatastore:
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self.connection.deadline_seconds)
-
-
-def _stored(read: Read) -> Stored:
-    return Stored(jsontext.loads(read.body), str(read.cas))

@@ -14,7 +14,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-from zerog.model import jsontext
 from zerog.model.errors import (
     DatastoreError,
     DocumentExistsError,
@@ -22,7 +21,7 @@ from zerog.model.errors import (
     RevisionConflictError,
 )
 from zerog.store.filtering import decode_cursor, encode_cursor
-from zerog.store.patching import apply_patch, encode_document
+from zerog.store.patching import apply_patch, as_stored, decode_document, encode_document
 from zerog.store.port import Collection, Document, JobFilter, Page, PatchOp, Stored
 from zerog.store.sqlite import schema
 from zerog.store.sqlite.ranges import LIVE, ranges
@@ -87,7 +86,7 @@ class SqliteDatastore:
     async def get(self, collection: Collection, key: str) -> Stored | None:
         """Read a document."""
         rows = self._read(
-            f"SELECT body, revision FROM document WHERE collection=? AND key=? AND {LIVE}",
+            f"SELECT body, revision, key FROM document WHERE collection=? AND key=? AND {LIVE}",
             (collection, key, time.time()),
         )
         return _stored(rows[0]) if rows else None
@@ -182,7 +181,7 @@ class SqliteDatastore:
             body, old, expires = found or (b"{}", None, None)
             if revision is not None and revision != str(old):
                 raise RevisionConflictError(f"{collection}/{key} was changed meanwhile")
-            document = jsontext.loads(body)
+            document = decode_document(body)
             apply_patch(document, ops)
             row = _row(collection, key, document, None)
             connection.execute(
@@ -338,7 +337,7 @@ def _row(
 
 
 def _stored(row: tuple[Any, ...]) -> Stored:
-    return Stored(jsontext.loads(row[0]), str(row[1]))
+    return as_stored(row[0], str(row[1]), row[2])
 
 
 def _conflict(
