@@ -104,6 +104,11 @@ class MemoryDatastore:
         apply_patch(document, ops)
         return self._write(collection, key, document, row.expires if row is not None else None)
 
+    def damage(self, collection: Collection, key: str, body: bytes) -> None:
+        """Put something into the place of a document, as no store writes it."""
+        self._revision += 1
+        self._rows[collection, key] = _Row(key, body, self._revision, None)
+
     async def remove(
         self,
         collection: Collection,

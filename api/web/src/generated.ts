@@ -1,5 +1,5 @@
 // Made by `make web` of hack/specification.py; edit the API.
-// sha256 of the specification: 8cb967595ff57ffb18a80e9181f9eab33ba521ac62946aa516b68dc098c98020
+// sha256 of the specification: be6ec6dc9f049b6211402846a3c239b9fd8da537c11046a0423247be98ab60c0
 
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
@@ -428,6 +428,8 @@ export interface components {
         Queues: {
             /** @description The queues, by name. */
             queues: components["schemas"]["Queue"][];
+            /** @description How many queues are not listed, because there are too many tubes. */
+            queuesLeftOut?: number;
         };
         /** @description A job that a worker runs. */
         Running: {

@@ -219,3 +219,20 @@ async def test_jobs_are_listed_in_the_target_as_in_the_source(
     for job_filter in (JobFilter(), JobFilter(states=["queued"])):
         listed = [item.document for item in (await source.list_jobs(job_filter)).jobs]
         assert [item.document for item in (await target.list_jobs(job_filter)).jobs] == listed
+
+
+async def test_a_document_that_cannot_be_copied_is_reported_and_stops_no_other() -> None:
+    source, target = MemoryDatastore(), MemoryDatastore()
+    records = await fill(source)
+    source.damage("jobs", "broken", b"{")
+    source.damage("types", "broken", b"[]")
+    source.damage("progress", records[1].uuid, b"5")
+    odd = replace(records[3], finished_time=datetime(9999, 12, 31, tzinfo=UTC))
+    await source.upsert("jobs", odd.uuid, write_record(odd))
+
+    report = await copy_all(source, target, lambda count: None)
+
+    assert report.jobs == JOBS
+    assert sorted(problem.split(":")[0] for problem in report.problems) == sorted(
+        ["job broken", "the type broken", f"progress {records[1].uuid}"]
+    )

@@ -155,3 +155,13 @@ async def test_what_goes_wrong_with_one_pool_does_not_end_the_loop(
     assert "a fault of our own" in caplog.text
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_pool_whose_document_is_refused_hides_no_other(store: Counting) -> None:
+    board = Board(None)
+    board.show(("team", "x" * 300), SPEC, status())
+    board.show(KEY, SPEC, status())
+
+    await board.write(store, 1000.0)
+
+    assert list(await store.scan("pools")) == ["team::media"]

@@ -17,9 +17,9 @@ def write_record(record: JobRecord) -> Document:
     return document
 
 
-def read_record(document: Document) -> JobRecord:
+def read_record(document: Document, key: str = "") -> JobRecord:
     """Read a control document. `UnreadableDocumentError` if it is not one."""
-    record = documents.read(document, JobRecord, str(document.get("uuid", ""))[:50])
+    record = documents.read(document, JobRecord, key)
     if record.current_attempt is None and record.state == "running":
         raise UnreadableDocumentError(f"job {record.uuid} is running, but has no attempt")
     return record

@@ -376,7 +376,7 @@ def readable(stored: Iterable[Stored]) -> list[Kept]:
 
 
 def _kept(stored: Stored) -> Kept:
-    record = read_record(stored.document)
+    record = read_record(stored.document, stored.key)
     if record.uuid != stored.key:
         raise UnreadableDocumentError(
             f"the document of job {stored.key} is of job {record.uuid!r:.50}"

@@ -89,7 +89,7 @@ async def repair_once(
             states=(State.QUEUED,), changed_before=format_time(before), without_entry=True
         )
     )
-    async for page in _pages(jobs.store, chosen, report):
+    async for page in _pages(jobs.store, chosen, report, logging.ERROR if full else logging.DEBUG):
         bodies = await queue.peek_many(
             [kept.record.entry_id for kept in page if kept.record.entry_id is not None]
         )
@@ -109,8 +109,9 @@ async def repair_once(
 
 
 async def _pages(
-    store: Datastore, chosen: JobFilter, report: RepairReport
+    store: Datastore, chosen: JobFilter, report: RepairReport, level: int
 ) -> AsyncIterator[list[Kept]]:
+    """Read jobs page by page. What cannot be read is logged at this level: full passes are rare."""
     cursor: str | None = None
     while True:
         page = await store.list_jobs(chosen, limit=PAGE, cursor=cursor)
@@ -120,7 +121,7 @@ async def _pages(
             if isinstance(found, Kept):
                 kept.append(found)
             else:
-                log.error("%s", found)
+                log.log(level, "%s", found)
                 report.failed.append(uuid)
         yield kept
         if page.cursor is None:

@@ -253,3 +253,31 @@ async def test_a_surprise_ends_neither_the_notes_of_entries_nor_the_counts(
 
     assert "a surprise" in caplog.text
     await stop(task)
+
+
+async def test_a_record_that_cannot_be_put_back_is_not_looked_for_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(repair, "SETTLE_SECONDS", 0.0)
+    ledger, queue = Ledger(), MemoryQueue()
+    await ledger.store.upsert("types", "T", write(TypeDocument("T", "default", {})))
+    bad = await ledger.add()
+    document = (await ledger.jobs.read(bad)).document
+    await ledger.store.upsert("jobs", bad, {**document, "priority": 5e9, "entryId": 50})
+    lost = await ledger.add()
+    passes: list[bool] = []
+    original = repair.repair_once
+
+    async def repair_once(jobs: Jobs, queue: QueueConnection, *, full: bool) -> RepairReport:
+        passes.append(full)
+        return await original(jobs, queue, full=full)
+
+    monkeypatch.setattr(repair, "repair_once", repair_once)
+    loop, _ = await background(ledger, queue)
+    running = asyncio.create_task(loop.run())
+    await until(lambda: len(passes) > 5)
+    assert passes[1:5] == [False] * 4
+
+    queue.items.clear()
+    await until(lambda: lost in queue.bodies())
+    await stop(running)

@@ -12,7 +12,7 @@ from tests.queue.memory import MemoryQueue
 from zerog.ledger import claims
 from zerog.ledger.claims import Claim, Claimer, Suspect
 from zerog.ledger.workers import Beat
-from zerog.model import events
+from zerog.model import events, jsontext
 from zerog.model.documents import WorkerDocument, input_key
 from zerog.model.errors import DatastoreUnavailableError, QueueUnavailableError
 from zerog.model.limits import MAX_SECONDS
@@ -501,3 +501,18 @@ async def test_known_types_are_taken_and_no_others(worker: Worker) -> None:
     results = await worker.claim(known, unknown)
 
     assert [isinstance(result, Claim) for result in results] == [True, False]
+
+
+async def test_a_record_that_cannot_be_written_is_buried_and_the_others_are_claimed(
+    worker: Worker,
+) -> None:
+    bad, good = await worker.add(), await worker.add()
+    document = (await worker.jobs.read(bad)).document
+    text = jsontext.dumps({**document, "parameters": {"n": 5}}).replace(b'"n":5', b'"n":1e999')
+    worker.store.damage("jobs", bad, text)
+
+    odd, claim = await worker.claim(bad, good)
+
+    assert odd is None
+    assert isinstance(claim, Claim)
+    assert [item.body for item in worker.queue.items.values() if item.state == "buried"] == [bad]

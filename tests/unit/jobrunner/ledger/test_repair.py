@@ -8,12 +8,21 @@ import pytest
 from tests.ledger.jobs import BEGIN, Ledger
 from tests.queue.memory import MemoryQueue
 
+from zerog.ledger.jobs import read_all
 from zerog.ledger.repair import RepairReport, repair_once
 from zerog.model import events
+from zerog.model.documents import UNREADABLE
+from zerog.model.errors import (
+    DocumentTooLargeError,
+    QueueUnavailableError,
+    UnreadableDocumentError,
+)
 from zerog.model.record import JobId, State, WorkerIdentity, new_job_id
 from zerog.queue.port import EntryRef
+from zerog.store.port import Stored
 
 FOREIGN = ["anybodys", "zerog-retire.pool", "zerog"]
+NOT_DOCUMENTS = [b"", b"{", b"[]", b"5", b"\xff", b"[" * 5000]
 #: What no job's entry holds.
 ODD_BODIES = ["", "x" * 60_000, "\x00\ufffd", "select 1"]
 
@@ -256,3 +265,43 @@ async def test_a_job_that_is_buried_is_not_put_back_but_kicked(system: Repaired)
 
     assert (report.requeued, report.kicked) == ([], [uuid])
     assert system.queue.bodies() == [uuid]
+
+
+@pytest.mark.parametrize("surprise", [ValueError("a bug"), DocumentTooLargeError()])
+async def test_a_job_that_cannot_be_put_back_stops_no_pass(
+    system: Repaired, surprise: Exception
+) -> None:
+    first, bad, last = [await system.add() for _ in range(3)]
+    original = system.queue.put
+
+    async def put(tube: str, body: str, **options: Any) -> EntryRef:
+        if body == bad:
+            raise surprise
+        return await original(tube, body, **options)
+
+    system.queue.put = put  # type: ignore[method-assign]
+
+    report = await system.repair()
+
+    assert report.failed == [bad]
+    assert sorted(report.requeued) == sorted([first, last])
+
+
+async def test_a_queue_that_goes_away_ends_the_pass(system: Repaired) -> None:
+    await system.add()
+    system.queue.away = True
+
+    with pytest.raises(QueueUnavailableError):
+        await system.repair()
+
+
+@pytest.mark.parametrize("body", NOT_DOCUMENTS)
+async def test_what_is_no_document_stops_no_pass(system: Repaired, body: bytes) -> None:
+    system.store.damage("jobs", bad := new_job_id(), body)
+    good = await system.add()
+
+    listed = read_all([Stored({UNREADABLE: "it is not JSON"}, "1", bad)])
+    report = await system.repair()
+
+    assert report.requeued == [good]
+    assert isinstance(listed[bad], UnreadableDocumentError)

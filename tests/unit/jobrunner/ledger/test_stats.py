@@ -325,3 +325,27 @@ def test_nothing_is_not_zero_seconds() -> None:
         [None],
         [None],
     )
+
+
+@pytest.mark.parametrize(
+    "counts", [5, None, [], {"started": "many"}, {"started": -1}, {"started": 1e308}, {"w0": []}]
+)
+async def test_counts_that_cannot_be_read_hide_no_others(store: BadStore, counts: Any) -> None:
+    key = minute_key(NOW.timestamp())
+    document = {"bad": counts, "zerog.EVIL;$(x)": {"started": 1}, "good": {"started": 2}}
+    await store.upsert("stats", key, document)
+
+    _, queues = await read_history(store, NOW.timestamp(), 2)
+
+    assert {name: found.counts["started"] for name, found in queues.items()} == {"good": [0, 2]}
+
+
+async def test_a_minute_that_is_no_document_hides_no_other(store: BadStore, stats: Stats) -> None:
+    store.damage("stats", minute_key(NOW.timestamp()), b"[]")
+    await store.upsert("stats", minute_key(NOW.timestamp() - 60), {"good": {"started": 2}})
+
+    stats.accepted("good")
+    await stats.flush()
+
+    _, queues = await read_history(store, NOW.timestamp(), 2)
+    assert queues["good"].counts["started"] == [2, 0]

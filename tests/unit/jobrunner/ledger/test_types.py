@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.store.memory import MemoryDatastore
 
 from zerog.ledger.types import read_all, register
-from zerog.model.documents import SCHEMA_HASH_DIGITS, TypeDocument, schema_hash
+from zerog.model import jsontext
+from zerog.model.documents import SCHEMA_HASH_DIGITS, TypeDocument, schema_hash, write
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "größe": {"minimum": 1}}}
@@ -82,3 +84,32 @@ def test_the_order_of_keys_does_not_change_a_schema_s_hash(schema: dict[str, Any
     assert schema_hash(reversed_keys(schema)) == found
     assert len(found) == SCHEMA_HASH_DIGITS
     assert schema_hash({**schema, "another": 1}) != found
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"name": "another"},
+        {"queue": "zerog.EVIL;$(x)"},
+        {"backoffSeconds": 5e9},
+        {"maxErrors": 2**64},
+        {"retainOkSeconds": -1},
+        {"timeoutSeconds": "nan"},
+    ],
+)
+async def test_a_type_that_cannot_be_used_hides_no_other(odd: dict[str, Any]) -> None:
+    store = MemoryDatastore()
+    for name in ("bad", "good"):
+        await store.upsert("types", name, write(TypeDocument(name, "q", {})))
+    await store.upsert("types", "bad", {**write(TypeDocument("bad", "q", {})), **odd})
+
+    assert list(await read_all(store)) == ["good"]
+
+
+async def test_a_type_with_a_number_that_no_json_has_hides_no_other() -> None:
+    store = MemoryDatastore()
+    await store.upsert("types", "good", write(TypeDocument("good", "q", {})))
+    text = jsontext.dumps(write(TypeDocument("bad", "q", {"maximum": 5})))
+    store.damage("types", "bad", text.replace(b'"maximum":5', b'"maximum":1e999'))
+
+    assert list(await read_all(store)) == ["good"]

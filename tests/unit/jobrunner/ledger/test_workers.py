@@ -10,13 +10,14 @@ from tests.store.faltering import FalteringStore
 from zerog.ledger import workers
 from zerog.ledger.workers import (
     EXPIRE_SECONDS,
+    FRESH_BEATS,
     GONE_SECONDS,
     SILENCE_BEATS,
     Beat,
     Observer,
     vouches,
 )
-from zerog.model.documents import RunningJob, WorkerDocument, read
+from zerog.model.documents import RunningJob, WorkerDocument, read, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import new_job_id
 
@@ -166,3 +167,39 @@ async def test_a_clock_that_is_minutes_wrong_hides_no_worker() -> None:
     store.now += 300.0  # as the reader's clock has it
 
     assert await names(Observer(), store, 0.0) == ["w"]
+
+
+@pytest.mark.parametrize("beat", [-1, 2**64, "nan", None])
+async def test_a_worker_whose_document_cannot_be_read_is_silent(
+    watched: Watched, beat: object
+) -> None:
+    document = {**write(replace(DOCUMENT, name="other")), "beat": beat}
+    await watched.store.upsert("workers", "other", document)
+    watch = watched.watch()
+    await turn()
+
+    for _ in range(SILENCE_BEATS):
+        await watched.own.send()
+    assert await watch is False
+
+
+async def test_a_forged_counter_does_not_hide_a_worker_that_lives(watched: Watched) -> None:
+    forged = replace(DOCUMENT, name="other", beat=10**15)
+    await watched.store.upsert("workers", "other", write(forged))
+    watch = watched.watch()
+    await turn()
+
+    for _ in range(FRESH_BEATS + 1):
+        await watched.other.send(running=[HELD])
+        await turn()
+    assert await watch is True
+
+
+async def test_a_document_of_another_worker_does_not_hide_the_living() -> None:
+    store = FalteringStore()
+    await store.upsert("workers", "w", write(DOCUMENT))
+    await store.upsert("workers", "forged", write(DOCUMENT))
+    observer = Observer()
+
+    assert [worker.name for worker in await observer.living(store, 0.0)] == ["w"]
+    assert observer.has_seen_beating("w") is False

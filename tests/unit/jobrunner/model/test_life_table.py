@@ -342,6 +342,12 @@ def test_times_are_written_in_utc_and_read_with_any_offset() -> None:
         parse_time("2026-01-01T00:00:00")
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_beyond_the_calendar_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match="not a time in UTC"):
+        parse_time(text)
+
+
 def test_an_id_is_a_uuid_in_its_one_spelling() -> None:
     good = new_job_id()
 

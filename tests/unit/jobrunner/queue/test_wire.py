@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from zerog.model.errors import InvalidTubeNameError, QueueRefusedError
 from zerog.model.limits import MAX_ENTRY_ID
 from zerog.queue.beanstalk import wire
+from zerog.queue.port import MAX_TUBES
 
 STREAM = (
     b"INSERTED 7\r\nRESERVED 1 4\r\nb\r\ny\r\nTIMED_OUT\r\nOK 5\r\n---\r\n\r\nFOUND 2 0\r\n\r\n"
@@ -128,3 +129,16 @@ def test_refusals_are_told_from_other_errors(word: bytes) -> None:
 def test_stats_are_read() -> None:
     assert wire.parse_mapping(b'---\nname: "a"\nid: 5\n') == {"name": "a", "id": "5"}
     assert wire.parse_list(b"---\n- default\n- x\n") == ["default", "x"]
+
+
+def test_of_very_many_tubes_only_the_first_are_read() -> None:
+    body = b"---\n" + b"".join(b"- tube%d\n" % number for number in range(2 * MAX_TUBES))
+
+    found = wire.parse_list(body)
+
+    assert (len(found), found[0], found[-1]) == (MAX_TUBES, "tube0", f"tube{MAX_TUBES - 1}")
+
+
+def test_an_id_that_no_record_can_note_is_not_beanstalkds() -> None:
+    with pytest.raises(wire.ProtocolError):
+        wire.read_id(wire.Reply(b"INSERTED", (b"%d" % (MAX_ENTRY_ID + 1),)))

@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerog.model import jsontext
+from zerog.model.documents import UNREADABLE, Remembered, read
 from zerog.model.errors import (
     DatastoreError,
     DocumentTooLargeError,
     PathExistsError,
     PathMissingError,
+    UnreadableDocumentError,
 )
 from zerog.model.limits import MAX_DOCUMENT_BYTES
-from zerog.store.patching import apply_patch, encode_document
+from zerog.store.patching import apply_patch, as_stored, decode_document, encode_document
 from zerog.store.port import (
     MAX_KEY_BYTES,
     MAX_PATCH_OPS,
@@ -177,3 +179,16 @@ def test_what_is_nested_too_deeply_to_be_read_is_refused() -> None:
 
     with pytest.raises(DocumentTooLargeError, match="cannot be read"):
         encode_document("key", {"deep": deep})
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"5", b"\xff", b"[" * 5000, b"1" * 5000, b'{"a":NaN}']
+)
+def test_what_is_not_a_json_object_is_read_as_a_document_that_says_so(body: bytes) -> None:
+    with pytest.raises(UnreadableDocumentError):
+        decode_document(body)
+    stored = as_stored(body, "7", "key")
+
+    assert (list(stored.document), stored.revision, stored.key) == ([UNREADABLE], "7", "key")
+    with pytest.raises(UnreadableDocumentError, match="it is not"):
+        read(stored.document, Remembered)

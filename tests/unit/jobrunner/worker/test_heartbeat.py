@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.store.memory import MemoryDatastore
 
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
+from zerog.model.record import JobId, new_job_id
 from zerog.settings import WorkerSettings
 from zerog.store.port import Collection, Stored
 from zerog.worker import heartbeat, main
 from zerog.worker.main import Worker
+from zerog.worker.verdict import Stop
 
 #: Far more than two beats take.
 TURNS = 1000
@@ -51,3 +55,26 @@ async def test_beats_do_not_wait_for_a_record_that_cannot_be_read(
 
     assert beat.sent > 1
     assert watches == []
+
+
+async def test_an_attempt_that_cannot_be_stopped_keeps_no_cancel_from_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stopped: list[str] = []
+
+    def slot(uuid: JobId, surprise: Exception | None) -> Any:
+        def stop(reason: Stop) -> None:
+            if surprise is not None:
+                raise surprise
+            stopped.append(uuid)
+
+        claim = SimpleNamespace(uuid=uuid, record=SimpleNamespace(attempt=1))
+        return SimpleNamespace(running=SimpleNamespace(claim=claim, stop_reason=None, stop=stop))
+
+    store, gone = MemoryDatastore(), [new_job_id() for _ in range(2)]
+    slots = [slot(gone[0], ValueError("a bug")), slot(gone[1], None)]
+
+    await heartbeat.watch(Jobs(store, Stats(store)), slots)
+
+    assert stopped == [gone[1]]
+    assert "a bug" in caplog.text
