@@ -1,5 +1,6 @@
 """A REST API that answers from a script."""
 
+import contextlib
 import json
 import threading
 from collections import deque
@@ -102,6 +103,10 @@ class FakeApi:
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
+        with contextlib.suppress(ConnectionError):  # a client that has left
+            self._answer_to(handler)
+
+    def _answer_to(self, handler: BaseHTTPRequestHandler) -> None:
         text = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         address = urlsplit(handler.path)
         headers = {name.lower(): value for name, value in handler.headers.items()}

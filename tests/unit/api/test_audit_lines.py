@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from zerog_api.auth import audit
-from zerog_api.auth.audit import MAX_NAMES, MAX_REFUSAL_LINES, Audit, Change, Client
+from zerog_api.auth.audit import MAX_NAMES, MAX_REFUSAL_LINES, Audit, Change, Sender
 
-SHOP = Client("shop", "10.0.0.1")
+SHOP = Sender("shop", "10.0.0.1")
 CALL = "POST /v1/jobs/{name}"
 
 
@@ -73,7 +73,7 @@ async def test_refusals_are_counted_by_address_and_take_few_lines(
 ) -> None:
     book = Audit()
     for number in range(5000):
-        book.refused(Client("", f"10.0.{number // 250}.{number % 250}"), 401)
+        book.refused(Sender("", f"10.0.{number // 250}.{number % 250}"), 401)
     for _ in range(50):
         book.refused(SHOP, 403)
     assert lines(caplog) == []

@@ -19,6 +19,7 @@ EDGES = {
     "zerog_operator/simulation/command.py": "a command",
     "zerog/cli/main.py": "whether a shell asks for completions",
     "zerog/client/network.py": "names the proxies and certificates that httpx reads",
+    "zerog/queue/beanstalk/server.py": "hands it to the server that it starts",
     "zerog/dev.py": "hands it to the processes that it starts",
     "zerog/child/launch.py": "hands it to the processes that it starts",
     "zerog/child/surroundings.py": "whether a job has changed it",

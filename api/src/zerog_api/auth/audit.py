@@ -29,7 +29,7 @@ REFUSALS = frozenset({401, 403, 429})
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class Sender:
     """Who calls, from where. Without a caller: nobody known."""
 
     caller: str
@@ -70,44 +70,44 @@ class Audit:
     """Writes the audit log of a process."""
 
     def __init__(self) -> None:
-        #: The changes that wait, of each client that has had its line in this second.
-        self._changes: dict[Client, dict[tuple[str, str, int], _Same]] = {}
-        self._refusals: Counter[tuple[Client, int]] = Counter()
+        #: The changes that wait, of each sender that has had its line in this second.
+        self._changes: dict[Sender, dict[tuple[str, str, int], _Same]] = {}
+        self._refusals: Counter[tuple[Sender, int]] = Counter()
         self._counting: asyncio.TimerHandle | None = None
 
-    def changed(self, client: Client, change: Change) -> None:
+    def changed(self, sender: Sender, change: Change) -> None:
         """Write down a change by a known caller, also one that was refused."""
-        waiting = self._changes.get(client)
+        waiting = self._changes.get(sender)
         if waiting is None:
-            waiting = self._changes[client] = {}
+            waiting = self._changes[sender] = {}
             _add(waiting, change)
-            self._write_changes(client)
+            self._write_changes(sender)
         else:
             _add(waiting, change)
 
-    def refused(self, client: Client, status: int) -> None:
+    def refused(self, sender: Sender, status: int) -> None:
         """Count a call that was refused."""
-        if (client, status) not in self._refusals and len(self._refusals) >= MAX_ADDRESSES:
-            client = Client("", "other addresses")
-        self._refusals[client, status] += 1
+        if (sender, status) not in self._refusals and len(self._refusals) >= MAX_ADDRESSES:
+            sender = Sender("", "other addresses")
+        self._refusals[sender, status] += 1
         if self._counting is None:
             loop = asyncio.get_running_loop()
             self._counting = loop.call_later(REFUSAL_SECONDS, self._write_refusals)
 
     def close(self) -> None:
         """Write down what waits."""
-        for client in list(self._changes):
-            self._write_changes(client)
+        for sender in list(self._changes):
+            self._write_changes(sender)
         if self._counting is not None:
             self._counting.cancel()
             self._write_refusals()
 
-    def _write_changes(self, client: Client) -> None:
-        waiting = self._changes.pop(client, None)
+    def _write_changes(self, sender: Sender) -> None:
+        waiting = self._changes.pop(sender, None)
         if not waiting:  # a second without changes
             return
-        self._changes[client] = {}
-        asyncio.get_running_loop().call_later(CHANGE_SECONDS, self._write_changes, client)
+        self._changes[sender] = {}
+        asyncio.get_running_loop().call_later(CHANGE_SECONDS, self._write_changes, sender)
         changes = [
             {
                 "verb": verb,
@@ -121,25 +121,25 @@ class Audit:
             for (verb, call, status), same in waiting.items()
         ]
         told = "; ".join(map(_line, changes))
-        fields = {"caller": client.caller, "address": client.address, "changes": changes}
-        log.info("%s from %s: %s", client.caller, client.address, told, extra={"fields": fields})
+        fields = {"caller": sender.caller, "address": sender.address, "changes": changes}
+        log.info("%s from %s: %s", sender.caller, sender.address, told, extra={"fields": fields})
 
     def _write_refusals(self) -> None:
         counts, self._refusals, self._counting = self._refusals, Counter(), None
-        by_client: dict[Client, Counter[int]] = {}
-        for (client, status), count in counts.most_common():
-            if client not in by_client and len(by_client) >= MAX_REFUSAL_LINES - 1:
-                client = Client("", "other addresses")
-            by_client.setdefault(client, Counter())[status] += count
-        for client, statuses in by_client.items():
+        by_sender: dict[Sender, Counter[int]] = {}
+        for (sender, status), count in counts.most_common():
+            if sender not in by_sender and len(by_sender) >= MAX_REFUSAL_LINES - 1:
+                sender = Sender("", "other addresses")
+            by_sender.setdefault(sender, Counter())[status] += count
+        for sender, statuses in by_sender.items():
             told = ", ".join(f"{status} {count} times" for status, count in statuses.items())
             fields = {
-                "caller": client.caller,
-                "address": client.address,
+                "caller": sender.caller,
+                "address": sender.address,
                 "refused": {str(status): count for status, count in statuses.items()},
                 "seconds": REFUSAL_SECONDS,
             }
-            who = f"{client.caller or 'nobody known'} from {client.address}"
+            who = f"{sender.caller or 'nobody known'} from {sender.address}"
             log.info("refused: %s: %s", who, told, extra={"fields": fields})
 
 

@@ -24,7 +24,7 @@ from zerog.model import jsontext
 from zerog.model.errors import ZeroGError
 from zerog_api import problems
 from zerog_api.auth.access import CHANGES, DENY, OPEN, Access, Verb
-from zerog_api.auth.audit import REFUSALS, Audit, Change, Client
+from zerog_api.auth.audit import REFUSALS, Audit, Change, Sender
 from zerog_api.auth.gate import Admission, Gate, too_many
 from zerog_api.edge.clients import Proxies, network_of
 from zerog_api.edge.cors import Cors
@@ -402,14 +402,14 @@ class Handler(RequestHandler):
             return
         self._audited = True
         status, verb = self.get_status(), self.called.verb if self.called is not None else None
-        client = Client(self.access.owner, self.address)
-        if verb in CHANGES and client.caller and self._admission is not None:
+        sender = Sender(self.access.owner, self.address)
+        if verb in CHANGES and sender.caller and self._admission is not None:
             access = self._admission.access
             call = f"{self.request.method} {self.path}"
             change = Change(str(verb), call, access.queues, access.jobs, status)
-            self.edge.audit.changed(client, change)
+            self.edge.audit.changed(sender, change)
         elif status in REFUSALS:
-            self.edge.audit.refused(client, status)
+            self.edge.audit.refused(sender, status)
 
 
 class NotFoundHandler(Handler):

@@ -147,7 +147,7 @@ async def test_a_file_that_is_deleted_ends_its_tokens(
 
     path.unlink()
     assert await authority.identify(SECRET) is None
-    path.write_text(kept)
+    write_private(path, kept)
     assert await authority.identify(SECRET) is not None
 
 
