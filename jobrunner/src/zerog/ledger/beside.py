@@ -30,7 +30,7 @@ from zerog.model.documents import (
     write,
 )
 from zerog.model.errors import DocumentExistsError, UnreadableDocumentError
-from zerog.model.limits import UNFINISHED_SECONDS
+from zerog.model.limits import LINES_PER_CHUNK, UNFINISHED_SECONDS, one_line
 from zerog.model.record import Cause, JobRecord, State
 from zerog.store.port import Collection, Datastore, Stored
 
@@ -195,6 +195,16 @@ def still_holds(record: JobRecord, attempt: int) -> bool:
     return all(item.cause is Cause.CONTINUED for item in since[:-1])
 
 
+def _lines_of(stored: Stored, record: JobRecord, chunk: int) -> list[LogLine]:
+    """Return the lines of a chunk; one that cannot be read is a line that says so."""
+    try:
+        return read(stored.document, LogChunk, record.uuid).lines
+    except UnreadableDocumentError as error:
+        message = one_line(f"lines of this log cannot be read: {error}") or ""
+        last = (chunk + 1) * LINES_PER_CHUNK - 1  # so that the next chunk is looked for
+        return [LogLine(last, record.changed_time, "error", message)]
+
+
 async def read_log(
     store: Datastore, record: JobRecord, after: tuple[int, int] = (0, -1)
 ) -> AsyncGenerator[tuple[int, LogLine], None]:
@@ -214,7 +224,7 @@ async def read_log(
         chunk = chunk_of(max(seq, 0))
         unread = chunk + 1
         while stored := found.pop(log_key(record.uuid, number, chunk), None):
-            lines = read(stored.document, LogChunk, record.uuid).lines
+            lines = _lines_of(stored, record, chunk)
             for line in lines:
                 if line.seq > seq:
                     yield number, line

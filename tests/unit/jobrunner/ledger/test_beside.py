@@ -8,6 +8,7 @@ from tests.ledger.jobs import BEGIN, ME, Ledger
 from zerog.ledger import beside
 from zerog.ledger.reports import Backlog, Reports
 from zerog.model import events, jsontext
+from zerog.model.documents import log_key
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.limits import INLINE_BYTES, LINES_PER_CHUNK
 from zerog.model.record import JobId
@@ -127,3 +128,17 @@ async def test_progress_that_cannot_be_read_does_not_hide_where_the_job_stands(
     await ledger.store.upsert("progress", uuid, {"attempt": 1, "completeness": 7})
 
     assert await beside.read_completeness(ledger.store, await ledger.read(uuid)) == 0.0
+
+
+async def test_a_part_of_a_log_that_cannot_be_read_says_so_and_hides_no_other(
+    ledger: Ledger,
+) -> None:
+    uuid = await two_attempts(ledger)
+    await ledger.store.upsert("events", log_key(uuid, 1, 0), {"lines": [{"seq": "x"}]})
+
+    first, *rest = await read_log(ledger, uuid)
+
+    assert first.startswith("lines of this log cannot be read: ")
+    assert rest == [f"1/{number}" for number in range(LINES_PER_CHUNK, COUNT)] + [
+        f"2/{number}" for number in range(3)
+    ]
