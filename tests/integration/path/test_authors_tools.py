@@ -81,7 +81,7 @@ def test_a_line_with_any_letters_reaches_every_reader(one_slot: System) -> None:
     assert [event.data["message"] for event in events] == [LETTERS]
     assert asyncio.run(messages()) == [LETTERS]
     assert watched.returncode == 0, watched.stderr
-    assert "\u2028b\u2029c" in watched.stderr.decode()
+    assert r"\u2028b\u2029c" in watched.stderr.decode()
 
 
 SLOW = """

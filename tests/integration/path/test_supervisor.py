@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from zerog.child import landlock
+from zerog.privatefile import write_private
 
 from .conftest import DEADLINE_SECONDS, JOBS, System, running_system, until
 from .test_authors_jobs import Done, does
@@ -24,7 +25,9 @@ pytestmark = pytest.mark.timeout(600)
 
 AUTHORS = JOBS.with_name("jobs_of_authors.py")
 IS_ROOT = os.geteuid() == 0
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if IS_ROOT else ["setpriv"]
+NOBODY_ID = 65534
+AS_NOBODY = [f"--reuid={NOBODY_ID}", f"--regid={NOBODY_ID}", "--clear-groups"]
+NOBODY = ["setpriv", *AS_NOBODY] if IS_ROOT else ["setpriv"]
 UNSHARE = ["unshare", "--mount"] if IS_ROOT else ["unshare", "--user", "--map-root-user", "--mount"]
 #: Mounts the root folder read-only, and two folders as a container has volumes.
 READ_ONLY = (
@@ -80,7 +83,9 @@ def _place(name: str) -> Iterator[Place]:
         made = System(folder)
         place = Place(made, name, folder, secret)
         place.password_file.parent.mkdir()
-        place.password_file.write_text(f"opensesame-{secrets.token_hex(8)}")
+        write_private(place.password_file, f"opensesame-{secrets.token_hex(8)}")
+        if IS_ROOT and "root" not in name:
+            os.chown(place.password_file, NOBODY_ID, NOBODY_ID)
         data = folder / "data"
         for path in (data, data / "store", data / "tmp"):
             path.mkdir()
