@@ -161,3 +161,16 @@ async def test_a_type_s_document_says_whether_it_is_served(store: Store) -> None
     assert all_types == [one]
     assert "no worker serves" in accepted["warning"]
     assert batch["warning"] == accepted["warning"]
+
+
+async def test_nobody_is_warned_of_a_worker_that_has_started_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(served, "USABLE_SECONDS", 60.0)
+    answers = Served(store, Unserved())
+    assert await answers.warning(SEND) is not None
+
+    await store.add_worker("Send")
+
+    assert await answers.warning(SEND) is None

@@ -59,7 +59,11 @@ class Served:
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await self._look.get(LOOK_SECONDS, USABLE_SECONDS)
-                    self._told[asked] = await self._explain(asked)
+                    told = await self._explain(asked)
+                    if told is not None:  # a worker may have started meanwhile
+                        await self._look.get(LOOK_SECONDS)
+                        told = await self._explain(asked)
+                    self._told[asked] = told
             except (ZeroGError, TimeoutError):
                 return None
             except Exception:  # the job is accepted already
