@@ -157,3 +157,16 @@ def test_requests_alone_write_no_more_than_a_line_a_second(guarded: System) -> N
 
     # 500 requests, and each kind of line at most once in each of some seconds.
     assert log.read_text().count("\n") - lines < 100
+
+
+def test_bodies_that_nobody_reads_stop_nobody_else(guarded: System) -> None:
+    uuid = "01890a5d-ac96-774b-bcce-b302099a8057"
+    waiting = (
+        f"GET /v1/jobs/{uuid}/progress?wait=40 HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: Bearer {TOKEN}\r\nContent-Length: {MIB}\r\n\r\n"
+    ).encode()
+
+    flood(guarded.port, waiting + bytes(MIB - 1), 100)
+
+    answers = [guarded.is_ready() for _ in range(20)]
+    assert all(answers)

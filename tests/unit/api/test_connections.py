@@ -5,11 +5,13 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
 from tornado.iostream import StreamClosedError
 
+from zerog_api.edge import server
 from zerog_api.edge.clients import Proxies, network_of
 from zerog_api.edge.server import OTHER_FILES, Connections, make_room
 from zerog_api.edge.stream import (
@@ -26,6 +28,7 @@ from zerog_api.edge.stream import (
 
 HEAD_END = b"\r?\n\r?\n"
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+CONNECTIONS = partial(Connections, 0, 0, max_unread_bytes=10**9)
 Make = Callable[..., tuple[Stream, socket.socket]]
 
 
@@ -184,21 +187,21 @@ async def test_a_head_that_is_too_long_is_told_so(make: Make) -> None:
 
 
 async def test_the_largest_unfinished_requests_go_when_too_much_is_held(make: Make) -> None:
-    unread = Unread(10_000)
+    unread = Unread(20_000)
     streams, clients = zip(*(make(unread) for _ in range(4)), strict=True)
     reads = [asyncio.ensure_future(stream.read_bytes(10**6)) for stream in streams]
-    for client, count in zip(clients, (3000, 100, 6000, 500), strict=True):
+    for client, count in zip(clients, (6000, 100, 12_000, 500), strict=True):
         client.sendall(bytes(count))
-    while unread.bytes < 9600:
+    while unread.bytes < 18_600:
         await asyncio.sleep(0)
 
-    clients[3].sendall(bytes(1000))
+    clients[3].sendall(bytes(2000))
 
     with pytest.raises(StreamClosedError):
         await reads[2]
     assert clients[2].recv(100).startswith(b"HTTP/1.1 503 ")
     assert [stream.closed() for stream in streams] == [False, False, True, False]
-    assert unread.bytes == sum(stream.held for stream in streams) == 4600
+    assert unread.bytes == sum(stream.held for stream in streams) == 8600
     for stream, read in zip(streams, reads, strict=True):
         stream.close()
         with pytest.raises(StreamClosedError):
@@ -211,14 +214,84 @@ async def test_what_a_handler_works_on_is_held_until_it_is_done(make: Make) -> N
     stream, client = make(unread)
     client.sendall(REQUEST + bytes(500) + b"next")
     await stream.read_until_regex(HEAD_END)
+    stream.keep(len(await stream.read_bytes(500)))
     stream.occupy()
-    await stream.read_bytes(500)
-    assert unread.bytes == stream.held == len(REQUEST) + 504
+    assert unread.bytes == stream.held == 500 + len(b"next")
 
     stream.close()
-    assert unread.bytes == stream.held == len(REQUEST) + 504
+    assert unread.bytes == stream.held == 500
     stream.release()
+    assert unread.bytes == stream.held == 0
+
+
+async def test_what_nobody_keeps_is_not_held(make: Make) -> None:
+    unread = Unread(10_000)
+    stream, client = make(unread)
+    for _ in range(100):
+        client.sendall(bytes(1000))
+        await stream.read_bytes(1000)
+
+    assert not stream.closed()
+    assert unread.bytes <= 1000
+
+
+async def test_small_requests_are_not_closed_when_others_hold_everything(make: Make) -> None:
+    unread = Unread(10_000)
+    working, _ = make(unread)
+    working.keep(20_000)
+    working.occupy()
+    small, client = make(unread)
+    head = asyncio.ensure_future(small.read_until_regex(HEAD_END))
+    await asyncio.sleep(0)
+
+    client.sendall(REQUEST)
+
+    assert await head == REQUEST
+
+
+async def test_a_caller_may_hold_half_of_the_budget(make: Make) -> None:
+    unread = Unread(40_000)
+    streams, clients = zip(*(make(unread) for _ in range(3)), strict=True)
+    reads = []
+    for stream, owner in zip(streams, ("shop", "shop", "bank"), strict=True):
+        stream.belong_to(owner)
+        reads.append(asyncio.ensure_future(stream.read_bytes(10**6)))
+    for client in clients:
+        client.sendall(bytes(9000))
+    while unread.bytes < 27_000:
+        await asyncio.sleep(0)
+
+    clients[1].sendall(bytes(3000))
+
+    with pytest.raises(StreamClosedError):
+        await reads[1]
+    assert [stream.closed() for stream in streams] == [False, True, False]
+    for stream, read in ((streams[0], reads[0]), (streams[2], reads[2])):
+        stream.close()
+        with pytest.raises(StreamClosedError):
+            await read
     assert unread.bytes == 0
+
+
+async def test_answers_that_nobody_takes_hold_no_more_than_their_budget(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_UNSENT_BYTES", 30_000_000)
+    connections = CONNECTIONS()
+    streams = [make()[0] for _ in range(3)]
+    writes = []
+    for stream, count in zip(streams, (10_000_000, 20_000_000, 15_000_000), strict=True):
+        assert connections.enter(stream, "127.0.0.1") is None
+        writes.append(asyncio.ensure_future(stream.write(bytes(count))))
+    now = time.monotonic()
+
+    connections.sweep(now)
+    assert not any(stream.closed() for stream in streams)
+    connections.sweep(now + server.UNSENT_SECONDS + 1)
+    assert [stream.closed() for stream in streams] == [False, True, False]
+    for stream in streams:
+        stream.close()
+    assert await asyncio.gather(*writes, return_exceptions=True)
 
 
 def test_a_host_cannot_take_many_addresses_of_its_network() -> None:

@@ -31,6 +31,8 @@ class Verb(StrEnum):
     METRICS = "metrics"
 
 
+#: Of what a client gives for a UUID, the audit log has as much.
+MAX_NOTED_CHARS = 50
 #: Verbs that change something, and are written into the audit log.
 CHANGES = frozenset({Verb.CREATE, Verb.UPDATE, Verb.DELETE})
 
@@ -180,7 +182,7 @@ class CheckedAccess:
 
     def note(self, *uuids: str) -> None:
         """See `Access`."""
-        self.jobs += uuids
+        self.jobs += [uuid[:MAX_NOTED_CHARS] for uuid in uuids]
 
 
 def _unknown() -> Problem:

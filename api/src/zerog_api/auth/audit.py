@@ -3,9 +3,9 @@
 It is a logger with its own name, `zerog.audit`, so that it can be stored apart. As JSON each part
 is a field; it holds no token and no parameter of a job.
 
-A client cannot flood it. What a caller changes from one address is written at once, but at most
-once a second: what comes meanwhile is written together when the second is over. Refused reads, and
-calls of nobody known, are only counted, by address, and written once a minute.
+A client cannot flood it. What a caller changes is written at once, but at most once a second: what
+comes meanwhile is written together when the second is over. Refused reads, and calls by unknown
+callers, are only counted, by address, and written once a minute.
 """
 
 import asyncio
@@ -24,16 +24,9 @@ CHANGE_SECONDS, REFUSAL_SECONDS = 1.0, 60.0
 MAX_REFUSAL_LINES = 30
 #: Addresses that are told apart meanwhile.
 MAX_ADDRESSES = 1000
+_OTHERS = "other addresses"
 #: What a client makes up is refused with one of these.
 REFUSALS = frozenset({401, 403, 429})
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who calls, from where. Without a caller: nobody known."""
-
-    caller: str
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,48 +59,61 @@ class _Same:
         self.job_count += len(change.jobs)
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """What a caller has changed since its last line."""
+
+    changes: dict[tuple[str, str, int], _Same] = field(default_factory=dict)
+    addresses: dict[str, None] = field(default_factory=dict)
+
+    def add(self, address: str, change: Change) -> None:
+        kind = (change.verb, change.call, change.status)
+        self.changes.setdefault(kind, _Same()).add(change)
+        if len(self.addresses) < MAX_NAMES:
+            self.addresses[address] = None
+
+
 class Audit:
     """Writes the audit log of a process."""
 
     def __init__(self) -> None:
-        #: The changes that wait, of each sender that has had its line in this second.
-        self._changes: dict[Sender, dict[tuple[str, str, int], _Same]] = {}
-        self._refusals: Counter[tuple[Sender, int]] = Counter()
+        #: What waits, of each caller that has had its line in this second.
+        self._waiting: dict[str, _Waiting] = {}
+        #: By caller (empty: nobody known), address and status.
+        self._refusals: Counter[tuple[str, str, int]] = Counter()
         self._counting: asyncio.TimerHandle | None = None
 
-    def changed(self, sender: Sender, change: Change) -> None:
+    def changed(self, caller: str, address: str, change: Change) -> None:
         """Write down a change by a known caller, also one that was refused."""
-        waiting = self._changes.get(sender)
-        if waiting is None:
-            waiting = self._changes[sender] = {}
-            _add(waiting, change)
-            self._write_changes(sender)
-        else:
-            _add(waiting, change)
+        is_first = caller not in self._waiting
+        self._waiting.setdefault(caller, _Waiting()).add(address, change)
+        if is_first:
+            self._write_changes(caller)
 
-    def refused(self, sender: Sender, status: int) -> None:
+    def refused(self, caller: str, address: str, status: int) -> None:
         """Count a call that was refused."""
-        if (sender, status) not in self._refusals and len(self._refusals) >= MAX_ADDRESSES:
-            sender = Sender("", "other addresses")
-        self._refusals[sender, status] += 1
+        key = (caller, address, status)
+        if key not in self._refusals and len(self._refusals) >= MAX_ADDRESSES:
+            key = ("", _OTHERS, status)
+        self._refusals[key] += 1
         if self._counting is None:
             loop = asyncio.get_running_loop()
             self._counting = loop.call_later(REFUSAL_SECONDS, self._write_refusals)
 
     def close(self) -> None:
         """Write down what waits."""
-        for sender in list(self._changes):
-            self._write_changes(sender)
+        for caller in list(self._waiting):
+            self._write_changes(caller)
         if self._counting is not None:
             self._counting.cancel()
             self._write_refusals()
 
-    def _write_changes(self, sender: Sender) -> None:
-        waiting = self._changes.pop(sender, None)
-        if not waiting:  # a second without changes
+    def _write_changes(self, caller: str) -> None:
+        waiting = self._waiting.pop(caller, None)
+        if waiting is None or not waiting.changes:  # a second without changes
             return
-        self._changes[sender] = {}
-        asyncio.get_running_loop().call_later(CHANGE_SECONDS, self._write_changes, sender)
+        self._waiting[caller] = _Waiting()
+        asyncio.get_running_loop().call_later(CHANGE_SECONDS, self._write_changes, caller)
         changes = [
             {
                 "verb": verb,
@@ -118,33 +124,32 @@ class Audit:
                 "jobs": same.jobs,
                 "jobCount": same.job_count,
             }
-            for (verb, call, status), same in waiting.items()
+            for (verb, call, status), same in waiting.changes.items()
         ]
+        addresses = list(waiting.addresses)
+        fields = {"caller": caller, "addresses": addresses, "changes": changes}
         told = "; ".join(map(_line, changes))
-        fields = {"caller": sender.caller, "address": sender.address, "changes": changes}
-        log.info("%s from %s: %s", sender.caller, sender.address, told, extra={"fields": fields})
+        others = f" and {len(addresses) - 1} others" if len(addresses) > 1 else ""
+        log.info("%s from %s%s: %s", caller, addresses[0], others, told, extra={"fields": fields})
 
     def _write_refusals(self) -> None:
         counts, self._refusals, self._counting = self._refusals, Counter(), None
-        by_sender: dict[Sender, Counter[int]] = {}
-        for (sender, status), count in counts.most_common():
-            if sender not in by_sender and len(by_sender) >= MAX_REFUSAL_LINES - 1:
-                sender = Sender("", "other addresses")
-            by_sender.setdefault(sender, Counter())[status] += count
-        for sender, statuses in by_sender.items():
+        lines: dict[tuple[str, str], Counter[int]] = {}
+        for (caller, address, status), count in counts.most_common():
+            key = (caller, address)
+            if key not in lines and len(lines) >= MAX_REFUSAL_LINES - 1:
+                key = ("", _OTHERS)
+            lines.setdefault(key, Counter())[status] += count
+        for (caller, address), statuses in lines.items():
             told = ", ".join(f"{status} {count} times" for status, count in statuses.items())
             fields = {
-                "caller": sender.caller,
-                "address": sender.address,
+                "caller": caller,
+                "address": address,
                 "refused": {str(status): count for status, count in statuses.items()},
                 "seconds": REFUSAL_SECONDS,
             }
-            who = f"{sender.caller or 'nobody known'} from {sender.address}"
+            who = f"{caller or 'nobody known'} from {address}"
             log.info("refused: %s: %s", who, told, extra={"fields": fields})
-
-
-def _add(waiting: dict[tuple[str, str, int], _Same], change: Change) -> None:
-    waiting.setdefault((change.verb, change.call, change.status), _Same()).add(change)
 
 
 def _line(change: dict[str, Any]) -> str:

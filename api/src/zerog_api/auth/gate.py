@@ -19,8 +19,6 @@ from zerog_api.problems import RETRY_AFTER_SECONDS, Problem
 
 log = logging.getLogger(__name__)
 
-#: Longer than any token of Kubernetes; the header's own limit is the server's.
-MAX_TOKEN_CHARS = 16_384
 #: Tokens that were good when they were last asked about.
 MAX_GOOD_TOKENS = 10_000
 #: Tokens that may be nobody's and are asked about at the same time: fewer than the authority's
@@ -31,11 +29,16 @@ TURN_SECONDS = 5.0
 _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 
 
+def has_bearer(header: str | None) -> bool:
+    """Whether an `Authorization` header holds a token."""
+    return header is not None and _BEARER.fullmatch(header.strip()) is not None
+
+
 def bearer_of(header: str | None) -> str:
     """Return the token of an `Authorization` header. A 401 `Problem` if there is none."""
     if header is None:
         raise unauthorized("a bearer token is needed: send `Authorization: Bearer …`", "")
-    found = _BEARER.fullmatch(header.strip()) if len(header) <= MAX_TOKEN_CHARS else None
+    found = _BEARER.fullmatch(header.strip())
     if found is None:
         raise unauthorized("the Authorization header holds no bearer token", "invalid_request")
     return found[1]

@@ -24,8 +24,8 @@ from zerog.model import jsontext
 from zerog.model.errors import ZeroGError
 from zerog_api import problems
 from zerog_api.auth.access import CHANGES, DENY, OPEN, Access, Verb
-from zerog_api.auth.audit import REFUSALS, Audit, Change, Sender
-from zerog_api.auth.gate import Admission, Gate, too_many
+from zerog_api.auth.audit import REFUSALS, Audit, Change
+from zerog_api.auth.gate import Admission, Gate, has_bearer, too_many
 from zerog_api.edge.clients import Proxies, network_of
 from zerog_api.edge.cors import Cors
 from zerog_api.edge.hosts import Hosts
@@ -161,8 +161,6 @@ class Handler(RequestHandler):
         self._size = 0
         stream = getattr(self.request.connection, "stream", None)
         self._stream = stream if isinstance(stream, Stream) else None
-        if self._stream is not None:
-            self._stream.occupy()
         edge.open.add(self)
 
     def set_default_headers(self) -> None:
@@ -185,8 +183,11 @@ class Handler(RequestHandler):
     async def _admit(self) -> None:
         headers, called = self.request.headers, self.called
         guarded = called is not None and self.edge.guards(called.verb)
-        if not self.is_probe and not (guarded and "Authorization" in headers):
-            self.edge.charge_stranger(self.address)
+        if not self.is_probe:
+            if not (guarded and has_bearer(headers.get("Authorization"))):
+                self.edge.charge_stranger(self.address)
+            if "Host" not in headers:  # HTTP/1.0 needs none; some probes send none
+                raise Problem(400, "no-host", "the request has no Host header")
         if self.edge.hosts is not None:
             self.edge.hosts.check(headers.get("Host"))
         if self._answer_preflight(headers):
@@ -216,6 +217,8 @@ class Handler(RequestHandler):
         token = request.headers.get("Authorization")
         self._admission = await gate.admit(token, self.address, verb)
         self.access = self._admission.access
+        if self._stream is not None:
+            self._stream.belong_to(self.access.owner)
         if self.ended.is_set():  # the client left meanwhile
             self._admission.leave()
 
@@ -253,6 +256,8 @@ class Handler(RequestHandler):
             self._refuse(self._too_large())
         elif self.called is not None and self.called.takes_body:
             self._chunks.append(chunk)
+            if self._stream is not None:
+                self._stream.keep(len(chunk))
 
     def _lingers(self) -> bool:
         """Whether what is left of the request is short enough to be read away."""
@@ -280,6 +285,8 @@ class Handler(RequestHandler):
     def begin(self) -> None:
         """Note that the request is whole: its method begins."""
         self._works = True
+        if self._stream is not None:
+            self._stream.occupy()
         self.body = b"".join(self._chunks)
         self._chunks.clear()
 
@@ -402,14 +409,14 @@ class Handler(RequestHandler):
             return
         self._audited = True
         status, verb = self.get_status(), self.called.verb if self.called is not None else None
-        sender = Sender(self.access.owner, self.address)
-        if verb in CHANGES and sender.caller and self._admission is not None:
+        owner = self.access.owner
+        if verb in CHANGES and owner and self._admission is not None:
             access = self._admission.access
             call = f"{self.request.method} {self.path}"
             change = Change(str(verb), call, access.queues, access.jobs, status)
-            self.edge.audit.changed(sender, change)
+            self.edge.audit.changed(owner, self.address, change)
         elif status in REFUSALS:
-            self.edge.audit.refused(sender, status)
+            self.edge.audit.refused(owner, self.address, status)
 
 
 class NotFoundHandler(Handler):

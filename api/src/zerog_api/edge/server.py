@@ -30,7 +30,7 @@ from tornado.netutil import add_accept_handler
 from tornado.web import Application
 
 from zerog_api.edge.clients import Proxies, network_of
-from zerog_api.edge.stream import Stream, Unread, raw
+from zerog_api.edge.stream import SMALL_BYTES, Stream, Unread, raw
 from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 #: What a connection may hold of what has come or is to go.
 BUFFER_BYTES = 100 * 1024 * 1024
+#: What all connections may hold of answers, and for how long each may take before it is one of
+#: those that are closed for it.
+MAX_UNSENT_BYTES, UNSENT_SECONDS = 64 * 1024 * 1024, 5.0
 #: What is read at once. Most requests are much shorter, and the room for it is made each time.
 READ_BYTES = 16 * 1024
 #: Files that are no connections of clients: the datastore, the queue, the log.
@@ -102,10 +105,26 @@ class Connections:
                 del self._counts[client]
 
     def sweep(self, now: float) -> None:
-        """Close what is late."""
-        for stream in list(self._clients):
-            if isinstance(stream, Stream) and stream.is_late(now):
+        """Close what is late, and what holds most where too much waits to be sent."""
+        streams = [stream for stream in self._clients if isinstance(stream, Stream)]
+        for stream in streams:
+            if stream.is_late(now):
                 stream.close()
+        unsent = sum(stream.unsent for stream in streams)
+        if unsent <= MAX_UNSENT_BYTES:
+            return
+        slow = [
+            each
+            for each in streams
+            if each.unsent > SMALL_BYTES and now - each.unsent_since > UNSENT_SECONDS
+        ]
+        slow.sort(key=lambda stream: stream.unsent, reverse=True)
+        closed = 0
+        while slow and unsent > MAX_UNSENT_BYTES:
+            unsent -= slow[0].unsent
+            slow.pop(0).close()
+            closed += 1
+        log.warning("too much waits to be sent: %d slow connections were closed", closed)
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Sweep until told to stop."""

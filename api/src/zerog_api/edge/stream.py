@@ -5,9 +5,9 @@ checked here before Tornado parses it: how long it is, how many headers it has, 
 end as HTTP says. (Two programs that end lines differently see different requests.)
 
 What has come of requests that are not answered yet is held in memory, and anybody may send such
-bytes. So all connections of a process share one budget (`Unread`). When it is used up, the
-connections that hold most of it and are still sending are closed: those of an attacker, or large
-bodies, and not the many small requests alongside.
+bytes. So all connections of a process share one budget (`Unread`), of which a caller has half. When
+it is used up, the connections that hold most of it and are still sending are closed: those of an
+attacker, or large bodies, and never small requests alongside.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import logging
 import socket
 import time
 from asyncio import Future
+from collections import Counter
 from http import HTTPStatus
 from typing import Any
 
@@ -35,8 +36,12 @@ IDLE_SECONDS = 120.0
 STALLED_SECONDS = 60.0
 #: The request line and headers; a browser behind a proxy sends 2 to 4 KB and 20 headers.
 MAX_HEAD_BYTES, MAX_HEADERS = 16 * 1024, 100
-#: To what part of the budget it is emptied once it is used up: each search costs time.
+#: More than a query string of any call has.
+MAX_AMPERSANDS = 400
+#: To what part of a budget it is emptied once it is used up: each search costs time.
 _LEFT = 0.75
+#: What a connection may always hold: a usual request.
+SMALL_BYTES = 4096
 #: Of the lines of a head, these are no headers: the request line and the empty line.
 _OTHER_LINES = 2
 
@@ -62,6 +67,7 @@ _HEAD_TOO_LARGE = raw(
         f"send at most {MAX_HEADERS} headers, and {MAX_HEAD_BYTES:,} bytes of them",
     )
 )
+_QUERY_TOO_LONG = raw(Problem(414, "query-too-long", "the query string has too many parameters"))
 _BAD_HEAD = raw(Problem(400, "bad-request", "each line of a request's head must end with CR LF"))
 _BUSY = raw(
     Problem(
@@ -78,6 +84,8 @@ def refusal_of(head: bytes) -> bytes | None:
     lines = head.count(b"\n")
     if lines > MAX_HEADERS + _OTHER_LINES:
         return _HEAD_TOO_LARGE
+    if head.count(b"&") > MAX_AMPERSANDS:
+        return _QUERY_TOO_LONG
     if not lines == head.count(b"\r\n") == head.count(b"\r"):
         return _BAD_HEAD
     return None
@@ -89,28 +97,42 @@ class Unread:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._streams: set[Stream] = set()
+        self._owners: Counter[str] = Counter()
         self.bytes = 0
 
     def change(self, stream: "Stream", count: int) -> None:
         """Count what a connection holds more, or less."""
         self.bytes += count
+        if stream.owner:
+            self._owners[stream.owner] += count
+            if not self._owners[stream.owner]:
+                del self._owners[stream.owner]
         if stream.held:
             self._streams.add(stream)
         else:
             self._streams.discard(stream)
 
-    def is_exceeded(self) -> bool:
-        """Whether the connections hold more than they may together."""
-        return self.bytes > self._max_bytes
+    def choose(self, stream: "Stream") -> "list[Stream]":
+        """Return the connections to close, now that this one holds more: the largest of those that
+        are still sending, of all or of its owner."""
+        if self.bytes > self._max_bytes:
+            return self._largest(list(self._streams), self.bytes, self._max_bytes)
+        share = self._max_bytes / 2
+        if stream.owner and (held := self._owners[stream.owner]) > share:
+            own = [each for each in self._streams if each.owner == stream.owner]
+            return self._largest(own, held, share)
+        return []
 
-    def choose(self) -> "list[Stream]":
-        """Return the connections to close: of those that are still sending, the largest."""
-        sending = [stream for stream in self._streams if stream.reading()]
-        sending.sort(key=lambda stream: stream.held, reverse=True)
-        chosen, left = [], self.bytes
-        while sending and left > self._max_bytes * _LEFT:
-            chosen.append(stream := sending.pop(0))
-            left -= stream.held
+    @staticmethod
+    def _largest(streams: "list[Stream]", held: int, most: float) -> "list[Stream]":
+        sending = [each for each in streams if each.reading() and each.held > SMALL_BYTES]
+        sending.sort(key=lambda each: each.held, reverse=True)
+        chosen: list[Stream] = []
+        for each in sending:
+            if held <= most * _LEFT:
+                break
+            chosen.append(each)
+            held -= each.held
         return chosen
 
 
@@ -133,12 +155,16 @@ class Stream(IOStream):
         #: When the client last took something of an answer, and whether the request has none.
         self._taken, self._is_silent = 0.0, True
         self._unread = unread
-        #: Bytes of the request that is being read or answered, and of what came after it.
+        #: Whose the request is, once that is known.
+        self.owner = ""
+        #: Bytes that Tornado has not got yet, and those that a handler keeps of the request.
+        self._waiting = self._kept = 0
+        #: Both, as they are counted.
         self.held = 0
-        #: Those that Tornado has not got yet.
-        self._waiting = 0
-        #: Whether a handler works on the request, also when the client has left.
+        #: Whether a handler works on the whole request, also when the client has left.
         self._in_use = False
+        #: Bytes of answers that the client has not taken, and since when there are some.
+        self.unsent, self.unsent_since = 0, 0.0
 
     def is_late(self, now: float) -> bool:
         """Whether the other side has had its time."""
@@ -157,12 +183,12 @@ class Stream(IOStream):
             raise StreamClosedError(real_error=self.error)
         self._body_seconds = BODY_SECONDS
         if self._taken:  # there was a request before this one
-            self._idle = True
-            self._begin(IDLE_SECONDS)
+            self._idle = not self._waiting
+            self._begin(IDLE_SECONDS if self._idle else HEAD_SECONDS)
         self._reads_head = self._is_silent = True
         head = await super().read_until_regex(regex, MAX_HEAD_BYTES)
         self._reads_head = False
-        self._waiting -= len(head)
+        self._give(head)
         if (refusal := refusal_of(head)) is not None:
             self.give_up(refusal)
             raise StreamClosedError
@@ -171,16 +197,12 @@ class Stream(IOStream):
     async def read_bytes(self, num_bytes: int, partial: bool = False) -> bytes:
         """Read of a body."""
         self._begin_body()
-        data = await super().read_bytes(num_bytes, partial)
-        self._waiting -= len(data)
-        return data
+        return self._give(await super().read_bytes(num_bytes, partial))
 
     async def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> bytes:
         """Read of a body in chunks."""
         self._begin_body()
-        data = await super().read_until(delimiter, max_bytes)
-        self._waiting -= len(data)
-        return data
+        return self._give(await super().read_until(delimiter, max_bytes))
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read what is there. After a read that was not filled there is nothing at first, so that
@@ -192,44 +214,60 @@ class Stream(IOStream):
         self._drained = 0 < (count or 0) < len(buf)
         if count:
             self._waiting += count
-            self._hold(self.held + count)
             if self._idle:
                 self._idle = False
                 self._begin(HEAD_SECONDS)
-            if self._unread is not None and self._unread.is_exceeded():
-                return self._make_room(count)
+            if not self._count():
+                return 0  # as if the client had left: Tornado closes
         return count
 
+    def _give(self, data: bytes) -> bytes:
+        """Let Tornado have what it has waited for. What a handler keeps of it, it says."""
+        self._waiting -= len(data)
+        return data
+
+    def belong_to(self, owner: str) -> None:
+        """Note whose the request is that comes now."""
+        kept, self._kept, waiting, self._waiting = self._kept, 0, self._waiting, 0
+        self._count()
+        self.owner, self._kept, self._waiting = owner, kept, waiting
+        self._count()
+
+    def keep(self, count: int) -> None:
+        """Count a part of a body that a handler keeps until it calls `release`."""
+        self._kept += count
+        self._count()
+
     def occupy(self) -> None:
-        """Let a handler have what has come, until it calls `release`."""
+        """Let a handler work on what it has kept, until it calls `release`."""
         self._in_use = True
 
     def release(self) -> None:
         """Forget the request: its handler is done with it."""
-        self._in_use = False
-        self._hold(0 if self.closed() else self._waiting)
+        self._in_use, self._kept = False, 0
+        self._count()
+        self.owner = ""
 
-    def _hold(self, count: int) -> None:
-        more, self.held = count - self.held, count
-        if more and self._unread is not None:
-            self._unread.change(self, more)
-
-    def _make_room(self, count: int) -> int:
-        """Close what holds too much; return what was read here, 0 if this is to be closed, too."""
-        assert self._unread is not None
-        chosen = self._unread.choose()
-        log.warning(
-            "%d bytes of unfinished requests are held: %d connections are closed",
-            self._unread.bytes,
-            len(chosen),
-        )
+    def _count(self) -> bool:
+        """Count what is held, and close what holds too much; False: this one."""
+        held = self._kept + (0 if self.closed() else self._waiting)
+        more, self.held = held - self.held, held
+        if not more or self._unread is None:
+            return True
+        self._unread.change(self, more)
+        chosen = self._unread.choose(self) if more > 0 else []
+        if chosen:
+            log.warning(
+                "%d bytes of unfinished requests are held: %d connections are closed",
+                self._unread.bytes,
+                len(chosen),
+            )
         for stream in chosen:
             if stream is not self:
                 stream.give_up(_BUSY)
-        if self not in chosen:
-            return count
-        self._send_last(_BUSY)
-        return 0  # as if the client had left: Tornado closes
+        if self in chosen:
+            self._send_last(_BUSY)
+        return self not in chosen
 
     def give_up(self, answer: bytes) -> None:
         """Answer at once, and close."""
@@ -247,8 +285,10 @@ class Stream(IOStream):
         if self._reads_head and isinstance(exc_info, UnsatisfiableReadError):
             self._send_last(_HEAD_TOO_LARGE)
         super().close(exc_info)
+        self.unsent = 0
         if not self._in_use:
-            self._hold(0)
+            self._kept = 0
+        self._count()
 
     def _begin(self, seconds: float) -> None:
         self._limit, self._since = seconds, time.monotonic()
@@ -268,7 +308,8 @@ class Stream(IOStream):
         """Write."""
         self._is_silent = False
         if not self.writing():
-            self._taken = time.monotonic()
+            self._taken = self.unsent_since = time.monotonic()
+        self.unsent += len(data)
         return super().write(data)
 
     def write_to_fd(self, data: memoryview) -> int:
@@ -276,4 +317,5 @@ class Stream(IOStream):
         count = super().write_to_fd(data)
         if count:
             self._taken = time.monotonic()
+            self.unsent -= count
         return count

@@ -404,5 +404,7 @@ def _check_line(time: datetime, data: str | None) -> None:
     # It will stand in a line of an event stream.
     if len(data.encode()) > MAX_LINE_DATA_BYTES or "\n" in data or "\r" in data:
         raise ValueError("data in more than one line, or too long")
-    if not isinstance(jsontext.loads(data), dict):
+    value = jsontext.loads(data)
+    if not isinstance(value, dict):
         raise ValueError("data that is not an object")
+    jsontext.dumps_embeddable(value)  # no number that JSON has no form for

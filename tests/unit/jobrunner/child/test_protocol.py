@@ -92,6 +92,7 @@ def test_frames_arrive_whole_however_they_are_cut(sizes: list[int]) -> None:
         framed(LINE.replace(b"2026", b"9999") + b'"info","message":"a"}'),
         framed(LINE + b'"info","message":"a","data":{"a":1}}'),
         framed(LINE + b'"info","message":"a","data":"[1]"}'),
+        framed(LINE + b'"info","message":"a","data":"{\\"a\\":1e999}"}'),
         framed(LINE + b'"info","message":"a","data":"{\\"a\\":1,}"}'),
         framed(LINE + b'"info","message":"a","data":"{\\"a\\":\\n1}"}'),
         framed(LINE + b'"info","message":"a","data":"{\\"a\\":' + b"[" * 300 + b"]" * 300 + b'}"}'),
