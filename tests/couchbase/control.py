@@ -5,6 +5,7 @@ GET    /faults    the faults that are set, and how many requests each has met
 DELETE /faults    let everything go right again
 POST   /clock     {"advance": SECONDS}: the server's clock, not the machine's
 POST   /index     {"stale": true}: queries without consistency see the documents of now
+POST   /query     {"without_index": "scanned", …}: see `query.Behaviour`
 POST   /bucket    {"durabilityPossible": false}: durable writes are impossible
 DELETE /connections   cut every client's connection to the data service
 """
@@ -16,7 +17,7 @@ from dataclasses import asdict
 from tests.couchbase.commands import Durability
 from tests.couchbase.faults import FaultError, parse_fault
 from tests.couchbase.http import HttpRequest, HttpResponse, json_response
-from tests.couchbase.query import QueryService
+from tests.couchbase.query import Behaviour, QueryService
 from tests.couchbase.session import Bucket
 
 
@@ -80,6 +81,8 @@ class Control:
                 self._bucket.counters.clear()
             case "POST /index":
                 self._queries.set_stale(bool(body["stale"]))
+            case "POST /query":
+                self._queries.behaviour = Behaviour(**body)  # type: ignore[arg-type]
             case "DELETE /prepared":
                 self._queries.prepared.clear()
             case "POST /bucket":

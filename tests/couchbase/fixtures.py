@@ -30,6 +30,7 @@ def couchbase_server(couchbase: CouchbaseServer) -> Iterator[CouchbaseServer]:
     couchbase.thaw()
     couchbase.clear_faults()
     couchbase.make_index_stale(False)
+    couchbase.behave()
     couchbase.make_durability_possible(True)
 
 

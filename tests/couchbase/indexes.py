@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from tests.couchbase.sqlpp import (
     BuildIndexes,
-    Comparison,
     CreateIndex,
     DropIndex,
     Expression,
@@ -14,14 +13,13 @@ from tests.couchbase.sqlpp import (
     Keyspace,
     Meta,
     QueryError,
-    Select,
-    conditions,
 )
+from tests.couchbase.sqlpp_parser import parse_condition
 
-NO_INDEX = 4000
 INDEX_EXISTS = 4300
 INDEX_FAILED = 5000
 INDEX_NOT_FOUND = 12016
+_DESCENDING = " DESC"
 
 
 @dataclass(slots=True)
@@ -36,6 +34,16 @@ class Index:
     online_at: float | None
     #: Which documents are in it, as text; a query must say the same. Empty: all.
     where: str = ""
+
+    @property
+    def plain_keys(self) -> tuple[str, ...]:
+        """The keys without their direction."""
+        return tuple(key.removesuffix(_DESCENDING) for key in self.keys)
+
+    @property
+    def condition(self) -> Expression | None:
+        """Which documents are in it; None: all."""
+        return parse_condition(self.where) if self.where else None
 
 
 class Indexes:
@@ -63,9 +71,9 @@ class Indexes:
                 return
             raise QueryError(INDEX_EXISTS, f"The index {statement.name} already exists.")
         deferred = statement.options.get("defer_build") is True
-        keys = tuple(_text(key) for key in statement.keys)
+        keys = tuple(text_of(key.field) + _DESCENDING * key.descending for key in statement.keys)
         online_at = None if deferred else self._clock()
-        where = "" if statement.where is None else _text(statement.where)
+        where = "" if statement.where is None else text_of(statement.where)
         self.all.append(Index(statement.name, statement.keyspace, keys, online_at, where))
 
     def build(self, statement: BuildIndexes) -> None:
@@ -97,35 +105,13 @@ class Indexes:
         """Remove a collection's indexes with it."""
         self.all = [index for index in self.all if index.keyspace != keyspace]
 
-    def check(self, select: Select) -> None:
-        """Raise unless an index that is online can carry out the query.
-
-        Raises:
-            QueryError: None can: 4000, as the planner says it.
-        """
-        asked = conditions(select.where)
-        sargable = {
-            _text(condition.left)
-            for condition in asked
-            if isinstance(condition, Comparison) and isinstance(condition.left, Field | Meta)
-        }
-        told = {_text(condition) for condition in asked if isinstance(condition, IsMissing)}
-        if any(
-            index.keyspace == select.keyspace
-            and self.state(index) == "online"
-            and (not index.keys or index.keys[0] in sargable)
-            and (not index.where or index.where in told)
+    def online(self, keyspace: Keyspace) -> list[Index]:
+        """Return a collection's indexes that a query may use."""
+        return [
+            index
             for index in self.all
-        ):
-            return
-        keyspace = select.keyspace
-        raise QueryError(
-            NO_INDEX,
-            f"No index available on keyspace `default`:`{keyspace.bucket}`.`{keyspace.scope}`."
-            f"`{keyspace.collection}` that matches your query. Use CREATE PRIMARY INDEX ON "
-            f"`default`:`{keyspace.bucket}`.`{keyspace.scope}`.`{keyspace.collection}` to create "
-            "a primary index, or check that your expected index is online.",
-        )
+            if index.keyspace == keyspace and self.state(index) == "online"
+        ]
 
     def describe(self) -> list[dict[str, object]]:
         """Return the rows of `system:indexes`."""
@@ -163,12 +149,13 @@ class Indexes:
         return index
 
 
-def _text(key: Expression) -> str:
+def text_of(key: Expression) -> str:
+    """Return an expression as `system:indexes` shows it."""
     match key:
         case Meta(name):
             return f"(meta().`{name}`)"
         case Field(name):
             return f"`{name}`"
         case IsMissing(field):
-            return f"({_text(field)} is missing)"
+            return f"({text_of(field)} is missing)"
     raise QueryError(3000, "an index has fields, META() and IS MISSING, here")

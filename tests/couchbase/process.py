@@ -150,6 +150,10 @@ class CouchbaseServer:
         """Let queries that do not ask for consistency see the documents as they are now."""
         self._ask("POST", "/index", {"stale": stale})
 
+    def behave(self, **how: object) -> None:
+        """Plan queries so, for such a user: see `tests.couchbase.query.Behaviour`."""
+        self._ask("POST", "/query", how)
+
     def forget_prepared(self) -> None:
         """Let the query service forget what clients have prepared, as a restart does."""
         self._ask("DELETE", "/prepared")

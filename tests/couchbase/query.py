@@ -1,18 +1,21 @@
 """The query service: statements by HTTP, prepared ones too, over an index that may be late.
 
 A query that asks for no consistency sees what the index has; while the index is held back
-that is an older state, so that a reader who relies on its own writes must say so.
+that is an older state, so that a reader who relies on its own writes must say so. What a plan
+reads is counted: `SCANNED` entries of indexes, `FETCHED` documents.
 """
 
 import asyncio
 import hashlib
 import json
+import random
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from tests.couchbase import subdoc
+from tests.couchbase import planner, subdoc
 from tests.couchbase.engine import Address, Document
 from tests.couchbase.faults import QUERY, Fault
 from tests.couchbase.http import CloseConnection, HttpRequest, HttpResponse, json_response
@@ -25,6 +28,7 @@ from tests.couchbase.sqlpp import (
     CountAll,
     CreateIndex,
     DropIndex,
+    Gather,
     Keyspace,
     QueryError,
     Row,
@@ -33,9 +37,13 @@ from tests.couchbase.sqlpp import (
 )
 from tests.couchbase.sqlpp_parser import parse
 
+NO_INDEX = 4000
 UNKNOWN_PREPARED = 4040
 UNKNOWN_KEYSPACE = 12003
+NOT_ALLOWED = 13014
 _LOGIN_REFUSED = 10000
+#: Counters.
+SCANNED, FETCHED = "SCANNED", "FETCHED"
 _HTTP_STATUS = {3000: 400, 4000: 404, 4040: 404, 4300: 409, 10000: 401, 12003: 404, 12016: 404}
 _PREPARE = re.compile(r"\s*PREPARE\s+", re.IGNORECASE)
 #: Longer than any client waits.
@@ -43,17 +51,36 @@ _SILENCE_SECONDS = 3600.0
 _MICROSECONDS = 1e6
 
 
+#: What happens to a query without an index: before 7.6 `refused`; since then the collection is
+#: `scanned`, if the user has the right to, which is else `forbidden`.
+WithoutIndex = Literal["refused", "scanned", "forbidden"]
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """How the service plans, and for what kind of user."""
+
+    without_index: WithoutIndex = "refused"
+    #: The user sees `system:indexes`; else it is empty.
+    sees_indexes: bool = True
+    #: Chooses among indexes that are even.
+    seed: int = 0
+
+
 class QueryService:
     """Answers queries on the bucket's documents; `changed` is called after each definition."""
 
     def __init__(self, bucket: Bucket, indexes: Indexes, changed: Callable[[], None]) -> None:
         self._bucket = bucket
-        self._indexes = indexes
+        self.indexes = indexes
         self._changed = changed
         #: Statements by the name that clients have been given.
         self.prepared: dict[str, str] = {}
         #: Documents and seqnos as the index has them while it is held back.
         self._late: tuple[dict[Address, Document], list[int]] | None = None
+        self.behaviour = Behaviour()
+        #: Documents that were read as JSON before.
+        self._read: dict[Address, tuple[Document, Row]] = {}
 
     def set_stale(self, stale: bool) -> None:
         """Hold the index back at what is there now, or let it follow again."""
@@ -113,21 +140,48 @@ class QueryService:
         if isinstance(statement, Select) and statement.keyspace.bucket == "system":
             if statement.keyspace.collection != "indexes":
                 raise QueryError(UNKNOWN_KEYSPACE, "Keyspace not found in CB datastore")
-            rows = [Row(row, {}) for row in self._indexes.describe()]
-            return _select(statement, rows, body)
+            described = self.indexes.describe() if self.behaviour.sees_indexes else []
+            return _select(statement, [Row(row, {}) for row in described], body)
         collection = self._find_collection(statement.keyspace)
         if isinstance(statement, Select):
-            self._indexes.check(statement)
-            return _select(statement, self._rows(collection, body), body)
+            return self._query(statement, self._rows(collection, body), body)
+        if isinstance(statement, Gather):
+            rows = self._rows(collection, body)
+            found = [self._query(select, rows, body) for select in statement.selects]
+            return [found if statement.listed else found[0]]
         match statement:
             case CreateIndex():
-                self._indexes.create(statement)
+                self.indexes.create(statement)
             case BuildIndexes():
-                self._indexes.build(statement)
+                self.indexes.build(statement)
             case DropIndex():
-                self._indexes.drop(statement)
+                self.indexes.drop(statement)
         self._changed()
         return []
+
+    def _query(self, select: Select, rows: Sequence[Row], body: dict[str, Any]) -> list[Any]:
+        online = self.indexes.online(select.keyspace)
+        plan = planner.choose(select, online, random.Random(self.behaviour.seed))
+        counters = self._bucket.counters
+        if plan is None:
+            self._check_sequential(select.keyspace)
+            counters[SCANNED] += len(rows)
+            return _select(select, rows, body)
+        found, scanned = planner.scan(plan, select, rows, body)
+        counters[SCANNED] += scanned
+        counters[FETCHED] += 0 if plan.covers else len(found)
+        return _select(select, found, body)
+
+    def _check_sequential(self, keyspace: Keyspace) -> None:
+        """Raise unless the collection itself may be scanned."""
+        name = f"`default`:`{keyspace.bucket}`.`{keyspace.scope}`.`{keyspace.collection}`"
+        match self.behaviour.without_index:
+            case "refused":
+                message = f"No index available on keyspace {name} that matches your query."
+                raise QueryError(NO_INDEX, message)
+            case "forbidden":
+                message = f"User does not have credentials to run sequential scans on {name}."
+                raise QueryError(NOT_ALLOWED, message)
 
     def _find_collection(self, keyspace: Keyspace) -> int:
         try:
@@ -146,13 +200,19 @@ class QueryService:
             self.set_stale(True)
         documents = self._bucket.engine.documents if self._late is None else self._late[0]
         return [
-            Row(
-                json.loads(document.value) if document.datatype else None,
-                {"id": address.key.decode(), "expiration": document.expiry, "cas": document.cas},
-            )
+            self._row(address, document)
             for address, document in documents.items()
             if address.collection == collection
         ]
+
+    def _row(self, address: Address, document: Document) -> Row:
+        seen = self._read.get(address)
+        if seen is None or seen[0] is not document:
+            value = json.loads(document.value) if document.datatype else None
+            key = address.key.decode()
+            row = Row(value, {"id": key, "expiration": document.expiry, "cas": document.cas})
+            self._read[address] = seen = document, row
+        return seen[1]
 
     def _wants_newer(self, body: dict[str, Any]) -> bool:
         match body.get("scan_consistency", "not_bounded"):
@@ -179,7 +239,7 @@ async def _fail(fault: Fault) -> None:
             await asyncio.sleep(fault.seconds)
 
 
-def _select(select: Select, rows: list[Row], parameters: Mapping[str, Any]) -> list[Any]:
+def _select(select: Select, rows: Sequence[Row], parameters: Mapping[str, Any]) -> list[Any]:
     where, order, limit = select.where, select.order, select.limit
     if where is not None:
         rows = [row for row in rows if where.value(row, parameters) is True]

@@ -201,6 +201,26 @@ class Select:
     order: Expression | None
     descending: bool
     limit: Expression | None
+    #: The index that it names.
+    index: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Queries of one keyspace within a query of nothing, whose one row has the rows of each."""
+
+    keyspace: Keyspace
+    selects: tuple[Select, ...]
+    #: They stand in an array.
+    listed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKey:
+    """A field by which an index is in order."""
+
+    field: Expression
+    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +229,7 @@ class CreateIndex:
 
     name: str
     keyspace: Keyspace
-    keys: tuple[Expression, ...]
+    keys: tuple[IndexKey, ...]
     where: Expression | None
     if_not_exists: bool
     options: Mapping[str, Any]
@@ -231,7 +251,7 @@ class DropIndex:
     name: str
 
 
-Statement = Select | CreateIndex | BuildIndexes | DropIndex
+Statement = Select | Gather | CreateIndex | BuildIndexes | DropIndex
 
 
 def conditions(where: Expression | None) -> tuple[Expression, ...]:

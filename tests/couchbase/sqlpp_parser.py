@@ -1,5 +1,6 @@
 """From a statement's text to its tree, by recursive descent: one method for each rule."""
 
+import functools
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -12,6 +13,8 @@ from tests.couchbase.sqlpp import (
     DropIndex,
     Expression,
     Field,
+    Gather,
+    IndexKey,
     IsMissing,
     Keyspace,
     Literal,
@@ -38,6 +41,12 @@ def parse(text: str) -> Statement:
         QueryError: It is none that is known here.
     """
     return _Parser(text).statement()
+
+
+@functools.cache
+def parse_condition(text: str) -> Expression:
+    """Return the condition of an index, whose fields have no alias."""
+    return _Parser(text).condition()
 
 
 class _Parser:
@@ -96,7 +105,19 @@ class _Parser:
             self._fail()
         return parsed
 
+    def condition(self) -> Expression:
+        return self._condition()
+
     def _any_statement(self) -> Statement:
+        if self._accept("SELECT", "RAW", "[", "(", "SELECT"):
+            self._at -= 2
+            selects = self._list(self._subquery)
+            self._expect("]")
+            return Gather(selects[0].keyspace, selects, listed=True)
+        if self._accept("SELECT", "RAW", "(", "SELECT"):
+            self._at -= 2
+            subquery = self._subquery()
+            return Gather(subquery.keyspace, (subquery,), listed=False)
         if self._accept("SELECT"):
             return self._select()
         if self._accept("CREATE", "PRIMARY", "INDEX"):
@@ -111,6 +132,12 @@ class _Parser:
         self._expect("ON")
         return DropIndex(self._keyspace(), name)
 
+    def _subquery(self) -> Select:
+        self._expect("(", "SELECT")
+        found = self._select()
+        self._expect(")")
+        return found
+
     def _select(self) -> Select:
         # The alias is named after the columns that use it, so look for it first.
         self._alias = self._find_alias()
@@ -122,19 +149,25 @@ class _Parser:
         keyspace = self._keyspace()
         self._expect("AS")
         self._name()
+        index = self._index_to_use() if self._accept("USE", "INDEX", "(") else None
         where = self._condition() if self._accept("WHERE") else None
         order = self._operand() if self._accept("ORDER", "BY") else None
         descending = order is not None and self._accept("DESC")
         limit = self._operand() if self._accept("LIMIT") else None
         columns = None if raw else names
-        return Select(expressions, columns, keyspace, where, order, descending, limit)
+        return Select(expressions, columns, keyspace, where, order, descending, limit, index)
+
+    def _index_to_use(self) -> str:
+        name = self._name()
+        self._expect("USING", "GSI", ")")
+        return name
 
     def _find_alias(self) -> str:
-        words = [token.text.upper() for token in self._tokens]
+        words = [token.text.upper() for token in self._tokens[self._at :]]
         if "FROM" not in words or "AS" not in words[words.index("FROM") :]:
             self._fail()
         at = words.index("AS", words.index("FROM")) + 1
-        return self._tokens[at].text if at < len(words) else ""
+        return self._tokens[self._at + at].text if at < len(words) else ""
 
     def _column(self) -> tuple[Expression, str]:
         expression = self._operand()
@@ -153,12 +186,13 @@ class _Parser:
             self._at = len(self._tokens)
         return CreateIndex(name, keyspace, keys, where, if_not_exists, options)
 
-    def _index_key(self) -> Expression:
+    def _index_key(self) -> IndexKey:
         kind = Meta if self._accept("META", "(", ")", ".") else Field
         key = kind(self._name())
-        if not self._accept("DESC"):
+        descending = self._accept("DESC")
+        if not descending:
             self._accept("ASC")
-        return key
+        return IndexKey(key, descending)
 
     def _in_brackets(self, item: Callable[[], T]) -> tuple[T, ...]:
         self._expect("(")
@@ -215,6 +249,8 @@ class _Parser:
                 return Literal(
                     text[1:-1].replace("''", "'") if text[0] == "'" else parse_json(text)
                 )
+        if not self._alias:  # an index's fields have none
+            return self._index_key().field
         if self._accept("COUNT", "(", "*", ")"):
             return CountAll()
         if self._accept("META", "("):
@@ -222,8 +258,6 @@ class _Parser:
             self._expect(")")
             self._expect(".")
             return Meta(self._name())
-        if not self._alias:  # an index's fields have none
-            return Field(self._name())
         self._check_alias()
         self._expect(".")
         return Field(self._name())

@@ -137,7 +137,12 @@ class MemoryDatastore:
         return True
 
     async def list_jobs(
-        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+        self,
+        job_filter: JobFilter,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        fresh: bool = False,
     ) -> Page:
         """List control documents, newest first."""
         found = [
@@ -153,7 +158,7 @@ class MemoryDatastore:
         """Count control documents."""
         return len(self._matching(job_filter))
 
-    async def scan(self, collection: Collection) -> dict[str, Stored]:
+    async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
         keys = [key for place, key in self._rows if place == collection]
         return await self.get_many(collection, keys)

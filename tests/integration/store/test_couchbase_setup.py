@@ -138,7 +138,7 @@ def test_a_user_who_may_not_define_indexes_is_told_the_statement(
 
     assert main(["datastore", "init", "--store", url]) == 1
 
-    assert "zerog: error: refused: CREATE INDEX `zerog_jobs_by_key`" in capsys.readouterr().err
+    assert "zerog: error: refused: CREATE INDEX `zerog_jobs_newest`" in capsys.readouterr().err
 
 
 def test_sqlite_needs_nothing(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:

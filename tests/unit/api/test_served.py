@@ -29,13 +29,13 @@ class Store(MemoryDatastore):
         self.away = False
         self.hangs = False
 
-    async def scan(self, collection: Any) -> dict[str, Stored]:
+    async def scan(self, collection: Any, **more: Any) -> dict[str, Stored]:
         self.reads[collection] = self.reads.get(collection, 0) + 1
         if self.hangs:
             await asyncio.Event().wait()
         if self.away:
             raise DatastoreUnavailableError
-        return await super().scan(collection)
+        return await super().scan(collection, **more)
 
     async def add_worker(self, *types: str, beat: int = 1) -> None:
         """Let a worker of the queue mail write its document."""

@@ -29,10 +29,10 @@ class Store(MemoryDatastore):
 
     away = False
 
-    async def scan(self, *arguments: Any) -> dict[str, Stored]:
+    async def scan(self, *arguments: Any, **more: Any) -> dict[str, Stored]:
         if self.away:
             raise DatastoreUnavailableError
-        return await super().scan(*arguments)
+        return await super().scan(*arguments, **more)
 
 
 class Calls:

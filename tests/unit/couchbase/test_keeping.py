@@ -16,7 +16,7 @@ from tests.couchbase.frames import (
 from tests.couchbase.indexes import Indexes
 from tests.couchbase.journal import Journal, replay
 from tests.couchbase.manifest import Manifest, ManifestError
-from tests.couchbase.sqlpp import CreateIndex, Field, IsMissing, Keyspace, QueryError
+from tests.couchbase.sqlpp import CreateIndex, Field, IndexKey, IsMissing, Keyspace, QueryError
 from tests.couchbase.sqlpp_parser import parse
 from tests.unit.couchbase.conftest import StandingClock
 
@@ -41,7 +41,14 @@ def test_what_was_stored_is_there_after_a_restart(
     engine.listener = journal.note_document
     keyspace = Keyspace("zerog", "zerog", "jobs")
     indexes.create(
-        CreateIndex("by_state", keyspace, (Field("state"),), IsMissing(Field("entry")), False, {})
+        CreateIndex(
+            "by_state",
+            keyspace,
+            (IndexKey(Field("state"), True),),
+            IsMissing(Field("entry")),
+            False,
+            {},
+        )
     )
     journal.note_definitions(engine.manifest, indexes)
     engine.insert(named(b"\xff"), Write(b'{"x":1}', flags=6, expiry=60))

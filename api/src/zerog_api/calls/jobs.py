@@ -217,7 +217,7 @@ class JobsHandler(CallHandler):
         job_filter = JobFilter(query.type, query.state, self._queues)
         try:
             page = await self.parts.store.list_jobs(
-                job_filter, limit=query.limit, cursor=query.cursor
+                job_filter, limit=query.limit, cursor=query.cursor, fresh=True
             )
         except ValueError:
             fault = Fault("?cursor", "is not one that a listing has returned")
@@ -425,7 +425,7 @@ class _ChangingMany(CallHandler):
             return uuids[: chosen.limit], len(uuids) > chosen.limit
         queues = await self.queues_of(wanted.queue)
         job_filter = JobFilter(wanted.type, wanted.state or states, queues)
-        page = await self.parts.store.list_jobs(job_filter, limit=chosen.limit)
+        page = await self.parts.store.list_jobs(job_filter, limit=chosen.limit, fresh=True)
         uuids = [kept.record.uuid for kept in readable(page.jobs)]
         self.access.note(*uuids)
         return uuids, page.cursor is not None

@@ -106,7 +106,9 @@ class Types:
 
     async def _read(self) -> dict[str, RegisteredType]:
         known, made = self._known, {}
-        for name, (job_type, revision) in (await read_all(self._store)).items():
+        # Fresh: a client that has seen a type registered may submit its jobs.
+        found = await read_all(self._store, fresh=True)
+        for name, (job_type, revision) in found.items():
             if name in known and known[name].revision == revision:
                 made[name] = known[name]
                 continue

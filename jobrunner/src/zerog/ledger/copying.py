@@ -69,7 +69,7 @@ async def copy_all(source: Datastore, target: Datastore, seen: Seen) -> CopyRepo
     Raises what the stores raise; then run it again.
     """
     report = CopyReport()
-    for name, stored in (await source.scan("types")).items():
+    for name, stored in (await source.scan("types", fresh=True)).items():
         with _reported(report, f"the type {name}"):
             await _write(target, "types", stored, None)
             report.beside += 1
@@ -95,7 +95,7 @@ async def compare(source: Datastore, target: Datastore) -> list[StateCount]:
 
 async def _copy_keys(source: Datastore, target: Datastore, report: CopyReport) -> None:
     try:
-        remembered = await source.scan("idempotency")
+        remembered = await source.scan("idempotency", fresh=True)
     except DatastoreError as error:
         report.problems.append(f"remembered Idempotency-Keys: {error}")
         return
@@ -108,7 +108,7 @@ async def _copy_keys(source: Datastore, target: Datastore, report: CopyReport) -
 async def _pages(source: Datastore) -> AsyncIterator[list[Stored]]:
     cursor: str | None = None
     while True:
-        page = await source.list_jobs(JobFilter(), limit=PAGE, cursor=cursor)
+        page = await source.list_jobs(JobFilter(), limit=PAGE, cursor=cursor, fresh=True)
         if page.jobs:
             yield page.jobs
         if page.cursor is None:

@@ -31,13 +31,13 @@ _named: dict[str, dict[str, str]] = {}
 
 
 async def read_collection(
-    store: Datastore, collection: Collection, kind: type[T]
+    store: Datastore, collection: Collection, kind: type[T], *, fresh: bool = False
 ) -> dict[str, tuple[T, str]]:
     """Return the documents that can be read by key, in order, each with its revision.
 
-    The log names each of the others once, until it changes or goes.
+    The log names each of the others once, until it changes or goes. `fresh` as in `list_jobs`.
     """
-    stored = await store.scan(collection)
+    stored = await store.scan(collection, fresh=fresh)
     found, faults = {}, {}
     for key in sorted(stored):
         try:

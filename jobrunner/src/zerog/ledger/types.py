@@ -33,6 +33,9 @@ async def register(
         await store.upsert("types", job_type.name, write(registered))
 
 
-async def read_all(store: Datastore) -> dict[str, tuple[TypeDocument, str]]:
-    """Return the registered types that can be read by name, each with its revision."""
-    return await readable.read_collection(store, "types", TypeDocument)
+async def read_all(store: Datastore, *, fresh: bool = False) -> dict[str, tuple[TypeDocument, str]]:
+    """Return the registered types that can be read by name, each with its revision.
+
+    A type that was registered a moment before may be missing unless they must be `fresh`.
+    """
+    return await readable.read_collection(store, "types", TypeDocument, fresh=fresh)

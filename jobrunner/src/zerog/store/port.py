@@ -177,16 +177,26 @@ class Datastore(Protocol):
         ...
 
     async def list_jobs(
-        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+        self,
+        job_filter: JobFilter,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        fresh: bool = False,
     ) -> Page:
-        """List control documents, newest first, by keyset pages. `ValueError`: a foreign cursor."""
+        """List control documents, newest first, by keyset pages. `ValueError`: a foreign cursor.
+
+        What was written a moment before may be missing, unless the list must be `fresh`: that
+        costs time, so only who is asked for its own writes needs it. Here and in `scan`. A page
+        may be shorter than `limit`, even empty, and still have a cursor.
+        """
         ...
 
     async def count_jobs(self, job_filter: JobFilter) -> int:
         """Count control documents."""
         ...
 
-    async def scan(self, collection: Collection) -> dict[str, Stored]:
+    async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection (`types`, `workers`)."""
         ...
 

@@ -42,10 +42,10 @@ class Store(MemoryDatastore):
     away = False
     listings = 0
 
-    async def scan(self, *arguments: Any) -> dict[str, Stored]:
+    async def scan(self, *arguments: Any, **more: Any) -> dict[str, Stored]:
         if self.away:
             raise DatastoreUnavailableError
-        return await super().scan(*arguments)
+        return await super().scan(*arguments, **more)
 
     async def list_jobs(self, job_filter: JobFilter, **more: Any) -> Page:
         self.listings += 1

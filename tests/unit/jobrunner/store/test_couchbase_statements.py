@@ -4,11 +4,14 @@ import re
 
 import pytest
 
-from zerog.store.couchbase import statements
+from zerog.model.record import State
+from zerog.store.couchbase import plans, statements
 from zerog.store.couchbase.statements import LAST, Keyspace, Query
 from zerog.store.port import JobFilter
 
 PLACE = Keyspace("b", "s")
+STATES = tuple(State)
+MANY = [f"v{number}" for number in range(60)]
 FILTERS = [
     JobFilter(),
     JobFilter(states=["queued"]),
@@ -16,6 +19,7 @@ FILTERS = [
     JobFilter(queues=["q"], changed_before="2026"),
     JobFilter(states=["queued", "running"], types=["T"], queues=["q"], changed_before="2026"),
     JobFilter(states=["queued"], changed_before="2026", without_entry=True),
+    JobFilter(types=MANY, queues=MANY),
 ]
 
 
@@ -24,23 +28,68 @@ def every_query(job_filter: JobFilter) -> list[Query]:
     return listed + statements.count(PLACE, job_filter, now=1)
 
 
-def test_a_listing_without_a_filter_is_one_statement() -> None:
+def runs(job_filter: JobFilter, *, counting: bool = False) -> list[tuple[str, tuple[str, ...]]]:
+    selections = plans.select(job_filter, counting=counting)
+    return [(selection.index.name, selection.values) for selection in selections]
+
+
+def test_a_listing_without_a_filter_is_one_statement_with_one_row() -> None:
     assert statements.list_keys(PLACE, JobFilter(), before="k", limit=3) == [
         Query(
-            "SELECT RAW META(j).id FROM `b`.`s`.`jobs` AS j WHERE META(j).id < $before "
-            "ORDER BY META(j).id DESC LIMIT $limit",
+            "SELECT RAW [(SELECT RAW META(j).id FROM `b`.`s`.`jobs` AS j "
+            "USE INDEX (`zerog_jobs_newest` USING GSI) WHERE META(j).id < $before "
+            "ORDER BY META(j).id DESC LIMIT $limit)]",
             {"before": "k", "limit": 3},
         )
     ]
 
 
-def test_each_state_has_a_statement_of_its_own() -> None:
-    queries = statements.list_keys(
-        PLACE, JobFilter(states=["queued", "running", "queued"]), before="k", limit=3
-    )
+@pytest.mark.parametrize(
+    ("job_filter", "index", "values"),
+    [
+        (JobFilter(), "newest", [()]),
+        (JobFilter(queues=["q", "r", "q"]), "of_queue", [("q",), ("r",)]),
+        (JobFilter(states=["failed", "queued"]), "in_state", [("failed",), ("queued",)]),
+        (JobFilter(states=["failed"], types=["T"]), "of_type", [("T", "failed")]),
+        (JobFilter(types=["T"]), "of_type", [("T", state) for state in STATES]),
+        (JobFilter(states=["failed"], queues=["q"]), "in_queue", [("q", "failed")]),
+        (
+            JobFilter(states=["failed"], types=["T", "U"], queues=["q"]),
+            "of_queue_and_type",
+            [("q", "T", "failed"), ("q", "U", "failed")],
+        ),
+    ],
+    ids=str,
+)
+def test_each_combination_of_filters_has_an_index_that_begins_with_it(
+    job_filter: JobFilter, index: str, values: list[tuple[str, ...]]
+) -> None:
+    assert runs(job_filter) == [(f"zerog_jobs_{index}", value) for value in values]
 
-    assert [query.parameters["lead"] for query in queries] == ["queued", "running"]
-    assert len({query.text for query in queries}) == 1
+
+@pytest.mark.parametrize(
+    ("job_filter", "index"),
+    [
+        (JobFilter(states=["failed"], types=MANY, queues=MANY), "in_state"),
+        (JobFilter(types=MANY, queues=MANY), "newest"),
+        (JobFilter(queues=[*MANY, *(name * 2 for name in MANY)]), "newest"),
+    ],
+    ids=["with a state", "without", "queues"],
+)
+def test_what_would_be_too_many_runs_is_one_that_is_filtered(
+    job_filter: JobFilter, index: str
+) -> None:
+    (selection,) = plans.select(job_filter)
+
+    assert selection.index.name == f"zerog_jobs_{index}"
+    assert {name for name, _ in selection.among} <= set(selection.index.further)
+
+
+def test_the_selections_of_a_call_are_spread_over_a_few_statements() -> None:
+    queries = statements.list_keys(PLACE, JobFilter(queues=MANY), before="k", limit=3)
+
+    assert len(queries) == statements.MAX_STATEMENTS
+    assert sum(query.text.count("(SELECT") for query in queries) == len(MANY)
 
 
 @pytest.mark.parametrize("job_filter", FILTERS, ids=repr)
@@ -51,18 +100,19 @@ def test_values_are_parameters_and_every_parameter_is_used(job_filter: JobFilter
 
 
 @pytest.mark.parametrize("job_filter", FILTERS, ids=repr)
-def test_every_listing_is_covered_by_the_index_it_begins_with(job_filter: JobFilter) -> None:
+def test_every_part_of_a_statement_is_covered_by_the_index_that_it_names(
+    job_filter: JobFilter,
+) -> None:
+    indexes = {index.name: index for index in statements.indexes()}
     for query in every_query(job_filter):
-        used = re.findall(r"j\.`(\w+)`", query.text)
-        told = set(re.findall(r"j\.(`\w+` IS MISSING)", query.text))
-        keys = [
-            [key.removesuffix(" DESC").strip("`") for key in index.keys or ()]
-            for index in statements.indexes()
-            if index.collection == "jobs" and (index.where is None or index.where in told)
-        ]
-        lead = re.search(r"j\.`(\w+)` = \$lead", query.text)
-        first = lead[1] if lead else "META().id"
-        assert any(index[0] == first and set(used) <= set(index) for index in keys)
+        for part in query.text.split("(SELECT")[1:]:
+            (name,) = re.findall(r"USE INDEX \(`(\w+)` USING GSI\)", part)
+            keys = [key.removesuffix(" DESC").strip("`") for key in indexes[name].keys or ()]
+            used = [*re.findall(r"j\.`(\w+)`", part)]
+            used += [f"META().{field}" for field in re.findall(r"META\(j\)\.(\w+)", part)]
+            equal = re.findall(r"j\.`(\w+)` = \$", part)
+            assert set(used) <= set(keys)
+            assert [*equal, "META().id"] == keys[: len(equal) + 1]
 
 
 def test_jobs_without_an_entry_have_an_index_of_their_own() -> None:

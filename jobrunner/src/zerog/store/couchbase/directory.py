@@ -64,7 +64,7 @@ class Directory:
             await self._note(node, key)
 
     async def page(
-        self, job_filter: JobFilter, limit: int, before: str | None
+        self, job_filter: JobFilter, limit: int, before: str | None, *, fresh: bool
     ) -> tuple[list[Stored], str | None]:
         """Return jobs with keys below `before`, descending, and the last key if there are more."""
         found: list[tuple[str, Stored]] = []
@@ -82,7 +82,7 @@ class Directory:
             [1 async for _, stored in self._jobs(None) if matches(stored.document, job_filter)]
         )
 
-    async def keys(self, collection: Collection) -> list[str]:
+    async def keys(self, collection: Collection, *, fresh: bool) -> list[str]:
         """Return all keys of a small collection."""
         if collection == "jobs":
             return [key async for key, _ in self._jobs(None)]

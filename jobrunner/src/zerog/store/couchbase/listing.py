@@ -1,16 +1,18 @@
 """List jobs: by SQL++ over covering indexes. `zerog.store.couchbase.directory` does without.
 
 The indexes say which keys; the documents are then read by key, so that what is returned
-is what is stored now, with its revision. Every query waits until the indexes have seen
-all that was written before it (`request_plus`): a job is listed by whatever process as
-soon as its POST was answered.
+is what is stored now, with its revision. An index is some milliseconds late, on Community Edition
+up to 200. A caller that must find what was written before its call asks for a `fresh` answer,
+which waits for the indexes (`request_plus`). The others take what the index has.
 """
 
+import asyncio
 import heapq
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Protocol
 
 from couchbase import exceptions as sdk
@@ -24,16 +26,30 @@ from zerog.store.couchbase.statements import LAST, Keyspace, Query
 from zerog.store.filtering import matches
 from zerog.store.port import Collection, JobFilter, Stored
 
+log = logging.getLogger(__name__)
+
 GetMany = Callable[[Collection, Sequence[str]], Awaitable[dict[str, Stored]]]
-#: The query service's codes: no index that it could use, an unknown collection.
-_NO_INDEX, _NO_KEYSPACE = 4000, 12003
+#: The query service's codes: no index that it could use, an unknown collection, no right.
+_NO_INDEX, _NO_KEYSPACE, NOT_ALLOWED = 4000, 12003, 13014
+#: Since 7.6 a statement without its index scans the collection instead, which is a right that
+#: `query_select` is not. So the code for a missing right may mean a missing index.
+_NOT_ALLOWED_HINT = (
+    "an index is missing, or the user lacks the role query_select: run `zerog datastore check`"
+)
+ONLINE = "online"
+#: Between two looks at the indexes, while all are there: somebody may drop one.
+LOOK_SECONDS = 300.0
+
+
+class NotAllowedError(DatastoreUnavailableError):
+    """The user may not do what a statement asks for, or not without its index."""
 
 
 class Listing(Protocol):
     """How a store finds documents other than by their keys."""
 
     async def page(
-        self, job_filter: JobFilter, limit: int, before: str | None
+        self, job_filter: JobFilter, limit: int, before: str | None, *, fresh: bool
     ) -> tuple[list[Stored], str | None]:
         """Return jobs with keys below `before`, descending, and the last key if there are more."""
         ...
@@ -42,7 +58,7 @@ class Listing(Protocol):
         """Count jobs."""
         ...
 
-    async def keys(self, collection: Collection) -> list[str]:
+    async def keys(self, collection: Collection, *, fresh: bool) -> list[str]:
         """Return all keys of a small collection."""
         ...
 
@@ -59,16 +75,17 @@ class QueryListing:
         self._get_many = get_many
         address = connection.address
         self._keyspace = Keyspace(address.bucket, address.scope)
+        self._guard = IndexGuard(connection, self._keyspace)
 
     async def page(
-        self, job_filter: JobFilter, limit: int, before: str | None
+        self, job_filter: JobFilter, limit: int, before: str | None, *, fresh: bool
     ) -> tuple[list[Stored], str | None]:
         """Return jobs with keys below `before`, descending, and the last key if there are more."""
         queries = statements.list_keys(
             self._keyspace, job_filter, before=LAST if before is None else before, limit=limit + 1
         )
-        rows = [await ask(self._connection, query) for query in queries]
-        merged = list(islice(heapq.merge(*rows, reverse=True), limit + 1))
+        runs = await self._ask_all(queries, fresh=fresh)
+        merged = list(islice(heapq.merge(*runs, reverse=True), limit + 1))
         keys = merged[:limit]
         documents = await self._get_many("jobs", keys)
         # A document may have changed, or gone, since the index was read.
@@ -82,17 +99,82 @@ class QueryListing:
     async def count(self, job_filter: JobFilter) -> int:
         """Count jobs."""
         queries = statements.count(self._keyspace, job_filter, now=int(time.time()))
-        return sum([int((await ask(self._connection, query))[0]) for query in queries])
+        return sum(sum(counted) for counted in await self._ask_all(queries, fresh=True))
 
-    async def keys(self, collection: Collection) -> list[str]:
+    async def keys(self, collection: Collection, *, fresh: bool) -> list[str]:
         """Return all keys of a small collection."""
-        return await ask(self._connection, statements.scan(self._keyspace, collection))
+        queries = statements.scan(self._keyspace, collection)
+        return list(chain.from_iterable(await self._ask_all(queries, fresh=fresh)))
 
     async def adding(self, collection: Collection, key: str) -> None:
         """The indexes take note by themselves."""
 
+    async def _ask_all(self, queries: Sequence[Query], *, fresh: bool) -> list[list[Any]]:
+        """Ask a call's queries at the same time, of which there are few, and return all arrays."""
+        await self._guard.check(queries)
+        answers = await asyncio.gather(
+            *[ask(self._connection, query, consistent=fresh) for query in queries]
+        )
+        return [array for (row,) in answers for array in row]
 
-async def ask(connection: Connection, query: Query, *, consistent: bool = True) -> list[Any]:
+
+class IndexGuard:
+    """Refuses statements whose indexes are not there.
+
+    A name of an index that is missing is ignored by the planner. It takes another one, or since
+    7.6 the whole collection, and nothing says so but the load.
+    """
+
+    def __init__(self, connection: Connection, keyspace: Keyspace) -> None:
+        self._connection = connection
+        self._keyspace = keyspace
+        #: Indexes that statements cannot use, each with its state.
+        self._unusable: dict[str, str] = {}
+        self._next_look = float("-inf")
+
+    async def check(self, queries: Sequence[Query]) -> None:
+        """Look at the indexes if it is time to.
+
+        Raises:
+            DatastoreUnavailableError: A statement names an index that is not online.
+        """
+        if (now := time.monotonic()) >= self._next_look:
+            self._unusable = await self._look()
+            self._next_look = now if self._unusable else now + LOOK_SECONDS
+        lacking = [
+            f"{name} ({state})"
+            for name, state in self._unusable.items()
+            if any(f"`{name}`" in query.text for query in queries)
+        ]
+        if lacking:
+            raise DatastoreUnavailableError(
+                f"an index is not usable: {', '.join(lacking)}: run `zerog datastore init`"
+            )
+
+    async def _look(self) -> dict[str, str]:
+        try:
+            found = await index_states(self._connection, self._keyspace)
+        except NotAllowedError:
+            found = {}
+        if not found:
+            # Who may not see them gets none, and no error.
+            log.warning(
+                "no index is seen: the user lacks the role query_list_index, "
+                "or `zerog datastore init` was not run"
+            )
+            return {}
+        states = {index.name: found.get(index.name, "missing") for index in statements.indexes()}
+        return {name: state for name, state in states.items() if state != ONLINE}
+
+
+async def index_states(connection: Connection, keyspace: Keyspace) -> dict[str, str]:
+    """Return the states of the scope's indexes that the user may see, by name."""
+    parameters = {"bucket": keyspace.bucket, "scope": keyspace.scope}
+    rows = await ask(connection, Query(statements.INDEX_STATES, parameters))
+    return {row["name"]: row["state"] for row in rows}
+
+
+async def ask(connection: Connection, query: Query, *, consistent: bool = False) -> list[Any]:
     """Return a query's rows. Raises our errors."""
     # Never prepared: when the query service has forgotten a prepared statement, as after a
     # restart, SDK 4.6.3 asks again but hears no answer and no timeout either.
@@ -120,6 +202,8 @@ def translate_query(error: Exception) -> DatastoreError:
         return DatastoreUnavailableError("an index is missing: run `zerog datastore init`")
     if _NO_KEYSPACE in codes or isinstance(error, sdk.KeyspaceNotFoundException):
         return DatastoreUnavailableError("a collection is missing: run `zerog datastore init`")
+    if NOT_ALLOWED in codes:
+        return NotAllowedError(_NOT_ALLOWED_HINT)
     if isinstance(error, sdk.ParsingFailedException):
         return DatastoreError(f"the query service does not understand a statement: {text}")
     known = failures.translate(error, "a listing")

@@ -22,16 +22,20 @@ from zerog.store.couchbase import statements
 from zerog.store.couchbase.address import parse_address
 from zerog.store.couchbase.connection import ALL_COLLECTIONS, Connection
 from zerog.store.couchbase.failures import translate
-from zerog.store.couchbase.listing import ask, query_codes, translate_query
-from zerog.store.couchbase.statements import INDEX_STATES, Index, Keyspace, Query
+from zerog.store.couchbase.listing import (
+    NOT_ALLOWED,
+    ONLINE,
+    index_states,
+    query_codes,
+    translate_query,
+)
+from zerog.store.couchbase.statements import Index, Keyspace
 
 #: What `zerog` needs for its work, and `init` beside that (Enterprise Edition's names).
 WORK_ROLES = ("data_reader", "data_writer", "query_select")
 INIT_ROLES = ("scope_admin", "query_manage_index", "query_list_index")
-ONLINE = "online"
 #: Between two looks at indexes that are being built.
 _LOOK_SECONDS = 0.2
-_NOT_ALLOWED_CODES = (13014,)
 
 
 @dataclass(slots=True)
@@ -165,9 +169,7 @@ class Setup:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _index_states(self) -> dict[str, str]:
-        parameters = {"bucket": self.keyspace.bucket, "scope": self.keyspace.scope}
-        rows = await ask(self._connection, Query(INDEX_STATES, parameters), consistent=False)
-        return {row["name"]: row["state"] for row in rows}
+        return await index_states(self._connection, self.keyspace)
 
     async def _there(self) -> set[str] | None:
         """The names of the scope's collections; None if there is no scope."""
@@ -239,9 +241,7 @@ def _is_done(error: sdk.CouchbaseException) -> bool:
 
 
 def _is_forbidden(error: sdk.CouchbaseException) -> bool:
-    return isinstance(error, sdk.AuthenticationException) or any(
-        code in _NOT_ALLOWED_CODES for code in query_codes(error)
-    )
+    return isinstance(error, sdk.AuthenticationException) or NOT_ALLOWED in query_codes(error)
 
 
 def _refused(error: sdk.CouchbaseException, statement: str) -> DatastoreError:

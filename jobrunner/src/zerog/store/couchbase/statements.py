@@ -2,30 +2,26 @@
 
 Every statement is made here and nowhere else; `zerog datastore init --dry-run` shows
 those that define, and `check` names the one that is missing. Values are always named
-parameters. Each listing reads one index from a starting key downwards, so that a page costs
-what it returns: with several states (or types, or queues) there is one statement for
-each, and their rows are merged. Pure.
+parameters. Each selection of `plans` reads the index that it names from a starting key
+downwards, so that a page costs what it returns. A statement has several selections, its one row
+an array for each. Pure.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zerog.store.couchbase import plans
+from zerog.store.couchbase.plans import JobIndex, Selection
 from zerog.store.port import COLLECTIONS, JobFilter
 
 #: Greater than every key.
 LAST = "\uffff"
 JOBS = "jobs"
 _ALL = 2**31 - 1
-#: Field by which an index begins: the index's name. None is the index of all jobs.
-_LEADS = {
-    None: "zerog_jobs_by_key",
-    "state": "zerog_jobs_by_state",
-    "type": "zerog_jobs_by_type",
-    "queue": "zerog_jobs_by_queue",
-}
-#: Jobs without a queue entry have an index of their own: of a long queue they are few.
-_WITHOUT_ENTRY, _NO_ENTRY = "zerog_jobs_without_entry", "`entryId` IS MISSING"
+#: A call's statements, which run at the same time.
+MAX_STATEMENTS = 8
 _LARGE = ("jobs", "progress", "events", "blobs", "idempotency")
 #: Collections that are small and read whole.
 SMALL = tuple(name for name in COLLECTIONS if name not in _LARGE)
@@ -71,17 +67,17 @@ class Index:
 
 def indexes() -> list[Index]:
     """Return all indexes that listings need."""
-    fields = ("state", "type", "queue", "changedTime")
-    made = []
-    for lead, name in _LEADS.items():
-        rest = [f"`{field}`" for field in fields if field != lead]
-        first = [f"`{lead}`"] if lead is not None else []
-        keys = (*first, "META().id DESC", *rest, "META().expiration")
-        made.append(Index(name, JOBS, keys))
-        if lead == "state":
-            # The condition's field is a key too: the planner looks for it among them.
-            made.append(Index(_WITHOUT_ENTRY, JOBS, (*keys, "`entryId`"), _NO_ENTRY))
+    made = [
+        Index(index.name, JOBS, tuple(_index_keys(index)), index.where)
+        for index in plans.JOB_INDEXES
+    ]
     return made + [Index(name, collection, None) for collection, name in _PRIMARY.items()]
+
+
+def _index_keys(index: JobIndex) -> Iterator[str]:
+    yield from (f"`{field}`" for field in index.leading)
+    yield plans.KEY
+    yield from (name if name.startswith("META") else f"`{name}`" for name in index.further)
 
 
 def create_index(keyspace: Keyspace, index: Index, replicas: int = 0) -> str:
@@ -110,59 +106,90 @@ def create_scope(keyspace: Keyspace) -> str:
     return f"CREATE SCOPE `{keyspace.bucket}`.`{keyspace.scope}`"
 
 
-def scan(keyspace: Keyspace, collection: str) -> Query:
+def scan(keyspace: Keyspace, collection: str) -> list[Query]:
     """Return the query of all keys of a collection."""
     if collection == JOBS:
-        return list_keys(keyspace, JobFilter(), before=LAST, limit=_ALL)[0]
-    return Query(f"SELECT RAW META(d).id FROM {keyspace.of(collection)} AS d", {})
+        return list_keys(keyspace, JobFilter(), before=LAST, limit=_ALL)
+    place = f"{keyspace.of(collection)} AS d"
+    if collection in _PRIMARY:
+        place += f" USE INDEX (`{_PRIMARY[collection]}` USING GSI)"
+    return _pack([(f"SELECT RAW META(d).id FROM {place}", {})])
 
 
 def list_keys(keyspace: Keyspace, job_filter: JobFilter, *, before: str, limit: int) -> list[Query]:
     """Return queries of keys in descending order, to be merged."""
-    return [
-        Query(
-            f"SELECT RAW META(j).id FROM {keyspace.of(JOBS)} AS j "
-            f"WHERE {' AND '.join(conditions)} ORDER BY META(j).id DESC LIMIT $limit",
-            {**parameters, "limit": limit},
-        )
-        for conditions, parameters in _selections(job_filter, before)
-    ]
+    return _pack(
+        [
+            _select_keys(keyspace, selection, number)
+            for number, selection in enumerate(plans.select(job_filter))
+        ],
+        {"before": before, "limit": limit},
+    )
 
 
 def count(keyspace: Keyspace, job_filter: JobFilter, *, now: int) -> list[Query]:
     """Return queries of counts, to be added. What has expired and is not purged is not counted."""
-    live = "(META(j).expiration = 0 OR META(j).expiration > $now)"
-    return [
-        Query(
-            f"SELECT RAW COUNT(*) FROM {keyspace.of(JOBS)} AS j "
-            f"WHERE {' AND '.join([*conditions, live])}",
-            {**parameters, "now": now},
-        )
-        for conditions, parameters in _selections(job_filter, LAST)
-    ]
+    return _pack(
+        [
+            _select_count(keyspace, selection, number)
+            for number, selection in enumerate(plans.select(job_filter, counting=True))
+        ],
+        {"before": LAST, "now": now},
+    )
 
 
-def _selections(job_filter: JobFilter, before: str) -> list[tuple[list[str], dict[str, Any]]]:
-    wanted = {
-        "state": job_filter.states,
-        "type": job_filter.types,
-        "queue": job_filter.queues,
-    }
-    lead = next((name for name, values in wanted.items() if values), None)
-    conditions, parameters = ["META(j).id < $before"], {"before": before}
-    rest: dict[str, Any] = {}
-    for name, values in wanted.items():
-        if values and name != lead:
-            conditions.append(f"j.`{name}` IN ${name}s")
-            rest[f"{name}s"] = [str(value) for value in values]
-    if job_filter.changed_before is not None:
-        conditions.append("j.`changedTime` < $changed")
-        rest["changed"] = job_filter.changed_before
-    if job_filter.without_entry:
-        conditions.append(f"j.{_NO_ENTRY}")
-    if lead is None:
-        return [(conditions, {**parameters, **rest})]
-    return [
-        ([f"j.`{lead}` = $lead", *conditions], {**parameters, **rest, "lead": value})
-        for value in dict.fromkeys(str(value) for value in wanted[lead])
-    ]
+#: A part of a statement, and the parameters that only it has.
+_Part = tuple[str, dict[str, Any]]
+
+
+def _pack(parts: Sequence[_Part], shared: Mapping[str, Any] | None = None) -> list[Query]:
+    """Return statements that each answer with one row: the arrays of some of the parts.
+
+    The SDK hands over row by row, which costs more than the whole answer. `ARRAY_AGG` is no
+    alternative, since it sorts.
+    """
+    share = math.ceil(len(parts) / MAX_STATEMENTS)
+    packed = []
+    for start in range(0, len(parts), share):
+        some = parts[start : start + share]
+        text = ", ".join(f"({text})" for text, _ in some)
+        own = {name: value for _, parameters in some for name, value in parameters.items()}
+        packed.append(Query(f"SELECT RAW [{text}]", {**own, **(shared or {})}))
+    return packed
+
+
+def _select_keys(keyspace: Keyspace, selection: Selection, number: int) -> _Part:
+    conditions, parameters = _conditions(selection, number)
+    text = f"SELECT RAW META(j).id FROM {_jobs(keyspace, selection)} WHERE "
+    text += f"{' AND '.join(conditions)} ORDER BY META(j).id DESC LIMIT $limit"
+    return text, parameters
+
+
+def _select_count(keyspace: Keyspace, selection: Selection, number: int) -> _Part:
+    conditions, parameters = _conditions(selection, number)
+    conditions.append("(META(j).expiration = 0 OR META(j).expiration > $now)")
+    text = f"SELECT RAW COUNT(*) FROM {_jobs(keyspace, selection)} WHERE "
+    return text + " AND ".join(conditions), parameters
+
+
+def _jobs(keyspace: Keyspace, selection: Selection) -> str:
+    return f"{keyspace.of(JOBS)} AS j USE INDEX (`{selection.index.name}` USING GSI)"
+
+
+def _conditions(selection: Selection, number: int) -> tuple[list[str], dict[str, Any]]:
+    """Return what holds for a selection's jobs. Its parameters have its number in their names."""
+    conditions: list[str] = []
+    parameters: dict[str, Any] = {}
+    index = selection.index
+    for field, value in zip(index.leading, selection.values, strict=True):
+        conditions.append(f"j.`{field}` = ${field}{number}")
+        parameters[f"{field}{number}"] = value
+    for field, values in selection.among:
+        conditions.append(f"j.`{field}` IN ${field}s{number}")
+        parameters[f"{field}s{number}"] = list(values)
+    if selection.changed_before is not None:
+        conditions.append(f"j.`changedTime` < $changed{number}")
+        parameters[f"changed{number}"] = selection.changed_before
+    if index.where is not None:
+        conditions.append(f"j.{index.where}")
+    return [*conditions, "META(j).id < $before"], parameters

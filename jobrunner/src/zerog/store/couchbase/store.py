@@ -181,22 +181,29 @@ class CouchbaseDatastore:
         return await self.connection.run(self._writes.touch(collection, key, seconds))
 
     async def list_jobs(
-        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+        self,
+        job_filter: JobFilter,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        fresh: bool = False,
     ) -> Page:
         """List control documents, newest first."""
         before = None if cursor is None else decode_cursor(cursor)
-        jobs, last = await self.connection.run(self._listing.page(job_filter, limit, before))
+        page = self._listing.page(job_filter, limit, before, fresh=fresh)
+        jobs, last = await self.connection.run(page)
         return Page(jobs, None if last is None else encode_cursor(last))
 
     async def count_jobs(self, job_filter: JobFilter) -> int:
         """Count control documents."""
         return await self.connection.run(self._listing.count(job_filter))
 
-    async def scan(self, collection: Collection) -> dict[str, Stored]:
+    async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
 
         async def work() -> dict[str, Stored]:
-            return await self._get_many(collection, await self._listing.keys(collection))
+            keys = await self._listing.keys(collection, fresh=fresh)
+            return await self._get_many(collection, keys)
 
         return await self.connection.run(work())
 

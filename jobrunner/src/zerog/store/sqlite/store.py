@@ -232,7 +232,12 @@ class SqliteDatastore:
         return bool(await self.writer.submit(apply, durable=False))
 
     async def list_jobs(
-        self, job_filter: JobFilter, *, limit: int = 100, cursor: str | None = None
+        self,
+        job_filter: JobFilter,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        fresh: bool = False,
     ) -> Page:
         """List control documents, newest first."""
         before = decode_cursor(cursor) if cursor is not None else None
@@ -259,7 +264,7 @@ class SqliteDatastore:
             for part in ranges(job_filter, now=time.time())
         )
 
-    async def scan(self, collection: Collection) -> dict[str, Stored]:
+    async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
         rows = self._read(
             f"SELECT body, revision, key FROM document WHERE collection=? AND {LIVE}",
