@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.couchbase.process import CouchbaseServer
+from tests.couchbase.protocol import Status
 from tests.couchbase.scopes import configure, new_scope
 from tests.ports import free_port
 from tests.store.opening import open_datastore
@@ -223,12 +224,26 @@ async def until_ready(store: Datastore) -> None:
 async def test_a_server_that_is_short_of_memory_for_a_moment_is_waited_for(
     server: CouchbaseServer, store: Datastore
 ) -> None:
-    temporary_failure = 0x86
-    server.add_fault("status", status=temporary_failure, opcode="INSERT", count=3)
+    server.add_fault("status", status=Status.TEMPORARY_FAILURE, opcode="INSERT", count=3)
 
     await store.insert("jobs", "key", {"n": 1})
 
     assert await document(store) == {"n": 1}
+
+
+async def test_a_write_whose_last_try_had_no_answer_is_found_to_be_our_own(
+    server: CouchbaseServer, url: str
+) -> None:
+    """The SDK calls this a temporary failure, as if nothing could have happened."""
+    store = await open_datastore(url, deadline_seconds=SHORT_SECONDS)
+    server.add_fault("status", status=Status.TEMPORARY_FAILURE, opcode="INSERT")
+    server.add_fault("silence", applied=True, opcode="INSERT")
+
+    await store.insert("jobs", "key", {"n": 1})
+
+    assert server.count_faults() == 2
+    assert await document(store) == {"n": 1}
+    await store.close()
 
 
 async def test_too_few_replicas_are_told_and_nothing_is_written(

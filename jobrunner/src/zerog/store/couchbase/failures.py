@@ -1,7 +1,7 @@
-"""What the SDK's exceptions mean, and ours for them.
+"""Our errors for the SDK's, and what to tell people.
 
-Three kinds matter. *Not done*: the server did not do it, and may later. *Ambiguous*: a
-write whose answer never came; it may have happened. Everything else is definite.
+`zerog.store.couchbase.kinds` says what an error means; nobody else looks at the SDK's classes to
+decide whether a write happened.
 """
 
 from couchbase import exceptions as sdk
@@ -20,50 +20,16 @@ from zerog.model.errors import (
     ZeroGError,
 )
 from zerog.store.couchbase.address import Address
+from zerog.store.couchbase.kinds import Kind, is_a, kind_of
 
-#: A write that raised one of these may have happened. Reads did not find an answer in time.
-AMBIGUOUS = (
-    sdk.AmbiguousTimeoutException,
-    sdk.RequestCanceledException,
-    sdk.DurabilitySyncWriteAmbiguousException,
-    sdk.InternalServerFailureException,
-)
-#: These say that nothing happened, and that it may work later. A refused login is among them:
-#: passwords are changed while ZeroG runs, and no job shall be lost by that.
-NOT_DONE = (
-    sdk.UnAmbiguousTimeoutException,
-    sdk.TemporaryFailException,
-    sdk.DocumentLockedException,
-    sdk.ServiceUnavailableException,
-    sdk.DurabilitySyncWriteInProgressException,
-    sdk.DurabilityImpossibleException,
-    sdk.AuthenticationException,
-    sdk.BucketNotFoundException,
-    sdk.ScopeNotFoundException,
-    sdk.CollectionNotFoundException,
-    sdk.RateLimitedException,
-    sdk.QuotaLimitedException,
-)
-#: A sub-document operation that the server cannot do on this document: read and replace it.
-NOT_BY_PARTS = (
-    sdk.DeltaInvalidException,
-    sdk.NumberTooBigException,
-    sdk.PathInvalidException,
-    sdk.PathMismatchException,
-    sdk.PathTooBigException,
-    sdk.PathTooDeepException,
-    sdk.ValueTooDeepException,
-    sdk.InvalidValueException,
-    sdk.DocumentNotJsonException,
-)
-_DEFINITE: tuple[tuple[type[Exception], type[DatastoreError], str], ...] = (
-    (sdk.DocumentExistsException, DocumentExistsError, "there is a document {} already"),
-    (sdk.CasMismatchException, RevisionConflictError, "{} was changed meanwhile"),
-    (sdk.DocumentNotFoundException, DocumentNotFoundError, "there is no document {}"),
-    (sdk.PathNotFoundException, PathMissingError, "a path is not there in {}"),
-    (sdk.PathExistsException, PathExistsError, "a path is there already in {}"),
-)
-_TOO_LARGE_CODE = 104
+_DEFINITE: dict[Kind, tuple[type[DatastoreError], str]] = {
+    Kind.EXISTS: (DocumentExistsError, "there is a document {} already"),
+    Kind.CONFLICT: (RevisionConflictError, "{} was changed meanwhile"),
+    Kind.MISSING: (DocumentNotFoundError, "there is no document {}"),
+    Kind.PATH_MISSING: (PathMissingError, "a path is not there in {}"),
+    Kind.PATH_EXISTS: (PathExistsError, "a path is there already in {}"),
+    Kind.TOO_LARGE: (DocumentTooLargeError, "{} is larger than Couchbase accepts"),
+}
 _RUN_INIT = "a scope or collection is missing: run `zerog datastore init`"
 _HINTS = {
     sdk.AuthenticationException: "the login or one of the user's roles is refused",
@@ -89,12 +55,11 @@ _NO_COLLECTION = "collection_outdated"
 
 def translate(error: Exception, what: str) -> ZeroGError:
     """Return our error for the SDK's. `what` names the document or the call."""
-    for kind, ours, text in _DEFINITE:
-        if isinstance(error, kind):
-            return ours(text.format(what))
-    if isinstance(error, sdk.CouchbaseException) and error.error_code == _TOO_LARGE_CODE:
-        return DocumentTooLargeError(f"{what} is larger than Couchbase accepts")
-    if isinstance(error, (*NOT_DONE, *AMBIGUOUS, RuntimeError)):
+    kind = kind_of(error)
+    if kind in _DEFINITE:
+        ours, text = _DEFINITE[kind]
+        return ours(text.format(what))
+    if kind in (Kind.AMBIGUOUS, Kind.NOT_DONE, Kind.HOPELESS):
         return DatastoreUnavailableError(f"{what}: {_reason(error)}")
     return DatastoreError(f"{what}: Couchbase refuses: {_short(error)}")
 
@@ -107,12 +72,12 @@ def in_doubt(error: Exception, what: str) -> AmbiguousWriteError:
 def at_start(error: Exception, address: Address) -> ZeroGError:
     """Return our error for a connection that was not made."""
     connection = address.connection
-    if isinstance(error, sdk.AuthenticationException):
+    if is_a(error, sdk.AuthenticationException):
         return ConfigError(
             f"{connection} refuses the login: check the user in the datastore's URL "
             "and ZEROG_COUCHBASE_PASSWORD_FILE"
         )
-    if isinstance(error, sdk.InvalidArgumentException):
+    if is_a(error, sdk.InvalidArgumentException):
         return ConfigError(f"{connection} cannot be used: {_short(error)}")
     if _SSL in str(error):
         return ConfigError(
@@ -124,17 +89,17 @@ def at_start(error: Exception, address: Address) -> ZeroGError:
             f"{connection} refuses the login: it has no user whom the certificate of "
             "ZEROG_COUCHBASE_CERT_PATH names"
         )
-    if isinstance(error, sdk.BucketNotFoundException):
+    if is_a(error, sdk.BucketNotFoundException):
         return DatastoreUnavailableError(f"{connection} has no bucket {address.bucket}, or not yet")
     reason = _reason(error)
-    if address.is_tls and isinstance(error, sdk.UnAmbiguousTimeoutException):
+    if address.is_tls and is_a(error, sdk.UnAmbiguousTimeoutException):
         reason += _TLS_HINT
     return DatastoreUnavailableError(f"{connection} cannot be reached: {reason}")
 
 
 def _reason(error: Exception) -> str:
     for kind, hint in _HINTS.items():
-        if isinstance(error, kind):
+        if is_a(error, kind):
             return hint
     if _NO_COLLECTION in str(getattr(error, "error_context", "")):
         return _RUN_INIT

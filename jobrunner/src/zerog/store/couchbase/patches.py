@@ -9,6 +9,7 @@ adapter refuses the same patches.
 """
 
 import asyncio
+import contextlib
 import random
 import re
 from collections.abc import Sequence
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from couchbase import exceptions as sdk
 from couchbase import subdocument
 
 from zerog.model import jsontext
@@ -29,6 +29,7 @@ from zerog.model.errors import (
 )
 from zerog.store.couchbase import failures
 from zerog.store.couchbase.connection import Connection, Deadline
+from zerog.store.couchbase.kinds import Kind, kind_of
 from zerog.store.couchbase.writes import Found, Writes
 from zerog.store.patching import apply_patch, check_patch, decode_document, encode_document
 from zerog.store.port import Document, PatchOp
@@ -60,6 +61,10 @@ class Patch:
         return f"{self.collection}/{self.key}"
 
 
+class _NotByPartsError(Exception):
+    """The server cannot do a patch by sub-document operations."""
+
+
 class Patches:
     """Changes documents of a connection's collections."""
 
@@ -73,10 +78,8 @@ class Patches:
         encode_document(patch.key, {})
         specs = _specs(patch.ops)
         if specs is not None:
-            try:
+            with contextlib.suppress(_NotByPartsError):  # nothing was changed
                 return await self._by_parts(patch, specs)
-            except failures.NOT_BY_PARTS:
-                pass  # nothing was changed
         return await self._by_replacing(patch)
 
     async def _by_parts(self, patch: Patch, specs: list[Any]) -> int:
@@ -98,9 +101,10 @@ class Patches:
         try:
             result, _ = await self._writes.repeat(patch.what, attempt)
         except Found as found:
-            if isinstance(found.error, failures.NOT_BY_PARTS):
-                raise found.error from None
-            if found.doubt and isinstance(found.error, sdk.PathNotFoundException):
+            kind = kind_of(found.error)
+            if kind is Kind.NOT_BY_PARTS:
+                raise _NotByPartsError from None
+            if found.doubt and kind is Kind.PATH_MISSING:
                 return await self._done_before(patch, found.error)
             raise failures.translate(found.error, patch.what) from found.error
         return int(result.cas)

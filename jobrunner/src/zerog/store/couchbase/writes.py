@@ -20,6 +20,7 @@ from couchbase.durability import DurabilityLevel, ServerDurability
 from zerog.model.errors import AmbiguousWriteError
 from zerog.store.couchbase import failures
 from zerog.store.couchbase.connection import Connection, Deadline
+from zerog.store.couchbase.kinds import Kind, kind_of
 
 #: Before an operation is repeated: a connection that was lost is made anew meanwhile.
 PAUSE_SECONDS = 0.02
@@ -49,10 +50,11 @@ class Writes:
             try:
                 found = await place.get(key, timeout=deadline.all())
                 return Read(found.value, found.cas)
-            except sdk.DocumentNotFoundException:
-                return None
             except (sdk.CouchbaseException, RuntimeError) as error:
-                if not isinstance(error, failures.AMBIGUOUS) or deadline.left <= PAUSE_SECONDS:
+                kind = kind_of(error)
+                if kind is Kind.MISSING:
+                    return None
+                if kind is not Kind.AMBIGUOUS or deadline.left <= PAUSE_SECONDS:
                     raise failures.translate(error, f"{collection}/{key}") from error
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -123,7 +125,7 @@ class Writes:
             )
         except Found as found:
             doubt = found.doubt
-            if not isinstance(found.error, sdk.DocumentNotFoundException):
+            if kind_of(found.error) is not Kind.MISSING:
                 raise failures.translate(found.error, f"{collection}/{key}") from found.error
             return doubt  # it is gone; after a lost answer we take it that we removed it
         return True
@@ -137,7 +139,7 @@ class Writes:
                 lambda timeout: place.touch(key, whole_seconds(seconds), timeout=timeout),
             )
         except Found as found:
-            if isinstance(found.error, sdk.DocumentNotFoundException):
+            if kind_of(found.error) is Kind.MISSING:
                 return False
             raise failures.translate(found.error, f"{collection}/{key}") from found.error
         return True
@@ -158,17 +160,20 @@ class Writes:
         while True:
             try:
                 return await attempt(deadline.share()), doubt is not None
-            except failures.AMBIGUOUS as error:
-                doubt = error
-                if deadline.left <= PAUSE_SECONDS:
-                    raise failures.in_doubt(error, what) from error
-            except failures.NOT_DONE as error:
-                if deadline.left <= PAUSE_SECONDS or isinstance(error, _HOPELESS):
-                    if doubt is not None:
-                        raise failures.in_doubt(doubt, what) from error
-                    raise failures.translate(error, what) from error
             except (sdk.CouchbaseException, RuntimeError) as error:
-                raise Found(error, doubt is not None) from error
+                match kind_of(error):
+                    case Kind.AMBIGUOUS:
+                        doubt = error
+                        if deadline.left <= PAUSE_SECONDS:
+                            raise failures.in_doubt(error, what) from error
+                    case Kind.NOT_DONE if deadline.left > PAUSE_SECONDS:
+                        pass
+                    case Kind.NOT_DONE | Kind.HOPELESS:
+                        if doubt is not None:
+                            raise failures.in_doubt(doubt, what) from error
+                        raise failures.translate(error, what) from error
+                    case _:
+                        raise Found(error, doubt is not None) from error
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _write(self, collection: str, key: str, body: bytes, attempt: Try) -> int:
@@ -187,7 +192,7 @@ class Writes:
         there = await self.get(collection, key, deadline)
         if there is not None and there.body == body:
             return there.cas
-        if there is None and isinstance(error, sdk.DocumentNotFoundException):
+        if there is None and kind_of(error) is Kind.MISSING:
             raise failures.translate(error, f"{collection}/{key}") from error
         raise AmbiguousWriteError(
             f"{collection}/{key} may have been written, and was changed since"
@@ -200,14 +205,6 @@ class Writes:
         if expire_seconds is not None:
             options["expiry"] = whole_seconds(expire_seconds)
         return options
-
-
-#: What will be the same a moment later.
-_HOPELESS = (
-    sdk.DurabilityImpossibleException,
-    sdk.AuthenticationException,
-    sdk.BucketNotFoundException,
-)
 
 
 class Found(Exception):
