@@ -18,7 +18,15 @@ from tests.couchbase.faults import Fault, Faults
 from tests.couchbase.frames import Request, Response
 from tests.couchbase.http import HttpRequest
 from tests.couchbase.manifest import ManifestError
-from tests.couchbase.protocol import JSON_DATATYPE, KEYED, Feature, Opcode, Status
+from tests.couchbase.protocol import (
+    JSON_DATATYPE,
+    KEYED,
+    MAY_BE_DURABLE,
+    Feature,
+    FrameId,
+    Opcode,
+    Status,
+)
 from tests.couchbase.scram import MECHANISMS, AuthError, Exchange, check_plain
 from tests.couchbase.tls import named_user
 
@@ -37,7 +45,8 @@ class Bucket:
     replicas: int = 0
     durability: Durability = field(default_factory=Durability)
     #: How many requests have come, by the names that faults use too, and for each user by
-    #: `USER COLLECTION`, `USER QUERY` and `USER MANAGEMENT`.
+    #: `USER COLLECTION`, `USER QUERY` and `USER MANAGEMENT`. Writes also by `DURABLE OPCODE
+    #: COLLECTION` or `PLAIN OPCODE COLLECTION`.
     counters: Counter[str] = field(default_factory=Counter)
 
     def map_for(self, bucket: str | None) -> bytes:
@@ -235,6 +244,9 @@ class Connection(asyncio.Protocol):
         target = self._session.name_target(opcode, request)
         if target is not None:
             self._bucket.counters[f"{self._session.user} {target[0]}"] += 1
+            if opcode in MAY_BE_DURABLE:
+                level = _level_of(request)
+                self._bucket.counters[f"{level} {opcode.name} {target[0]}"] += 1
         fault = self._bucket.faults.meet(opcode.name, *target) if target else None
         if fault is None:
             self._send(request, self._session.answer(opcode, request))
@@ -266,3 +278,8 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, response: Response) -> None:
         if self._transport is not None:
             self._transport.write(frames.encode(request, response))
+
+
+def _level_of(request: Request) -> str:
+    durable = any(number == FrameId.DURABILITY for number, _ in request.frames)
+    return "DURABLE" if durable else "PLAIN"

@@ -93,6 +93,7 @@ class MemoryDatastore:
         *,
         revision: str | None = None,
         create: bool = False,
+        durable: bool = False,
     ) -> str:
         """Change parts of a document."""
         row = self._live(collection, key)

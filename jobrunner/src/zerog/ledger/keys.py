@@ -35,8 +35,8 @@ async def look_up(store: Datastore, key: str) -> Remembered | None:
 
 
 async def note_accepted(store: Datastore, key: str) -> None:
-    """Note that a key's jobs are accepted. A repeat does no harm."""
+    """Note, durably, that a key's jobs are accepted. A repeat does no harm."""
     try:
-        await store.patch("idempotency", key, [PatchOp("set", ("accepted",), True)])
+        await store.patch("idempotency", key, [PatchOp("set", ("accepted",), True)], durable=True)
     except DocumentNotFoundError:
         pass  # it has expired

@@ -153,6 +153,7 @@ class Datastore(Protocol):
         *,
         revision: str | None = None,
         create: bool = False,
+        durable: bool = False,
     ) -> str:
         """Change parts of a document, all of them or none, and return the new revision.
 

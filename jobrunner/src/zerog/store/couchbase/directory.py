@@ -57,11 +57,12 @@ class Directory:
             await self._note(_roster(collection), key)
         elif collection == "jobs":
             # From the leaf upwards would leave, after a crash, a leaf that nobody finds.
+            # Durable as the job is: nobody finds a job whose note a failover has lost.
             node = _node("")
             for length in _LEVELS:
-                await self._note(node, key[:length])
+                await self._note(node, key[:length], durable=True)
                 node = _node(key[:length])
-            await self._note(node, key)
+            await self._note(node, key, durable=True)
 
     async def page(
         self, job_filter: JobFilter, limit: int, before: str | None, *, fresh: bool
@@ -148,20 +149,20 @@ class Directory:
             for item in read
         ]
 
-    async def _note(self, node: str, name: str) -> None:
+    async def _note(self, node: str, name: str, *, durable: bool = False) -> None:
         place = (node, name)
         if time.monotonic() - self._noted.get(place, float("-inf")) < _RENEW_SECONDS:
             return
         # Jobs of one moment have the same nodes: one of them writes, the others wait for it.
         if place not in self._noting:
-            self._noting[place] = asyncio.create_task(self._write_note(node, name))
+            self._noting[place] = asyncio.create_task(self._write_note(node, name, durable))
         await asyncio.shield(self._noting[place])
 
-    async def _write_note(self, node: str, name: str) -> None:
+    async def _write_note(self, node: str, name: str, durable: bool) -> None:
         now = time.monotonic()
         try:
             ops = [PatchOp("set", ("k", name), 0)]
-            await self._patches.apply(Patch(DIRECTORY, node, ops, None, True))
+            await self._patches.apply(Patch(DIRECTORY, node, ops, None, True, durable))
         finally:
             del self._noting[node, name]
         if len(self._noted) >= _MAX_NOTED:

@@ -92,12 +92,10 @@ CLASSES: dict[Kind, tuple[type[sdk.CouchbaseException], ...]] = {
         sdk.UserNotFoundException,
     ),
     Kind.NOT_DONE: (
-        sdk.CollectionNotFoundException,
         sdk.DocumentLockedException,
         sdk.DurabilitySyncWriteInProgressException,
         sdk.QuotaLimitedException,
         sdk.RateLimitedException,
-        sdk.ScopeNotFoundException,
         sdk.ServiceUnavailableException,
         sdk.TemporaryFailException,
         sdk.UnAmbiguousTimeoutException,
@@ -106,7 +104,9 @@ CLASSES: dict[Kind, tuple[type[sdk.CouchbaseException], ...]] = {
         sdk.AuthenticationException,
         sdk.BucketDoesNotExistException,
         sdk.BucketNotFoundException,
+        sdk.CollectionNotFoundException,
         sdk.DurabilityImpossibleException,
+        sdk.ScopeNotFoundException,
     ),
     Kind.NOT_BY_PARTS: (
         sdk.DeltaInvalidException,
@@ -165,7 +165,7 @@ def kind_of(error: Exception) -> Kind:
     return _KINDS.get(type(error), Kind.AMBIGUOUS)
 
 
-def is_a(error: Exception, *classes: type[Exception]) -> bool:
+def is_a(error: BaseException | None, *classes: type[Exception]) -> bool:
     """Whether an error is one of the SDK's classes, and its category agrees."""
     if not isinstance(error, classes):
         return False
@@ -173,7 +173,7 @@ def is_a(error: Exception, *classes: type[Exception]) -> bool:
     return category is None or (category.startswith(_COUCHBASE) and category != _NETWORK)
 
 
-def category_of(error: Exception) -> str | None:
+def category_of(error: BaseException | None) -> str | None:
     """Return in which of the core's categories an error's code counts; None: the SDK for Python
     raised it by itself."""
     # The SDK tells it in the error's text only; its text is made of this.

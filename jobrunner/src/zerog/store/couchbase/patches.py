@@ -55,6 +55,7 @@ class Patch:
     #: None: whatever is there.
     cas: int | None
     create: bool
+    durable: bool = False
 
     @property
     def what(self) -> str:
@@ -84,7 +85,7 @@ class Patches:
 
     async def _by_parts(self, patch: Patch, specs: list[Any]) -> int:
         place = self._connection.collections[patch.collection]
-        options: dict[str, Any] = {"preserve_expiry": True}
+        options = self._writes.options(patch.durable) | {"preserve_expiry": True}
         if patch.cas is not None:
             options["cas"] = patch.cas
         elif patch.create:
@@ -130,9 +131,16 @@ class Patches:
             body = encode_document(patch.key, document)
             try:
                 if there is None:
-                    return await self._writes.insert(patch.collection, patch.key, body)
+                    return await self._writes.insert(
+                        patch.collection, patch.key, body, durable=patch.durable
+                    )
                 return await self._writes.replace(
-                    patch.collection, patch.key, body, there.cas, preserve_expiry=True
+                    patch.collection,
+                    patch.key,
+                    body,
+                    there.cas,
+                    durable=patch.durable,
+                    preserve_expiry=True,
                 )
             except (RevisionConflictError, DocumentExistsError, DocumentNotFoundError) as error:
                 if patch.cas is not None:

@@ -21,6 +21,7 @@ from zerog.store.couchbase.connection import LEASES, Connection, Deadline
 from zerog.store.couchbase.directory import Directory
 from zerog.store.couchbase.listing import Listing, QueryListing
 from zerog.store.couchbase.patches import Patch, Patches
+from zerog.store.couchbase.probe import Probe
 from zerog.store.couchbase.writes import Writes
 from zerog.store.filtering import decode_cursor, encode_cursor
 from zerog.store.patching import as_stored, encode_document, is_key
@@ -36,8 +37,6 @@ from zerog.store.port import (
 #: Documents read at the same time.
 _MANY = 128
 _MAX_CAS = 2**64
-#: A document that `ready` writes: whether it is there does not matter.
-_PROBE, _PROBE_SECONDS = "ready", 60.0
 
 
 async def open_couchbase(
@@ -56,6 +55,7 @@ class CouchbaseDatastore:
         self.connection = connection
         self._writes = Writes(connection, settings.couchbase_durability)
         self._patches = Patches(connection, self._writes)
+        self._probe = Probe(self._writes)
         self._listing: Listing = QueryListing(connection, self._get_many)
         if settings.couchbase_listing == "kv":
             self._listing = Directory(connection, self._writes, self._patches, self._get_many)
@@ -144,6 +144,7 @@ class CouchbaseDatastore:
         *,
         revision: str | None = None,
         create: bool = False,
+        durable: bool = False,
     ) -> str:
         """Change parts of a document."""
 
@@ -151,7 +152,7 @@ class CouchbaseDatastore:
             cas = None if revision is None else await self._cas(collection, key, revision)
             if create:
                 await self._listing.adding(collection, key)
-            return str(await self._patches.apply(Patch(collection, key, ops, cas, create)))
+            return str(await self._patches.apply(Patch(collection, key, ops, cas, create, durable)))
 
         return await self.connection.run(work())
 
@@ -216,10 +217,8 @@ class CouchbaseDatastore:
         return await self.connection.run(self._try_lock(name, owner, seconds))
 
     async def ready(self) -> None:
-        """Return if documents can be read and written now."""
-        await self.connection.run(
-            self._writes.upsert(LEASES, _PROBE, b"{}", expire_seconds=_PROBE_SECONDS)
-        )
+        """Return if documents can be read and written now, durably too."""
+        await self.connection.run(self._probe.write())
 
     async def close(self) -> None:
         """Finish what is under way and disconnect."""

@@ -69,7 +69,7 @@ class Writes:
     ) -> int:
         """Store a new document, return its CAS."""
         place = self._connection.collections[collection]
-        options = self._options(durable, expire_seconds)
+        options = self.options(durable, expire_seconds)
         return await self._write(
             collection,
             key,
@@ -90,7 +90,7 @@ class Writes:
     ) -> int:
         """Replace a document that still has this CAS, return the new one."""
         place = self._connection.collections[collection]
-        options = self._options(durable, expire_seconds)
+        options = self.options(durable, expire_seconds)
         if preserve_expiry:
             options["preserve_expiry"] = True
         return await self._write(
@@ -101,11 +101,17 @@ class Writes:
         )
 
     async def upsert(
-        self, collection: str, key: str, body: bytes, *, expire_seconds: float | None = None
+        self,
+        collection: str,
+        key: str,
+        body: bytes,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
     ) -> int:
         """Write a document whatever was there, return its CAS."""
         place = self._connection.collections[collection]
-        options = self._options(False, expire_seconds)
+        options = self.options(durable, expire_seconds)
         return await self._write(
             collection,
             key,
@@ -118,7 +124,7 @@ class Writes:
     ) -> bool:
         """Remove a document; whether it was there."""
         place = self._connection.collections[collection]
-        options = self._options(durable, None) | ({} if cas is None else {"cas": cas})
+        options = self.options(durable, None) | ({} if cas is None else {"cas": cas})
         try:
             _, doubt = await self.repeat(
                 f"{collection}/{key}", lambda timeout: place.remove(key, timeout=timeout, **options)
@@ -198,7 +204,8 @@ class Writes:
             f"{collection}/{key} may have been written, and was changed since"
         ) from error
 
-    def _options(self, durable: bool, expire_seconds: float | None) -> dict[str, Any]:
+    def options(self, durable: bool, expire_seconds: float | None = None) -> dict[str, Any]:
+        """Return the SDK's options of a write."""
         options: dict[str, Any] = {}
         if durable and self._durability is not None:
             options["durability"] = self._durability

@@ -167,6 +167,7 @@ class SqliteDatastore:
         *,
         revision: str | None = None,
         create: bool = False,
+        durable: bool = False,
     ) -> str:
         """Change parts of a document."""
 
@@ -190,7 +191,7 @@ class SqliteDatastore:
             )
             return str(new)
 
-        return str(await self.writer.submit(apply, durable=False))
+        return str(await self.writer.submit(apply, durable=durable))
 
     async def remove(
         self,
