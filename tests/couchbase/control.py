@@ -7,6 +7,7 @@ POST   /clock     {"advance": SECONDS}: the server's clock, not the machine's
 POST   /index     {"stale": true}: queries without consistency see the documents of now
 POST   /query     {"without_index": "scanned", …}: see `query.Behaviour`
 POST   /bucket    {"durabilityPossible": false}: durable writes are impossible
+POST   /users     {"password": TEXT}: everybody's password
 DELETE /connections   cut every client's connection to the data service
 """
 
@@ -87,6 +88,9 @@ class Control:
                 self._queries.prepared.clear()
             case "POST /bucket":
                 self._bucket.durability = Durability(bool(body["durabilityPossible"]))
+            case "POST /users":
+                users = self._bucket.users
+                users.update(dict.fromkeys(users, str(body["password"])))
             case "DELETE /connections":
                 return {"cut": self._cut_connections()}
             case _:

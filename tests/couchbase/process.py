@@ -162,6 +162,10 @@ class CouchbaseServer:
         """Let durable writes be possible or not, as with replicas that are there or gone."""
         self._ask("POST", "/bucket", {"durabilityPossible": possible})
 
+    def change_password(self, password: str) -> None:
+        """Let only another password log in; who is logged in stays."""
+        self._ask("POST", "/users", {"password": password})
+
     def cut_connections(self) -> int:
         """Cut all connections to the data service; return how many there were."""
         found = self._ask("DELETE", "/connections")
@@ -175,10 +179,15 @@ class CouchbaseServer:
             path = f"/pools/default/buckets/{self.bucket}/scopes/{scope}/collections"
             self._manage(path, f"name={name}")
 
-    def _manage(self, path: str, form: str) -> None:
+    def drop_collection(self, scope: str, name: str) -> None:
+        """Drop a collection, as an administrator would."""
+        path = f"/pools/default/buckets/{self.bucket}/scopes/{scope}/collections/{name}"
+        self._manage(path, "", method="DELETE")
+
+    def _manage(self, path: str, form: str, method: str = "POST") -> None:
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {login}"}
-        status, body = _send(self.host, self.management, "POST", path, form, headers)
+        status, body = _send(self.host, self.management, method, path, form, headers)
         if status != 200:
             raise AssertionError(f"{path} answered {status}: {body!r}")
 

@@ -185,4 +185,4 @@ def test_a_target_without_collections_says_how_they_are_made(
 
     assert main(["datastore", "copy", sqlite, server.url("nothing-there")]) == 1
 
-    assert "a scope or collection is missing: run `zerog datastore init`" in capsys.readouterr().err
+    assert "run `zerog datastore init`" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -338,13 +339,55 @@ async def test_a_bucket_that_is_not_there_is_told(url: str, server: CouchbaseSer
         )
 
 
-async def test_a_collection_that_is_not_there_says_what_makes_it(
+@pytest.mark.parametrize("has_scope", [True, False])
+async def test_a_bucket_that_was_not_prepared_is_told_at_once_with_what_prepares_it(
+    url: str, server: CouchbaseServer, has_scope: bool
+) -> None:
+    scope = f"bare{secrets.token_hex(4)}"
+    if has_scope:
+        server.create_collections(scope)
+    server.reset_counters()
+
+    with pytest.raises(DatastoreUnavailableError, match=f"{scope}.*zerog datastore init"):
+        await open_datastore(server.url(scope), deadline_seconds=DEADLINE_SECONDS)
+
+
+async def test_a_collection_that_is_dropped_later_says_what_makes_it(
     url: str, server: CouchbaseServer
 ) -> None:
-    store = await open_datastore(server.url("nowhere"), deadline_seconds=SHORT_SECONDS)
+    store = await open_datastore(url, deadline_seconds=SHORT_SECONDS)
+    server.drop_collection(url.rpartition("/")[2], "types")
 
     with pytest.raises(DatastoreUnavailableError, match="zerog datastore init"):
-        await store.get("jobs", "key")
+        await store.get("types", "key")
+    await store.close()
+
+
+async def test_a_password_that_was_changed_on_the_server_alone_is_told_as_what_it_is(
+    url: str,
+    server: CouchbaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The SDK itself only lets calls run into their deadlines."""
+    monkeypatch.setattr(connection, "ROTATE_SECONDS", 0.05)
+    store = await open_datastore(url, deadline_seconds=SHORT_SECONDS)
+    server.change_password("another")
+    try:
+        server.cut_connections()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        said = ""
+        while "ZEROG_COUCHBASE_PASSWORD_FILE" not in said:
+            assert time.monotonic() < deadline, said
+            with pytest.raises(DatastoreUnavailableError) as caught:
+                await store.get("types", "key")
+            said = str(caught.value)
+    finally:
+        server.change_password(server.password)
+
+    assert "refuses the login" in caplog.text
+    await until_ready(store)
+    assert await store.get("types", "key") is None
     await store.close()
 
 
@@ -358,22 +401,22 @@ async def test_a_password_that_changes_in_its_file_is_used_from_then_on(
     monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD_FILE", str(file))
     store = await open_datastore(url, deadline_seconds=SHORT_SECONDS)
 
-    async def works() -> bool:
+    async def said() -> str:
         server.cut_connections()
         try:
             await store.upsert("types", "key", {})
-            return True
-        except DatastoreError:
-            return False
+            return "it works"
+        except DatastoreError as error:
+            return str(error)
 
-    async def until(wanted: bool) -> None:
+    async def until_it_says(text: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while await works() is not wanted:
+        while text not in await said():
             assert time.monotonic() < deadline
 
     file.write_text("not this one")
-    await until(False)
+    await until_it_says("refuses the login")
     file.write_text(f"{server.password}\n")
-    await until(True)
+    await until_it_says("it works")
 
     await store.close()

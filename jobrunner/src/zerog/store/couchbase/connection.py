@@ -14,61 +14,57 @@ import logging
 import os
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from acouchbase.bucket import AsyncBucket
 from acouchbase.cluster import AsyncCluster
-from couchbase.auth import CertificateAuthenticator, PasswordAuthenticator
 from couchbase.exceptions import CouchbaseException
-from couchbase.options import ClusterOptions, ClusterTimeoutOptions
 
-from zerog.model import jsontext
 from zerog.model.backoff import Backoff
-from zerog.model.errors import ConfigError, DatastoreError, DatastoreUnavailableError, ZeroGError
-from zerog.privatefile import read_secret
+from zerog.model.errors import (
+    AmbiguousWriteError,
+    ConfigError,
+    DatastoreError,
+    DatastoreUnavailableError,
+    ZeroGError,
+)
 from zerog.settings import CouchbaseSettings
 from zerog.store.couchbase import failures
 from zerog.store.couchbase.address import Address
-from zerog.store.couchbase.telemetry import telemetry_options
+from zerog.store.couchbase.login import Login, authenticator, read_login
+from zerog.store.couchbase.options import cluster_options
 from zerog.store.port import COLLECTIONS
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-#: Settings whose files only their owner may read.
-_SECRETS = frozenset({"couchbase_password_file", "couchbase_key_path"})
 #: Collections beside those of the interface: leases, and the KV-only listing.
 LEASES, DIRECTORY = "leases", "directory"
 ALL_COLLECTIONS = (*COLLECTIONS, LEASES, DIRECTORY)
 #: How often the files of password and certificates are looked at.
 ROTATE_SECONDS = 5.0
+#: The look for the collections: any document, and so little time that the SDK does not pause before
+#: it gives up.
+_ANY_KEY, _LOOK_TIME = "ready", timedelta(seconds=0.5)
 #: Between tries to connect where nobody has answered yet.
 RECONNECT = Backoff(0.5, 5.0)
-#: The SDK's flags of a JSON document.
-_JSON_FLAGS = 0x02000006
-
-
-class JsonText:
-    """The SDK's transcoder for us: bytes are JSON text already, values become our JSON text."""
-
-    def encode_value(self, value: Any) -> tuple[bytes, int]:
-        """Return what is stored for a value."""
-        return (value if isinstance(value, bytes) else jsontext.dumps(value)), _JSON_FLAGS
-
-    def decode_value(self, value: bytes, flags: int) -> bytes:
-        """Return the text that is stored."""
-        return value
 
 
 class Connection:
     """A cluster to connect to, or connected, and who asks what of it."""
 
     def __init__(
-        self, address: Address, settings: CouchbaseSettings, deadline_seconds: float
+        self,
+        address: Address,
+        settings: CouchbaseSettings,
+        deadline_seconds: float,
+        *,
+        bare: bool = False,
     ) -> None:
         self.address = address
+        self._bare = bare
         self.deadline_seconds = deadline_seconds
         #: The SDK's, once it is connected; what runs in `run` finds them.
         self.cluster: AsyncCluster
@@ -81,6 +77,9 @@ class Connection:
         self._keeper: asyncio.Task[None] | None = None
         #: Why there is no connection yet.
         self._away: ZeroGError | None = None
+        #: Whether a call has failed since the last look for why, and what that look has shown.
+        self._failed = False
+        self._refusal = ""
         self._closed = False
 
     @classmethod
@@ -91,17 +90,20 @@ class Connection:
         deadline_seconds: float,
         *,
         patient: bool = False,
+        bare: bool = False,
     ) -> Self:
         """Connect. Files that the settings name are read again and again: they may change.
 
         A `patient` connection to a Couchbase that is away is refused to everybody until it is
-        made, which is tried again and again.
+        made, which is tried again and again. With `bare` the scope and its collections need not
+        exist yet.
 
         Raises:
             ConfigError: The login or an option is refused.
-            DatastoreUnavailableError: Nobody answers in time. Not if `patient`.
+            DatastoreUnavailableError: Nobody answers in time, or there are no collections. Not if
+                `patient`.
         """
-        connection = cls(address, settings, deadline_seconds)
+        connection = cls(address, settings, deadline_seconds, bare=bare)
         login: Login | None = None
         try:
             login = await connection._connect()
@@ -112,10 +114,22 @@ class Connection:
         connection._keeper = asyncio.create_task(connection._keep(login), name="couchbase-keeper")
         return connection
 
-    async def _connect(self) -> "Login":
+    async def _connect(self) -> Login:
         """Connect once, and return the login that was used."""
-        login = _read_login(self._settings)
-        options = _cluster_options(self.address, self._settings, login, self.deadline_seconds)
+        login = read_login(self._settings)
+        cluster, bucket = await self._reach(login)
+        scope = bucket.scope(self.address.scope)
+        collections = {name: scope.collection(name) for name in ALL_COLLECTIONS}
+        if not self._bare and await _is_missing(collections["jobs"]):
+            await cluster.close()
+            raise failures.no_collections(self.address)
+        self.cluster, self.collections = cluster, collections
+        self._away = None
+        return login
+
+    async def _reach(self, login: Login) -> tuple[AsyncCluster, AsyncBucket]:
+        """Return a new cluster object that is connected to the bucket."""
+        options = cluster_options(self.address, self._settings, login, self.deadline_seconds)
         cluster: AsyncCluster | None = None
         try:
             cluster = await AsyncCluster.connect(self.address.connection, options)
@@ -125,13 +139,9 @@ class Connection:
             if cluster is not None:
                 await cluster.close()
             raise failures.at_start(error, self.address) from error
-        scope = bucket.scope(self.address.scope)
-        self.cluster = cluster
-        self.collections = {name: scope.collection(name) for name in ALL_COLLECTIONS}
-        self._away = None
-        return login
+        return cluster, bucket
 
-    async def _keep(self, login: "Login | None") -> None:
+    async def _keep(self, login: Login | None) -> None:
         tries = 0
         while self._away is not None:
             tries += 1
@@ -161,7 +171,15 @@ class Connection:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+        try:
+            done = await asyncio.shield(task)
+        except (DatastoreUnavailableError, AmbiguousWriteError) as error:
+            self._failed = True
+            if self._refusal:
+                raise type(error)(f"{error}; {self._refusal}") from error
+            raise
+        self._refusal = ""
+        return done
 
     async def close(self) -> None:
         """Finish what is under way and disconnect. Idempotent."""
@@ -178,51 +196,53 @@ class Connection:
             with contextlib.suppress(CouchbaseException):
                 await self.cluster.close()
 
-    async def _rotate(self, known: "Login | None") -> None:
+    async def _rotate(self, known: Login | None) -> None:
         """Log in with the new password or certificate when its file has changed."""
         while True:
             await asyncio.sleep(ROTATE_SECONDS)
             try:
-                if (login := _read_login(self._settings)) != known:
+                if (login := read_login(self._settings)) != known:
                     self.cluster.set_authenticator(
-                        _authenticator(self.address, self._settings, login)
+                        authenticator(self.address, self._settings, login)
                     )
                     known = login
                     log.info("the login of %s was renewed", self.address.connection)
+                elif self._failed:
+                    await self._find_refusal(login)
             except (ConfigError, CouchbaseException) as error:
                 # A file that is just being replaced; the old login may still be good.
                 log.warning("the login of %s stays: %s", self.address.connection, error)
 
+    async def _find_refusal(self, login: Login) -> None:
+        """Find out whether calls fail because the login is refused.
 
-@dataclass(frozen=True, slots=True)
-class Login:
-    """What the files of a login held when they were read. Two that differ are two logins."""
-
-    password: str | None = field(repr=False)
-    #: Authority, certificate and key.
-    files: tuple[bytes | None, ...] = field(repr=False)
-
-
-def _read_login(settings: CouchbaseSettings) -> Login:
-    """Read the files that the settings name. `ConfigError`: one cannot be read."""
-    password = settings.couchbase_password
-    if settings.couchbase_password_file:
-        content = _content(settings, "couchbase_password_file") or b""
-        password = content.decode(errors="replace").strip() or None
-    names = ("couchbase_ca_path", "couchbase_cert_path", "couchbase_key_path")
-    return Login(password, tuple(_content(settings, name) for name in names))
+        The SDK does not say so: it connects again and again until a call's time is over.
+        """
+        self._failed = False
+        refusal = ""
+        try:
+            cluster, _ = await self._reach(login)
+            await cluster.close()
+        except ConfigError as error:
+            refusal = str(error)
+        except DatastoreUnavailableError:
+            pass  # nobody answers, which the calls' own errors say
+        if refusal and refusal != self._refusal:
+            log.warning("%s", refusal)
+        self._refusal = refusal
 
 
-def _content(settings: CouchbaseSettings, name: str) -> bytes | None:
-    path = getattr(settings, name)
+async def _is_missing(collection: Any) -> bool:
+    """Whether the server answers that it knows no such collection, which the SDK takes for
+    something that passes.
+
+    The list of collections does not say: whoever may only read and write documents finds it empty.
+    """
     try:
-        if not path:
-            return None
-        return read_secret(path) if name in _SECRETS else Path(path).read_bytes()
-    except ConfigError as error:
-        raise ConfigError(f"ZEROG_{name.upper()}: {error}") from error
-    except OSError as error:
-        raise ConfigError(f"ZEROG_{name.upper()}: {error}") from error
+        await collection.get(_ANY_KEY, timeout=_LOOK_TIME)
+    except (CouchbaseException, RuntimeError) as error:
+        return failures.is_no_collection(error)
+    return False
 
 
 @dataclass(slots=True)
@@ -254,46 +274,3 @@ class Deadline:
 
 #: No try but the last is shorter: the answer of a busy server takes some time.
 _TRY_SECONDS, _LEAST_SECONDS = 1.0, 0.1
-
-
-def _cluster_options(
-    address: Address, settings: CouchbaseSettings, login: Login, deadline_seconds: float
-) -> ClusterOptions:
-    timeout = timedelta(seconds=deadline_seconds)
-    options: dict[str, Any] = {
-        "timeout_options": ClusterTimeoutOptions(
-            bootstrap_timeout=timeout,
-            kv_timeout=timeout,
-            kv_durable_timeout=timeout,
-            query_timeout=timeout,
-            management_timeout=timeout,
-        ),
-        "transcoder": JsonText(),
-        "enable_orphan_reporting": False,
-        "enable_app_telemetry": False,
-        "log_redaction": True,
-    }
-    options |= telemetry_options(settings.couchbase_telemetry)
-    try:
-        return ClusterOptions(_authenticator(address, settings, login), **options)
-    except CouchbaseException as error:
-        raise failures.at_start(error, address) from error
-
-
-def _authenticator(address: Address, settings: CouchbaseSettings, login: Login) -> Any:
-    ca = settings.couchbase_ca_path
-    if settings.couchbase_cert_path or settings.couchbase_key_path:
-        if not (settings.couchbase_cert_path and settings.couchbase_key_path):
-            raise ConfigError(
-                "a client certificate needs ZEROG_COUCHBASE_CERT_PATH and ZEROG_COUCHBASE_KEY_PATH"
-            )
-        if not address.is_tls:
-            raise ConfigError("a client certificate needs TLS: write couchbases://host/bucket")
-        return CertificateAuthenticator(
-            settings.couchbase_cert_path, settings.couchbase_key_path, ca
-        )
-    if address.user is None:
-        raise ConfigError("the datastore's URL names no user: write couchbase://user@host/bucket")
-    if login.password is None:
-        raise ConfigError("ZEROG_COUCHBASE_PASSWORD or ZEROG_COUCHBASE_PASSWORD_FILE is not set")
-    return PasswordAuthenticator(address.user, login.password, cert_path=ca)

@@ -30,11 +30,11 @@ _DEFINITE: dict[Kind, tuple[type[DatastoreError], str]] = {
     Kind.PATH_EXISTS: (PathExistsError, "a path is there already in {}"),
     Kind.TOO_LARGE: (DocumentTooLargeError, "{} is larger than Couchbase accepts"),
 }
-_RUN_INIT = "a scope or collection is missing: run `zerog datastore init`"
+_RUN_INIT = (
+    "a scope or collection is missing, or the user may not use it: run `zerog datastore init`"
+)
 _HINTS = {
     sdk.AuthenticationException: "the login or one of the user's roles is refused",
-    sdk.ScopeNotFoundException: _RUN_INIT,
-    sdk.CollectionNotFoundException: _RUN_INIT,
     sdk.BucketNotFoundException: "there is no such bucket, or not yet",
     sdk.DurabilityImpossibleException: (
         "the bucket has too few replicas alive for ZEROG_COUCHBASE_DURABILITY"
@@ -97,11 +97,23 @@ def at_start(error: Exception, address: Address) -> ZeroGError:
     return DatastoreUnavailableError(f"{connection} cannot be reached: {reason}")
 
 
+def no_collections(address: Address) -> ZeroGError:
+    """Return our error for a bucket that was not prepared."""
+    where = f"{address.connection}, bucket {address.bucket}, scope {address.scope}"
+    return DatastoreUnavailableError(f"{where}: {_RUN_INIT}")
+
+
+def is_no_collection(error: Exception) -> bool:
+    """Whether a call has failed because the server does not know the collection."""
+    missing = is_a(error, sdk.ScopeNotFoundException, sdk.CollectionNotFoundException)
+    return missing or _NO_COLLECTION in str(getattr(error, "error_context", ""))
+
+
 def _reason(error: Exception) -> str:
     for kind, hint in _HINTS.items():
         if is_a(error, kind):
             return hint
-    if _NO_COLLECTION in str(getattr(error, "error_context", "")):
+    if is_no_collection(error):
         return _RUN_INIT
     return f"no answer in time ({type(error).__name__})"
 

@@ -55,7 +55,7 @@ async def open_setup(
     url: str, settings: CouchbaseSettings, deadline_seconds: float
 ) -> AsyncIterator["Setup"]:
     """Connect to the bucket that a store's URL names. Raises as `open_datastore`."""
-    connection = await Connection.open(parse_address(url), settings, deadline_seconds)
+    connection = await Connection.open(parse_address(url), settings, deadline_seconds, bare=True)
     try:
         yield Setup(connection, queries=settings.couchbase_listing == "query")
     finally:
