@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-from zerog.ledger.stats import Stats, minute_key, read_history
+from zerog.ledger.stats import Stats, minute_key, read_history, shard_key
 from zerog.model import events, life
 from zerog.model.record import JobRecord, WorkerIdentity, new_job_id
 from zerog.store.port import Datastore
@@ -20,8 +20,8 @@ def start(stats: Stats, queue: str, waited: float) -> None:
 
 async def test_processes_add_to_the_counts_of_a_queue_whatever_its_name(store: Datastore) -> None:
     now = time.time()
-    for _ in range(2):
-        process = Stats(store, lambda: now)
+    for shard in (0, 5):
+        process = Stats(store, lambda: now, shard=shard)
         for queue in ("media", "a.b-c_d"):
             process.accepted(queue)
             start(process, queue, 0.5)
@@ -39,14 +39,14 @@ async def test_a_minutes_counts_are_made_with_an_expiry_and_kept_by_additions(
     store: Datastore,
 ) -> None:
     now = time.time()
-    stats = Stats(store, lambda: now)
+    stats = Stats(store, lambda: now, shard=1)
     stats.accepted("media")
     await stats.flush()
-    assert await store.expire("stats", minute_key(now), 3600)
+    assert await store.expire("stats", shard_key(minute_key(now), 1), 3600)
 
     stats.accepted("media")
     await stats.flush()
 
-    stored = await store.get("stats", minute_key(now))
+    stored = await store.get("stats", shard_key(minute_key(now), 1))
     assert stored is not None
     assert stored.document["media"]["accepted"] == 2

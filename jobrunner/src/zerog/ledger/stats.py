@@ -1,9 +1,10 @@
 """Counts of what happens in queues, minute by minute, kept in the datastore for some hours.
 
 Every process counts in memory, which costs a job next to nothing, and adds its counts to
-the minute's document every few seconds: one document a minute, whatever the number of
-jobs, that vanishes by itself. So the history is whole after a restart, is the same
-whichever process is asked, and needs no other program.
+a document of the minute every few seconds. A minute has a few such documents, its shards,
+whatever the number of jobs and processes: each process adds to one of them, readers add
+them up, and they vanish by themselves. So the history is whole after a restart, is the
+same whichever process is asked, and needs no other program.
 
 Counts are added at most once: `incr` is not safe to repeat, so after a write whose outcome
 is unknown its counts are let go. They tell people how things go; nothing decides by them.
@@ -12,6 +13,7 @@ is unknown its counts are let go. They tell people how things go; nothing decide
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -36,6 +38,9 @@ from zerog.store.port import MAX_PATCH_OPS, Datastore, Document, PatchOp
 log = logging.getLogger(__name__)
 
 BUCKET_SECONDS = 60
+#: Documents of a minute. 5,000 workers write 1,000 times a second, and a document is stored and
+#: replicated whole each time; a reader reads this many for each minute.
+SHARDS = 8
 #: How long a minute is kept.
 KEEP_SECONDS = 6 * 3600.0
 #: Counts are added to the datastore at most this often: what is lost when a process is killed.
@@ -61,9 +66,17 @@ class _QueueMinute(Struct):
 class Stats:
     """The counts of one process. `run` writes them; the other methods only count."""
 
-    def __init__(self, store: Datastore, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Datastore,
+        clock: Callable[[], float] = time.time,
+        *,
+        shard: int | None = None,
+    ) -> None:
+        """`shard` is the one to add to; None: any, so that processes spread over all."""
         self._store = store
         self._clock = clock
+        self._shard = random.randrange(SHARDS) if shard is None else shard
         #: Counts not written yet: (minute, queue) → field → number.
         self._held: dict[tuple[str, str], Counter[str]] = {}
         #: The newest minute whose document is known to be there.
@@ -133,15 +146,16 @@ class Stats:
             self._held = {key: value for key, value in self._held.items() if key[0] != oldest}
 
     async def _add(self, minute: str, queue: str, counts: Counter[str]) -> None:
+        key = shard_key(minute, self._shard)
         if minute > self._made:
             with contextlib.suppress(DocumentExistsError):
                 # Made with its expiry, so that no crash leaves a minute for ever.
-                await self._store.insert("stats", minute, {}, expire_seconds=KEEP_SECONDS)
+                await self._store.insert("stats", key, {}, expire_seconds=KEEP_SECONDS)
             self._made = minute
         ops = [PatchOp("incr", (queue, name), number) for name, number in counts.items() if number]
         for start in range(0, len(ops), MAX_PATCH_OPS):
             part = ops[start : start + MAX_PATCH_OPS]
-            await self._store.patch("stats", minute, part)
+            await self._store.patch("stats", key, part)
             for op in part:
                 del counts[op.path[1]]  # an error of a later part shall not write these again
 
@@ -157,8 +171,14 @@ def waited_seconds(record: JobRecord, now: datetime) -> float:
 
 
 def minute_key(seconds: float) -> str:
-    """Return the key of the document of a moment's minute."""
+    """Return how a moment's minute is called, by which its documents have their keys."""
     return _key_of(int(seconds // BUCKET_SECONDS))
+
+
+def shard_key(minute: str, shard: int) -> str:
+    """Return the key of one of a minute's documents. The first has the minute's own key, which is
+    all that an older ZeroG knows."""
+    return f"{minute}::{shard}" if shard else minute
 
 
 @lru_cache(maxsize=2)  # each job asks several times
@@ -187,12 +207,25 @@ async def read_history(
         minute_key((this - timedelta(seconds=BUCKET_SECONDS * back)).timestamp())
         for back in reversed(range(minutes))
     ]
-    stored = await store.get_many("stats", keys)
-    documents = [_readable(stored[key].document) if key in stored else {} for key in keys]
-    queues = sorted({queue for document in documents for queue in document})
+    shards = [[shard_key(key, shard) for shard in range(SHARDS)] for key in keys]
+    stored = await store.get_many("stats", [key for several in shards for key in several])
+    found = [
+        sum_up([_readable(stored[key].document) for key in several if key in stored])
+        for several in shards
+    ]
+    queues = sorted({queue for counts in found for queue in counts})
     return keys, {
-        queue: history_of([document.get(queue, {}) for document in documents]) for queue in queues
+        queue: history_of([counts.get(queue, {}) for counts in found]) for queue in queues
     }
+
+
+def sum_up(shards: list[dict[str, Minute]]) -> dict[str, Minute]:
+    """Add up what the shards of a minute hold, queue by queue. Pure."""
+    sums: dict[str, Counter[str]] = {}
+    for shard in shards:
+        for queue, counts in shard.items():
+            sums.setdefault(queue, Counter()).update(counts)
+    return {queue: dict(counts) for queue, counts in sums.items()}
 
 
 def _readable(document: Document) -> dict[str, Minute]:

@@ -8,7 +8,7 @@
     idempotency  <sha-256 of the client's key>  `Remembered`
     types        <type name>                    `TypeDocument`: what a worker image registered
     workers      <worker name>                  `WorkerDocument`, expires after its last beat
-    stats        <minute>                       {"<queue>": {"<count>": n}} (`zerog.ledger.stats`)
+    stats        <minute>, <minute>::<shard>    {"<queue>": {"<count>": n}} (`zerog.ledger.stats`)
     pools        <namespace>::<pool>            `PoolDocument`, written by the operator, expires
 
 A line of a log is in chunk `number // LINES_PER_CHUNK`, so a reader finds each line without a

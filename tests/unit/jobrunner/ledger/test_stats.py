@@ -1,6 +1,7 @@
 """Counts by minute: what is counted, added once, expires, and how history reads."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,15 +13,17 @@ from tests.store.memory import MemoryDatastore
 from zerog.ledger.stats import (
     KEEP_SECONDS,
     MAX_MINUTES_HELD,
+    SHARDS,
     Stats,
     history_of,
     minute_key,
     read_history,
+    shard_key,
     waited_seconds,
 )
 from zerog.model.errors import AmbiguousWriteError, DatastoreUnavailableError
 from zerog.model.record import Attempt, Cause, JobRecord, State, WorkerIdentity, new_job_id
-from zerog.store.port import Collection, PatchOp
+from zerog.store.port import Collection, PatchOp, Stored
 
 NOW = datetime(2026, 1, 31, 12, 0, 30, tzinfo=UTC)
 
@@ -41,10 +44,21 @@ class BadStore(MemoryDatastore):
     error: Exception | None = None
     tries = 0
 
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        #: The keys that were patched, and how many were read at once.
+        self.keys: list[str] = []
+        self.read: list[int] = []
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        self.read.append(len(keys))
+        return await super().get_many(collection, keys)
+
     async def patch(
         self, collection: Collection, key: str, ops: Sequence[PatchOp], **options: Any
     ) -> str:
         self.tries += 1
+        self.keys.append(key)
         if isinstance(self.error, AmbiguousWriteError):
             await super().patch(collection, key, ops, **options)
         if self.error is not None:
@@ -64,7 +78,7 @@ def store(clock: Clock) -> BadStore:
 
 @pytest.fixture
 def stats(store: BadStore, clock: Clock) -> Stats:
-    return Stats(store, clock)
+    return Stats(store, clock, shard=0)
 
 
 def job(state: State, *, ran: float | None = None) -> JobRecord:
@@ -133,6 +147,34 @@ async def test_processes_add_to_the_same_minute(store: BadStore, clock: Clock) -
         await process.flush()
 
     assert (await history(store, clock))["media"]["accepted"] == [0, 0, 6]
+
+
+async def test_a_thousand_processes_spread_over_the_shards_of_a_minute(
+    store: BadStore, clock: Clock
+) -> None:
+    for _ in range(1000):
+        process = Stats(store, clock)
+        process.accepted("media")
+        await process.flush()
+
+    writes = Counter(store.keys)
+    assert set(writes) == {shard_key(minute_key(clock.now), number) for number in range(SHARDS)}
+    # 125 each on average: six standard deviations above.
+    assert max(writes.values()) < 188
+    assert (await history(store, clock))["media"]["accepted"] == [0, 0, 1000]
+
+
+async def test_a_process_writes_one_document_a_minute_and_readers_read_all_shards(
+    store: BadStore, clock: Clock
+) -> None:
+    process = Stats(store, clock, shard=3)
+    for queue in ("a", "b", "c"):
+        process.accepted(queue)
+        await process.flush()
+
+    assert set(store.keys) == {shard_key(minute_key(clock.now), 3)}
+    await history(store, clock, minutes=60)
+    assert store.read == [60 * SHARDS]
 
 
 async def test_a_minute_vanishes_by_itself(store: BadStore, stats: Stats, clock: Clock) -> None:
