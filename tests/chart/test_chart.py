@@ -34,6 +34,18 @@ CONTRADICTIONS: list[tuple[Object, str]] = [
     (join(COUCHBASE, {"couchbase": {"existingSecret": ""}}), "couchbase.existingSecret"),
     (join(COUCHBASE, {"couchbase": {"development": {"enabled": True}}}), "leave it empty"),
     (join(DEVELOPMENT, {"couchbase": {"objects": {"enabled": True}}}), "the Couchbase operator"),
+    (
+        join(COUCHBASE, {"couchbase": {"objects": {"replicas": 3}}}),
+        "couchbase.durability=none",
+    ),
+    (
+        join(COUCHBASE, {"couchbase": {"existingSecretKey": "other"}}),
+        "couchbase.existingSecretKey: the Couchbase operator",
+    ),
+    (
+        join(WORKERS, {"couchbase": {"workers": {"existingSecretKey": "other"}}}),
+        "couchbase.workers.existingSecretKey: the Couchbase operator",
+    ),
     ({"couchbase": {"connectionString": "couchbase://h"}}, "set datastore=couchbase"),
     ({"auth": {"mode": "tokens"}}, "auth.existingSecret"),
     ({"auth": {"existingSecret": "x"}}, "auth.mode=tokens"),
@@ -178,6 +190,17 @@ def test_workers_with_a_user_of_their_own_never_see_the_apis_password() -> None:
             assert secrets_of(spec) == {"cb", "cb-ca"}
     # Without one they share it.
     assert secrets_of(worker_spec(render(COUCHBASE))) == {"cb", "cb-ca"}
+
+
+def test_three_replicas_and_other_keys_are_for_those_who_do_without_what_they_break() -> None:
+    without_durability = {"durability": "none", "objects": {"replicas": 3}}
+    bucket = render(join(COUCHBASE, {"couchbase": without_durability})).find(
+        "CouchbaseBucket", "zerog-couchbase"
+    )
+    own_key = {"existingSecretKey": "other", "objects": {"enabled": False, "replicas": 3}}
+
+    assert bucket["spec"]["replicas"] == 3
+    assert "key: other" in render(join(COUCHBASE, {"couchbase": own_key})).text
 
 
 def test_workers_users_may_work_with_documents_and_nothing_else() -> None:

@@ -18,6 +18,7 @@ from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS, TOKENS, WORKERS
 
 HPA = join(COUCHBASE, {"api": {"autoscaling": {"enabled": True}}})
 TRIAL: Object = {}
+NO_OBJECTS: Object = {"couchbase": {"objects": {"enabled": False}}}
 DIGEST = f"sha256:{'0' * 64}"
 
 
@@ -55,7 +56,7 @@ CASES: dict[str, Case] = {
     "couchbase.scope": Case(COUCHBASE, "scope-x", "/zerog/scope-x"),
     "couchbase.username": Case(COUCHBASE, "user-x", "couchbases://user-x@"),
     "couchbase.existingSecret": Case(COUCHBASE, "secret-x", "name: secret-x"),
-    "couchbase.existingSecretKey": Case(COUCHBASE, "key-x", "key: key-x"),
+    "couchbase.existingSecretKey": Case(COUCHBASE, "key-x", "key: key-x", also=NO_OBJECTS),
     "couchbase.password": Case(DEVELOPMENT, "other", "password: b3RoZXI="),
     "couchbase.caSecret": Case(COUCHBASE, "ca-x", "name: ca-x"),
     "couchbase.caSecretKey": Case(COUCHBASE, "tls-x", "key: tls-x"),
@@ -66,7 +67,8 @@ CASES: dict[str, Case] = {
     "couchbase.init.indexReplicas": Case(COUCHBASE, 1, '--index-replicas, "1"'),
     "couchbase.workers.username": Case(WORKERS, "w-x", "couchbases://w-x@cb.example"),
     "couchbase.workers.existingSecret": Case(WORKERS, "secret-x", '"name": "secret-x"'),
-    "couchbase.workers.existingSecretKey": Case(WORKERS, "key-x", '"key": "key-x"'),
+    "couchbase.workers.existingSecretKey": Case(WORKERS, "key-x", '"key": "key-x"',
+                                                   also=NO_OBJECTS),
     "couchbase.objects.enabled": Case(COUCHBASE, False, hides="kind: CouchbaseBucket"),
     "couchbase.objects.labels": Case(COUCHBASE, {"cluster": "x"}, "cluster: x"),
     "couchbase.objects.memoryQuota": Case(COUCHBASE, "777Mi", "memoryQuota: 777Mi"),

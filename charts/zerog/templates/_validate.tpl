@@ -33,6 +33,16 @@
 {{- if and $couchbase.development.enabled $couchbase.objects.enabled }}
 {{- fail "couchbase.objects are for the Couchbase operator: they have no use with couchbase.development.enabled=true" }}
 {{- end }}
+{{- if $couchbase.objects.enabled }}
+{{- if and (gt (int $couchbase.objects.replicas) 2) (ne $couchbase.durability "none") }}
+{{- fail "couchbase.objects.replicas: Couchbase makes no write durable with more than 2: set 2 or 1, or couchbase.durability=none" }}
+{{- end }}
+{{- range $name, $key := dict "couchbase.existingSecretKey" $couchbase.existingSecretKey "couchbase.workers.existingSecretKey" $couchbase.workers.existingSecretKey }}
+{{- if ne $key "password" }}
+{{- fail (printf "%s: the Couchbase operator reads a user's password by the key password: store it there, or set couchbase.objects.enabled=false" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- $workers := $couchbase.workers }}
 {{- if and $workers.username (not $workers.existingSecret) }}
 {{- fail "couchbase.workers.username: name a Secret with its password by couchbase.workers.existingSecret" }}
