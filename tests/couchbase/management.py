@@ -43,10 +43,18 @@ class Management:
                 bucket, *names = (unquote(name) for name in match.groups())
                 if bucket != self._bucket.name:
                     return HttpResponse(404, b'"Requested resource not found."')
+                if request.user in self._bucket.restricted and pattern is not _TERSE_MAP:
+                    return self._restrict(request)
                 if request.method not in methods:
                     return HttpResponse(405, b'"Method not allowed"')
                 return self._answer(methods[request.method], names, request)
         return HttpResponse(404, b'"Not found."')
+
+    def _restrict(self, request: HttpRequest) -> HttpResponse:
+        """Answer a user without rights on collections: there seem to be none."""
+        if request.method == "GET":
+            return json_response({"uid": "0", "scopes": []})
+        return json_response({"message": "Forbidden. User needs the following permissions"}, 403)
 
     def _answer(
         self,

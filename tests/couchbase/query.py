@@ -41,6 +41,8 @@ NO_INDEX = 4000
 UNKNOWN_PREPARED = 4040
 UNKNOWN_KEYSPACE = 12003
 NOT_ALLOWED = 13014
+#: The warning that a user may not see all rows of a system catalog, and a catalog in a statement.
+FILTERED_ROWS, _SYSTEM = 11011, "system:"
 _LOGIN_REFUSED = 10000
 #: Counters.
 SCANNED, FETCHED = "SCANNED", "FETCHED"
@@ -99,6 +101,8 @@ class QueryService:
                 raise QueryError(_LOGIN_REFUSED, "authentication failure")
             self._bucket.counters[f"{request.user} {QUERY}"] += 1
             results, extra = await self._meet(body)
+            if request.user in self._bucket.restricted and _SYSTEM in str(body.get("statement")):
+                results, extra = [], {"warning": QueryError(FILTERED_ROWS, "rows were excluded")}
             return _answer(body, started, results=results, **extra)
         except ValueError:
             error = QueryError(1050, "the body is not JSON")
@@ -267,6 +271,7 @@ def _answer(
     results: list[Any] | None = None,
     error: QueryError | None = None,
     prepared: str | None = None,
+    warning: QueryError | None = None,
 ) -> HttpResponse:
     """Return the whole answer: the SDK's core ends its process over one that lacks a part."""
     elapsed = f"{(time.monotonic() - started) * _MICROSECONDS:.3f}µs"
@@ -287,6 +292,8 @@ def _answer(
     }
     if prepared is not None:
         answer["prepared"] = prepared
+    if warning is not None:
+        answer["warnings"] = [{"code": warning.code, "msg": str(warning)}]
     if error is None:
         return json_response(answer)
     answer["status"] = "fatal"

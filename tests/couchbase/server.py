@@ -51,6 +51,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--user", default="zerog")
     parser.add_argument("--password", default="secret")
     parser.add_argument("--second-user", help="another user, with the same password")
+    parser.add_argument(
+        "--second-user-restricted", action="store_true", help="let it use documents and no more"
+    )
     parser.add_argument("--replicas", type=int, default=0)
     parser.add_argument("--durability-impossible", action="store_true")
     parser.add_argument("--index-build-seconds", type=float, default=0.0)
@@ -72,6 +75,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         Ports(0, 0, 0),
         arguments.replicas,
         Durability(possible=not arguments.durability_impossible),
+        restricted=frozenset({arguments.second_user} if arguments.second_user_restricted else ()),
     )
 
     def note_definitions() -> None:

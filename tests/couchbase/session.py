@@ -48,6 +48,8 @@ class Bucket:
     #: `USER COLLECTION`, `USER QUERY` and `USER MANAGEMENT`. Writes also by `DURABLE OPCODE
     #: COLLECTION` or `PLAIN OPCODE COLLECTION`.
     counters: Counter[str] = field(default_factory=Counter)
+    #: Users who read and write documents, and neither see nor make collections and indexes.
+    restricted: frozenset[str] = frozenset()
 
     def map_for(self, bucket: str | None) -> bytes:
         """Return the cluster's map."""

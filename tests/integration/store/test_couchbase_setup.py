@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -128,6 +129,40 @@ def test_a_user_who_may_not_look_at_indexes_is_told_of_the_roles(
     assert "indexes: " in said
     assert "give the user the roles data_reader[zerog:" in said
     assert "query_list_index[zerog:" in said
+    assert "scope_admin[zerog]" in said
+
+
+@pytest.fixture(scope="module")
+def restricted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CouchbaseServer]:
+    """Its user `worker` reads and writes documents, and may do nothing else."""
+    options = ("--second-user", "worker", "--second-user-restricted")
+    with CouchbaseServer(tmp_path_factory.mktemp("restricted"), *options) as server:
+        yield server
+
+
+def test_what_a_user_may_not_list_is_not_called_missing(
+    restricted: CouchbaseServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(monkeypatch, restricted)
+    url = restricted.url(new_scope(restricted))
+    call(capsys, "check", "--store", url)
+
+    said = call(capsys, "check", "--store", url.replace("zerog@", "worker@"), code=1)
+
+    assert "collections: not seen: the user may not list them" in said
+    assert "indexes: not seen: the user may not list them" in said
+    assert "missing" not in said
+
+
+def test_a_user_who_may_not_make_a_scope_is_told_of_the_role_on_the_bucket(
+    restricted: CouchbaseServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(monkeypatch, restricted)
+    url = restricted.url("new").replace("zerog@", "worker@")
+
+    assert main(["datastore", "init", "--store", url]) == 1
+
+    assert "scope_admin[zerog]" in capsys.readouterr().err
 
 
 def test_a_user_who_may_not_define_indexes_is_told_the_statement(

@@ -120,7 +120,7 @@ class Connection:
         cluster, bucket = await self._reach(login)
         scope = bucket.scope(self.address.scope)
         collections = {name: scope.collection(name) for name in ALL_COLLECTIONS}
-        if not self._bare and await _is_missing(collections["jobs"]):
+        if not self._bare and await is_missing(collections["jobs"]):
             await cluster.close()
             raise failures.no_collections(self.address)
         self.cluster, self.collections = cluster, collections
@@ -232,7 +232,7 @@ class Connection:
         self._refusal = refusal
 
 
-async def _is_missing(collection: Any) -> bool:
+async def is_missing(collection: Any) -> bool:
     """Whether the server answers that it knows no such collection, which the SDK takes for
     something that passes.
 

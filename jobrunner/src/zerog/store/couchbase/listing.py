@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 GetMany = Callable[[Collection, Sequence[str]], Awaitable[dict[str, Stored]]]
 #: The query service's codes: no index that it could use, an unknown collection, no right.
 _NO_INDEX, _NO_KEYSPACE, NOT_ALLOWED = 4000, 12003, 13014
+#: The query service's warning that it has left out what the user may not see.
+_LEFT_OUT = 11011
 #: Since 7.6 a statement without its index scans the collection instead, which is a right that
 #: `query_select` is not. So the code for a missing right may mean a missing index.
 _NOT_ALLOWED_HINT = (
@@ -153,10 +155,10 @@ class IndexGuard:
 
     async def _look(self) -> dict[str, str]:
         try:
-            found = await index_states(self._connection, self._keyspace)
+            found, left_out = await list_indexes(self._connection, self._keyspace)
         except NotAllowedError:
-            found = {}
-        if not found:
+            found, left_out = {}, True
+        if left_out or not found:
             # Who may not see them gets none, and no error.
             log.warning(
                 "no index is seen: the user lacks the role query_list_index, "
@@ -167,11 +169,23 @@ class IndexGuard:
         return {name: state for name, state in states.items() if state != ONLINE}
 
 
-async def index_states(connection: Connection, keyspace: Keyspace) -> dict[str, str]:
-    """Return the states of the scope's indexes that the user may see, by name."""
+async def list_indexes(connection: Connection, keyspace: Keyspace) -> tuple[dict[str, str], bool]:
+    """Return the state of each index of the scope, by name, and whether some were left out
+    because the user may not see them. Raises our errors."""
     parameters = {"bucket": keyspace.bucket, "scope": keyspace.scope}
-    rows = await ask(connection, Query(statements.INDEX_STATES, parameters))
-    return {row["name"]: row["state"] for row in rows}
+    options = QueryOptions(
+        named_parameters=parameters,
+        adhoc=True,
+        read_only=True,
+        timeout=timedelta(seconds=connection.deadline_seconds),
+    )
+    try:
+        result = connection.cluster.query(statements.INDEX_STATES, options)
+        found = {row["name"]: row["state"] async for row in result.rows()}
+        warnings = [warning.code() for warning in result.metadata().warnings()]
+    except (sdk.CouchbaseException, RuntimeError) as error:
+        raise translate_query(error) from error
+    return found, _LEFT_OUT in warnings
 
 
 async def ask(connection: Connection, query: Query, *, consistent: bool = False) -> list[Any]:

@@ -20,22 +20,26 @@ from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.settings import CouchbaseSettings
 from zerog.store.couchbase import statements
 from zerog.store.couchbase.address import parse_address
-from zerog.store.couchbase.connection import ALL_COLLECTIONS, Connection
+from zerog.store.couchbase.connection import ALL_COLLECTIONS, Connection, is_missing
 from zerog.store.couchbase.failures import translate
 from zerog.store.couchbase.listing import (
     NOT_ALLOWED,
     ONLINE,
-    index_states,
+    list_indexes,
     query_codes,
     translate_query,
 )
 from zerog.store.couchbase.statements import Index, Keyspace
 
-#: What `zerog` needs for its work, and `init` beside that (Enterprise Edition's names).
+#: What `zerog` needs for its work, and `init` beside that (Enterprise Edition's names). A scope is
+#: made by a right on all of the bucket's scopes.
 WORK_ROLES = ("data_reader", "data_writer", "query_select")
-INIT_ROLES = ("scope_admin", "query_manage_index", "query_list_index")
+INIT_ROLES = ("query_manage_index", "query_list_index")
+BUCKET_ROLES = ("scope_admin",)
 #: Between two looks at indexes that are being built.
 _LOOK_SECONDS = 0.2
+_FORBIDDEN = 403
+_NOT_SEEN = "not seen: the user may not list them"
 
 
 @dataclass(slots=True)
@@ -83,13 +87,18 @@ class Setup:
         state = SetupState()
         try:
             there = await self._there()
+            if there is None and not await is_missing(self._connection.collections["jobs"]):
+                # To users who may not list them there seem to be none.
+                raise DatastoreError(_NOT_SEEN)
             state.scope = there is not None
             state.missing_collections = [n for n in ALL_COLLECTIONS if n not in (there or ())]
         except DatastoreError as error:
             state.problems.append(f"collections: {error}")
         if self._queries:
             try:
-                found = await self._index_states()
+                found, left_out = await list_indexes(self._connection, self.keyspace)
+                if left_out and not any(i.name in found for i in statements.indexes()):
+                    raise DatastoreError(_NOT_SEEN)
                 state.indexes = {i.name: found.get(i.name) for i in statements.indexes()}
             except DatastoreError as error:
                 state.problems.append(f"indexes: {error}")
@@ -169,7 +178,7 @@ class Setup:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _index_states(self) -> dict[str, str]:
-        return await index_states(self._connection, self.keyspace)
+        return (await list_indexes(self._connection, self.keyspace))[0]
 
     async def _there(self) -> set[str] | None:
         """The names of the scope's collections; None if there is no scope."""
@@ -188,6 +197,12 @@ class Setup:
         except (sdk.ScopeAlreadyExistsException, sdk.CollectionAlreadyExistsException):
             pass  # another process was faster
         except sdk.CouchbaseException as error:
+            # The SDK has no class of its own for this.
+            if getattr(error.error_context, "response_code", None) == _FORBIDDEN:
+                roles = ", ".join(f"{role}[{self.keyspace.bucket}]" for role in BUCKET_ROLES)
+                raise DatastoreError(
+                    f"refused: scope and collections: the user needs {roles} (Enterprise Edition)"
+                ) from error
             raise translate(error, "scope and collections") from error
 
 
@@ -214,12 +229,16 @@ def fixes(state: SetupState, keyspace: Keyspace) -> list[tuple[str, str]]:
                 found.append((f"the index {index.name} is not built", statement))
             case str(other) if other != ONLINE:
                 found.append((f"the index {index.name} is {other}", "wait until it is online"))
-    roles = ", ".join(
-        [f"{role}[{keyspace.bucket}:{keyspace.scope}]" for role in (*WORK_ROLES, *INIT_ROLES)]
-    )
     for problem in state.problems:
-        found.append((problem, f"give the user the roles {roles} (Enterprise Edition)"))
+        found.append((problem, f"give the user the roles {roles(keyspace)} (Enterprise Edition)"))
     return found
+
+
+def roles(keyspace: Keyspace) -> str:
+    """Return the roles of a user who may do everything here, as Couchbase writes them. Pure."""
+    scope = f"{keyspace.bucket}:{keyspace.scope}"
+    several = [f"{role}[{scope}]" for role in (*WORK_ROLES, *INIT_ROLES)]
+    return ", ".join([*several, *(f"{role}[{keyspace.bucket}]" for role in BUCKET_ROLES)])
 
 
 def plan(keyspace: Keyspace, *, replicas: int, queries: bool) -> list[str]:
