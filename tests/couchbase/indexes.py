@@ -1,16 +1,22 @@
 """The indexes that statements have defined; a query needs one, as it does on a real server."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.couchbase.sqlpp import (
+    Array,
     BuildIndexes,
+    Comparison,
     CreateIndex,
     DropIndex,
+    Each,
     Expression,
     Field,
     IsMissing,
     Keyspace,
+    Literal,
+    Logic,
     Meta,
     QueryError,
 )
@@ -158,4 +164,15 @@ def text_of(key: Expression) -> str:
             return f"`{name}`"
         case IsMissing(field):
             return f"({text_of(field)} is missing)"
-    raise QueryError(3000, "an index has fields, META() and IS MISSING, here")
+        case Literal(value):
+            return json.dumps(value)
+        case Array(elements):
+            return f"[{', '.join(text_of(element) for element in elements)}]"
+        case Comparison(sign, left, right):
+            return f"({text_of(left)} {sign.lower()} {text_of(right)})"
+        case Each(array, path):
+            names = "".join(f".`{name}`" for name in path)
+            return f"(distinct (array (`each`{names}) for `each` in {text_of(array)} end))"
+        case Logic(word, parts):
+            return f"({f' {word.lower()} '.join(text_of(part) for part in parts)})"
+    raise QueryError(3000, "an index has fields, META() and constants, here")

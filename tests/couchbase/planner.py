@@ -14,6 +14,8 @@ from typing import Any
 
 from tests.couchbase.indexes import Index, text_of
 from tests.couchbase.sqlpp import (
+    AnyOf,
+    Array,
     Comparison,
     Expression,
     Field,
@@ -98,12 +100,14 @@ def _gives_order(select: Select, index: Index) -> bool:
     return False
 
 
-def _conditions_by_key(select: Select) -> dict[str, list[Comparison]]:
-    found: dict[str, list[Comparison]] = {}
+def _conditions_by_key(select: Select) -> dict[str, list[Comparison | AnyOf]]:
+    found: dict[str, list[Comparison | AnyOf]] = {}
     for condition in conditions(select.where):
         match condition:
             case Comparison(_, Field() | Meta() as left):
                 found.setdefault(text_of(left), []).append(condition)
+            case AnyOf(each):
+                found.setdefault(text_of(each), []).append(condition)
             case IsMissing(field):
                 found.setdefault(text_of(field), [])
     return found
@@ -113,6 +117,7 @@ def _parts(select: Select) -> Iterator[Expression]:
     """Return the fields that a query reads."""
     yield from _fields(select.where)
     yield from _fields(select.order)
+    yield from _fields(select.group)
     for expression in select.expressions:
         yield from _fields(expression)
 
@@ -126,7 +131,9 @@ def _fields(expression: Expression | None) -> Iterator[Expression]:
         case Comparison(_, left, right):
             yield from _fields(left)
             yield from _fields(right)
-        case Logic(_, parts):
+        case AnyOf(each):
+            yield each.array
+        case Logic(_, parts) | Array(parts):
             for part in parts:
                 yield from _fields(part)
 
@@ -159,7 +166,7 @@ def scan(
     return found, scanned
 
 
-def _range(index: Index, select: Select) -> Iterator[Comparison]:
+def _range(index: Index, select: Select) -> Iterator[Comparison | AnyOf]:
     asked = _conditions_by_key(select)
     for key in index.plain_keys:
         yield from asked.get(key, ())

@@ -23,11 +23,13 @@ from tests.couchbase.indexes import Indexes
 from tests.couchbase.manifest import ManifestError
 from tests.couchbase.session import Bucket
 from tests.couchbase.sqlpp import (
+    GROUP_SIZE,
     MISSING,
     BuildIndexes,
     CountAll,
     CreateIndex,
     DropIndex,
+    Expression,
     Gather,
     Keyspace,
     QueryError,
@@ -247,13 +249,25 @@ def _select(select: Select, rows: Sequence[Row], parameters: Mapping[str, Any]) 
     where, order, limit = select.where, select.order, select.limit
     if where is not None:
         rows = [row for row in rows if where.value(row, parameters) is True]
-    if any(isinstance(expression, CountAll) for expression in select.expressions):
-        return [len(rows)]
+    if select.group is not None or any(isinstance(e, CountAll) for e in select.expressions):
+        rows = _groups(select.group, rows, parameters)
     if order is not None:
         rows = sorted(rows, key=lambda row: order.value(row, parameters), reverse=select.descending)
     if limit is not None:
         rows = rows[: limit.value(Row(None, {}), parameters)]
     return [_project(select, row, parameters) for row in rows]
+
+
+def _groups(
+    group: Expression | None, rows: Sequence[Row], parameters: Mapping[str, Any]
+) -> list[Row]:
+    """Return a row of each group, which knows how many there are; without a group, one of all."""
+    if group is None:
+        return [Row(None, {GROUP_SIZE: len(rows)})]
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(repr(group.value(row, parameters)), []).append(row)
+    return [Row(found[0].document, {GROUP_SIZE: len(found)}) for found in groups.values()]
 
 
 def _project(select: Select, row: Row, parameters: Mapping[str, Any]) -> Any:

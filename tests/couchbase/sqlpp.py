@@ -9,7 +9,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 
 class QueryError(Exception):
@@ -61,6 +61,10 @@ class _Missing:
 
 
 MISSING = _Missing()
+
+
+#: Among a row's META: how many rows its group has.
+GROUP_SIZE = "COUNT(*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +128,21 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class CountAll:
-    """`COUNT(*)`: of all rows, not of one."""
+    """`COUNT(*)`: of all rows of a group, which each of them knows."""
 
     def value(self, row: Row, parameters: Parameters) -> Any:
-        raise QueryError(SYNTAX, "COUNT(*) stands only behind SELECT RAW")
+        return row.meta[GROUP_SIZE]
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """`[META(j).id, j.state]`: what is MISSING is NULL in it."""
+
+    elements: tuple[Expression, ...]
+
+    def value(self, row: Row, parameters: Parameters) -> Any:
+        values = [element.value(row, parameters) for element in self.elements]
+        return [None if value is MISSING else value for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +185,35 @@ class IsMissing:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """`DISTINCT ARRAY a.worker.name FOR a IN attempts END`: a key for each of an array's values."""
+
+    array: Expression
+    path: tuple[str, ...]
+
+    def value(self, row: Row, parameters: Parameters) -> Any:
+        found = self.array.value(row, parameters)
+        for name in self.path:
+            found = [each[name] for each in found if isinstance(each, dict) and name in each]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """`ANY a IN j.attempts SATISFIES a.worker.name IN $workers END`."""
+
+    each: Each
+    values: Expression
+    sign: ClassVar[str] = "IN"
+
+    def value(self, row: Row, parameters: Parameters) -> Any:
+        if not isinstance(self.each.array.value(row, parameters), list):
+            return None
+        wanted = self.values.value(row, parameters)
+        return any(found in wanted for found in self.each.value(row, parameters))
+
+
+@dataclass(frozen=True, slots=True)
 class Logic:
     """Conditions joined by AND or by OR."""
 
@@ -203,6 +247,7 @@ class Select:
     limit: Expression | None
     #: The index that it names.
     index: str | None = None
+    group: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)

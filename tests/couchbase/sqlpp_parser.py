@@ -6,11 +6,14 @@ from typing import NoReturn, TypeVar
 
 from tests.couchbase.sqlpp import (
     SYNTAX,
+    AnyOf,
+    Array,
     BuildIndexes,
     Comparison,
     CountAll,
     CreateIndex,
     DropIndex,
+    Each,
     Expression,
     Field,
     Gather,
@@ -151,11 +154,12 @@ class _Parser:
         self._name()
         index = self._index_to_use() if self._accept("USE", "INDEX", "(") else None
         where = self._condition() if self._accept("WHERE") else None
+        group = self._operand() if self._accept("GROUP", "BY") else None
         order = self._operand() if self._accept("ORDER", "BY") else None
         descending = order is not None and self._accept("DESC")
         limit = self._operand() if self._accept("LIMIT") else None
         columns = None if raw else names
-        return Select(expressions, columns, keyspace, where, order, descending, limit, index)
+        return Select(expressions, columns, keyspace, where, order, descending, limit, index, group)
 
     def _index_to_use(self) -> str:
         name = self._name()
@@ -187,12 +191,28 @@ class _Parser:
         return CreateIndex(name, keyspace, keys, where, if_not_exists, options)
 
     def _index_key(self) -> IndexKey:
+        if self._accept("DISTINCT", "ARRAY"):
+            variable = self._tokens[self._at].text
+            path = self._path(variable)
+            self._expect("FOR")
+            self._expect(variable.upper(), "IN")
+            array = Field(self._name())
+            self._expect("END")
+            return IndexKey(Each(array, path))
         kind = Meta if self._accept("META", "(", ")", ".") else Field
         key = kind(self._name())
         descending = self._accept("DESC")
         if not descending:
             self._accept("ASC")
         return IndexKey(key, descending)
+
+    def _path(self, variable: str) -> tuple[str, ...]:
+        """Return the names behind a variable."""
+        self._expect(variable.upper())
+        names: list[str] = []
+        while self._accept("."):
+            names.append(self._name())
+        return tuple(names)
 
     def _in_brackets(self, item: Callable[[], T]) -> tuple[T, ...]:
         self._expect("(")
@@ -224,6 +244,16 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Logic("AND", tuple(parts))
 
     def _comparison(self) -> Expression:
+        if self._accept("ANY"):
+            variable = self._name()
+            self._expect("IN")
+            array = self._operand()
+            self._expect("SATISFIES")
+            path = self._path(variable)
+            self._expect("IN")
+            values = self._operand()
+            self._expect("END")
+            return AnyOf(Each(array, path), values)
         if self._accept("("):
             inner = self._condition()
             self._expect(")")
@@ -249,6 +279,10 @@ class _Parser:
                 return Literal(
                     text[1:-1].replace("''", "'") if text[0] == "'" else parse_json(text)
                 )
+        if self._accept("["):
+            elements = self._list(self._operand)
+            self._expect("]")
+            return Array(elements)
         if not self._alias:  # an index's fields have none
             return self._index_key().field
         if self._accept("COUNT", "(", "*", ")"):

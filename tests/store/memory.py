@@ -5,13 +5,14 @@ is stored that a real store would refuse.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zerog.model.errors import DocumentExistsError, DocumentNotFoundError, RevisionConflictError
-from zerog.store.filtering import matches
+from zerog.store.filtering import is_of_workers, lacks_entry, matches, open_job
 from zerog.store.patching import apply_patch, as_stored, decode_document, encode_document
-from zerog.store.port import Collection, Document, JobFilter, Page, PatchOp, Stored
+from zerog.store.port import Collection, Document, JobFilter, OpenJob, Page, PatchOp, Stored
 
 
 @dataclass(slots=True)
@@ -24,6 +25,9 @@ class _Row:
 
 class MemoryDatastore:
     """A `zerog.store.port.Datastore` that forgets everything at its end."""
+
+    #: A count costs next to nothing here.
+    count_pause_seconds = 0.0
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -159,6 +163,31 @@ class MemoryDatastore:
         """Count control documents."""
         return len(self._matching(job_filter))
 
+    async def open_jobs(
+        self, *, after: str = "", limit: int, without_entry_since: str | None = None
+    ) -> list[OpenJob]:
+        """Return jobs that are not finished."""
+        found = [
+            job
+            for job, document in self._open()
+            if job.uuid > after
+            and (without_entry_since is None or lacks_entry(document, without_entry_since))
+        ]
+        return found[:limit]
+
+    async def count_open(self, changed_before: str) -> dict[str, int]:
+        """Count jobs that are not finished, by queue."""
+        return Counter(
+            document["queue"]
+            for job, document in self._open()
+            if job.changed and job.changed < changed_before and "queue" in document
+        )
+
+    async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
+        """Return jobs that the workers may run."""
+        rows = self._matching(JobFilter())
+        return [key for key, row in rows if is_of_workers(_stored(row).document, workers)]
+
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
         keys = [key for place, key in self._rows if place == collection]
@@ -203,6 +232,11 @@ class MemoryDatastore:
 
     def _expiry(self, seconds: float | None) -> float | None:
         return None if seconds is None else self._clock() + seconds
+
+    def _open(self) -> list[tuple[OpenJob, Document]]:
+        documents = {key: _stored(row).document for key, row in self._matching(JobFilter())}
+        jobs = [(open_job(key, document), document) for key, document in documents.items()]
+        return [(job, document) for job, document in reversed(jobs) if job is not None]
 
     def _matching(self, job_filter: JobFilter) -> list[tuple[str, _Row]]:
         keys = sorted((key for place, key in self._rows if place == "jobs"), reverse=True)

@@ -13,12 +13,12 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from zerog.child import secrecy
-from zerog.ledger import repair
+from zerog.ledger import repairing
 from zerog.ledger.dispatch import Dispatch
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
 from zerog.model.errors import ConfigError
-from zerog.queue import connect_greenstalk, connect_producer
+from zerog.queue import connect_producer, connect_queue
 from zerog.queue.port import Producer
 from zerog.store import open_datastore, secret_paths
 from zerog.store.port import Datastore
@@ -164,12 +164,12 @@ def _start_background(
     settings: ApiSettings, parts: Parts, server: Server, stop: asyncio.Event
 ) -> list["asyncio.Task[None]"]:
     dispatch = parts.dispatch
-    repairing = repair.Background(dispatch.jobs, lambda: connect_greenstalk(settings.queue))
+    repair = repairing.Background(dispatch.jobs, lambda: connect_queue(settings.queue))
     return [
         asyncio.create_task(dispatch.run(), name="dispatch"),
         asyncio.create_task(dispatch.jobs.leftovers.run(), name="leftovers"),
         asyncio.create_task(dispatch.jobs.stats.run(), name="stats"),
-        asyncio.create_task(repairing.run(), name="repair"),
+        asyncio.create_task(repair.run(), name="repair"),
         asyncio.create_task(parts.overview.measure(stop), name="rates"),
         asyncio.create_task(server.connections.watch(stop), name="connections"),
     ]

@@ -16,7 +16,7 @@ import pytest
 from tests.ports import free_port
 
 from zerog.client import ApiError, Client
-from zerog.ledger.repair import FULL_CHECK_SECONDS
+from zerog.ledger.repairing import FULL_CHECK_SECONDS
 from zerog.queue.port import TTR_SECONDS
 from zerog.worker.reservations import TOUCH_SECONDS
 

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from itertools import product
 
 import pytest
 from tests.integration.store.conftest import LetPass
 from uuid_utils import uuid7
 
-from zerog.store.port import Datastore, Document, JobFilter, Page, PatchOp
+from zerog.store.port import Datastore, Document, JobFilter, OpenJob, Page, PatchOp
 
 STATES = ("queued", "running", "succeeded")
 TYPES = ("Thumbnail", "Report")
@@ -77,13 +78,6 @@ async def test_an_empty_store_lists_and_counts_nothing(store: Datastore) -> None
         JobFilter(queues=["media"], states=["queued", "succeeded"], types=["Report"]),
         JobFilter(states=["nothing"]),
         JobFilter(types=["' OR 1=1 --"]),
-        JobFilter(changed_before=TIMES[1]),
-        JobFilter(changed_before=TIMES[0]),
-        JobFilter(changed_before="2026-01-01T00:00:00.000000Z", states=["running"]),
-        JobFilter(without_entry=True),
-        JobFilter(without_entry=True, states=["queued"], changed_before=TIMES[1]),
-        JobFilter(without_entry=True, states=["queued", "running"], types=["Report"]),
-        JobFilter(without_entry=True, queues=["media"]),
     ],
     ids=repr,
 )
@@ -92,15 +86,12 @@ async def test_all_that_is_given_must_hold(
     store: Datastore, job_filter: JobFilter, limit: int
 ) -> None:
     jobs = await fill(store)
-    before = job_filter.changed_before
     expected = [
         job["uuid"]
         for job in jobs
         if (not job_filter.states or job["state"] in job_filter.states)
         and (not job_filter.types or job["type"] in job_filter.types)
         and (not job_filter.queues or job["queue"] in job_filter.queues)
-        and (before is None or job["changedTime"] < before)
-        and (not job_filter.without_entry or "entryId" not in job)
     ]
 
     assert await walk(store, job_filter, limit) == expected
@@ -158,20 +149,120 @@ async def test_a_replaced_job_is_listed_by_its_new_fields(store: Datastore) -> N
     assert keys(await store.list_jobs(JobFilter(states=["running"], queues=["b"]))) == ["key"]
 
 
-async def test_a_job_whose_entry_is_noted_is_not_listed_as_without(store: Datastore) -> None:
-    wanted = JobFilter(states=["queued"], without_entry=True)
-    job = {"uuid": "a", "state": "queued"}
+# What repair reads
+
+
+def open_jobs(jobs: list[Document]) -> list[OpenJob]:
+    return [
+        OpenJob(job["uuid"], job["changedTime"], job.get("entryId"))
+        for job in sorted(jobs, key=lambda job: str(job["uuid"]))
+        if job["state"] != "succeeded"
+    ]
+
+
+async def walk_open(store: Datastore, limit: int, since: str | None = None) -> list[OpenJob]:
+    found: list[OpenJob] = []
+    for _ in range(1000):
+        after = found[-1].uuid if found else ""
+        page = await store.open_jobs(after=after, limit=limit, without_entry_since=since)
+        assert len(page) <= limit
+        found += page
+        if len(page) < limit:
+            return found
+    raise AssertionError("the listing has no end")
+
+
+@pytest.mark.parametrize("limit", [1, 4, 100])
+async def test_open_jobs_are_listed_oldest_first_with_their_entries(
+    store: Datastore, limit: int
+) -> None:
+    jobs = await fill(store)
+
+    assert await walk_open(store, limit) == open_jobs(jobs)
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+async def test_old_queued_jobs_without_an_entry_are_listed_by_themselves(
+    store: Datastore, limit: int
+) -> None:
+    jobs = await fill(store)
+    expected = [
+        job
+        for job in jobs
+        if job["state"] == "queued" and "entryId" not in job and job["changedTime"] < TIMES[1]
+    ]
+
+    assert expected
+    assert await walk_open(store, limit, TIMES[1]) == open_jobs(expected)
+
+
+async def test_open_jobs_are_counted_by_queue(store: Datastore) -> None:
+    jobs = await fill(store)
+    await store.insert("jobs", "x", {"uuid": "x", "state": "queued", "changedTime": TIMES[0]})
+
+    for before in (*TIMES, "2026-01-01T00:00:00.000000Z"):
+        expected = Counter(
+            job["queue"]
+            for job in jobs
+            if job["state"] != "succeeded" and job["changedTime"] < before
+        )
+        assert await store.count_open(before) == expected
+
+
+async def test_an_open_job_is_listed_as_it_stands_now(store: Datastore) -> None:
+    job = {"uuid": "a", "state": "queued", "queue": "q", "changedTime": TIMES[0]}
     revision = await store.insert("jobs", "a", job)
-    await store.insert("jobs", "b", {"uuid": "b", "state": "queued"})
-    assert keys(await store.list_jobs(wanted)) == ["b", "a"]
+    assert await walk_open(store, 10, TIMES[1]) == [OpenJob("a", TIMES[0])]
 
     revision = await store.replace("jobs", "a", {**job, "entryId": 1}, revision)
-    await store.patch("jobs", "b", [PatchOp("set", ("entryId",), 2)])
-    assert keys(await store.list_jobs(wanted)) == []
-    await store.replace("jobs", "a", job, revision)
+    assert await walk_open(store, 10, TIMES[1]) == []
+    assert await walk_open(store, 10) == [OpenJob("a", TIMES[0], 1)]
+    await store.patch("jobs", "a", [PatchOp("set", ("entryId",), 2)])
+    assert await walk_open(store, 10) == [OpenJob("a", TIMES[0], 2)]
+    await store.patch("jobs", "a", [PatchOp("set", ("state",), "failed")])
+    assert await walk_open(store, 10) == []
+    assert await store.count_open(TIMES[1]) == {}
 
-    assert keys(await store.list_jobs(wanted)) == ["a"]
-    assert await store.count_jobs(wanted) == 1
+
+@pytest.mark.parametrize("entry", ["7", 7.5, [], {}, True, -1, 2**63, 10**30], ids=repr)
+async def test_what_is_no_entrys_number_is_none_and_hides_no_job(
+    store: Datastore, entry: object
+) -> None:
+    job = {"state": "queued", "queue": "q", "changedTime": TIMES[0], "entryId": entry}
+    await store.insert("jobs", "a", {"uuid": "a", **job})
+
+    assert await walk_open(store, 10) == [OpenJob("a", TIMES[0])]
+    assert await walk_open(store, 10, TIMES[1]) == []
+
+
+def attempts(*workers: str) -> list[Document]:
+    return [{"number": n, "worker": {"name": name}} for n, name in enumerate(workers, 1)]
+
+
+async def test_jobs_are_found_by_the_workers_that_may_run_them(store: Datastore) -> None:
+    jobs: dict[str, Document] = {
+        "runs": {"state": "running", "attempts": attempts("a")},
+        "was taken over": {"state": "running", "attempts": attempts('"ä"', "b")},
+        "waits": {"state": "waiting", "attempts": attempts("b", "a")},
+        "never began": {"state": "queued"},
+        "ended": {"state": "failed", "attempts": attempts("a")},
+        "another's": {"state": "running", "attempts": attempts("aa"), "message": '"a"'},
+        **{
+            f"bad {n}": {"state": "running", "attempts": bad}
+            for n, bad in enumerate(("a", 5, None, {"worker": {"name": "a"}}, [{"worker": "a"}]))
+        },
+    }
+    for key, job in jobs.items():
+        await store.insert("jobs", key, {"uuid": key, **job})
+
+    async def found(*workers: str) -> set[str]:
+        return set(await store.jobs_of_workers(workers))
+
+    assert await found("a") == {"runs", "waits"}
+    assert await found("b") == {"waits", "was taken over"}
+    assert await found('"ä"', "aa") == {"was taken over", "another's"}
+    assert await found("nobody") == await found() == set()
+    assert await found("a", *[f"w{n}" for n in range(2000)]) == {"runs", "waits"}
 
 
 async def test_a_removed_job_is_not_listed(store: Datastore) -> None:

@@ -18,7 +18,7 @@ from zerog.model.errors import (
     DatastoreUnavailableError,
 )
 from zerog.store import open_datastore
-from zerog.store.port import JobFilter
+from zerog.store.port import JobFilter, OpenJob
 
 #: The tables as the version before made them.
 VERSION_1 = """
@@ -169,8 +169,11 @@ async def test_a_file_of_the_version_before_gets_the_indexes_of_a_new_one(tmp_pa
 async def test_a_file_of_the_version_before_is_brought_up_to_date(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.executescript(VERSION_1)
-    for key, entry in (("with", ', "entryId": 7'), ("without", "")):
-        body = f'{{"uuid": "{key}", "state": "queued", "queue": "q"{entry}}}'
+    for key, body in (
+        ("with", '{"uuid": "with", "state": "queued", "queue": "q", "entryId": 7}'),
+        ("without", '{"uuid": "without", "state": "queued", "queue": "q"}'),
+        ("bad", "{"),
+    ):
         connection.execute(
             "INSERT INTO document VALUES ('jobs', ?, 1, ?, NULL, 'queued', NULL, 'q', '2025')",
             (key, body.encode()),
@@ -181,11 +184,14 @@ async def test_a_file_of_the_version_before_is_brought_up_to_date(path: Path) ->
     for _ in range(2):
         store = await open_datastore(url(path))
         everything = await store.list_jobs(JobFilter(queues=["q"], states=["queued"]))
-        missing = await store.list_jobs(JobFilter(states=["queued"], without_entry=True))
+        open_jobs = await store.open_jobs(limit=10)
+        missing = await store.open_jobs(limit=10, without_entry_since="2026")
         await store.close()
 
-        assert [job.document["uuid"] for job in everything.jobs] == ["without", "with"]
-        assert [job.document["uuid"] for job in missing.jobs] == ["without"]
+        assert [job.key for job in everything.jobs] == ["without", "with", "bad"]
+        bad, without = OpenJob("bad", "2025"), OpenJob("without", "2025")
+        assert open_jobs == [bad, OpenJob("with", "2025", 7), without]
+        assert missing == [bad, without]
 
 
 async def test_what_is_no_sqlite_file_is_refused_with_what_to_do(path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.couchbase.sqlpp_parser import parse
 from tests.unit.couchbase.conftest import START, StandingClock
 from tests.unit.couchbase.test_query import Asker
 
-from zerog.store.couchbase import statements
+from zerog.store.couchbase import openjobs, statements
 from zerog.store.couchbase.statements import Keyspace, Query
 from zerog.store.port import COLLECTIONS, JobFilter
 
@@ -191,6 +191,47 @@ async def test_without_its_index_a_listing_reads_the_collection_if_the_user_may(
     ((run_of,),) = await run(ask, query)
     assert len(run_of) == LIMIT
     assert bucket.counters[SCANNED] == RETAINED
+
+
+@pytest.mark.parametrize(
+    ("query", "covers"),
+    [
+        (openjobs.rows(KEYSPACE, "", LIMIT, None), True),
+        (openjobs.rows(KEYSPACE, "", LIMIT, "2026"), True),
+        (openjobs.counts(KEYSPACE, "2026"), True),
+        # The documents of dead workers' jobs are read anyway.
+        (openjobs.begun(KEYSPACE, ["w"]), False),
+    ],
+    ids=["open", "unqueued", "counts", "workers"],
+)
+def test_what_repair_reads_has_one_plan(indexes: Indexes, query: Query, covers: bool) -> None:
+    statement = parse(query.text)
+    select = statement.selects[0] if isinstance(statement, Gather) else statement
+    assert isinstance(select, Select)
+
+    online = indexes.online(select.keyspace)
+    plans = [planner.choose(select, online, random.Random(seed)) for seed in SEEDS]
+
+    (plan,) = {plan.index.name: plan for plan in plans if plan is not None}.values()
+    assert (plan.index.name, plan.covers) == (select.index, covers)
+    assert plan.ordered or select.order is None
+
+
+async def test_what_repair_reads_costs_what_it_returns(
+    ask: Asker, bucket: Bucket, retained: list[dict[str, str]]
+) -> None:
+    bucket.counters.clear()
+
+    (page,) = await run(ask, openjobs.rows(KEYSPACE, "", 20, None))
+    assert [row[0] for row in page] == [job["uuid"] for job in retained[:20]]
+    assert (bucket.counters[SCANNED], bucket.counters[FETCHED]) == (20, 0)
+    assert await run(ask, openjobs.rows(KEYSPACE, "", 20, "2026")) == [[]]
+    assert (bucket.counters[SCANNED], bucket.counters[FETCHED]) == (20, 0)
+    counts = await run(ask, openjobs.counts(KEYSPACE, "2026"))
+    assert sum(count for _, count in counts) == 30
+    assert (bucket.counters[SCANNED], bucket.counters[FETCHED]) == (50, 0)
+    assert await run(ask, openjobs.begun(KEYSPACE, ["w"])) == [[]]
+    assert (bucket.counters[SCANNED], bucket.counters[FETCHED]) == (50, 0)
 
 
 async def test_what_is_read_whole_has_an_index_for_that(ask: Asker) -> None:

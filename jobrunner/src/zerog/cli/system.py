@@ -157,12 +157,12 @@ async def _repair(settings: PlaceSettings) -> Any:
     from zerog.ledger.jobs import Jobs
     from zerog.ledger.repair import repair_once
     from zerog.ledger.stats import Stats
-    from zerog.queue import connect_greenstalk
+    from zerog.queue import connect_queue
     from zerog.store import open_datastore
 
     store = await open_datastore(settings.store, settings)
     try:
-        queue = await connect_greenstalk(settings.queue)
+        queue = await connect_queue(settings.queue)
         try:
             return await repair_once(Jobs(store, Stats(store)), queue)
         finally:

@@ -2,6 +2,7 @@
 
     jobs         <uuid>                         the control document (`zerog.model.record`)
     progress     <uuid>                         `Progress`
+    progress     repair                         `RepairState`
     events       <uuid>::<attempt>::<chunk>     `LogChunk`
     blobs        <uuid>::in                     `Input`
     blobs        <uuid>::out::<attempt>         `Output`
@@ -51,6 +52,23 @@ class Progress(_Document, frozen=True):
     attempt: Count
     completeness: Annotated[float, Meta(ge=0, le=1)]
     updated_time: Time
+
+
+#: Where `RepairState` is: no job has this key.
+REPAIR_KEY = "repair"
+
+
+class RepairState(_Document, frozen=True):
+    """Where repair stands, so that another process can continue there."""
+
+    #: The queue's server that jobs are compared with, and when repair saw it first.
+    server: str
+    since_time: Time
+    #: When the full pass began that is under way, and the last job that it looked at.
+    begun_time: Time | None = None
+    after: str = ""
+    #: When the last full pass ended. None: the server is not known to be looked through.
+    ended_time: Time | None = None
 
 
 class LogLine(_Document, frozen=True, omit_defaults=True):

@@ -10,6 +10,7 @@
                         DatastoreUnavailableError (transient)  AmbiguousWriteError (transient)
       QueueError        QueueUnavailableError (transient)  QueueRefusedError
                         InvalidTubeNameError
+      LeaseLostError (transient)
       NurseryError (transient)
 
 A third party's exceptions stop at the adapter that owns the third party: nothing above
@@ -122,6 +123,12 @@ class QueueRefusedError(QueueError):
 
 class InvalidTubeNameError(QueueError, ValueError):
     """The name cannot be a tube's."""
+
+
+class LeaseLostError(ZeroGError):
+    """Another process does this work now, or may do it."""
+
+    transient = True
 
 
 class NurseryError(ZeroGError):

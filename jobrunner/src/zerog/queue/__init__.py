@@ -1,8 +1,8 @@
 """The queue: entries that hold a job's UUID, on beanstalkd's tubes. See `zerog.queue.port`.
 
 There are three ways to connect. The API, whose calls share one connection that must heal, uses
-`connect_producer`; a worker's slots use `connect_queue`; every other program uses
-`connect_greenstalk`.
+`connect_producer`; a worker's slots use `connect_queue`, and so does repair, which looks at very
+many entries; every other program uses `connect_greenstalk`.
 """
 
 from zerog.model.errors import ConfigError

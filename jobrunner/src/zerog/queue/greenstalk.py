@@ -1,6 +1,6 @@
 """The greenstalk adapter: a blocking client on its own thread, behind `zerog.queue.port`.
 
-The operator, `zerog repair` and every other tool use it. The API and the worker do not: see
+The operator and every other tool use it. The API, the worker and repair do not: see
 `zerog.queue.beanstalk.connection` for the figure. `zerog.queue.blocking` owns the thread; the
 functions given to it here run there.
 """

@@ -1,10 +1,12 @@
-"""Which control documents a filter selects, and the cursors of listings: the same for
-every adapter. Pure."""
+"""Which control documents a filter selects, what an index has of one, and the cursors of
+listings: the same for every adapter. Pure."""
 
 import base64
 import binascii
+from collections.abc import Sequence
 
-from zerog.store.port import Document, JobFilter
+from zerog.model.limits import MAX_ENTRY_ID
+from zerog.store.port import BEGUN_STATES, OPEN_STATES, Document, JobFilter, OpenJob
 
 
 def matches(document: Document, job_filter: JobFilter) -> bool:
@@ -14,12 +16,40 @@ def matches(document: Document, job_filter: JobFilter) -> bool:
         ("state", job_filter.states),
         ("queue", job_filter.queues),
     )
-    if any(values and document.get(name) not in values for name, values in wanted):
-        return False
-    if job_filter.without_entry and document.get("entryId") is not None:
-        return False
-    before = job_filter.changed_before
-    return before is None or str(document.get("changedTime")) < before
+    return not any(values and document.get(name) not in values for name, values in wanted)
+
+
+def open_job(key: str, document: Document) -> OpenJob | None:
+    """Return what an index has of a control document; None if the job is finished."""
+    if document.get("state") not in OPEN_STATES:
+        return None
+    return as_open_job(key, document.get("changedTime"), document.get("entryId"))
+
+
+def as_open_job(key: str, changed: object, entry: object) -> OpenJob:
+    """Return what an index says of a job, whatever stands in its fields."""
+    number = entry if type(entry) is int and 0 <= entry <= MAX_ENTRY_ID else None
+    return OpenJob(key, changed if isinstance(changed, str) else "", number)
+
+
+def lacks_entry(document: Document, since: str) -> bool:
+    """Whether a job is queued, has no entry and has not changed since."""
+    changed = document.get("changedTime")
+    waits = document.get("state") == "queued" and document.get("entryId") is None
+    return waits and isinstance(changed, str) and changed < since
+
+
+def is_of_workers(document: Document, workers: Sequence[str]) -> bool:
+    """Whether a job is running or waiting and one of the workers has made an attempt."""
+    return document.get("state") in BEGUN_STATES and not workers_of(document).isdisjoint(workers)
+
+
+def workers_of(document: Document) -> set[str]:
+    """Return who has made attempts at a job; nobody if its record cannot be read."""
+    try:
+        return {attempt["worker"]["name"] for attempt in document.get("attempts", [])}
+    except (KeyError, TypeError):
+        return set()
 
 
 def encode_cursor(key: str) -> str:

@@ -4,7 +4,7 @@ The interface is what both SQLite and Couchbase do well, and nothing else: no
 transactions over several documents, no locks, no array append. A write either names the
 revision it replaces, or is harmless when repeated. `zerog.model.documents` knows what
 the documents mean; an adapter does not, but for the few fields of a control document
-that `list_jobs` filters by (see `JobFilter`).
+that jobs are found by (see `JobFilter` and `OpenJob`).
 
 All methods are coroutines of the one event loop that opened the store. Every method raises
 `DatastoreUnavailableError` when the store cannot be reached within the deadline it was opened
@@ -32,6 +32,10 @@ COLLECTIONS: tuple[Collection, ...] = (
     "pools",
 )
 
+#: States of jobs that are not finished: each has a queue entry, or should have one.
+OPEN_STATES = ("queued", "running", "waiting")
+#: Those of jobs that a worker may have been running when it died.
+BEGUN_STATES = ("running", "waiting")
 #: Limits that every adapter enforces alike, so that code tried on one works on the other.
 MAX_KEY_BYTES = 200
 MAX_PATCH_OPS = 16
@@ -70,11 +74,17 @@ class JobFilter:
     types: Sequence[str] = ()
     states: Sequence[str] = ()
     queues: Sequence[str] = ()
-    #: Only jobs whose `changedTime` (RFC 3339, UTC, fixed width) is strictly before this.
-    changed_before: str | None = None
-    #: Only jobs that have no `entryId`, which names the queue entry. With a state such a listing
-    #: reads nothing else, however many jobs wait.
-    without_entry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """What an index says of a job that is not finished. It may be a moment behind the document."""
+
+    uuid: str
+    #: `changedTime` (RFC 3339, UTC, fixed width); empty if the document has none.
+    changed: str
+    #: The number of the queue entry; None if none is noted, or none that a queue could have.
+    entry_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,11 @@ class Page:
 
 class Datastore(Protocol):
     """What a store must do. See the module's docstring for what holds for every method."""
+
+    @property
+    def count_pause_seconds(self) -> float:
+        """Between two calls of `count_open` there should be at least this time."""
+        ...
 
     async def insert(
         self,
@@ -195,6 +210,29 @@ class Datastore(Protocol):
 
     async def count_jobs(self, job_filter: JobFilter) -> int:
         """Count control documents."""
+        ...
+
+    async def open_jobs(
+        self, *, after: str = "", limit: int, without_entry_since: str | None = None
+    ) -> list[OpenJob]:
+        """Return jobs that are not finished, in ascending order of their UUIDs, `after` one.
+
+        Fewer than `limit` mean that there are no more. Given a time, only queued jobs that have no
+        entry and have not changed since. It reads nothing but what it returns; what was written a
+        moment ago may be missing.
+        """
+        ...
+
+    async def count_open(self, changed_before: str) -> dict[str, int]:
+        """Count jobs that are not finished and have not changed since, by queue.
+
+        As of a moment ago. The cost grows with the number of such jobs: see `count_pause_seconds`.
+        """
+        ...
+
+    async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
+        """Return the UUIDs of jobs that are running or waiting and of which one of these workers
+        has made an attempt. It reads such jobs only, by one statement."""
         ...
 
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:

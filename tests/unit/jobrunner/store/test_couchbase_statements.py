@@ -5,8 +5,8 @@ import re
 import pytest
 
 from zerog.model.record import State
-from zerog.store.couchbase import plans, statements
-from zerog.store.couchbase.statements import LAST, Keyspace, Query
+from zerog.store.couchbase import openjobs, plans, statements
+from zerog.store.couchbase.statements import LAST, Index, Keyspace, Query
 from zerog.store.port import JobFilter
 
 PLACE = Keyspace("b", "s")
@@ -16,9 +16,8 @@ FILTERS = [
     JobFilter(),
     JobFilter(states=["queued"]),
     JobFilter(types=["T"], queues=["q", "r"]),
-    JobFilter(queues=["q"], changed_before="2026"),
-    JobFilter(states=["queued", "running"], types=["T"], queues=["q"], changed_before="2026"),
-    JobFilter(states=["queued"], changed_before="2026", without_entry=True),
+    JobFilter(queues=["q"]),
+    JobFilter(states=["queued", "running"], types=["T"], queues=["q"]),
     JobFilter(types=MANY, queues=MANY),
 ]
 
@@ -115,14 +114,23 @@ def test_every_part_of_a_statement_is_covered_by_the_index_that_it_names(
             assert [*equal, "META().id"] == keys[: len(equal) + 1]
 
 
-def test_jobs_without_an_entry_have_an_index_of_their_own() -> None:
-    (query,) = statements.list_keys(
-        PLACE, JobFilter(states=["queued"], without_entry=True), before=LAST, limit=10
-    )
-    (index,) = [index for index in statements.indexes() if index.where]
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (openjobs.rows(PLACE, "k", 9, None), statements.OPEN_INDEX),
+        (openjobs.rows(PLACE, "k", 9, "2026"), statements.UNQUEUED_INDEX),
+        (openjobs.counts(PLACE, "2026"), statements.OPEN_INDEX),
+    ],
+    ids=["all", "unqueued", "counts"],
+)
+def test_what_repair_reads_names_the_index_that_covers_it(query: Query, index: Index) -> None:
+    keys = set(re.findall(r"`(\w+)`", " ".join(index.keys or ())))
 
-    assert "j.`entryId` IS MISSING" in query.text
-    assert " WHERE `entryId` IS MISSING WITH {" in statements.create_index(PLACE, index)
+    assert f"USE INDEX (`{index.name}` USING GSI)" in query.text
+    assert set(re.findall(r"j\.`(\w+)`", query.text)) <= keys
+    for condition in (index.where or "").split(" AND "):
+        assert f"j.{condition}" in query.text
+    assert set(re.findall(r"\$(\w+)", query.text)) == set(query.parameters)
 
 
 def test_indexes_have_names_of_their_own_and_are_built_later() -> None:

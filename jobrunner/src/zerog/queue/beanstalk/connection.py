@@ -7,7 +7,7 @@ matched to commands in order, so many tasks share it without waiting for each ot
 The API and the worker use it, because every job costs them several commands: a put takes 10 µs of
 processor time from 32 tasks and 27 µs from one, against 27 and 75 µs by greenstalk, and a
 connection puts more than twice as many entries a second (`benchmarks/queue_adapters.py`, 2 cores).
-Everything else uses `zerog.queue.greenstalk`.
+So does repair, which looks at every entry. Everything else uses `zerog.queue.greenstalk`.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ CONNECT_SECONDS = 2.0
 #: What connecting may raise: a name that is not a host's is a UnicodeError, and resolving one
 #: needs a thread, which a full machine refuses with a RuntimeError.
 CONNECT_ERRORS = (OSError, UnicodeError, RuntimeError)
-PEEKS_AT_ONCE = 1000
+#: Peeks in a round trip. Anybody may have put bodies as large as the server accepts.
+PEEKS_AT_ONCE = 200
 T = TypeVar("T")
 
 
@@ -226,7 +227,7 @@ class BeanstalkConnection:
         return None if entry is None else entry[1]
 
     async def peek_many(self, entry_ids: Iterable[int]) -> dict[int, str]:
-        """Return the bodies of those entries that exist, in a round trip per thousand."""
+        """Return the bodies of those entries that exist, in a round trip per `PEEKS_AT_ONCE`."""
         numbers = list(entry_ids)
         bodies: dict[int, str] = {}
         for start in range(0, len(numbers), PEEKS_AT_ONCE):

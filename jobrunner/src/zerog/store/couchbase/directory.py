@@ -2,10 +2,10 @@
 
 A tree of small documents says which jobs there are. Keys are UUIDv7, whose beginning is
 the time, so the tree has one leaf for each four seconds in which a job came, below
-nodes for four hours and seven weeks; a listing reads from the newest leaf downwards and
-filters the documents themselves. A key is noted *before* its document is written: a
-note without a document costs a read, a document without a note would be lost to
-listings and to repair.
+nodes for four hours and seven weeks; a listing reads from the newest leaf downwards, or
+from the oldest upwards, and filters the documents themselves. A key is noted *before* its
+document is written: a note without a document costs a read, a document without a note
+would be lost to listings and to repair.
 
 Small collections have a roster each. Leaves of the past whose jobs have all gone, and
 roster entries without a document, are removed by whoever reads them.
@@ -14,7 +14,9 @@ roster entries without a document, are removed by whoever reads them.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 
 from zerog.model.errors import DatastoreError
 from zerog.store.couchbase.connection import DIRECTORY, Connection, Deadline
@@ -22,9 +24,9 @@ from zerog.store.couchbase.listing import GetMany
 from zerog.store.couchbase.patches import Patch, Patches
 from zerog.store.couchbase.statements import SMALL
 from zerog.store.couchbase.writes import Writes
-from zerog.store.filtering import matches
+from zerog.store.filtering import is_of_workers, lacks_entry, matches, open_job
 from zerog.store.patching import decode_document
-from zerog.store.port import Collection, JobFilter, PatchOp, Stored
+from zerog.store.port import Collection, JobFilter, OpenJob, PatchOp, Stored
 
 #: Characters of the key that name a node on each level: 49 days, 4.7 hours, 4.1 seconds.
 _LEVELS = (4, 6, 9)
@@ -38,8 +40,27 @@ _LEAVES = 16
 _READ = 200
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """From where on keys are read, and whether upwards."""
+
+    start: str | None = None
+    upwards: bool = False
+
+    def order(self, names: Iterable[str]) -> list[str]:
+        """Return those keys, or beginnings of keys, that are on the way, in its order."""
+        return [
+            name
+            for name in sorted(names, reverse=not self.upwards)
+            if self.start is None
+            or (
+                name >= self.start[: len(name)] if self.upwards else name <= self.start[: len(name)]
+            )
+        ]
+
+
 class Directory:
-    """A `zerog.store.couchbase.listing.Listing` without queries."""
+    """A `zerog.store.couchbase.listing.Listing` without queries, and its `OpenJobs`."""
 
     def __init__(
         self, connection: Connection, writes: Writes, patches: Patches, get_many: GetMany
@@ -69,7 +90,7 @@ class Directory:
     ) -> tuple[list[Stored], str | None]:
         """Return jobs with keys below `before`, descending, and the last key if there are more."""
         found: list[tuple[str, Stored]] = []
-        async for key, stored in self._jobs(before):
+        async for key, stored in self._jobs(_Way(before)):
             if matches(stored.document, job_filter):
                 found.append((key, stored))
                 if len(found) > limit:
@@ -79,14 +100,39 @@ class Directory:
 
     async def count(self, job_filter: JobFilter) -> int:
         """Count jobs, by reading them all."""
-        return sum(
-            [1 async for _, stored in self._jobs(None) if matches(stored.document, job_filter)]
-        )
+        jobs = self._jobs(_Way())
+        return sum([1 async for _, stored in jobs if matches(stored.document, job_filter)])
+
+    async def open_jobs(
+        self, after: str, limit: int, without_entry_since: str | None
+    ) -> list[OpenJob]:
+        """Return jobs in ascending order, by reading all that come before the last of them."""
+        found: list[OpenJob] = []
+        async for key, stored in self._jobs(_Way(after, upwards=True)):
+            job = open_job(key, stored.document)
+            if job is None or (
+                without_entry_since is not None
+                and not lacks_entry(stored.document, without_entry_since)
+            ):
+                continue
+            found.append(job)
+            if len(found) == limit:
+                break
+        return found
+
+    async def count_open(self, changed_before: str) -> dict[str, int]:
+        """Count jobs by queue, by reading them all."""
+        found = Counter[str]()
+        async for key, stored in self._jobs(_Way()):
+            job, queue = open_job(key, stored.document), stored.document.get("queue")
+            if job is not None and isinstance(queue, str) and "" < job.changed < changed_before:
+                found[queue] += 1
+        return found
 
     async def keys(self, collection: Collection, *, fresh: bool) -> list[str]:
         """Return all keys of a small collection."""
         if collection == "jobs":
-            return [key async for key, _ in self._jobs(None)]
+            return [key async for key, _ in self._jobs(_Way())]
         if collection not in SMALL:
             raise DatastoreError(
                 f"the collection {collection} cannot be read whole without a query service"
@@ -98,12 +144,17 @@ class Directory:
                 await self._strike(_roster(collection), key)
         return list(there)
 
-    async def _jobs(self, before: str | None) -> AsyncIterator[tuple[str, Stored]]:
-        """All jobs with keys below `before`, descending."""
+    async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
+        """Return jobs that the workers may run, by reading all jobs."""
+        jobs = self._jobs(_Way())
+        return [key async for key, stored in jobs if is_of_workers(stored.document, workers)]
+
+    async def _jobs(self, way: _Way) -> AsyncIterator[tuple[str, Stored]]:
+        """All jobs on the way, but for the one where it starts."""
         batch: list[str] = []
-        async for leaves in self._leaves(before):
+        async for leaves in self._leaves(way):
             for keys in leaves:
-                batch += [key for key in keys if before is None or key < before]
+                batch += [key for key in way.order(keys) if key != way.start]
                 if len(batch) >= _READ:
                     async for item in self._read(batch):
                         yield item
@@ -119,11 +170,11 @@ class Directory:
             elif _is_settled(key):
                 await self._strike(_node(key[: _LEVELS[-1]]), key)
 
-    async def _leaves(self, before: str | None) -> AsyncIterator[list[list[str]]]:
-        """The keys in leaves from the newest on, several leaves at a time."""
-        for first in await self._below("", _LEVELS[0], before):
-            for second in await self._below(first, _LEVELS[1], before):
-                names = await self._below(second, _LEVELS[2], before)
+    async def _leaves(self, way: _Way) -> AsyncIterator[list[list[str]]]:
+        """The keys in leaves on the way, several leaves at a time."""
+        for first in way.order(await self._children(_node(""))):
+            for second in way.order(await self._children(_node(first))):
+                names = way.order(await self._children(_node(second)))
                 for start in range(0, len(names), _LEAVES):
                     part = names[start : start + _LEAVES]
                     leaves = await self._many([_node(name) for name in part])
@@ -131,10 +182,6 @@ class Directory:
                         if not keys and _is_settled(name):
                             await self._strike(_node(second), name)
                     yield leaves
-
-    async def _below(self, name: str, length: int, before: str | None) -> list[str]:
-        children = await self._children(_node(name))
-        return [item for item in children if before is None or item <= before[:length]]
 
     async def _children(self, node: str) -> list[str]:
         return (await self._many([node]))[0]
@@ -144,10 +191,7 @@ class Directory:
         read = await asyncio.gather(
             *[self._writes.get(DIRECTORY, node, deadline) for node in nodes]
         )
-        return [
-            sorted(decode_document(item.body).get("k", {}), reverse=True) if item else []
-            for item in read
-        ]
+        return [list(decode_document(item.body).get("k", {})) if item else [] for item in read]
 
     async def _note(self, node: str, name: str, *, durable: bool = False) -> None:
         place = (node, name)

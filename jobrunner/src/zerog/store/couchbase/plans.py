@@ -20,9 +20,8 @@ from zerog.store.port import JobFilter
 KEY = "META().id DESC"
 #: A job is listed by at most this many runs: a request may name 100 values of one field.
 MAX_SELECTIONS = 100
-NO_ENTRY = "`entryId` IS MISSING"
-#: These change with the state, so an index that has the state costs no more for having them.
-_CHANGING = ("changedTime", "META().expiration")
+#: This changes with the state, so an index that has the state costs no more for having it.
+_CHANGING = ("META().expiration",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +33,6 @@ class JobIndex:
     leading: tuple[str, ...]
     #: Fields behind the key, to filter by without reading documents.
     further: tuple[str, ...]
-    #: Which jobs are in it; None: all.
-    where: str | None = None
 
 
 # A job's queue and type never change, so an index without a state is seldom written.
@@ -49,14 +46,7 @@ _WITH_STATE = {
         "zerog_jobs_of_queue_and_type", ("queue", "type", "state"), _CHANGING
     ),
 }
-_WITHOUT_ENTRY = JobIndex(
-    # The condition's field is a key too: the planner looks for it among them.
-    "zerog_jobs_without_entry",
-    ("state",),
-    ("type", "queue", *_CHANGING, "entryId"),
-    NO_ENTRY,
-)
-JOB_INDEXES = (_ALL, _OF_QUEUE, *_WITH_STATE.values(), _WITHOUT_ENTRY)
+JOB_INDEXES = (_ALL, _OF_QUEUE, *_WITH_STATE.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +58,6 @@ class Selection:
     values: tuple[str, ...]
     #: Further fields, each with the values that it may have.
     among: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    changed_before: str | None = None
 
 
 def select(job_filter: JobFilter, *, counting: bool = False) -> list[Selection]:
@@ -88,14 +77,12 @@ def select(job_filter: JobFilter, *, counting: bool = False) -> list[Selection]:
         index = _choose(job_filter, frozenset(), counting=counting)
         runs = _runs(index, wanted)
     among = tuple((name, values) for name, values in wanted.items() if name not in index.leading)
-    return [Selection(index, values, among, job_filter.changed_before) for values in product(*runs)]
+    return [Selection(index, values, among) for values in product(*runs)]
 
 
 def _choose(job_filter: JobFilter, fields: Set[str], *, counting: bool) -> JobIndex:
-    if job_filter.without_entry:
-        return _WITHOUT_ENTRY
     # Only the indexes with a state, and that of all jobs, know what has expired.
-    if not job_filter.states and job_filter.changed_before is None:
+    if not job_filter.states:
         if not fields:
             return _ALL
         if fields == {"queue"} and not counting:

@@ -7,6 +7,7 @@ downwards, so that a page costs what it returns. A statement has several selecti
 an array for each. Pure.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from zerog.store.couchbase import plans
 from zerog.store.couchbase.plans import JobIndex, Selection
-from zerog.store.port import COLLECTIONS, JobFilter
+from zerog.store.port import BEGUN_STATES, COLLECTIONS, OPEN_STATES, JobFilter
 
 #: Greater than every key.
 LAST = "\uffff"
@@ -65,12 +66,36 @@ class Index:
     where: str | None = None
 
 
+#: What repair reads (`zerog.store.couchbase.openjobs`). The fields of the conditions are keys too,
+#: because the planner looks for them among these. An open job never expires.
+IS_OPEN = f"`state` IN {json.dumps(OPEN_STATES)}"
+IS_UNQUEUED = ('`state` = "queued"', "`entryId` IS MISSING")
+OPEN_INDEX = Index(
+    "zerog_jobs_open",
+    JOBS,
+    ("META().id", "`changedTime`", "`queue`", "`entryId`", "`state`"),
+    IS_OPEN,
+)
+UNQUEUED_INDEX = Index(
+    "zerog_jobs_unqueued",
+    JOBS,
+    ("META().id", "`changedTime`", "`state`", "`entryId`"),
+    " AND ".join(IS_UNQUEUED),
+)
+#: What the operator reads of workers that died.
+IS_BEGUN = f"`state` IN {json.dumps(BEGUN_STATES)}"
+WORKERS_INDEX = Index(
+    "zerog_jobs_by_worker",
+    JOBS,
+    ("DISTINCT ARRAY a.`worker`.`name` FOR a IN `attempts` END",),
+    IS_BEGUN,
+)
+
+
 def indexes() -> list[Index]:
     """Return all indexes that listings need."""
-    made = [
-        Index(index.name, JOBS, tuple(_index_keys(index)), index.where)
-        for index in plans.JOB_INDEXES
-    ]
+    made = [Index(index.name, JOBS, tuple(_index_keys(index))) for index in plans.JOB_INDEXES]
+    made += [OPEN_INDEX, UNQUEUED_INDEX, WORKERS_INDEX]
     return made + [Index(name, collection, None) for collection, name in _PRIMARY.items()]
 
 
@@ -187,9 +212,4 @@ def _conditions(selection: Selection, number: int) -> tuple[list[str], dict[str,
     for field, values in selection.among:
         conditions.append(f"j.`{field}` IN ${field}s{number}")
         parameters[f"{field}s{number}"] = list(values)
-    if selection.changed_before is not None:
-        conditions.append(f"j.`changedTime` < $changed{number}")
-        parameters[f"changed{number}"] = selection.changed_before
-    if index.where is not None:
-        conditions.append(f"j.{index.where}")
     return [*conditions, "META(j).id < $before"], parameters

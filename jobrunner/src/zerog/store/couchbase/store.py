@@ -20,6 +20,7 @@ from zerog.store.couchbase.address import parse_address
 from zerog.store.couchbase.connection import LEASES, Connection, Deadline
 from zerog.store.couchbase.directory import Directory
 from zerog.store.couchbase.listing import Listing, QueryListing
+from zerog.store.couchbase.openjobs import OpenJobs, QueryOpenJobs
 from zerog.store.couchbase.patches import Patch, Patches
 from zerog.store.couchbase.probe import Probe
 from zerog.store.couchbase.writes import Writes
@@ -29,6 +30,7 @@ from zerog.store.port import (
     Collection,
     Document,
     JobFilter,
+    OpenJob,
     Page,
     PatchOp,
     Stored,
@@ -51,14 +53,19 @@ async def open_couchbase(
 class CouchbaseDatastore:
     """A `zerog.store.port.Datastore` in a scope of a Couchbase bucket."""
 
+    #: A count scans an index of all jobs that are not finished.
+    count_pause_seconds = 300.0
+
     def __init__(self, connection: Connection, settings: CouchbaseSettings) -> None:
         self.connection = connection
         self._writes = Writes(connection, settings.couchbase_durability)
         self._patches = Patches(connection, self._writes)
         self._probe = Probe(self._writes)
         self._listing: Listing = QueryListing(connection, self._get_many)
+        self._open: OpenJobs = QueryOpenJobs(connection)
         if settings.couchbase_listing == "kv":
-            self._listing = Directory(connection, self._writes, self._patches, self._get_many)
+            directory = Directory(connection, self._writes, self._patches, self._get_many)
+            self._listing = self._open = directory
 
     async def insert(
         self,
@@ -198,6 +205,20 @@ class CouchbaseDatastore:
     async def count_jobs(self, job_filter: JobFilter) -> int:
         """Count control documents."""
         return await self.connection.run(self._listing.count(job_filter))
+
+    async def open_jobs(
+        self, *, after: str = "", limit: int, without_entry_since: str | None = None
+    ) -> list[OpenJob]:
+        """Return jobs that are not finished."""
+        return await self.connection.run(self._open.open_jobs(after, limit, without_entry_since))
+
+    async def count_open(self, changed_before: str) -> dict[str, int]:
+        """Count jobs that are not finished, by queue."""
+        return await self.connection.run(self._open.count_open(changed_before))
+
+    async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
+        """Return jobs that the workers may run."""
+        return await self.connection.run(self._open.jobs_of_workers(workers))
 
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""

@@ -31,11 +31,6 @@ def ranges(job_filter: JobFilter, *, now: float, before: str | None = None) -> l
     index, leads = _index(job_filter)
     keys = ["collection = 'jobs'", *(f"{column} = ?" for column in leads)]
     rest, last = [LIVE], list[str | float]([now])
-    if job_filter.changed_before is not None:
-        rest.append("changed < ?")
-        last.append(job_filter.changed_before)
-    if job_filter.without_entry:
-        rest.append("has_entry = 0")
     end: list[str] = []
     if job_filter.types and job_filter.queues:
         end += _texts(job_filter.queues)
@@ -62,8 +57,6 @@ def _index(job_filter: JobFilter) -> tuple[str | None, dict[str, list[str]]]:
         return "jobs_by_type", {"type": _texts(job_filter.types), **states}
     if job_filter.queues:
         return "jobs_by_queue", {"queue": _texts(job_filter.queues), **states}
-    if job_filter.without_entry:
-        return "jobs_without_entry", states
     if job_filter.states:
         return "jobs_by_state", states
     return None, {}

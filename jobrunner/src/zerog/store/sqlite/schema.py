@@ -13,40 +13,40 @@ from pathlib import Path
 
 from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.privatefile import FILE_MODE, make_folder
+from zerog.store.sqlite import openjobs
 
-VERSION = 2
+VERSION = 3
 #: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
 CHECKPOINT_PAGES = 2000
 #: Between tries to put a new file into write-ahead-log mode while others do the same.
 WAL_PAUSE_SECONDS = 0.001
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE document (
     collection TEXT NOT NULL,
     key TEXT NOT NULL,
     revision INTEGER NOT NULL,
     body BLOB NOT NULL,
     expires REAL,
-    state TEXT, type TEXT, queue TEXT, changed TEXT, has_entry INTEGER,
+    state TEXT, type TEXT, queue TEXT, changed TEXT, entry INTEGER,
     PRIMARY KEY (collection, key)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
-    WHERE collection = 'jobs';
-CREATE INDEX jobs_without_entry ON document (state, key)
-    WHERE collection = 'jobs' AND has_entry = 0;
+    WHERE collection = 'jobs';{openjobs.INDEXES}
 CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
 CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL);
 INSERT INTO counter VALUES (1, 0);
 CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL);
 """
-#: What makes a file of the version before into one of this. `json_extract` takes no blob.
+#: What makes a file of a version into one of the next. `json_extract` takes no blob. Of finished
+#: jobs nobody asks for the entry.
 _UPGRADES = {
     1: """
 ALTER TABLE document ADD COLUMN has_entry INTEGER;
 UPDATE document SET has_entry = json_extract(CAST(body AS TEXT), '$.entryId') IS NOT NULL
-    WHERE collection = 'jobs';
+    WHERE collection = 'jobs' AND json_valid(CAST(body AS TEXT));
 DROP INDEX jobs_by_type;
 CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
 DROP INDEX jobs_by_queue;
@@ -54,6 +54,13 @@ CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
     WHERE collection = 'jobs';
 CREATE INDEX jobs_without_entry ON document (state, key)
     WHERE collection = 'jobs' AND has_entry = 0;
+""",
+    2: f"""
+DROP INDEX jobs_without_entry;
+ALTER TABLE document RENAME COLUMN has_entry TO entry;
+UPDATE document SET entry = json_extract(CAST(body AS TEXT), '$.entryId')
+    WHERE collection = 'jobs' AND state IN ('queued', 'running', 'waiting')
+    AND json_valid(CAST(body AS TEXT));{openjobs.INDEXES}
 """,
 }
 

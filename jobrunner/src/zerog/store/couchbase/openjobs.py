@@ -1,0 +1,112 @@
+"""What repair reads of Couchbase: jobs that are not finished, from indexes that hold no others.
+
+Each of the two partial indexes covers its statements, which name it: nothing else is scanned, and
+no document is fetched. A page is one row that holds them all, because the SDK pays for each row.
+Repair does not wait for the indexes to catch up: it looks again.
+
+The operator asks, by an index of its own, which jobs a worker that died may have run.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from zerog.store.couchbase.connection import Connection
+from zerog.store.couchbase.listing import ask
+from zerog.store.couchbase.statements import (
+    IS_BEGUN,
+    IS_OPEN,
+    IS_UNQUEUED,
+    JOBS,
+    OPEN_INDEX,
+    UNQUEUED_INDEX,
+    WORKERS_INDEX,
+    Index,
+    Keyspace,
+    Query,
+)
+from zerog.store.filtering import as_open_job
+from zerog.store.port import OpenJob
+
+
+class OpenJobs(Protocol):
+    """How a store finds jobs that are not finished; see `zerog.store.port.Datastore`."""
+
+    async def open_jobs(
+        self, after: str, limit: int, without_entry_since: str | None
+    ) -> list[OpenJob]:
+        """Return jobs in ascending order."""
+        ...
+
+    async def count_open(self, changed_before: str) -> dict[str, int]:
+        """Count jobs by queue."""
+        ...
+
+    async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
+        """Return the jobs that the workers may run."""
+        ...
+
+
+class QueryOpenJobs:
+    """`OpenJobs` by the query service."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._keyspace = Keyspace(connection.address.bucket, connection.address.scope)
+
+    async def open_jobs(
+        self, after: str, limit: int, without_entry_since: str | None
+    ) -> list[OpenJob]:
+        """Return jobs in ascending order."""
+        query = rows(self._keyspace, after, limit, without_entry_since)
+        (page,) = await ask(self._connection, query, consistent=False)
+        return [as_open_job(*row) for row in page]
+
+    async def count_open(self, changed_before: str) -> dict[str, int]:
+        """Count jobs by queue."""
+        query = counts(self._keyspace, changed_before)
+        found = await ask(self._connection, query, consistent=False)
+        return {queue: number for queue, number in found if isinstance(queue, str)}
+
+    async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
+        """Return the jobs that the workers may run. A claim just before a death is among them."""
+        (page,) = await ask(self._connection, begun(self._keyspace, workers))
+        return list(map(str, page))
+
+
+def rows(keyspace: Keyspace, after: str, limit: int, without_entry_since: str | None) -> Query:
+    """Return the query of a page of jobs. Pure."""
+    index, conditions = OPEN_INDEX, [f"j.{IS_OPEN}"]
+    parameters = {"after": after, "limit": limit}
+    if without_entry_since is not None:
+        index = UNQUEUED_INDEX
+        conditions = ["j.`changedTime` < $since", *[f"j.{told}" for told in IS_UNQUEUED]]
+        parameters["since"] = without_entry_since
+    where = " AND ".join(["META(j).id > $after", *conditions])
+    return Query(
+        "SELECT RAW (SELECT RAW [META(j).id, j.`changedTime`, j.`entryId`] "
+        f"FROM {_source(keyspace, index)} WHERE {where} ORDER BY META(j).id LIMIT $limit)",
+        parameters,
+    )
+
+
+def counts(keyspace: Keyspace, changed_before: str) -> Query:
+    """Return the query of counts. The index begins with the key, so there is a condition for it."""
+    return Query(
+        f"SELECT RAW [j.`queue`, COUNT(*)] FROM {_source(keyspace, OPEN_INDEX)} "
+        f'WHERE META(j).id > "" AND j.`changedTime` < $before AND j.{IS_OPEN} GROUP BY j.`queue`',
+        {"before": changed_before},
+    )
+
+
+def begun(keyspace: Keyspace, workers: Sequence[str]) -> Query:
+    """Return the query of jobs that one of the workers may run. Pure."""
+    return Query(
+        f"SELECT RAW (SELECT RAW META(j).id FROM {_source(keyspace, WORKERS_INDEX)} "
+        f"WHERE j.{IS_BEGUN} "
+        "AND ANY a IN j.`attempts` SATISFIES a.`worker`.`name` IN $workers END)",
+        {"workers": list(workers)},
+    )
+
+
+def _source(keyspace: Keyspace, index: Index) -> str:
+    return f"{keyspace.of(JOBS)} AS j USE INDEX (`{index.name}` USING GSI)"

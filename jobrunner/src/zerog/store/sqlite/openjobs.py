@@ -1,0 +1,84 @@
+"""What repair reads of the SQLite store: unfinished jobs, from indexes that hold no others.
+
+Each of the two partial indexes has all that its statements return, so that no document is read. A
+statement repeats the index's condition word by word: SQLite does not conclude anything here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zerog.model import jsontext
+from zerog.store.filtering import as_open_job
+from zerog.store.port import BEGUN_STATES, OPEN_STATES, Document, OpenJob
+from zerog.store.sqlite.ranges import LIVE
+
+_OPEN = f"state IN {OPEN_STATES}"
+_ENTRY_MISSING = "state = 'queued' AND entry IS NULL"
+#: Written where a document names an entry that no queue could have.
+_NO_ENTRY = -1
+#: SQLite bounds the depth of an expression. With more names all such documents are read.
+_MAX_NAMES = 500
+
+INDEXES = f"""
+CREATE INDEX jobs_open ON document (key, changed, queue, entry, expires, state)
+    WHERE collection = 'jobs' AND {_OPEN};
+CREATE INDEX jobs_without_entry ON document (key, changed, entry, expires, state)
+    WHERE collection = 'jobs' AND {_ENTRY_MISSING};
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement and its values."""
+
+    text: str
+    values: tuple[str | float | bytes, ...]
+
+
+def rows(after: str, limit: int, without_entry_since: str | None, now: float) -> Statement:
+    """Return what reads `open_jobs`."""
+    index, condition, values = "jobs_open", _OPEN, tuple[str, ...]()
+    if without_entry_since is not None:
+        index = "jobs_without_entry"
+        condition, values = f"{_ENTRY_MISSING} AND changed < ?", (without_entry_since,)
+    return Statement(
+        f"SELECT key, changed, entry FROM document INDEXED BY {index} WHERE collection = 'jobs' "
+        f"AND {condition} AND key > ? AND {LIVE} ORDER BY key LIMIT ?",
+        (*values, after, now, limit),
+    )
+
+
+def counts(changed_before: str, now: float) -> Statement:
+    """Return what reads `count_open`."""
+    return Statement(
+        "SELECT queue, count(*) FROM document INDEXED BY jobs_open WHERE collection = 'jobs' "
+        f"AND {_OPEN} AND changed < ? AND queue IS NOT NULL AND {LIVE} GROUP BY queue",
+        (changed_before, now),
+    )
+
+
+def begun(workers: Sequence[str], now: float) -> Statement:
+    """Return what reads the documents of jobs that one of the workers may run, and of others whose
+    text has its name."""
+    names = [jsontext.dumps(name) for name in workers] if len(workers) <= _MAX_NAMES else [b""]
+    named = " OR ".join(["instr(body, ?)"] * len(names))
+    return Statement(
+        "SELECT body, revision, key FROM document INDEXED BY jobs_by_state "
+        f"WHERE collection = 'jobs' AND state IN {BEGUN_STATES} AND {LIVE} AND ({named})",
+        (now, *names),
+    )
+
+
+def entry_column(document: Document) -> int | None:
+    """Return what the column `entry` has of a control document."""
+    entry = document.get("entryId")
+    if entry is None:
+        return None
+    known = as_open_job("", "", entry).entry_id
+    return _NO_ENTRY if known is None else known
+
+
+def as_jobs(found: list[tuple[Any, ...]]) -> list[OpenJob]:
+    """Return the jobs in the rows of `rows`."""
+    return [as_open_job(key, changed, entry) for key, changed, entry in found]
