@@ -7,25 +7,20 @@ written, and the Event tells.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
 from zerog.model.errors import DatastoreError, JobError
 from zerog.model.events import WorkerDied
-from zerog.model.record import Cause, State
-from zerog.store.port import Datastore, Document, JobFilter
+from zerog.model.record import Cause
+from zerog.store.filtering import workers_of
+from zerog.store.port import Datastore
 from zerog_operator.pods import Ending
 
 log = logging.getLogger(__name__)
 
-#: Jobs that are read at a time.
-PAGE = 500
-#: All jobs that run are looked through, up to this many pages …
-RUNNING_PAGES = 40
-#: … and the newest of those that somebody else has put back already.
-WAITING_PAGES = 1
 #: A lost node's jobs are taken over when beanstalkd has missed them for a minute, or later.
 REMEMBERED_SECONDS = 600.0
 YOUNG_SECONDS = 90.0
@@ -96,8 +91,7 @@ class Records:
                 if self._jobs is None:
                     store = await self._open_store()
                     self._jobs = Jobs(store, Stats(store))
-            noted = await self._note_in((State.RUNNING,), RUNNING_PAGES, deaths)
-            noted += await self._note_in((State.QUEUED, State.WAITING), WAITING_PAGES, deaths)
+            noted = await self._note_in_each(self._jobs, deaths)
             await self._jobs.leftovers.flush()
             await self._jobs.stats.flush()
         except DatastoreError as error:
@@ -109,22 +103,15 @@ class Records:
                 self._open.pop(worker, None)
         return noted
 
-    async def _note_in(
-        self, states: Sequence[State], pages: int, deaths: Mapping[str, WorkerDied]
-    ) -> int:
-        assert self._jobs is not None
-        noted, cursor = 0, None
-        for _ in range(pages):
-            chosen = JobFilter(states=states)
-            page = await self._jobs.store.list_jobs(chosen, limit=PAGE, cursor=cursor)
-            for stored in page.jobs:
-                for worker in _workers(stored.document) & deaths.keys():
-                    if await self._note(stored.key, deaths[worker]):
-                        noted += 1
-                        self._open.pop(worker, None)
-            cursor = page.cursor
-            if cursor is None:
-                break
+    async def _note_in_each(self, jobs: Jobs, deaths: Mapping[str, WorkerDied]) -> int:
+        """Write the causes into the records of jobs that run, or that somebody has put back."""
+        noted = 0
+        uuids = await jobs.store.jobs_of_workers(list(deaths))
+        for stored in (await jobs.store.get_many("jobs", uuids)).values():
+            for worker in workers_of(stored.document) & deaths.keys():
+                if await self._note(stored.key, deaths[worker]):
+                    noted += 1
+                    self._open.pop(worker, None)
         return noted
 
     async def _note(self, uuid: str, death: WorkerDied) -> bool:
@@ -137,14 +124,6 @@ class Records:
             log.warning("job %s: %s", uuid, error)
             return False
         return applied.record is not applied.before
-
-
-def _workers(document: Document) -> set[str]:
-    """Return who ran a job; nobody if its record cannot be read."""
-    try:
-        return {attempt["worker"]["name"] for attempt in document.get("attempts", [])}
-    except (KeyError, TypeError):
-        return set()
 
 
 def _cause(cause: str) -> Cause:

@@ -13,7 +13,7 @@ from zerog.model.record import Cause, JobRecord, State, WorkerIdentity, new_job_
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
 from zerog_operator.pods import Ending
-from zerog_operator.records import PAGE, WAITING_PAGES, Records
+from zerog_operator.records import Records
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GONE = Ending("DeletionByTaintManager", "the node is lost", None, time=NOW.timestamp() + 60)
@@ -40,7 +40,7 @@ async def test_a_job_that_runs_is_found_behind_any_number_of_newer_ones(tmp_path
     lost, other = running("media-1"), running("media-2")
     await insert(store, lost)
     await insert(store, other)
-    for _ in range(PAGE * WAITING_PAGES + 1):
+    for _ in range(600):
         await insert(store, JobRecord(new_job_id(), "Noop", "media", NOW, NOW))
 
     assert await records.note_death("media-1", "NodeLost", GONE) == 1
