@@ -127,7 +127,11 @@ class Attempt:
 
     @property
     def states(self) -> list[dict[str, Any]]:
-        return [frame.state for frame in self.frames if isinstance(frame, StateFrame)]
+        return [
+            msgspec.json.decode(frame.state)
+            for frame in self.frames
+            if isinstance(frame, StateFrame)
+        ]
 
     @property
     def completeness(self) -> list[float]:

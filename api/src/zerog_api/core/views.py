@@ -1,7 +1,7 @@
 """What the API shows of a job.
 
-A line's data stays the JSON text as which it is stored (`LogLine`), so a page of the log is cheap
-to read and to write: `to_json` puts it into the answer as it is.
+A line's data and a job's state stay the JSON text as which they are stored, so they are cheap to
+read and to write: `to_json` puts them into the answer as they are.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -98,7 +98,7 @@ async def document(store: Datastore, kept: Kept) -> dict[str, Any]:
     for inner in ("hasInputBlob", "outputBlobAttempt"):
         told.pop(inner, None)
     if "jobState" in told:
-        told["jobState"] = msgspec.Raw(jsontext.dumps(told["jobState"]))
+        told["jobState"] = msgspec.Raw(told["jobState"].encode())
     return told
 
 

@@ -16,9 +16,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
 
 from zerog.child.protocol import (
     CancelFrame,
@@ -33,6 +30,7 @@ from zerog.child.protocol import (
     encode,
 )
 from zerog.model.documents import LogLine
+from zerog.model.record import JobState
 
 #: Completeness is sent at most this often; the worker writes it less often still.
 PROGRESS_INTERVAL_SECONDS = 0.02
@@ -85,7 +83,7 @@ class Pipe:
         self._reader: FrameReader[ReceivedByChild] = FrameReader(ReceivedByChild)
         self._inbox: deque[ReceivedByChild] = deque()
         self._buffer = bytearray()
-        self._state: msgspec.Raw | None = None
+        self._state: JobState | None = None
         self._progress: float | None = None
         self._progress_at = 0.0
         self._run = ""
@@ -152,7 +150,7 @@ class Pipe:
             self._send_some()
             self._leave_rest_to_thread()
 
-    def save_state(self, state: msgspec.Raw) -> None:
+    def save_state(self, state: JobState) -> None:
         """Report the job's state. Of several that wait only the last one is sent."""
         with self._shield, self._lock:
             self._state = state
@@ -189,8 +187,7 @@ class Pipe:
 
     def _take_waiting(self) -> None:
         if self._state is not None:
-            state: Any = self._state
-            self._buffer += encode(StateFrame(self._run, state))
+            self._buffer += encode(StateFrame(self._run, self._state))
             self._state = None
         if self._progress is not None:
             self._buffer += encode(ProgressFrame(self._run, self._progress))

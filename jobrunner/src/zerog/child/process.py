@@ -40,6 +40,7 @@ from zerog.child.protocol import (
     ReceivedRun,
 )
 from zerog.child.surroundings import Surroundings, reseed
+from zerog.model import jsontext
 from zerog.model.events import Invalid, Raised, RunEnd
 from zerog.model.limits import one_line
 from zerog.sdk.context import Context
@@ -159,7 +160,7 @@ class Child:
             self._pipe,
             uuid=frame.uuid,
             attempt=frame.attempt,
-            state=frame.state,
+            state=None if frame.state is None else jsontext.loads(frame.state),
             deadline=frame.deadline,
         )
         self._invocation = Invocation(job, context)

@@ -40,7 +40,7 @@ from zerog.model.limits import (
     MAX_LOG_LINES,
     MAX_STATE_BYTES,
 )
-from zerog.model.record import Count, JobId, Time
+from zerog.model.record import Count, JobId, JobState, Time
 from zerog.sdk.faults import MAX_FAULTS, Fault
 
 #: Parameters or an output, a state, and what is around them.
@@ -49,6 +49,8 @@ MAX_FRAME_BYTES = MAX_DOCUMENT_BYTES + 1024 * 1024
 MAX_SMALL_BYTES = 64 * 1024
 #: Of what a child answers that only checks: more than `MAX_FAULTS` of the longest faults take.
 MAX_CHECKED_BYTES = 256 * 1024
+#: A state is a text in a text: each of its quotes takes two bytes.
+MAX_STATE_TEXT_BYTES = 2 * MAX_STATE_BYTES + 2
 #: Exit codes of a child that could not go on: its own fault, or its pipe is closed.
 EXIT_UNEXPECTED, EXIT_NO_PIPE = 230, 231
 _LENGTH = struct.Struct(">I")
@@ -95,7 +97,7 @@ class RunFrame(_Frame, frozen=True, tag="run"):
     attempt: int
     type: str
     parameters: dict[str, Any]
-    state: dict[str, Any] | None = None
+    state: JobState | None = None
     #: When the attempt will be ended, None without a timeout.
     deadline: Time | None = None
 
@@ -110,7 +112,7 @@ class ReceivedRun(_Frame, frozen=True, tag="run"):
     attempt: int
     type: str
     parameters: msgspec.Raw
-    state: dict[str, Any] | None = None
+    state: JobState | None = None
     deadline: Time | None = None
 
 
@@ -169,10 +171,10 @@ class LineFrame(_Frame, frozen=True, tag="line", omit_defaults=True):
 class StateFrame(_Frame, frozen=True, tag="state"):
     """The state that the job saves on the way."""
 
-    max_bytes: ClassVar[int] = MAX_STATE_BYTES + 1024
+    max_bytes: ClassVar[int] = MAX_STATE_TEXT_BYTES + 1024
 
     run: Name
-    state: dict[str, Any]
+    state: JobState
 
 
 class EndFrame(_Frame, frozen=True, tag="end"):
@@ -378,7 +380,7 @@ class _End(Struct):
 def _check_end(body: bytes) -> None:
     """Refuse a long end before it becomes objects."""
     values = msgspec.json.decode(body, type=_End).end
-    for value, most in ((values.data, MAX_DATA_BYTES), (values.state, MAX_STATE_BYTES)):
+    for value, most in ((values.data, MAX_DATA_BYTES), (values.state, MAX_STATE_TEXT_BYTES)):
         if len(bytes(value)) > most:
             raise ValueError(f"a value of {len(bytes(value))} bytes, at most {most} are kept")
 
@@ -389,11 +391,19 @@ def _check(frame: Any) -> None:
         case LineFrame():
             _check_line(frame.time, frame.data)
         case StateFrame():
-            jsontext.dumps_embeddable(frame.state)
+            _check_state(frame.state)
         case EndFrame():
-            jsontext.dumps_embeddable(getattr(frame.end, "state", None))
+            _check_state(getattr(frame.end, "state", None))
         case _:
             pass
+
+
+def _check_state(state: JobState | None) -> None:
+    if state is None:
+        return
+    if len(state.encode()) > MAX_STATE_BYTES:
+        raise ValueError("a state that is too long")
+    jsontext.check_object(state)
 
 
 def _check_line(time: datetime, data: str | None) -> None:
@@ -404,7 +414,4 @@ def _check_line(time: datetime, data: str | None) -> None:
     # It will stand in a line of an event stream.
     if len(data.encode()) > MAX_LINE_DATA_BYTES or "\n" in data or "\r" in data:
         raise ValueError("data in more than one line, or too long")
-    value = jsontext.loads(data)
-    if not isinstance(value, dict):
-        raise ValueError("data that is not an object")
-    jsontext.dumps_embeddable(value)  # no number that JSON has no form for
+    jsontext.check_object(data)

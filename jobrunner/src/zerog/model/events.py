@@ -6,7 +6,8 @@ There is one vocabulary from the job's process to its record. What `run` did tra
 (`zerog.worker.verdict`), and `zerog.model.life.step` makes the next record from it.
 
 Every event of an attempt carries the attempt's number, by which an old one is told from the current
-one. `state` is what `run` keeps between attempts (`ctx.state`); None leaves it as it was.
+one. `state` is what `run` keeps between attempts (`ctx.state`), as JSON text; None leaves it as it
+was.
 """
 
 from datetime import datetime
@@ -15,13 +16,12 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from zerog.model.limits import MAX_CODE, MAX_MESSAGE_CHARS, MIN_CODE
-from zerog.model.record import Cause, Count, EntryId, Seconds, WorkerIdentity
+from zerog.model.record import Cause, Count, EntryId, JobState, Seconds, WorkerIdentity
 
 OK = 200
 
 Code = Annotated[int, Meta(ge=MIN_CODE, le=MAX_CODE)]
 Message = Annotated[str, Meta(max_length=MAX_MESSAGE_CHARS)]
-JobState = dict[str, Any] | None
 
 
 class _Event(Struct, frozen=True, rename="camel", tag_field="event", omit_defaults=True):
@@ -38,7 +38,7 @@ class Returned(_Event, frozen=True, tag="returned"):
     code: Code = OK
     data: Any = None
     message: Message | None = None
-    state: JobState = None
+    state: JobState | None = None
 
 
 class Continued(_Event, frozen=True, tag="continued"):
@@ -46,7 +46,7 @@ class Continued(_Event, frozen=True, tag="continued"):
 
     attempt: Count
     delay_seconds: Seconds = 0.0
-    state: JobState = None
+    state: JobState | None = None
 
 
 class Raised(_Event, frozen=True, tag="raised"):
@@ -56,7 +56,7 @@ class Raised(_Event, frozen=True, tag="raised"):
     message: Message
     #: None: the type's back-off.
     retry_seconds: Seconds | None = None
-    state: JobState = None
+    state: JobState | None = None
 
 
 class Invalid(_Event, frozen=True, tag="invalid"):
@@ -70,7 +70,7 @@ class Stopped(_Event, frozen=True, tag="stopped"):
     """`run` let itself be ended. Why, the worker knows: it asked for it."""
 
     attempt: Count
-    state: JobState = None
+    state: JobState | None = None
 
 
 RunEnd = Returned | Continued | Raised | Invalid | Stopped
@@ -90,14 +90,14 @@ class Reported(_Event, frozen=True):
     """The attempt saved its state on the way."""
 
     attempt: Count
-    state: dict[str, Any]
+    state: JobState
 
 
 class AttemptTimedOut(_Event, frozen=True):
     """The attempt ran longer than the job may."""
 
     attempt: Count
-    state: JobState = None
+    state: JobState | None = None
 
 
 class Crashed(_Event, frozen=True):
@@ -113,7 +113,7 @@ class Interrupted(_Event, frozen=True):
 
     attempt: Count
     message: str
-    state: JobState = None
+    state: JobState | None = None
 
 
 class AttemptCancelled(_Event, frozen=True):

@@ -34,6 +34,15 @@ _LEVELS_AROUND = 8
 _FEW_BRACKETS = 100
 
 
+def check_object(text: str) -> None:
+    """Check that a text is a JSON object that can stand inside other documents. `ValueError` if it
+    is not, or nests too deeply."""
+    if not isinstance(loads(text), dict):
+        raise ValueError("JSON that is not an object")
+    if text.count("[") + text.count("{") > _FEW_BRACKETS:
+        loads("[" * _LEVELS_AROUND + text + "]" * _LEVELS_AROUND)
+
+
 def dumps_embeddable(value: Any) -> bytes:
     """Write a value that will stand inside other documents. `ValueError` if it nests too deeply."""
     text = dumps(value)

@@ -58,6 +58,7 @@ from zerog.model.record import (
     Cause,
     JobId,
     JobRecord,
+    JobState,
     Limits,
     State,
 )
@@ -385,7 +386,7 @@ def _end_attempt(
     now: datetime,
     cause: Cause,
     message: str | None,
-    job_state: dict[str, Any] | None = None,
+    job_state: JobState | None = None,
 ) -> Changes:
     """Return what the end of its attempt changes in the record."""
     last = record.attempts[-1]

@@ -23,6 +23,7 @@ from zerog.model.limits import (
     MAX_ENTRY_ID,
     MAX_RETENTION_SECONDS,
     MAX_SECONDS,
+    MAX_STATE_BYTES,
     MAX_TRIES,
 )
 from zerog.model.names import NAME_PATTERN
@@ -40,6 +41,8 @@ EntryId = Annotated[int, Meta(ge=0, le=MAX_ENTRY_ID)]
 #: Every queue in a document has a tube: one with another name would stop whoever asks for it.
 QueueName = Annotated[str, Meta(pattern=rf"\A(?:{NAME_PATTERN})\Z")]
 Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
+#: The text of a JSON object, which as objects would take 30 times as much.
+JobState = Annotated[str, Meta(max_length=MAX_STATE_BYTES)]
 Retention = Annotated[float, Meta(ge=0, le=MAX_RETENTION_SECONDS)]
 Priority = Annotated[int, Meta(ge=0, le=9)]
 Tries = Annotated[int, Meta(ge=1, le=MAX_TRIES)]
@@ -136,7 +139,7 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     #: The attempt whose output blob holds the data; None when it is inline.
     output_blob_attempt: Count | None = None
     #: What `run` keeps between attempts.
-    job_state: dict[str, Any] | None = None
+    job_state: JobState | None = None
     #: Not to be started before.
     not_before_time: Time | None = None
     started_time: Time | None = None

@@ -13,11 +13,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol, TypeVar, overload
 
-import msgspec
-
 from zerog.model import jsontext
 from zerog.model.documents import LogLine
 from zerog.model.limits import MAX_LINE_DATA_BYTES, MAX_STATE_BYTES
+from zerog.model.record import JobState
 from zerog.sdk.log import LogBudget
 from zerog.sdk.signals import Cancelled
 from zerog.sdk.values import NoJsonFormError, json_text
@@ -36,7 +35,7 @@ class Channel(Protocol):
     def line(self, line: LogLine) -> None:
         """Report a log line; its data is JSON text."""
 
-    def save_state(self, state: msgspec.Raw) -> None:
+    def save_state(self, state: JobState) -> None:
         """Report the job's state, as JSON text."""
 
     def cancelled(self) -> bool: ...
@@ -211,7 +210,7 @@ class Context:
         self._check_usable()
         text = state_text(self._state)
         self._known_state = None
-        self._channel.save_state(msgspec.Raw(text))
+        self._channel.save_state(text.decode())
 
     @property
     def cancelled(self) -> bool:
@@ -268,11 +267,11 @@ def close(context: Context) -> None:
     context._is_over = True
 
 
-def final_state(context: Context) -> msgspec.Raw | None:
-    """Return the state to keep, None if the record holds it already.
+def final_state(context: Context) -> JobState | None:
+    """Return the state to keep as JSON text, None if the record holds it already.
 
     Raises:
         ValueError: It cannot be kept.
     """
     text = state_text(context._state)
-    return None if text == context._known_state else msgspec.Raw(text)
+    return None if text == context._known_state else text.decode()

@@ -18,6 +18,7 @@ import msgspec
 
 from zerog.model.events import Continued, Raised, Returned, RunEnd, Stopped
 from zerog.model.limits import MAX_DATA_BYTES, one_line, read_seconds
+from zerog.model.record import JobState
 from zerog.sdk import signals
 from zerog.sdk.context import Context, close, final_state, log_end
 from zerog.sdk.job import Job
@@ -229,11 +230,10 @@ class Invocation:
         state, _ = self._state_or_complaint("")
         return Stopped(self._context.attempt, state)
 
-    def _state(self) -> Any:
-        # JSON text; the frame's reader makes a dict of it.
+    def _state(self) -> JobState | None:
         return final_state(self._context)
 
-    def _state_or_complaint(self, message: str) -> tuple[Any, str]:
+    def _state_or_complaint(self, message: str) -> tuple[JobState | None, str]:
         try:
             return self._state(), message
         except Exception as error:

@@ -13,7 +13,7 @@ import msgspec
 from zerog.model import jsontext
 from zerog.model.documents import LogLine
 from zerog.model.events import Invalid, Raised, Returned, RunEnd
-from zerog.model.record import UNFINISHED, new_job_id
+from zerog.model.record import UNFINISHED, JobState, new_job_id
 from zerog.sdk.context import Context, checked_state
 from zerog.sdk.invoke import Invocation, Kind
 from zerog.sdk.job import Job
@@ -71,8 +71,8 @@ class _Recorder:
         data = jsontext.loads(line.data) if isinstance(line.data, str) else {}
         self._run.lines.append((line.level, line.message, data))
 
-    def save_state(self, state: msgspec.Raw) -> None:
-        self._run.saved.append(_plain(state))
+    def save_state(self, state: JobState) -> None:
+        self._run.saved.append(jsontext.loads(state))
 
     def cancelled(self) -> bool:
         return self._cancelled
@@ -90,7 +90,6 @@ def run(
     invocation = Invocation(job, context)
     done.end = invocation.run()
     done.kind = invocation.kind
-    done.state = _plain(getattr(done.end, "state", None))
-    if done.state is None:
-        done.state = kept or None
+    state_text: JobState | None = getattr(done.end, "state", None)
+    done.state = (kept or None) if state_text is None else jsontext.loads(state_text)
     return done

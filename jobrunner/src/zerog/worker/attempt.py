@@ -10,7 +10,6 @@ import logging
 import signal
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from zerog.child.handle import ChildDeath, ChildHandle
 from zerog.child.protocol import (
@@ -28,6 +27,7 @@ from zerog.ledger.jobs import Jobs
 from zerog.ledger.reports import Backlog, Reports
 from zerog.model import events
 from zerog.model.errors import JobError, StaleAttemptError
+from zerog.model.record import JobState
 from zerog.worker.verdict import Stop
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class RunningAttempt:
         self._child = child
         self._ask_seconds = ask_seconds
         self._term_seconds = term_seconds
-        self._unsaved_state: dict[str, Any] | None = None
+        self._unsaved_state: JobState | None = None
         self._over = asyncio.Event()
         self._next_signal: int | None = None
         self._next_signal_at = 0.0

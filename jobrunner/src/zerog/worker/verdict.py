@@ -11,6 +11,7 @@ from typing import assert_never
 
 from zerog.child.handle import ChildDeath
 from zerog.model import events
+from zerog.model.record import JobState
 
 
 class Stop(StrEnum):
@@ -65,7 +66,7 @@ def describe_exit(exitcode: int) -> str:
         return f"signal {-exitcode}"
 
 
-def _stopped(attempt: int, stop: Stop, state: events.JobState) -> events.AttemptEvent:
+def _stopped(attempt: int, stop: Stop, state: JobState | None) -> events.AttemptEvent:
     match stop:
         case Stop.CANCEL:
             return events.AttemptCancelled(attempt)

@@ -38,7 +38,7 @@ from zerog.sdk.faults import MAX_FAULTS, MAX_MESSAGE_CHARS, MAX_PATH_CHARS, Faul
 
 FRAMES = [
     ProgressFrame("a:1", 0.5),
-    EndFrame("a:1", Returned(1, 200, {"a": [1, None, "ü"]}, state={})),
+    EndFrame("a:1", Returned(1, 200, {"a": [1, None, "ü"]}, state="{}")),
     ProgressFrame("b:1", 1.0),
 ]
 
@@ -99,8 +99,19 @@ def test_frames_arrive_whole_however_they_are_cut(sizes: list[int]) -> None:
         framed(LINE + b'"info","message":"%s"}' % (b"x" * 5000)),
         framed(LINE + b'"info","message":"a","data":"{\\"a\\":%s}"}' % (b"1" * 17_000)),
         framed(b'{"op":"progress","run":"%s","completeness":1}' % (b"x" * 5000)),
-        framed(b'{"op":"state","run":"a:1","state":[]}'),
-        framed(b'{"op":"state","run":"a:1","state":{"a":' + b"[" * 300 + b"]" * 300 + b"}}"),
+        framed(b'{"op":"state","run":"a:1","state":{}}'),
+        framed(b'{"op":"state","run":"a:1","state":""}'),
+        framed(b'{"op":"state","run":"a:1","state":"[]"}'),
+        framed(b'{"op":"state","run":"a:1","state":"{},{}"}'),
+        framed(b'{"op":"state","run":"a:1","state":"{}],[{}"}'),
+        framed(b'{"op":"state","run":"a:1","state":"{' + b"[" * 60 + b"]],[[" + b"]" * 60 + b'}"}'),
+        framed(b'{"op":"state","run":"a:1","state":"{\\"a\\":NaN}"}'),
+        framed(b'{"op":"state","run":"a:1","state":"{\\"a\\":'
+               + b"[" * 300 + b"]" * 300 + b'}"}'),
+        framed(b'{"op":"state","run":"a:1","state":"{\\"a\\":\\"%s\\"}"}'
+               % ("\u00fc" * (MAX_STATE_BYTES // 2)).encode()),
+        framed(b'{"op":"end","run":"a:1","end":{"event":"stopped","attempt":1,"state":{}}}'),
+        framed(b'{"op":"end","run":"a:1","end":{"event":"stopped","attempt":1,"state":"[]"}}'),
         framed(b'{"op":"end","run":"a:1","end":{"event":"returned","attempt":1,"code":1%s}}'
                % (b"0" * 40)),
         framed(b'{"op":"end","run":"a:1","end":{"event":"returned","attempt":-1}}'),
@@ -110,8 +121,8 @@ def test_frames_arrive_whole_however_they_are_cut(sizes: list[int]) -> None:
                % (b"0" * 40)),
         framed(b'{"op":"end","run":"a:1","end":{"event":"stopped","attempt":1},"spoiled":"%s"}'
                % (b"x" * 5000)),
-        framed(b'{"op":"end","run":"a:1","end":{"event":"stopped","attempt":1,"state":{"a":"%s"}}}'
-               % (b"x" * MAX_STATE_BYTES)),
+        framed(b'{"op":"end","run":"a:1","end":{"event":"stopped","attempt":1,"state":'
+               b'"{\\"a\\":\\"%s\\"}"}}' % (b"x" * 2 * MAX_STATE_BYTES)),
         framed(b'{"op":"end","run":"a:1","end":{"event":"returned","attempt":1,"data":"%s"}}'
                % (b"x" * MAX_DATA_BYTES)),
         framed(b'{"op":"end","run":"a:1","end":{"event":"returned","attempt":1,"data":'
@@ -147,9 +158,9 @@ def test_a_frame_that_is_too_long_for_its_type_is_refused_before_it_is_held(
 def test_the_longest_line_and_the_longest_state_fit() -> None:
     data = jsontext.dumps({"a": '"' * ((MAX_LINE_DATA_BYTES - 8) // 2)}).decode()
     line = LineFrame("a:1", 0, datetime.now(UTC), "info", "\x01" * MAX_LINE_CHARS, data)
-    state = StateFrame("a:1", {"a": "x" * (MAX_STATE_BYTES - 8)})
+    state = StateFrame("a:1", jsontext.dumps({"a": '"' * ((MAX_STATE_BYTES - 8) // 2)}).decode())
 
-    assert len(data) == MAX_LINE_DATA_BYTES
+    assert (len(data), len(state.state)) == (MAX_LINE_DATA_BYTES, MAX_STATE_BYTES)
     assert list(reader().feed(encode(line) + encode(state))) == [line, state]
 
 

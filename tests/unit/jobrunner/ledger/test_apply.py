@@ -322,10 +322,10 @@ async def test_state_is_saved_after_a_foreign_write_too(ledger: Ledger) -> None:
 
     for number in (1, 2, 3):
         await ledger.happen(uuid, events.CancelRequested())
-        applied = await ledger.jobs.apply(uuid, events.Reported(1, {"step": number}), kept)
+        applied = await ledger.jobs.apply(uuid, events.Reported(1, f'{{"step":{number}}}'), kept)
         kept = applied.kept
 
-        assert (await ledger.read(uuid)).job_state == {"step": number}
+        assert (await ledger.read(uuid)).job_state == f'{{"step":{number}}}'
         assert applied.record.cancel_requested_time is not None
 
 
@@ -334,7 +334,7 @@ async def test_state_of_an_attempt_that_is_over_is_not_saved(ledger: Ledger) -> 
     await ledger.happen(kept.record.uuid, ENDS["interrupted"], events.Claimed(OTHER, 2))
 
     with pytest.raises(StaleAttemptError):
-        await ledger.jobs.apply(kept.record.uuid, events.Reported(1, {"step": 1}), kept)
+        await ledger.jobs.apply(kept.record.uuid, events.Reported(1, '{"step":1}'), kept)
 
 
 async def test_there_is_nothing_to_change_about_a_job_that_is_gone(ledger: Ledger) -> None:
@@ -354,7 +354,7 @@ async def test_there_is_nothing_to_change_about_a_job_that_is_gone(ledger: Ledge
         (ENDS["returned"], True),
         (ENDS["invalid"], True),
         (ENDS["raised"], False),
-        (events.Reported(1, {}), False),
+        (events.Reported(1, "{}"), False),
         (events.CancelRequested(), True),
     ],
 )
@@ -530,9 +530,8 @@ async def test_output_that_nests_too_deeply_is_refused_as_a_document(ledger: Led
         deep = [deep]
     kept = await ledger.running()
 
-    for event in (events.Returned(1, data=deep), events.Reported(1, {"deep": deep})):
-        with pytest.raises(DatastoreError):
-            await ledger.jobs.apply(kept.record.uuid, event, kept)
+    with pytest.raises(DatastoreError):
+        await ledger.jobs.apply(kept.record.uuid, events.Returned(1, data=deep), kept)
 
 
 async def test_a_replay_keeps_its_parameters_before_it_is_written(ledger: Ledger) -> None:

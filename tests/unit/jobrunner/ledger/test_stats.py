@@ -319,7 +319,7 @@ async def test_a_change_within_an_attempt_counts_nothing(
 ) -> None:
     """Neither does a note of an entry, or the cause that a finished attempt is given later."""
     finished = job(State.SUCCEEDED, ran=1)
-    stats.count(running(), replace(running(), job_state={"a": 1}), NOW)
+    stats.count(running(), replace(running(), job_state='{"a":1}'), NOW)
     stats.count(job(State.QUEUED), job(State.QUEUED), NOW)
     stats.count(finished, finished, NOW)
     await stats.flush()

@@ -118,7 +118,7 @@ class JobLife(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.record.state is State.RUNNING)
     def reports_state(self) -> None:
-        self.apply(events.Reported(self.record.attempt, {"at": self.record.attempt}))
+        self.apply(events.Reported(self.record.attempt, f'{{"at":{self.record.attempt}}}'))
 
     @rule()
     def cancel_is_requested(self) -> None:

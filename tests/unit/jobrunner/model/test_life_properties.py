@@ -61,6 +61,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=6,
 )
 states = st.dictionaries(stored_texts, json_values, max_size=3)
+state_texts = states.map(lambda state: jsontext.dumps(state).decode())
 workers = st.builds(
     WorkerIdentity,
     st.sampled_from(["w-1", "w-2"]) | stored_texts,
@@ -100,7 +101,7 @@ records = st.builds(
     limits=limits,
     parameters=st.none() | states,
     data=json_values,
-    job_state=st.none() | states,
+    job_state=st.none() | state_texts,
     not_before_time=st.none() | times,
     started_time=st.none() | times,
     finished_time=st.none() | times,
@@ -116,18 +117,18 @@ records = st.builds(
 codes = st.integers(MIN_CODE, MAX_CODE)
 any_events: dict[type, st.SearchStrategy[events.Event]] = {
     events.Returned: st.builds(
-        events.Returned, counts, codes, json_values, st.none() | messages, st.none() | states
+        events.Returned, counts, codes, json_values, st.none() | messages, st.none() | state_texts
     ),
-    events.Continued: st.builds(events.Continued, counts, seconds, st.none() | states),
+    events.Continued: st.builds(events.Continued, counts, seconds, st.none() | state_texts),
     events.Raised: st.builds(
-        events.Raised, counts, messages, st.none() | seconds, st.none() | states
+        events.Raised, counts, messages, st.none() | seconds, st.none() | state_texts
     ),
     events.Invalid: st.builds(events.Invalid, counts, messages),
     events.Claimed: st.builds(events.Claimed, workers, entry_ids),
-    events.Reported: st.builds(events.Reported, counts, states),
-    events.AttemptTimedOut: st.builds(events.AttemptTimedOut, counts, st.none() | states),
+    events.Reported: st.builds(events.Reported, counts, state_texts),
+    events.AttemptTimedOut: st.builds(events.AttemptTimedOut, counts, st.none() | state_texts),
     events.Crashed: st.builds(events.Crashed, counts, messages, st.booleans()),
-    events.Interrupted: st.builds(events.Interrupted, counts, messages, st.none() | states),
+    events.Interrupted: st.builds(events.Interrupted, counts, messages, st.none() | state_texts),
     events.AttemptCancelled: st.builds(events.AttemptCancelled, counts),
     events.CancelRequested: st.just(events.CancelRequested()),
     events.Replayed: st.just(events.Replayed()),

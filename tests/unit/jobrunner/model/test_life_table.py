@@ -63,12 +63,12 @@ STATE = {"cancelling": State.RUNNING, "delayed": State.QUEUED}
 
 EVENTS: dict[str, events.Event] = {
     "claimed": events.Claimed(WORKER, 2),
-    "reported": events.Reported(1, {"a": 1}),
+    "reported": events.Reported(1, '{"a":1}'),
     "returned": events.Returned(1, data={"x": 1}),
     "returned 302": events.Returned(1, code=302),
     "returned 404": events.Returned(1, code=404),
-    "continued": events.Continued(1, 5, {"b": 2}),
-    "raised": events.Raised(1, "boom", state={"b": 2}),
+    "continued": events.Continued(1, 5, '{"b":2}'),
+    "raised": events.Raised(1, "boom", state='{"b":2}'),
     "raised, soon": events.Raised(1, "boom", retry_seconds=0),
     "invalid": events.Invalid(1, "boom"),
     "timed out": events.AttemptTimedOut(1),

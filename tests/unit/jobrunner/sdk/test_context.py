@@ -47,7 +47,7 @@ class Tape:
     def line(self, line: LogLine) -> None:
         self.events.append(line)
 
-    def save_state(self, state: msgspec.Raw) -> None:
+    def save_state(self, state: str) -> None:
         self.states.append(plain(state))
 
     def cancelled(self) -> bool:

@@ -6,6 +6,7 @@ from zerog.child.handle import ChildDeath
 from zerog.model import events
 from zerog.worker.verdict import Stop, describe_exit, verdict
 
+STATE = '{"n":1}'
 DEATH = ChildDeath(-9, None, 0)
 
 
@@ -24,17 +25,13 @@ def test_an_exception_is_an_error() -> None:
     assert verdict(end, 1, None) is end
 
 
-@pytest.mark.parametrize(
-    "end", [events.Raised(1, "x", state={"n": 1}), events.Stopped(1, {"n": 1})]
-)
+@pytest.mark.parametrize("end", [events.Raised(1, "x", state=STATE), events.Stopped(1, STATE)])
 def test_an_exception_on_the_way_out_of_a_stopped_run_is_the_stops_doing(
     end: events.RunEnd,
 ) -> None:
     assert verdict(end, 1, Stop.CANCEL) == events.AttemptCancelled(1)
-    assert verdict(end, 1, Stop.TIMEOUT) == events.AttemptTimedOut(1, {"n": 1})
-    assert verdict(end, 1, Stop.INTERRUPT) == events.Interrupted(
-        1, "its worker had to stop", {"n": 1}
-    )
+    assert verdict(end, 1, Stop.TIMEOUT) == events.AttemptTimedOut(1, STATE)
+    assert verdict(end, 1, Stop.INTERRUPT) == events.Interrupted(1, "its worker had to stop", STATE)
 
 
 def test_a_job_that_raises_cancelled_by_itself_has_failed() -> None:
