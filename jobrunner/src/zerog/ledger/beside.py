@@ -30,7 +30,13 @@ from zerog.model.documents import (
     write,
 )
 from zerog.model.errors import DocumentExistsError, UnreadableDocumentError
-from zerog.model.limits import LINES_PER_CHUNK, UNFINISHED_SECONDS, one_line
+from zerog.model.limits import (
+    INLINE_BYTES,
+    INLINE_CONTAINERS,
+    LINES_PER_CHUNK,
+    UNFINISHED_SECONDS,
+    one_line,
+)
 from zerog.model.record import Cause, JobRecord, State
 from zerog.store.port import Collection, Datastore, Stored
 
@@ -79,6 +85,12 @@ async def remove(store: Datastore, record: JobRecord) -> None:
 async def remove_log(store: Datastore, record: JobRecord, attempt: int) -> None:
     """Remove the log of an attempt that the record no longer lists."""
     await each_of_log(record, attempt, store.remove)
+
+
+def fits_record(text: bytes) -> bool:
+    """Whether parameters or an output go into their job's record: they are small, also as
+    objects. Pure."""
+    return len(text) <= INLINE_BYTES and text.count(b"[") + text.count(b"{") <= INLINE_CONTAINERS
 
 
 async def write_input(store: Datastore, record: JobRecord, parameters: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -40,7 +40,6 @@ from zerog.model.errors import (
     StaleAttemptError,
     UnreadableDocumentError,
 )
-from zerog.model.limits import INLINE_BYTES
 from zerog.model.record import JobRecord, State, is_job_id
 from zerog.queue.port import Entry, QueueConnection
 from zerog.store.port import Datastore, Document, Stored
@@ -49,6 +48,8 @@ log = logging.getLogger(__name__)
 
 #: A change that loses more races than this gives up, unless it is patient.
 MAX_RACES = 20
+#: Jobs that `read_some` reads together: a few MiB at most.
+READ_TOGETHER = 50
 #: Pauses of a patient change while the store is unavailable.
 STORE_BACKOFF = Backoff(0.1, 2.0)
 
@@ -102,6 +103,15 @@ class Jobs:
         found = await self.store.get_many("jobs", [uuid for uuid in uuids if is_job_id(uuid)])
         return read_all(found.values())
 
+    async def read_some(
+        self, uuids: Sequence[str]
+    ) -> AsyncGenerator[Kept | UnreadableDocumentError, None]:
+        """Give many jobs, a few at a time: for those who keep little of each."""
+        for start in range(0, len(uuids), READ_TOGETHER):
+            found = await self.read_many(uuids[start : start + READ_TOGETHER])
+            for kept in found.values():
+                yield kept
+
     async def insert(self, record: JobRecord) -> Kept:
         """Store a new job with everything that it needs, durably.
 
@@ -110,7 +120,7 @@ class Jobs:
             DatastoreError: It is not stored; what may be left of it is removed soon.
         """
         parameters = record.parameters or {}
-        if len(jsontext.dumps(parameters)) > INLINE_BYTES:
+        if not beside.fits_record(jsontext.dumps(parameters)):
             record = replace(record, parameters=None, has_input_blob=True)
         document = write_record(record)
         was_there = False
@@ -309,10 +319,10 @@ class _Change:
         if not isinstance(self._event, events.Returned) or record.data is None:
             return record
         try:
-            size = len(jsontext.dumps(record.data))
+            text = jsontext.dumps(record.data)
         except ValueError as error:
             raise UnreadableDocumentError(f"the output {error}") from error
-        if size <= INLINE_BYTES:
+        if beside.fits_record(text):
             return record
         await beside.write_output(self._jobs.store, record, record.data)
         return replace(record, data=None, output_blob_attempt=record.attempt)

@@ -50,7 +50,7 @@ from zerog.model.events import (
     Returned,
     WorkerDied,
 )
-from zerog.model.limits import MAX_SECONDS, bounded, one_line
+from zerog.model.limits import MAX_PAST_MESSAGE_CHARS, MAX_SECONDS, bounded, one_line
 from zerog.model.record import (
     MAX_ATTEMPTS_KEPT,
     UNFINISHED,
@@ -212,7 +212,8 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
     if delay:
         return Step(record, Release(delay, record.priority))
     number = record.attempt + 1
-    attempts = (*record.attempts, Attempt(number, event.worker, now))[-MAX_ATTEMPTS_KEPT:]
+    past = map(_shortened, record.attempts)
+    attempts = (*past, Attempt(number, event.worker, now))[-MAX_ATTEMPTS_KEPT:]
     claimed = _revised(
         record,
         now,
@@ -225,6 +226,14 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         message=None,
     )
     return Step(claimed, Keep())
+
+
+def _shortened(attempt: Attempt) -> Attempt:
+    """Cut the message of an attempt that is no longer the last one: a record lists many."""
+    message = attempt.message
+    if message is None or len(message) <= MAX_PAST_MESSAGE_CHARS:
+        return attempt
+    return replace(attempt, message=f"{message[: MAX_PAST_MESSAGE_CHARS - 1]}…")
 
 
 def _queue(record: JobRecord, event: Queued) -> Step:
@@ -369,6 +378,8 @@ def _explain(record: JobRecord, death: WorkerDied, now: datetime) -> Step:
 def _correct(record: JobRecord, index: int, death: WorkerDied, now: datetime) -> JobRecord:
     message = one_line(death.message)
     corrected = replace(record.attempts[index], cause=death.cause, message=message)
+    if index < len(record.attempts) - 1:
+        corrected = _shortened(corrected)
     attempts = (*record.attempts[:index], corrected, *record.attempts[index + 1 :])
     free = 1 if death.cause is Cause.INTERRUPTED else 0
     waits = record.state in (State.QUEUED, State.WAITING)

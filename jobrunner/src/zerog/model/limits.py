@@ -33,6 +33,8 @@ MAX_ENTRY_ID = 2**63 - 1
 
 #: A job's message is one line for people.
 MAX_MESSAGE_CHARS = 2000
+#: The beginning of it that an attempt keeps when the next one starts. The log has all of it.
+MAX_PAST_MESSAGE_CHARS = 200
 
 #: One attempt's log: lines, characters of a line, bytes of a line's data, bytes in all.
 MAX_LOG_LINES = 10_000
@@ -51,6 +53,8 @@ MAX_STATE_BYTES = 64 * 1024
 #: Larger parameters and outputs are kept in a document of their own, so that a change of state
 #: rewrites little.
 INLINE_BYTES = 2048
+#: So are those with more arrays and objects: three bytes of text take a hundred as an object.
+INLINE_CONTAINERS = 64
 #: Couchbase refuses documents above 20 MiB; ours stay below it, with room for metadata.
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 #: Parameters or an output: a document has a few bytes around them.
