@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from zerog.model.errors import DocumentExistsError, DocumentNotFoundError, RevisionConflictError
 from zerog.store.filtering import is_of_workers, lacks_entry, matches, open_job
 from zerog.store.patching import apply_patch, as_stored, decode_document, encode_document
-from zerog.store.port import Collection, Document, JobFilter, OpenJob, Page, PatchOp, Stored
+from zerog.store.port import (
+    MAX_PAGE_BYTES,
+    Collection,
+    Document,
+    JobFilter,
+    OpenJob,
+    Page,
+    PatchOp,
+    Stored,
+)
 
 
 @dataclass(slots=True)
@@ -155,9 +164,14 @@ class MemoryDatastore:
             for key, row in self._matching(job_filter)
             if cursor is None or key < cursor
         ]  # fmt: skip
-        page = found[:limit]
-        more = len(found) > limit
-        return Page([_stored(row) for _, row in page], page[-1][0] if more else None)
+        page: list[Stored] = []
+        size = 0
+        for _, row in found[:limit]:
+            if size >= MAX_PAGE_BYTES:
+                break
+            page.append(_stored(row))
+            size += len(row.body)
+        return Page(page, page[-1].key if len(found) > len(page) else None)
 
     async def count_jobs(self, job_filter: JobFilter) -> int:
         """Count control documents."""

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.store.conftest import LetPass
 from uuid_utils import uuid7
 
-from zerog.store.port import Datastore, Document, JobFilter, OpenJob, Page, PatchOp
+from zerog.store.port import MAX_PAGE_BYTES, Datastore, Document, JobFilter, OpenJob, Page, PatchOp
 
 STATES = ("queued", "running", "succeeded")
 TYPES = ("Thumbnail", "Report")
@@ -105,6 +105,19 @@ async def test_a_full_last_page_has_no_cursor(store: Datastore) -> None:
 
     assert len(page.jobs) == len(jobs)
     assert page.cursor is None
+
+
+async def test_a_page_ends_with_its_bytes_and_the_next_one_goes_on(store: Datastore) -> None:
+    large = {"state": "queued", "type": "Report", "queue": "media", "data": "x" * 100_000}
+    uuids = [str(uuid7()) for _ in range(25)]
+    for uuid in uuids:
+        await store.insert("jobs", uuid, {"uuid": uuid, **large})
+
+    page = await store.list_jobs(JobFilter(states=["queued"]), limit=25)
+
+    assert sum(stored.size_bytes for stored in page.jobs) >= MAX_PAGE_BYTES
+    assert len(page.jobs) == MAX_PAGE_BYTES // 100_000 + 1
+    assert await walk(store, JobFilter(states=["queued"]), 25) == uuids[::-1]
 
 
 async def test_jobs_that_come_meanwhile_neither_repeat_nor_hide_others(store: Datastore) -> None:

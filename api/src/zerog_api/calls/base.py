@@ -117,9 +117,9 @@ class CallHandler(Handler):
         if self.access is OPEN:
             return
         self.access.note(*uuids)
-        found = await self.parts.dispatch.jobs.read_many(uuids)
         # One that cannot be read cannot be changed either.
-        queues = {kept.record.queue for kept in found.values() if isinstance(kept, Kept)}
+        found = self.parts.dispatch.jobs.read_some(uuids)
+        queues = {kept.record.queue async for kept in found if isinstance(kept, Kept)}
         if not queues:
             raise JobNotFoundError(f"there is no job {uuids[0][:50]!r}; finished ones expire")
         for queue in sorted(queues):

@@ -415,13 +415,14 @@ class _ChangingMany(CallHandler):
         wanted = chosen.filter
         if wanted.uuids:
             await self.may_change(*wanted.uuids)
-            found = await self.parts.store.get_many("jobs", wanted.uuids)
+            found = self.parts.dispatch.jobs.read_some(wanted.uuids)
             named = JobFilter(wanted.type, wanted.state, wanted.queue)
-            uuids = [
-                uuid
-                for uuid in wanted.uuids
-                if uuid in found and matches(found[uuid].document, named)
-            ]
+            fitting = {
+                kept.record.uuid
+                async for kept in found
+                if isinstance(kept, Kept) and matches(kept.document, named)
+            }
+            uuids = [uuid for uuid in wanted.uuids if uuid in fitting]
             return uuids[: chosen.limit], len(uuids) > chosen.limit
         queues = await self.queues_of(wanted.queue)
         job_filter = JobFilter(wanted.type, wanted.state or states, queues)

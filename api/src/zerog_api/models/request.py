@@ -129,7 +129,12 @@ class ListQuery(Request):
     type: Repeated[str] = Field((), description="Only jobs of this type. May be repeated.")
     state: Repeated[StateName] = Field((), description="Only jobs in this state. May be repeated.")
     queue: Repeated[str] = Field((), description="Only jobs of this queue. May be repeated.")
-    limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="Jobs per page.")
+    limit: int = Field(
+        DEFAULT_PAGE,
+        ge=1,
+        le=MAX_PAGE,
+        description="Jobs per page. A page of large ones has fewer.",
+    )
     cursor: str | None = Field(None, description="`next` of the previous page.")
 
 

@@ -44,7 +44,9 @@ class _Note(Struct, frozen=True):
     """A job's queue entry, to be noted in its record."""
 
     taken: float
-    kept: Kept
+    uuid: JobId
+    #: Attempts before the one that the entry is for.
+    attempt: int
     ref: EntryRef
 
 
@@ -152,20 +154,20 @@ class Dispatch:
                 return
 
     async def _write_notes(self, notes: list[_Note]) -> None:
-        found = await self.jobs.read_many([note.kept.record.uuid for note in notes])
+        found = await self.jobs.read_many([note.uuid for note in notes])
         noted = await asyncio.gather(
-            *[self._write_note(note, found.get(note.kept.record.uuid)) for note in notes]
+            *[self._write_note(note, found.get(note.uuid)) for note in notes]
         )
         if any(noted):
             await self._put_lost_back(list(itertools.compress(notes, noted)))
 
     async def _write_note(self, note: _Note, found: Kept | UnreadableDocumentError | None) -> bool:
-        uuid = note.kept.record.uuid
+        uuid = note.uuid
         try:
             if found is None:
                 self._withdraw(uuid, note.ref.id)
                 return False
-            if not isinstance(found, Kept) or found.record.attempt > note.kept.record.attempt:
+            if not isinstance(found, Kept) or found.record.attempt > note.attempt:
                 return False  # a worker has claimed the job by this entry, and looks after it
             return await self._note(note.ref.id, found)
         except (JobError, DatastoreError) as error:
@@ -182,11 +184,7 @@ class Dispatch:
         server = (await self._producer.server_stats()).id
         doubtful = [note for note in notes if note.ref.server != server]
         bodies = await self._producer.peek_many([note.ref.id for note in doubtful])
-        lost = {
-            note.kept.record.uuid: note.ref.id
-            for note in doubtful
-            if bodies.get(note.ref.id) != note.kept.record.uuid
-        }
+        lost = {note.uuid: note.ref.id for note in doubtful if bodies.get(note.ref.id) != note.uuid}
         for kept in (await self.jobs.read_many(list(lost))).values():
             if not isinstance(kept, Kept) or kept.record.is_finished:
                 continue
@@ -210,7 +208,7 @@ class Dispatch:
 
     async def _put(self, kept: Kept) -> _Note:
         ref = await put_entry(self._producer, kept.record, self.jobs.now())
-        return _Note(time.monotonic(), kept, ref)
+        return _Note(time.monotonic(), kept.record.uuid, kept.record.attempt, ref)
 
     def _withdraw(self, uuid: str, entry_id: int | None) -> None:
         """Delete the entry of a job that ended before it ran, so that it is no load any more."""

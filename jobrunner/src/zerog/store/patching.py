@@ -114,6 +114,6 @@ def decode_document(body: bytes) -> Document:
 def as_stored(body: bytes, revision: str, key: str) -> Stored:
     """Return a document as the interface gives it. See `Stored`."""
     try:
-        return Stored(decode_document(body), revision, key)
+        return Stored(decode_document(body), revision, key, len(body))
     except UnreadableDocumentError as error:
-        return Stored({UNREADABLE: str(error)}, revision, key)
+        return Stored({UNREADABLE: str(error)}, revision, key, len(body))

@@ -40,6 +40,8 @@ BEGUN_STATES = ("running", "waiting")
 MAX_KEY_BYTES = 200
 MAX_PATCH_OPS = 16
 MAX_PATH_DEPTH = 32
+#: A page of a listing ends after the document with which it has this many bytes.
+MAX_PAGE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Stored:
     revision: str
     #: Where it is stored, whatever the document says of itself.
     key: str
+    #: How long its JSON text is.
+    size_bytes: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +207,10 @@ class Datastore(Protocol):
         """List control documents, newest first, by keyset pages. `ValueError`: a foreign cursor.
 
         What was written a moment before may be missing, unless the list must be `fresh`: that
-        costs time, so only who is asked for its own writes needs it. Here and in `scan`. A page
-        may be shorter than `limit`, even empty, and still have a cursor.
+        costs time, so only who is asked for its own writes needs it. Here and in `scan`.
+
+        A page ends after `limit` documents, or after the one with which it has `MAX_PAGE_BYTES`. It
+        may be shorter, even empty, and still have a cursor.
         """
         ...
 

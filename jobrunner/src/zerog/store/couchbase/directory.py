@@ -20,13 +20,13 @@ from dataclasses import dataclass
 
 from zerog.model.errors import DatastoreError
 from zerog.store.couchbase.connection import DIRECTORY, Connection, Deadline
-from zerog.store.couchbase.listing import GetMany
+from zerog.store.couchbase.listing import READ_TOGETHER, GetMany
 from zerog.store.couchbase.patches import Patch, Patches
 from zerog.store.couchbase.statements import SMALL
 from zerog.store.couchbase.writes import Writes
 from zerog.store.filtering import is_of_workers, lacks_entry, matches, open_job
 from zerog.store.patching import decode_document
-from zerog.store.port import Collection, JobFilter, OpenJob, PatchOp, Stored
+from zerog.store.port import MAX_PAGE_BYTES, Collection, JobFilter, OpenJob, PatchOp, Stored
 
 #: Characters of the key that name a node on each level: 49 days, 4.7 hours, 4.1 seconds.
 _LEVELS = (4, 6, 9)
@@ -89,14 +89,15 @@ class Directory:
         self, job_filter: JobFilter, limit: int, before: str | None, *, fresh: bool
     ) -> tuple[list[Stored], str | None]:
         """Return jobs with keys below `before`, descending, and the last key if there are more."""
-        found: list[tuple[str, Stored]] = []
-        async for key, stored in self._jobs(_Way(before)):
+        page: list[Stored] = []
+        size = 0
+        async for _, stored in self._jobs(_Way(before)):
             if matches(stored.document, job_filter):
-                found.append((key, stored))
-                if len(found) > limit:
-                    break
-        page = found[:limit]
-        return [stored for _, stored in page], page[-1][0] if len(found) > limit else None
+                if len(page) >= limit or size >= MAX_PAGE_BYTES:
+                    return page, page[-1].key
+                page.append(stored)
+                size += stored.size_bytes
+        return page, None
 
     async def count(self, job_filter: JobFilter) -> int:
         """Count jobs, by reading them all."""
@@ -163,12 +164,14 @@ class Directory:
             yield item
 
     async def _read(self, keys: list[str]) -> AsyncIterator[tuple[str, Stored]]:
-        documents = await self._get_many("jobs", keys)
-        for key in keys:
-            if key in documents:
-                yield key, documents[key]
-            elif _is_settled(key):
-                await self._strike(_node(key[: _LEVELS[-1]]), key)
+        for start in range(0, len(keys), READ_TOGETHER):
+            part = keys[start : start + READ_TOGETHER]
+            documents = await self._get_many("jobs", part)
+            for key in part:
+                if key in documents:
+                    yield key, documents[key]
+                elif _is_settled(key):
+                    await self._strike(_node(key[: _LEVELS[-1]]), key)
 
     async def _leaves(self, way: _Way) -> AsyncIterator[list[list[str]]]:
         """The keys in leaves on the way, several leaves at a time."""

@@ -24,11 +24,13 @@ from zerog.store.couchbase import failures, statements
 from zerog.store.couchbase.connection import Connection
 from zerog.store.couchbase.statements import LAST, Keyspace, Query
 from zerog.store.filtering import matches
-from zerog.store.port import Collection, JobFilter, Stored
+from zerog.store.port import MAX_PAGE_BYTES, Collection, JobFilter, Stored
 
 log = logging.getLogger(__name__)
 
 GetMany = Callable[[Collection, Sequence[str]], Awaitable[dict[str, Stored]]]
+#: Control documents that are read at the same time: a few MiB at most.
+READ_TOGETHER = 64
 #: The query service's codes: no index that it could use, an unknown collection, no right.
 _NO_INDEX, _NO_KEYSPACE, NOT_ALLOWED = 4000, 12003, 13014
 #: The query service's warning that it has left out what the user may not see.
@@ -88,15 +90,21 @@ class QueryListing:
         )
         runs = await self._ask_all(queries, fresh=fresh)
         merged = list(islice(heapq.merge(*runs, reverse=True), limit + 1))
-        keys = merged[:limit]
-        documents = await self._get_many("jobs", keys)
-        # A document may have changed, or gone, since the index was read.
-        jobs = [
-            documents[key]
-            for key in keys
-            if key in documents and matches(documents[key].document, job_filter)
-        ]
-        return jobs, keys[-1] if len(merged) > limit else None
+        jobs: list[Stored] = []
+        end = size = 0
+        while end < min(limit, len(merged)) and size < MAX_PAGE_BYTES:
+            keys = merged[end : min(limit, end + READ_TOGETHER)]
+            documents = await self._get_many("jobs", keys)
+            for key in keys:
+                if size >= MAX_PAGE_BYTES:
+                    break
+                end += 1
+                # A document may have changed, or gone, since the index was read.
+                found = documents.get(key)
+                if found is not None and matches(found.document, job_filter):
+                    jobs.append(found)
+                    size += found.size_bytes
+        return jobs, merged[end - 1] if len(merged) > end else None
 
     async def count(self, job_filter: JobFilter) -> int:
         """Count jobs."""

@@ -9,7 +9,6 @@ import heapq
 import sqlite3
 import time
 from collections.abc import Sequence
-from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +21,16 @@ from zerog.model.errors import (
 )
 from zerog.store.filtering import decode_cursor, encode_cursor, is_of_workers
 from zerog.store.patching import apply_patch, as_stored, decode_document, encode_document
-from zerog.store.port import Collection, Document, JobFilter, OpenJob, Page, PatchOp, Stored
+from zerog.store.port import (
+    MAX_PAGE_BYTES,
+    Collection,
+    Document,
+    JobFilter,
+    OpenJob,
+    Page,
+    PatchOp,
+    Stored,
+)
 from zerog.store.sqlite import openjobs, schema
 from zerog.store.sqlite.ranges import LIVE, ranges
 from zerog.store.sqlite.writer import Writer
@@ -246,16 +254,12 @@ class SqliteDatastore:
         """List control documents, newest first."""
         before = decode_cursor(cursor) if cursor is not None else None
         parts = ranges(job_filter, now=time.time(), before=before)
-        rows = self._merge(
+        rows, more = self._merge(
             [f"SELECT body, revision, key FROM {part.source} WHERE {part.where}" for part in parts],
             [part.values for part in parts],
-            limit + 1,
+            limit,
         )
-        more = len(rows) > limit
-        return Page(
-            [_stored(row) for row in rows[:limit]],
-            encode_cursor(rows[limit - 1][2]) if more else None,
-        )
+        return Page([_stored(row) for row in rows], encode_cursor(rows[-1][2]) if more else None)
 
     async def count_jobs(self, job_filter: JobFilter) -> int:
         """Count control documents."""
@@ -326,19 +330,25 @@ class SqliteDatastore:
 
     def _merge(
         self, statements: Sequence[str], values: Sequence[tuple[Any, ...]], limit: int
-    ) -> list[tuple[Any, ...]]:
-        """Return the first rows of several statements, by their keys. Each is read as far as
-        needed, and all see the same moment."""
+    ) -> tuple[list[tuple[Any, ...]], bool]:
+        """Return the first rows of several statements, by their keys, and whether there are more.
+        Each is read as far as needed, and all see the same moment."""
+        rows: list[tuple[Any, ...]] = []
+        size, more = 0, False
         try:
             cursors = [
-                self._reader.execute(f"{statement} ORDER BY key DESC LIMIT ?", (*given, limit))
+                self._reader.execute(f"{statement} ORDER BY key DESC LIMIT ?", (*given, limit + 1))
                 for statement, given in zip(statements, values, strict=True)
             ]
             merged = heapq.merge(*cursors, key=itemgetter(2), reverse=True)
-            rows = list(islice(merged, limit))
+            for row in merged:
+                if more := len(rows) >= limit or size >= MAX_PAGE_BYTES:
+                    break
+                rows.append(row)
+                size += len(row[0])
             for cursor in cursors:
                 cursor.close()
-            return rows
+            return rows, more
         except sqlite3.Error as error:
             raise schema.translate(error, self.path) from error
 
