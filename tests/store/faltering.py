@@ -60,6 +60,10 @@ class FalteringStore(MemoryDatastore):
         self._reach(collection)
         return await super().get_text(collection, key)
 
+    async def size(self, collection: Collection, key: str) -> int:
+        self._reach(collection)
+        return await super().size(collection, key)
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         self._reach(collection)
         return await super().get_many(collection, keys)

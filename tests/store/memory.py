@@ -68,6 +68,11 @@ class MemoryDatastore:
         row = self._live(collection, key)
         return None if row is None else row.body
 
+    async def size(self, collection: Collection, key: str) -> int:
+        """Return how long a document's text is."""
+        row = self._live(collection, key)
+        return 0 if row is None else len(row.body)
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         """Read several documents."""
         rows = {key: self._live(collection, key) for key in keys}

@@ -413,3 +413,14 @@ async def test_a_document_is_read_as_the_text_that_it_is(store: Datastore) -> No
     assert text is not None
     assert jsontext.loads(text) == document
     assert await store.get_text("blobs", "b") is None
+
+
+@pytest.mark.parametrize("key", ["none", "a" * 201, ""])
+async def test_the_size_of_a_document_is_known_without_its_text(store: Datastore, key: str) -> None:
+    await store.insert("blobs", "a", {"text": "ü" * 100_000})
+
+    text = await store.get_text("blobs", "a")
+
+    assert text is not None
+    assert await store.size("blobs", "a") == len(text) > 200_000
+    assert await store.size("blobs", key) == 0

@@ -42,7 +42,7 @@ GRACE_SECONDS = 4.0
 #: Jobs that are read from an index by one statement.
 PAGE = 1000
 #: Jobs that are put back at the same time.
-PUT_AT_ONCE = 200
+PUT_AT_ONCE = 50
 #: Buried entries looked at in one pass over a tube.
 MAX_BURIED = 1000
 #: A buried entry that names no job keeps no place before others.

@@ -132,6 +132,10 @@ class Datastore(Protocol):
         """Read a document as its JSON text: for those that are only passed on, and may be large."""
         ...
 
+    async def size(self, collection: Collection, key: str) -> int:
+        """Return how many bytes `get_text` would return, without reading them; 0 if none."""
+        ...
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         """Read several documents; the missing are left out."""
         ...

@@ -97,6 +97,10 @@ class CouchbaseDatastore:
         """Read a document as its JSON text."""
         return await self.connection.run(self._get_text(collection, key))
 
+    async def size(self, collection: Collection, key: str) -> int:
+        """Return how long a document's text is."""
+        return await self.connection.run(self._size(collection, key))
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         """Read several documents."""
         return await self.connection.run(self._get_many(collection, keys))
@@ -256,6 +260,11 @@ class CouchbaseDatastore:
             return None
         read = await self._writes.get(collection, key, self._deadline())
         return None if read is None else read.body
+
+    async def _size(self, collection: Collection, key: str) -> int:
+        if not is_key(key):
+            return 0
+        return await self._writes.size(collection, key, self._deadline())
 
     async def _get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         wanted = list(dict.fromkeys(keys))

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from couchbase import exceptions as sdk
+from couchbase import subdocument
 from couchbase.durability import DurabilityLevel, ServerDurability
 
 from zerog.model.errors import AmbiguousWriteError
@@ -46,17 +47,20 @@ class Writes:
     async def get(self, collection: str, key: str, deadline: Deadline) -> Read | None:
         """Read a document; None if there is none."""
         place = self._connection.collections[collection]
-        while True:
-            try:
-                found = await place.get(key, timeout=deadline.all())
-                return Read(found.value, found.cas)
-            except (sdk.CouchbaseException, RuntimeError) as error:
-                kind = kind_of(error)
-                if kind is Kind.MISSING:
-                    return None
-                if kind is not Kind.AMBIGUOUS or deadline.left <= PAUSE_SECONDS:
-                    raise failures.translate(error, f"{collection}/{key}") from error
-            await asyncio.sleep(PAUSE_SECONDS)
+        what = f"{collection}/{key}"
+        found = await _read(what, deadline, lambda timeout: place.get(key, timeout=timeout))
+        return None if found is None else Read(found.value, found.cas)
+
+    async def size(self, collection: str, key: str, deadline: Deadline) -> int:
+        """Return how long a document is; 0 if there is none."""
+        place = self._connection.collections[collection]
+        size = subdocument.get(subdocument.LookupInMacro.value_size_bytes(), xattr=True)
+        found = await _read(
+            f"{collection}/{key}",
+            deadline,
+            lambda timeout: place.lookup_in(key, [size], timeout=timeout),
+        )
+        return 0 if found is None else int(found.content_as[int](0))
 
     async def insert(
         self,
@@ -221,6 +225,20 @@ class Found(Exception):
         super().__init__(str(error))
         self.error = error
         self.doubt = doubt
+
+
+async def _read(what: str, deadline: Deadline, read: Try) -> Any | None:
+    """Read, and read again where no answer came; None if there is no such document."""
+    while True:
+        try:
+            return await read(deadline.all())
+        except (sdk.CouchbaseException, RuntimeError) as error:
+            kind = kind_of(error)
+            if kind is Kind.MISSING:
+                return None
+            if kind is not Kind.AMBIGUOUS or deadline.left <= PAUSE_SECONDS:
+                raise failures.translate(error, what) from error
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 def whole_seconds(seconds: float) -> timedelta:

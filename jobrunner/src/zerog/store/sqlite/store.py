@@ -110,6 +110,14 @@ class SqliteDatastore:
         )
         return rows[0][0] if rows else None
 
+    async def size(self, collection: Collection, key: str) -> int:
+        """Return how long a document's text is."""
+        rows = self._read(  # SQLite does not read a BLOB for its length
+            f"SELECT length(body) FROM document WHERE collection=? AND key=? AND {LIVE}",
+            (collection, key, time.time()),
+        )
+        return rows[0][0] if rows else 0
+
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
         """Read several documents."""
         found: dict[str, Stored] = {}
