@@ -1,15 +1,17 @@
 """Requests are read by their models: what fits, and what a client is told of what does not."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from zerog.model.record import State, new_job_id
+from zerog_api.core.errors import Fault
 from zerog_api.core.intake import Asked
 from zerog_api.edge import reading
 from zerog_api.edge.reading import asked_of, asked_of_batch, read_model, read_query
@@ -172,10 +174,76 @@ def test_the_faults_that_are_reported_are_bounded() -> None:
     def count(jobs: list[Any]) -> int:
         return len(faults_of_body(Batch, {"jobs": jobs}))
 
-    full = {str(number): 1 for number in range(200)}
-    assert count([full]) == reading.MAX_FAULTS_OF_ONE
-    assert count([full, {"type": 5}, full]) == 2 * reading.MAX_FAULTS_OF_ONE + 1
+    full = {str(number): 1 for number in range(5)}
+    assert count([full]) == len(full) + 1  # the type is missing, too
+    assert count([full, {"type": 5}, full]) == 2 * len(full) + 3
     assert count([full] * 1000) == reading.MAX_FAULTS
+
+
+MANY = {str(number): 1 for number in range(100_000)}
+JOB_FIELDS = "there are: delay, parameters, priority, startAt, timeout, type"
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "path", "message"),
+    [
+        (Batch, MANY, "$.0", "no such field; there are: jobs"),
+        (Batch, {"jobs": [{"type": "A"}, MANY]}, "$.jobs[1].0", f"no such field; {JOB_FIELDS}"),
+        (Batch, {"jobs": [MANY] * 1001}, "$.jobs", "must have at most 1000 items"),
+        (Selection, MANY, "$.0", "no such field; there are: filter, limit"),
+        (Selection, {"filter": MANY}, "$.filter.0",
+         "no such field; there are: queue, state, type, uuids"),
+        (Selection, {"filter": {"uuids": [1] * 100_000}}, "$.filter.uuids",
+         "must have at most 1000 items"),
+    ],
+)  # fmt: skip
+def test_what_is_too_long_is_refused_before_it_is_validated(
+    model: type[Request], body: object, path: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(model, "model_validate", lambda *_, **__: made.append(1))
+
+    assert faults_of_body(model, body) == {path: message}
+    assert made == []
+
+
+def test_parameters_may_have_any_number_of_fields() -> None:
+    batch = read_model(Batch, {"jobs": [{"type": "A", "parameters": MANY}]}, only_first=True)
+
+    assert batch.jobs[0].parameters == MANY
+
+
+WRONG_JOB = {"type": 1, "parameters": 1, "priority": "a", "x": 1}
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "path"),
+    [
+        (Batch, {"jobs": [{"type": "A"}] * 3 + [WRONG_JOB] * 997}, "$.jobs[3].priority"),
+        (Batch, {"jobs": [1] * 1000}, "$.jobs[0]"),
+        (Batch, {"jobs": []}, "$.jobs"),
+        (Batch, {"jobs": [{"type": "A"}] * 1000, "n": 1}, "$.n"),
+        (Selection, {"filter": dict.fromkeys(["type", "state", "queue", "uuids"], [1] * 1000)},
+         "$.filter.type[0]"),
+    ],
+)  # fmt: skip
+def test_of_a_long_body_few_faults_are_made_and_the_first_is_told(
+    model: type[Request], body: object, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    faults = reading._faults
+
+    def count(error: ValidationError, *rest: Any) -> Iterator[Fault]:
+        made.append(error.error_count())
+        return faults(error, *rest)
+
+    monkeypatch.setattr(reading, "_faults", count)
+
+    with pytest.raises(Problem) as caught:
+        read_model(model, body, only_first=True)
+
+    assert [fault.path for fault in caught.value.faults] == [path]
+    assert sum(made) <= 6
 
 
 def test_a_null_option_of_a_batch_is_none() -> None:

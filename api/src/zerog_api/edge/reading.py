@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar, cast, get_args, get_origin
 from urllib.parse import parse_qsl
 
+from annotated_types import MaxLen
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -29,6 +30,8 @@ MAX_NAME_CHARS = 50
 
 R = TypeVar("R", bound=Request)
 Place = tuple[int | str, ...]
+#: A part of a request: its model, its place, and its value.
+Part = tuple[type[Request], Place, object]
 
 
 def asked_of(options: RunOptions, now: datetime, root: str = "?") -> Asked:
@@ -57,13 +60,64 @@ def _too_late(options: RunOptions, now: datetime, root: str) -> Fault | None:
     return Fault(_path(root, ("startAt",)), "is more than a year ahead")
 
 
-def read_model(model: type[R], value: object, root: str = "$") -> R:
-    """Read a JSON value. A `Problem` lists everything that does not fit."""
-    try:
-        return model.model_validate(value, by_name=False)
-    except ValidationError as error:
-        faults = list(islice(_faults(error, model, value, root), MAX_FAULTS))
-        raise unprocessable(faults, model.refusal) from None
+def read_model(model: type[R], value: object, *, only_first: bool = False) -> R:
+    """Read a JSON value. A `Problem` lists everything that does not fit, or the first of it.
+
+    The validator makes all faults before the first can be read. So it never gets an object or a
+    list that is longer than the model allows and, with `only_first`, one part at a time.
+    """
+    if fault := _too_long(model, value, ()):
+        raise unprocessable([fault], model.refusal)
+    parts: list[Part] = [(model, (), value)]
+    if only_first:
+        parts = [*_parts(model, value), *parts]
+    for part_model, place, part in parts:
+        try:
+            read = part_model.model_validate(part, by_name=False)
+        except ValidationError as error:
+            limit = 1 if only_first else MAX_FAULTS
+            faults = list(islice(_faults(error, model, value, "$", place), limit))
+            raise unprocessable(faults, model.refusal) from None
+    return cast(R, read)
+
+
+def _too_long(model: type[Request], value: object, place: Place) -> Fault | None:
+    """Return what is the matter with the first object or list that has more in it than the model
+    allows; None if there is none. At most as much is looked at as the model allows."""
+    if not isinstance(value, dict):
+        return None
+    if len(value) > len(model.model_fields):
+        unknown = next(name for name in value if name not in _names(model))
+        return Fault(_path("$", (*place, unknown)), _unknown("field", model))
+    for name, field in model.model_fields.items():
+        inner = value.get(field.alias or name)
+        most = next((m.max_length for m in field.metadata if isinstance(m, MaxLen)), None)
+        if isinstance(inner, list) and most is not None and len(inner) > most:
+            there = (*place, field.alias or name)
+            return Fault(_path("$", there), f"must have at most {most} items")
+    parts = _parts(model, value)
+    return next(filter(None, (_too_long(m, part, (*place, *at)) for m, at, part in parts)), None)
+
+
+def _parts(model: type[Request], value: object) -> Iterator[Part]:
+    """Give what has a model of its own in a model's value: objects, and items of lists."""
+    if not isinstance(value, dict):
+        return
+    for name, field in model.model_fields.items():
+        part_model, part = _inner(field.annotation), value.get(field.alias or name)
+        if part_model is None:
+            continue
+        if isinstance(part, dict):
+            yield part_model, (field.alias or name,), part
+        elif isinstance(part, list):
+            for number, item in enumerate(part):
+                yield part_model, (field.alias or name, number), item
+
+
+def _inner(annotation: object) -> type[Request] | None:
+    """Return the model that a field has, or the items of its list."""
+    kinds = (annotation, *get_args(annotation))
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, Request)), None)
 
 
 def read_query(model: type[R], text: str) -> R:
@@ -115,11 +169,11 @@ def _parse_query(model: type[Request], text: str) -> tuple[dict[str, Any], list[
 
 
 def _faults(
-    error: ValidationError, model: type[Request], value: object, root: str
+    error: ValidationError, model: type[Request], value: object, root: str, at: Place = ()
 ) -> Iterator[Fault]:
     of_one: Counter[Place] = Counter()
     for details in error.errors(include_url=False, include_input=False):
-        place = details["loc"]
+        place = (*at, *details["loc"])
         one = place[: _first_index(place) + 1]
         of_one[one] += 1
         if of_one[one] <= MAX_FAULTS_OF_ONE:
@@ -156,9 +210,7 @@ def _owner(model: type[Request], place: Place) -> type[Request]:
     for part in place[:-1]:
         for name, field in model.model_fields.items():
             if part == (field.alias or name):
-                kinds = (field.annotation, *get_args(field.annotation))
-                inner = (k for k in kinds if isinstance(k, type) and issubclass(k, Request))
-                model = next(inner, model)
+                model = _inner(field.annotation) or model
     return model
 
 
@@ -188,8 +240,11 @@ def _message(details: ErrorDetails, model: type[Request]) -> str:
 
 
 def _unknown(what: str, model: type[Request]) -> str:
-    names = sorted(field.alias or name for name, field in model.model_fields.items())
-    return f"no such {what}; there are: {', '.join(names) or 'none'}"
+    return f"no such {what}; there are: {', '.join(_names(model)) or 'none'}"
+
+
+def _names(model: type[Request]) -> list[str]:
+    return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
 @lru_cache(maxsize=100)
