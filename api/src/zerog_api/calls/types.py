@@ -1,8 +1,14 @@
 """The calls about job types."""
 
+import asyncio
+
+import msgspec
+
+from zerog.model import jsontext
 from zerog_api import models
 from zerog_api.auth.access import Verb
 from zerog_api.calls.base import CallHandler
+from zerog_api.core import views
 from zerog_api.core.types import RegisteredType
 from zerog_api.edge.handler import operation
 from zerog_api.edge.operations import Operation
@@ -27,7 +33,11 @@ class TypesHandler(CallHandler):
     )  # fmt: skip
     async def get(self) -> None:
         """List the job types."""
-        self.reply({"types": [await self.parts.types.told(item) for item in self._types]})
+        told = []
+        for item in self._types:
+            told.append(msgspec.Raw(jsontext.dumps(await self.parts.types.told(item))))
+            await asyncio.sleep(0)  # a schema may be long, and there may be many
+        self.write(views.to_json({"types": told}) + b"\n")
 
 
 class TypeHandler(CallHandler):

@@ -4,18 +4,19 @@ A line's data and a job's state stay the JSON text as which they are stored, so 
 read and to write: `to_json` puts them into the answer as they are.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
 from zerog.ledger import beside
-from zerog.ledger.jobs import Jobs, Kept
+from zerog.ledger.jobs import Jobs, Kept, readable
 from zerog.model import jsontext
 from zerog.model.documents import LogLine, write
 from zerog.model.record import JobRecord
-from zerog.store.port import Datastore
+from zerog.store.port import Datastore, Stored
 
 _SUMMARY = (
     "uuid", "type", "queue", "priority", "state", "resultCode", "message", "createdTime",
@@ -29,11 +30,23 @@ Place = tuple[int, int]
 BEGINNING: Place = (0, -1)
 #: A page of a log ends after the line with which it has this many bytes.
 MAX_PAGE_BYTES = 1024 * 1024
+#: Between this many jobs of a listing, others have their turn of the loop.
+JOBS_AT_ONCE = 100
 
 
 def summary(document: Mapping[str, Any]) -> dict[str, Any]:
     """Tell what a listing shows of a job."""
     return {name: document[name] for name in _SUMMARY if name in document}
+
+
+async def summaries(stored: Sequence[Stored]) -> list[dict[str, Any]]:
+    """Tell what a listing shows of jobs, without those that cannot be read."""
+    told: list[dict[str, Any]] = []
+    for start in range(0, len(stored), JOBS_AT_ONCE):
+        part = readable(stored[start : start + JOBS_AT_ONCE])
+        told += [summary(kept.document) for kept in part]
+        await asyncio.sleep(0)
+    return told
 
 
 async def progress(store: Datastore, record: JobRecord) -> dict[str, Any]:

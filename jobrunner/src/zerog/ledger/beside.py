@@ -43,8 +43,8 @@ from zerog.store.port import Collection, Datastore, Stored
 #: A job's parameters are given a new expiry when a claim is this much later than the last one.
 _REFRESH = timedelta(days=180)
 
-#: This many chunks of a log are read together: a few MiB at most.
-CHUNKS_AT_ONCE = 4
+#: This many chunks of a log are read together, but one alone after one of this length.
+CHUNKS_AT_ONCE, LONG_CHUNK_CHARS = 4, 256 * 1024
 
 #: Does something with one document, e.g. removes it; whether there was one.
 Visit = Callable[[Collection, str], Awaitable[bool]]
@@ -160,6 +160,21 @@ async def read_output_text(store: Datastore, record: JobRecord) -> msgspec.Raw:
     return await _read_text(store, key, _OutputText, "data")
 
 
+async def size(store: Datastore, record: JobRecord) -> int:
+    """Return how many bytes of parameters and output are stored beside a record."""
+    parameters = 0
+    if record.has_input_blob:
+        parameters = await store.size("blobs", input_key(record.uuid))
+    return parameters + await output_size(store, record)
+
+
+async def output_size(store: Datastore, record: JobRecord) -> int:
+    """Return how many bytes of output are stored beside a record."""
+    if record.output_blob_attempt is None:
+        return 0
+    return await store.size("blobs", output_key(record.uuid, record.output_blob_attempt))
+
+
 class _InputText(Struct):
     parameters: msgspec.Raw
 
@@ -173,6 +188,7 @@ async def _read_text(
 ) -> msgspec.Raw:
     """Read a blob's only value. As objects it may take 30 times as much memory."""
     text = await store.get_text("blobs", key)
+    await asyncio.sleep(0)  # both steps take long if the text is long
     if text is None:
         return msgspec.Raw(b"null")
     try:
@@ -217,6 +233,11 @@ def _lines_of(stored: Stored, record: JobRecord, chunk: int) -> list[LogLine]:
         return [LogLine(last, record.changed_time, "error", message)]
 
 
+def _is_long(lines: list[LogLine]) -> bool:
+    """Whether a chunk is so long that reading several like it would hold others up."""
+    return sum(len(line.data) for line in lines if isinstance(line.data, str)) > LONG_CHUNK_CHARS
+
+
 async def read_log(
     store: Datastore, record: JobRecord, after: tuple[int, int] = (0, -1)
 ) -> AsyncGenerator[tuple[int, LogLine], None]:
@@ -240,10 +261,11 @@ async def read_log(
             for line in lines:
                 if line.seq > seq:
                     yield number, line
+            await asyncio.sleep(0)  # others have their turn: a log may be long
             chunk += 1
             if not lines or chunk_of(lines[-1].seq + 1) < chunk:
                 break  # it is not full: none comes after it
             if chunk == unread:
-                unread += CHUNKS_AT_ONCE
+                unread += 1 if _is_long(lines) else CHUNKS_AT_ONCE
                 keys = [log_key(record.uuid, number, each) for each in range(chunk, unread)]
                 found |= await store.get_many("events", keys)

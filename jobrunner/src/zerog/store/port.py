@@ -133,7 +133,10 @@ class Datastore(Protocol):
         ...
 
     async def size(self, collection: Collection, key: str) -> int:
-        """Return how many bytes `get_text` would return, without reading them; 0 if none."""
+        """Return how many bytes `get_text` returns, without reading them; 0 if there is none.
+
+        A document that has just expired may still be counted.
+        """
         ...
 
     async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
