@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,7 +21,6 @@ import httpx
 import pytest
 from msgspec.structs import replace
 from tests.beanstalkd import Beanstalkd
-from tests.integration.api.serving import serving
 from tests.ports import free_port
 
 from zerog.client import Client
@@ -38,9 +38,8 @@ from zerog.model.limits import (
 from zerog.model.record import JobRecord, WorkerIdentity, new_job_id
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
-from zerog_api.calls import jobs
 from zerog_api.calls.base import LARGE_AT_ONCE
-from zerog_api.settings import ApiSettings
+from zerog_api.calls.large import IDLE_SECONDS, TAKE_SECONDS
 
 DEADLINE_SECONDS = 120
 #: The chart's limit of the API's pod.
@@ -48,6 +47,7 @@ MEMORY_BYTES = 512 * 1024 * 1024
 READERS = 6
 #: 9 KB that would be 200 KB as objects.
 ITEMS = (MAX_DATA_BYTES - 2) // 3
+SMALL_ITEMS = 1000
 ROWS = '{"rows":[%s]}' % ",".join(["[]"] * 3000)  # noqa: UP031
 
 
@@ -69,13 +69,13 @@ async def write_log(store: Datastore, data: str | None) -> str:
     return record.uuid
 
 
-async def write_output(store: Datastore) -> str:
-    """Store a job with the largest output. As objects it would take 400 MB."""
+async def write_output(store: Datastore, items: int = ITEMS) -> str:
+    """Store a job with an output. As objects the largest would take 400 MB."""
     now = datetime.now(UTC)
     record = JobRecord(new_job_id(), "Mail", "mail", now, now, parameters={})
     record = life.step(record, events.Claimed(WorkerIdentity("me"), 1), now).record
     ended = life.step(record, events.Returned(1), now).record
-    await beside.write_output(store, ended, [[]] * ITEMS)
+    await beside.write_output(store, ended, [[]] * items)
     await store.insert("jobs", record.uuid, write_record(replace(ended, output_blob_attempt=1)))
     return record.uuid
 
@@ -96,6 +96,7 @@ class Api:
         self.uuids["short lines"] = await write_log(store, None)
         self.uuids["long lines"] = await write_log(store, ROWS)
         self.uuids["output"] = await write_output(store)
+        self.uuids["small output"] = await write_output(store, SMALL_ITEMS)
         await store.close()
 
     def start(self) -> None:
@@ -237,27 +238,78 @@ def test_six_read_the_largest_output_at_once(api: Api, path: str) -> None:
     assert api.memory_bytes() < MEMORY_BYTES
 
 
-def test_a_client_that_does_not_take_a_large_output_keeps_nobody_from_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def ask(api: Api, path: str, times: int, stack: ExitStack, source: str = "127.0.0.1") -> None:
+    """Send requests whose answers nobody reads, as long as the stack is open."""
+    for _ in range(times):
+        address = ("127.0.0.1", api.port)
+        client = stack.enter_context(socket.create_connection(address, source_address=(source, 0)))
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+
+def get_from(api: Api, path: str, source: str) -> tuple[httpx.Response, float]:
+    """Return what an address is answered, and after how many seconds."""
+    transport = httpx.HTTPTransport(local_address=source)
+    with httpx.Client(transport=transport, timeout=DEADLINE_SECONDS) as client:
+        answer = client.get(api.url + path)
+    return answer, answer.elapsed.total_seconds()
+
+
+def test_clients_of_one_address_that_take_nothing_keep_no_other_from_a_large_output(
+    api: Api,
 ) -> None:
-    monkeypatch.setattr(jobs, "TAKE_SECONDS", 0.5)
+    path = f"/v1/jobs/{api.uuids['output']}/data"
 
-    async def prepare() -> str:
-        store = await open_datastore(f"sqlite:///{tmp_path / 'zerog.db'}")
-        uuid = await write_output(store)
-        await store.close()
-        return uuid
-
-    path = f"/v1/jobs/{asyncio.run(prepare())}/data"
-    with serving(tmp_path, ApiSettings(), []) as url, ExitStack() as idle:
-        where = httpx.URL(url)
-        for _ in range(2 * LARGE_AT_ONCE):
-            client = idle.enter_context(socket.create_connection((where.host, where.port or 0)))
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-
-        answer = httpx.get(url + path, timeout=DEADLINE_SECONDS)
+    with ExitStack() as idle:
+        ask(api, path, 4 * LARGE_AT_ONCE, idle)
+        answer, seconds = get_from(api, path, "127.0.0.2")
 
     assert answer.content.count(b"[]") == ITEMS
+    assert seconds < IDLE_SECONDS
+
+
+def test_while_others_wait_clients_that_take_nothing_are_left(api: Api) -> None:
+    path = f"/v1/jobs/{api.uuids['output']}/data"
+
+    with ExitStack() as idle:
+        for number in range(LARGE_AT_ONCE):
+            ask(api, path, 1, idle, f"127.0.0.{number + 3}")
+        time.sleep(1)  # they have all turns
+        answer, seconds = get_from(api, path, "127.0.0.2")
+
+    assert answer.content.count(b"[]") == ITEMS
+    assert IDLE_SECONDS / 2 < seconds < TAKE_SECONDS / 2
+
+
+def test_what_is_not_large_waits_for_no_turn(api: Api) -> None:
+    with ExitStack() as idle:
+        for number in range(2 * LARGE_AT_ONCE):
+            ask(api, f"/v1/jobs/{api.uuids['output']}/data", 1, idle, f"127.0.0.{number + 3}")
+        time.sleep(1)
+        answer, seconds = get_from(api, f"/v1/jobs/{api.uuids['small output']}/data", "127.0.0.2")
+
+    assert len(answer.json()["data"]) == SMALL_ITEMS
+    assert seconds < IDLE_SECONDS / 2
+
+
+def test_clients_that_have_left_cost_nobody_time(api: Api) -> None:
+    with ExitStack() as gone:
+        ask(api, f"/v1/jobs/{api.uuids['output']}/data", 150, gone)
+    answer, seconds = get_from(api, f"/v1/jobs/{api.uuids['output']}/data", "127.0.0.2")
+
+    assert answer.content.count(b"[]") == ITEMS
+    assert seconds < IDLE_SECONDS
+
+
+def test_health_is_answered_while_three_hundred_pages_are_asked_for_at_once(api: Api) -> None:
+    with Health(api.url) as health, ExitStack() as clients:
+        ask(api, f"/v1/jobs/{api.uuids['short lines']}/info?limit=1000", 300, clients)
+        before = health.answered
+        answer, _ = get_from(api, f"/v1/jobs/{api.uuids['short lines']}/info", "127.0.0.2")
+        time.sleep(1)
+        meanwhile = health.answered - before
+
+    assert answer.is_success
+    assert meanwhile > 10
 
 
 def test_a_page_of_long_lines_ends_before_its_limit_of_lines(api: Api) -> None:

@@ -1,6 +1,5 @@
 """What the calls have in common: their parts, their bodies, and what their callers may do."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,8 +17,10 @@ from zerog_api.core.errors import Fault, UnknownTypeError
 from zerog_api.core.intake import Intake
 from zerog_api.core.overview import Overview
 from zerog_api.core.readiness import Readiness
+from zerog_api.core.turns import Turns
 from zerog_api.core.types import RegisteredType, Types
 from zerog_api.core.watch import Watch
+from zerog_api.edge.clients import network_of
 from zerog_api.edge.handler import Edge, Handler
 from zerog_api.edge.operations import JSON, Call
 from zerog_api.edge.reading import read_query
@@ -28,8 +29,15 @@ from zerog_api.problems import Problem, unprocessable
 
 T = TypeVar("T", bound=Request)
 SHOWN_NEAR = 3
+#: Of what is wrong in a longer body only the first thing is told: the validator would look for
+#: everything, some 40 µs a fault, while everybody else waits.
+MANY_FAULTS_BYTES = 8192
 #: Answers with large parameters or outputs at once. One may take 64 MiB until its client has it.
 LARGE_AT_ONCE = 3
+#: Looks at the size of an answer: in SQLite one may take 10 ms, among documents of 16 MiB.
+LOOKS_AT_ONCE = 10
+#: Pages of logs that are made at once. One reads some MiB, and takes some 10 ms of the loop.
+PAGES_AT_ONCE = 3
 #: A number that may be infinite, as 1e999 is, or a text that looks like one.
 _HUGE = re.compile(rb"\d[eE]|\d{300}")
 #: A text with fewer brackets than this cannot nest too deeply (`zerog.model.jsontext`).
@@ -53,8 +61,11 @@ class Parts:
     calls: Sequence[Call]
     #: Where the paths of the API begin in the application that it is part of.
     prefix: str = ""
-    #: Turns for answers that may be large.
-    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
+    #: Turns for looking how large an answer is, for those that are large until they are taken, and
+    #: for making pages of logs.
+    looks: Turns = field(default_factory=lambda: Turns(LOOKS_AT_ONCE))
+    large: Turns = field(default_factory=lambda: Turns(LARGE_AT_ONCE))
+    pages: Turns = field(default_factory=lambda: Turns(PAGES_AT_ONCE))
 
 
 class CallHandler(Handler):
@@ -64,6 +75,16 @@ class CallHandler(Handler):
         """Take a request. Called by Tornado."""
         super().initialize(parts.edge)
         self.parts = parts
+
+    @property
+    def caller(self) -> str:
+        """Who takes turns: the owner of the request or, where nobody is known, its network."""
+        return self.access.owner or network_of(self.address)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether only the first thing is told that is wrong in the body."""
+        return len(self.body) > MANY_FAULTS_BYTES
 
     def query(self, model: type[T]) -> T:
         """Return the parameters of the query. A 422 `Problem` if they do not fit."""

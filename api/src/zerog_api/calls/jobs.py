@@ -1,13 +1,13 @@
 """The calls about jobs. What they do is in `zerog_api.core` and `zerog.ledger`."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
 
+from zerog.ledger import beside
 from zerog.ledger.jobs import Kept, readable
 from zerog.model.errors import JobError, JobStateError, UnreadableDocumentError, ZeroGError
 from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES
@@ -17,6 +17,7 @@ from zerog.store.port import JobFilter
 from zerog_api import models, problems
 from zerog_api.auth.access import Verb
 from zerog_api.calls.base import CallHandler
+from zerog_api.calls.large import LargeHandler
 from zerog_api.core import views
 from zerog_api.core.errors import Fault, InvalidCallError
 from zerog_api.core.intake import Key, Order, fingerprint
@@ -27,15 +28,8 @@ from zerog_api.edge.reading import asked_of, asked_of_batch, read_model
 from zerog_api.edge.sse import ALIVE_SECONDS, Streaming, event
 from zerog_api.problems import unprocessable
 
-log = logging.getLogger(__name__)
-
-#: Of what is wrong in a longer body only the first thing is told: the validator would look for
-#: everything, some 40 µs a fault, while everybody else waits.
-MANY_FAULTS_BYTES = 8192
 #: Who waits for one change, and who follows a job, looks again at most this often.
 WAIT_PAUSE_SECONDS, STREAM_PAUSE_SECONDS = 0.02, 0.1
-#: An answer that is larger than this counts as large until it is taken, for at most this long.
-LARGE_BYTES, TAKE_SECONDS = 1024 * 1024, 60
 _ABOUT_A_JOB = (404, 422)
 _CHANGES_A_JOB = (404, 409, 422)
 
@@ -57,9 +51,8 @@ class _Submitting(CallHandler):
 
     async def take(self, orders: Sequence[Order], key: Key | None, refusal: str) -> list[str]:
         """Accept jobs whose parameters fit, and return their UUIDs."""
-        is_long = len(self.body) > MANY_FAULTS_BYTES
         intake = self.parts.intake
-        if faults := await intake.check(orders, key, only_first=is_long):
+        if faults := await intake.check(orders, key, only_first=self.is_long):
             raise InvalidCallError(faults[: models.MAX_BATCH], refusal)
         named = await intake.name(len(orders), key)
         self.access.note(*named.uuids)  # also of those that cannot be taken in
@@ -73,36 +66,7 @@ class _Submitting(CallHandler):
         return {} if text is None else {"warning": text}
 
 
-class _Whole(CallHandler):
-    """A call whose answer may have 16 MiB and more: of those only a few are under way at once."""
-
-    async def reply_whole(self, record: JobRecord, made: Awaitable[Mapping[str, Any]]) -> None:
-        """Answer with a document of `views`. What is large waits for its turn, and a client that
-        does not take it in time is left."""
-        if not record.has_input_blob and record.output_blob_attempt is None:
-            self.write(views.to_json(await made) + b"\n")
-            return
-        async with self.parts.large:
-            text = views.to_json(await made) + b"\n"
-            self.write(text)
-            if len(text) > LARGE_BYTES:
-                self.check_asked()
-                await self._taken()
-
-    async def _taken(self) -> None:
-        """Wait until the client has the answer."""
-        try:
-            await asyncio.wait_for(self.finish(), TAKE_SECONDS)
-        except StreamClosedError:
-            pass  # the client has gone
-        except TimeoutError:
-            log.warning("a large answer was not taken within %d s", TAKE_SECONDS)
-            stream = getattr(self.request.connection, "stream", None)
-            if isinstance(stream, IOStream):
-                stream.close()
-
-
-class JobHandler(_Submitting, _Whole):
+class JobHandler(_Submitting, LargeHandler):
     """A job by its UUID; or, to run one, a job type by its name."""
 
     path = "/v1/jobs/{name}"
@@ -149,7 +113,9 @@ class JobHandler(_Submitting, _Whole):
     )  # fmt: skip
     async def get(self, name: str) -> None:
         """Return everything that is known of a job but its log."""
-        await self.reply_whole(self._kept.record, views.document(self.parts.store, self._kept))
+        store, kept = self.parts.store, self._kept
+        look = partial(beside.size, store, kept.record)
+        await self.reply_whole(look, partial(views.document, store, kept))
 
     @operation(
         Operation(
@@ -181,7 +147,7 @@ class RunBatchHandler(_Submitting):
     async def post(self) -> None:
         """Accept several jobs, or none if one of them does not fit."""
         body = self.read_object()
-        batch = read_model(models.Batch, body)
+        batch = read_model(models.Batch, body, only_first=self.is_long)
         orders = [
             Order(await self.type_of(item.type), item.parameters, asked, f"$.jobs[{n}].parameters")
             for n, (item, asked) in enumerate(
@@ -222,8 +188,7 @@ class JobsHandler(CallHandler):
         except ValueError:
             fault = Fault("?cursor", "is not one that a listing has returned")
             raise unprocessable([fault], "the cursor does not fit") from None
-        jobs = [views.summary(kept.document) for kept in readable(page.jobs)]
-        self.reply({"jobs": jobs, "next": page.cursor})
+        self.reply({"jobs": await views.summaries(page.jobs), "next": page.cursor})
 
 
 class _Reading(CallHandler):
@@ -287,11 +252,13 @@ class InfoHandler(_Reading):
         if after is None:
             fault = Fault("?cursor", "is not the `next` of a page, nor <attempt>-<line>")
             raise unprocessable([fault], "the cursor does not fit")
-        document = await views.info(self.parts.store, self.kept, after, query.limit)
-        self.write(views.to_json(document) + b"\n")
+        async with self.parts.pages.turn(self.caller, self.closed) as begins:
+            if begins:
+                document = await views.info(self.parts.store, self.kept, after, query.limit)
+                self.write(views.to_json(document) + b"\n")
 
 
-class DataHandler(_Reading, _Whole):
+class DataHandler(_Reading, LargeHandler):
     """What a job has returned."""
 
     path = "/v1/jobs/{uuid}/data"
@@ -307,7 +274,8 @@ class DataHandler(_Reading, _Whole):
         record = self.kept.record
         if not record.is_finished:
             raise JobStateError(f"job {uuid} is {record.state}: its data is not there yet")
-        await self.reply_whole(record, views.data(self.parts.store, record))
+        look = partial(beside.output_size, self.parts.store, record)
+        await self.reply_whole(look, partial(views.data, self.parts.store, record))
 
 
 class FollowHandler(_Reading, Streaming):
@@ -411,7 +379,7 @@ class _ChangingMany(CallHandler):
 
     async def _select(self, states: Sequence[State]) -> tuple[Sequence[str], bool]:
         """Return the UUIDs of the jobs that a change is for, and whether there are more."""
-        chosen = read_model(models.Selection, self.read_object())
+        chosen = read_model(models.Selection, self.read_object(), only_first=self.is_long)
         wanted = chosen.filter
         if wanted.uuids:
             await self.may_change(*wanted.uuids)

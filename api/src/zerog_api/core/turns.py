@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator
 
 from zerog_api.core.watch import wait_any
 
+#: Rounds of the loop until it has learned of a connection that has ended already.
+_ROUNDS = 2
+
 
 class Turns:
     """Gives out a number of turns. Belongs to one event loop, and never blocks."""
@@ -36,6 +39,8 @@ class Turns:
         try:
             if not begins.is_set():
                 await wait_any(begins, left, seconds=float("inf"))
+            for _ in range(_ROUNDS):
+                await asyncio.sleep(0)
             yield begins.is_set() and not left.is_set()
         finally:
             self.leave(caller, begins)
