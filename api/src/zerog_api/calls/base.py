@@ -1,7 +1,7 @@
 """What the calls have in common: their parts, their bodies, and what their callers may do."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -38,6 +38,8 @@ LARGE_AT_ONCE = 3
 LOOKS_AT_ONCE = 10
 #: Pages of logs that are made at once. One reads some MiB, and takes some 10 ms of the loop.
 PAGES_AT_ONCE = 3
+#: Large bodies that are worked on at once, from reading their JSON to storing their jobs.
+BODIES_AT_ONCE = 3
 #: A number that may be infinite, as 1e999 is, or a text that looks like one.
 _HUGE = re.compile(rb"\d[eE]|\d{300}")
 #: A text with fewer brackets than this cannot nest too deeply (`zerog.model.jsontext`).
@@ -66,6 +68,8 @@ class Parts:
     looks: Turns = field(default_factory=lambda: Turns(LOOKS_AT_ONCE))
     large: Turns = field(default_factory=lambda: Turns(LARGE_AT_ONCE))
     pages: Turns = field(default_factory=lambda: Turns(PAGES_AT_ONCE))
+    #: Turns for working on large bodies.
+    bodies: Turns = field(default_factory=lambda: Turns(BODIES_AT_ONCE))
 
 
 class CallHandler(Handler):
@@ -85,6 +89,12 @@ class CallHandler(Handler):
     def is_long(self) -> bool:
         """Whether only the first thing is told that is wrong in the body."""
         return len(self.body) > MANY_FAULTS_BYTES
+
+    async def in_turn(self, work: Callable[[], Awaitable[None]]) -> None:
+        """See `Handler`. Nothing is done for a client that has left while it waited."""
+        async with self.parts.bodies.turn(self.caller, self.closed) as begins:
+            if begins:
+                await work()
 
     def query(self, model: type[T]) -> T:
         """Return the parameters of the query. A 422 `Problem` if they do not fit."""
