@@ -18,8 +18,16 @@ from zerog.model.errors import ConfigError
 
 #: Problems of the API that say something of one job only.
 _OF_ONE_JOB = frozenset({"unknown-job", "job-state", "forbidden"})
-#: States of jobs that the API changes where a filter names none.
-_STATES = {"cancel": ["queued", "running", "waiting"], "retry": ["failed"]}
+#: The states in which a job can be changed, and those that a filter without states means.
+_CHANGEABLE = {
+    "cancel": ["queued", "running", "waiting"],
+    "retry": ["succeeded", "failed", "cancelled"],
+}
+_STATES = {**_CHANGEABLE, "retry": ["failed"]}
+_WHICH = {
+    "cancel": "only jobs that are queued, running or waiting can be cancelled",
+    "retry": "only finished jobs can run again",
+}
 #: What the API changes in one call.
 _AT_ONCE = 1000
 
@@ -57,16 +65,35 @@ def _change(options: argparse.Namespace, what: str) -> int:
     with connect(options) as client:
         if not job_filter:
             return _change_each(client, options, what)
+        return _change_many(client, options, what, _changeable(what, job_filter))
+
+
+def _changeable(what: str, job_filter: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return a filter without the states that the change does not apply to."""
+    return {
+        name: [value for value in values if name != "state" or value in _CHANGEABLE[what]]
+        for name, values in job_filter.items()
+    }
+
+
+def _change_many(
+    client: Client, options: argparse.Namespace, what: str, job_filter: Mapping[str, list[str]]
+) -> int:
+    if job_filter.get("state") == []:  # to the API this would mean all states
+        told = f"no job to {what} is like that: {_WHICH[what]}"
+        result = {"changed": 0, "more": False}
+    else:
         if not options.yes:
             count = _count(client, what, job_filter)
             if count and not ask(_question(what, count, job_filter, find(options).url)):
                 say("nothing was changed")
                 return codes.FAILED
         result = client.change_many(what, job_filter)
+        told = _told(what, result["changed"], result["more"])
     if options.json:
         print_json(result)
     else:
-        show(_told(what, result["changed"], result["more"]))
+        show(told)
     return codes.OK
 
 

@@ -70,12 +70,12 @@ def test_whatever_is_not_yes_changes_nothing(
     assert changes(jobs) == []
 
 
-@pytest.mark.parametrize("what", ["cancel", "retry"])
+@pytest.mark.parametrize(("what", "state"), [("cancel", "queued"), ("retry", "failed")])
 @pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["people", "json"])
 def test_where_nobody_can_be_asked_yes_has_to_be_given(
-    jobs: FakeApi, capsys: pytest.CaptureFixture[str], what: str, as_json: list[str]
+    jobs: FakeApi, capsys: pytest.CaptureFixture[str], what: str, state: str, as_json: list[str]
 ) -> None:
-    command = [what, "--state", "queued", *as_json, "--url", jobs.url]
+    command = [what, "--state", state, *as_json, "--url", jobs.url]
 
     assert main(command) == codes.USAGE
     assert "--yes" in capsys.readouterr().err
@@ -101,6 +101,43 @@ def test_only_jobs_that_would_change_are_counted(jobs: FakeApi, terminal: Any) -
         main([what, "--queue", "mail", "--url", jobs.url])
 
         assert jobs.seen[0].query["state"] == states
+
+
+def test_states_that_cannot_change_are_neither_counted_nor_named(
+    jobs: FakeApi, terminal: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal("y\n")
+    command = ["cancel", "--state", "failed", "--state", "running", "--url", jobs.url]
+
+    assert main(command) == codes.OK
+
+    assert jobs.seen[0].query["state"] == ["running"]
+    assert "cancel 3 jobs (state running)" in " ".join(capsys.readouterr().err.split())
+    assert jobs.seen[-1].body["filter"]["state"] == ["running"]
+
+
+@pytest.mark.parametrize(
+    ("what", "state", "why"),
+    [("cancel", "failed", "queued, running or waiting"), ("retry", "running", "only finished")],
+)
+@pytest.mark.parametrize("yes", [[], ["--yes"]])
+def test_a_filter_that_no_change_applies_to_is_refused_without_a_question(
+    jobs: FakeApi,
+    terminal: Any,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    state: str,
+    why: str,
+    yes: list[str],
+) -> None:
+    terminal("y\n")
+
+    assert main([what, "--state", state, *yes, "--url", jobs.url]) == codes.OK
+
+    printed = capsys.readouterr()
+    assert why in printed.out
+    assert "[y/N]" not in printed.err
+    assert jobs.seen == []
 
 
 def test_no_job_is_no_question(
