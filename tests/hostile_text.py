@@ -9,6 +9,7 @@ FORGED = "zerog: error: FORGED run this"
 EVERYTHING = (
     "a\x1b]52;c;Rk9SR0VE\x07\x1b[2J\x1b[8mhidden\x1b[6n\x9b31m\x9d0;title\x9c\x90q\x9c"
     "\u202egpj.exe\u202c\u2066x\u2069\u200e\u200f\u061c\u200b\u2060\ufeff\U000e0041\xad"
+    "\u3164\u1160\u2800\ufe0f\U000e0100\u034f"
     f"\x00\x08\x7f\u2028{FORGED}\u2029{FORGED}\x85{FORGED}\x0b{FORGED}\x0c{FORGED}\r{FORGED}"
     f"\n{FORGED}\r\n{FORGED}\nerror: FORGED\ttail\n\n\n{FORGED}"
 )
@@ -21,10 +22,12 @@ TEXTS = {
 }
 #: What rich writes: colours, the cursor that it hides and shows, lines that it draws again.
 OURS = re.compile(r"\x1b\[(?!8m)[0-9;]*m|\x1b\[\?25[lh]|\x1b\[1A|\x1b\[2K")
-#: What is not seen: C0 but line end and tab, DEL, C1, format characters, other line ends.
+#: What is not seen: C0 but line end and tab, DEL, C1, format and invisible characters, other line
+#: ends.
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\U000e0000-\U000e007f\ud800-\udfff]"
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0000-\U000e0fff\ud800-\udfff]"
 )
 _BEGUN = re.compile(r"^(zerog: )?error: FORGED", re.MULTILINE)
 

@@ -26,7 +26,7 @@ class ShownConsole(Console):
         """Render an object; called by rich for everything that it writes."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            if control or text.isprintable():
+            if control:
                 yield segment
             else:
                 yield Segment("\n".join(map(shown, text.split("\n"))), style)

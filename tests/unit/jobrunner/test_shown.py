@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
@@ -11,10 +13,10 @@ from tests.hostile_text import EVERYTHING, FORGED, UNSEEN, harm_of
 
 from zerog.console import ShownConsole
 from zerog.logs import LineFormatter
-from zerog.shown import shown, shown_block, shown_json, shown_name
+from zerog.shown import MAX_MARKS, shown, shown_block, shown_json, shown_name
 
 ANY = st.text(st.characters()) | st.text(
-    st.sampled_from("a\n\r\t\x1b\x9b\u202e\u200b \xa0\\\ud800")
+    st.sampled_from("a\n\r\t\x1b\x9b\u202e\u200b \xa0\\\ud800\u3164\u2800\ufe0f\u0301")
 )
 
 
@@ -53,6 +55,14 @@ def test_json_keeps_its_meaning(value: object) -> None:
 def test_letters_of_any_language_are_left_alone() -> None:
     for text in ("Grüße", "日本語\u3000全角", "5\xa0€", "שלום", "emoji \U0001f600", "e\u0301"):
         assert shown(text) == text
+
+
+@pytest.mark.parametrize("show", [shown, shown_json])
+def test_marks_cannot_pile_up_on_a_letter(show: Callable[[str], str]) -> None:
+    tower = "e" + "\u0301" * 1000
+
+    assert show(tower) == "e" + "\u0301" * MAX_MARKS + r"\u0301" * (1000 - MAX_MARKS)
+    assert show("שָּׁ e\u0323\u0302") == "שָּׁ e\u0323\u0302"
 
 
 def test_a_name_that_looks_like_a_remark_is_quoted() -> None:

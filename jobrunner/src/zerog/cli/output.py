@@ -13,7 +13,7 @@ from rich.text import Text
 from zerog.cli.words import counted, say, show_json, show_row
 from zerog.console import ShownConsole
 from zerog.model.errors import ConfigError
-from zerog.shown import shown, shown_name
+from zerog.shown import shown, shown_json, shown_name
 
 #: What a terminal gets to see of a job's data: lines, and characters of one text.
 SHOWN_LINES, SHOWN_CHARACTERS = 40, 200
@@ -74,7 +74,8 @@ def _cut(value: Any) -> Any:
 
 def write_data(path: str, data: Any, uuid: str, *, quiet: bool) -> None:
     """Write a job's data into a file and say so. `ConfigError` if it cannot be written."""
-    text = as_json(data, "utf-8", indent=None) + "\n"
+    # The file may be shown on a terminal, too: `cat` obeys what it holds.
+    text = shown_json(as_json(data, "utf-8", indent=None)) + "\n"
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

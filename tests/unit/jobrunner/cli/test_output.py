@@ -2,14 +2,16 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.hostile_text import EVERYTHING, harm_of
 
 from zerog.cli.changes import _became, _told
 from zerog.cli.follow import _where
 from zerog.cli.info import facts, story
-from zerog.cli.output import SHOWN_LINES, print_data, print_table, shortened
+from zerog.cli.output import SHOWN_LINES, print_data, print_table, shortened, write_data
 from zerog.cli.words import counted, folded
 
 UUID = "019ab0c4-5e5a-7e5c-8a3c-0d7a6a3f1b2c"
@@ -49,6 +51,17 @@ def test_cut_data_is_followed_by_how_to_have_all(
     print_data({"png": "x" * 4_000}, UUID)
 
     assert f"\n  zerog data {UUID} -o FILE\n" in capsys.readouterr().err
+
+
+def test_a_file_of_data_holds_only_what_is_seen_and_means_the_same(tmp_path: Path) -> None:
+    data = {EVERYTHING: ["\x9b2J", "\x9d0;x\x9c", "\x7f", "\u202e", "\u200b", "ü"]}
+
+    write_data(str(tmp_path / "file"), data, UUID, quiet=True)
+
+    text = (tmp_path / "file").read_text("utf-8")
+    assert json.loads(text) == data
+    assert harm_of(text) == []
+    assert "ü" in text
 
 
 def test_a_pipe_gets_all_data_and_no_remark(capsys: pytest.CaptureFixture[str]) -> None:
