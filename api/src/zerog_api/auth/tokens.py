@@ -5,8 +5,8 @@ The file is JSON, and read again when it changes:
     {"tokens": [{"name": "shop", "sha256": "…", "verbs": ["create", "get"], "queues": ["mail"]}]}
 
 A token is given by its SHA-256, or as `token` in plain. `"queues": ["*"]` means all. A file
-that is broken by a change is reported, and what was read before stays in force. A file that is
-deleted ends its tokens.
+that is broken by a change, or that others may read from now on, is reported, and what was read
+before stays in force. A file that is deleted, or that cannot be reached any more, ends its tokens.
 """
 
 import hmac
@@ -31,7 +31,7 @@ LOOK_SECONDS = 1.0
 #: A shorter token can be guessed.
 MIN_TOKEN_CHARS = 20
 ALL_QUEUES = "*"
-_NO_FILE = (-1, -1, -1)
+_NO_FILE = (-1, -1, -1, -1)
 _SHA256 = re.compile("[0-9a-f]{64}")
 _FIELDS = frozenset({"name", "token", "sha256", "verbs", "queues"})
 
@@ -161,21 +161,19 @@ class TokenFile:
             self._grants = {} if state == _NO_FILE else read_grants(self._read())
             self._by_name = {grant.caller.name: grant for grant in self._grants.values()}
             if state == _NO_FILE:
-                log.error("%s is gone, and its tokens have ended", self._path)
+                log.error("%s is gone or out of reach, and its tokens have ended", self._path)
             else:
                 log.info("the tokens were read again: %d", len(self._grants))
         except ConfigError as error:
             log.error("the changed tokens are not used: %s", error)
 
-    def _state(self) -> tuple[int, int, int]:
+    def _state(self) -> tuple[int, int, int, int]:
         """A mounted Secret changes by another file under the same name."""
         try:
             stat = self._path.stat()
-        except FileNotFoundError:
+        except OSError:  # whoever took the file out of reach meant to end its tokens
             return _NO_FILE
-        except OSError:
-            return (0, 0, 0)
-        return (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+        return (stat.st_mtime_ns, stat.st_ino, stat.st_size, stat.st_mode)
 
     def _read(self) -> str:
         try:

@@ -1,5 +1,6 @@
 """The file of tokens: what is accepted, what is refused and how it is told."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,33 @@ async def test_a_file_that_breaks_leaves_the_tokens_as_they_were(
 
     assert await authority.identify(SECRET) is not None
     assert "not used" in caplog.text
+
+
+async def test_a_file_that_others_may_read_from_now_on_is_reported(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tokens, "LOOK_SECONDS", 0.0)
+    authority = TokenFile(str(path))
+
+    path.chmod(0o644)
+
+    assert await authority.identify(SECRET) is not None
+    assert f"`chmod 600 {path}`" in caplog.text
+
+
+async def test_a_file_that_cannot_be_reached_ends_its_tokens(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tokens, "LOOK_SECONDS", 0.0)
+    authority = TokenFile(str(path))
+    monkeypatch.setattr(Path, "stat", unreachable)
+
+    assert await authority.identify(SECRET) is None
+    assert "out of reach" in caplog.text
+
+
+def unreachable(path: Path) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
 
 async def test_a_file_that_is_deleted_ends_its_tokens(
