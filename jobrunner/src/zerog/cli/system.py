@@ -13,7 +13,7 @@ from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
-from zerog.cli.target import connect
+from zerog.cli.target import connect, find
 from zerog.cli.words import counted, show, show_lines
 from zerog.model.documents import TypeDocument, write
 from zerog.model.errors import ConfigError
@@ -23,7 +23,15 @@ from zerog.settings import PlaceSettings, WorkerSettings, environment, load
 def command_types(options: argparse.Namespace) -> int:
     """List the registered job types."""
     with connect(options) as client:
-        return _print_types(client.types(), options.json)
+        types = client.types()
+    none = "No worker has registered a job type yet: start `zerog worker`."
+    return _print_types(types, options.json, _none(options, "job type", none))
+
+
+def _none(options: argparse.Namespace, what: str, none: str) -> str:
+    """Say that a list is empty: of a token, the API shows only what it may list."""
+    target = find(options)
+    return f"No {what} that this token may list." if target.token or target.token_file else none
 
 
 def command_describe(options: argparse.Namespace) -> int:
@@ -37,7 +45,7 @@ def command_describe(options: argparse.Namespace) -> int:
         documents = asyncio.run(_import_types(settings))
     if options.register:
         asyncio.run(_register(settings, documents))
-    return _print_types([write(document) for document in documents], options.json)
+    return _print_types([write(document) for document in documents], options.json, "No job types.")
 
 
 @contextlib.contextmanager
@@ -82,7 +90,7 @@ async def _register(settings: WorkerSettings, documents: list[TypeDocument]) -> 
         await store.close()
 
 
-def _print_types(documents: Any, as_json: bool) -> int:
+def _print_types(documents: Any, as_json: bool, none: str) -> int:
     if as_json:
         print_json(documents)
         return codes.OK
@@ -94,7 +102,7 @@ def _print_types(documents: Any, as_json: bool) -> int:
         summary = document.get("description", "").partition("\n")[0]
         rows.append((document["name"], document["queue"], " ".join(names), summary))
     columns = ("TYPE", "QUEUE", "PARAMETERS", "DESCRIPTION")
-    print_table(columns, rows, "No worker has registered a job type yet: start `zerog worker`.")
+    print_table(columns, rows, none)
     return codes.OK
 
 
@@ -113,7 +121,7 @@ def command_queues(options: argparse.Namespace) -> int:
         [*(queue[name] for name in names), ", ".join(queue["unservedTypes"] or ()) or None]
         for queue in queues
     ]
-    print_table(columns, rows, "No queues yet.")
+    print_table(columns, rows, _none(options, "queue", "No queues yet."))
     return codes.OK
 
 
@@ -135,7 +143,8 @@ def command_workers(options: argparse.Namespace) -> int:
         for worker in workers
     ]
     columns = ("WORKER", "STATE", "BUSY", "QUEUES", "RUNS")
-    print_table(columns, rows, "No worker is alive: start `zerog worker MODULE`.")
+    none = "No worker is alive: start `zerog worker MODULE`."
+    print_table(columns, rows, _none(options, "worker", none))
     return codes.OK
 
 
