@@ -1,9 +1,11 @@
 """The datastore: JSON documents in collections, with revisions. See `zerog.store.port`."""
 
+import contextlib
 from pathlib import Path
 
 from zerog import settings as settings_module
 from zerog.model.errors import ConfigError
+from zerog.privatefile import make_folder
 from zerog.settings import CouchbaseSettings, PlaceSettings
 from zerog.store.port import Datastore
 
@@ -16,6 +18,13 @@ def secret_paths(settings: PlaceSettings) -> list[str]:
     """Return the files and folders of a process that its jobs have no business with."""
     paths = settings_module.secret_paths(settings)
     return paths + ([settings.store[len(SQLITE) :]] if settings.store.startswith(SQLITE) else [])
+
+
+def make_place(url: str) -> None:
+    """Make the folder of a SQLite file, if it can be made: opening the file says why not."""
+    if url.startswith(SQLITE):
+        with contextlib.suppress(OSError):
+            make_folder(Path(url[len(SQLITE) :]).parent)
 
 
 async def open_datastore(

@@ -30,7 +30,7 @@ from zerog.model.names import tube_name, worker_name
 from zerog.model.record import WorkerIdentity
 from zerog.queue import connect_queue
 from zerog.settings import WorkerSettings
-from zerog.store import open_datastore, secret_paths
+from zerog.store import make_place, open_datastore, secret_paths
 from zerog.store.port import Datastore
 from zerog.worker import heartbeat, reaper
 from zerog.worker.attempt import RunningAttempt
@@ -76,6 +76,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._signalled)
+        # What keeps jobs from the datastore is planned from the folders that there are.
+        make_place(self._settings.store)
         async with contextlib.AsyncExitStack() as stack:
             starting = NurseryHandle.start(
                 self._settings.jobs, owns_children=True, secrets=secret_paths(self._settings)
@@ -153,11 +155,12 @@ class Worker:
             Slot(number, parts, Seat(nursery, settings)) for number in range(settings.slots)
         ]
         log.info(
-            "worker %s runs %s from %s in %d slots",
+            "worker %s runs %s from %s in %d %s",
             self._identity.name,
             ", ".join(names),
             ", ".join(queues),
             len(self._slots),
+            "slot" if len(self._slots) == 1 else "slots",
         )
         working = [
             asyncio.create_task(slot.run(), name=f"slot-{slot.number}") for slot in self._slots

@@ -10,6 +10,7 @@ import pytest
 from zerog.child import landlock, secrecy, walls
 from zerog.child.walls import Walls, plan
 from zerog.settings import ClientSettings, variable_of
+from zerog.store import make_place
 
 
 @pytest.fixture
@@ -220,3 +221,16 @@ def test_a_process_wipes_the_environment_that_others_could_read() -> None:
     assert own == "mine"
     assert "kept" in seen
     assert "mine" not in seen
+
+
+def test_at_a_first_start_the_datastores_folder_is_there_to_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landlock, "is_known", lambda: True)
+    monkeypatch.setattr(landlock, "is_free", lambda: True)
+    file = tmp_path / "new" / "zerog.db"
+
+    make_place(f"sqlite:///{file}")
+
+    assert "No such file" not in str(plan([str(file)]))
+    assert file.parent.stat().st_mode & 0o777 == 0o700
