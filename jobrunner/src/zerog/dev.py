@@ -26,7 +26,7 @@ from zerog.devlines import Lines
 from zerog.devnote import FOLDER, DevNote, read_note, remove_note, write_note
 from zerog.model.backoff import Backoff
 from zerog.model.errors import ConfigError
-from zerog.privatefile import FOLDER_MODE, make_folder
+from zerog.privatefile import FOLDER_MODE, check_no_links, make_folder
 from zerog.queue.beanstalk.server import LocalBeanstalkd, die_with_parent, free_port
 from zerog.shown import shown_block
 
@@ -282,10 +282,13 @@ def _say(console: ShownConsole, text: Text) -> None:
 
 def _prepare(folder: Path, *, is_default: bool) -> None:
     """Make the folder, for this user only. `ConfigError` if nothing can be written there."""
-    if is_default and FOLDER.is_symlink():
-        raise ConfigError(
-            f"{FOLDER} is a symbolic link: remove it, or give the folder with `--data FOLDER`"
-        )
+    if is_default:  # it may have come with a cloned repository
+        try:
+            check_no_links(FOLDER)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{error}: remove it, or give another folder with `--data FOLDER`"
+            ) from None
     try:
         make_folder(folder)
         if is_default:  # another one may be shared on purpose

@@ -57,6 +57,11 @@ def read_note(folder: Path = FOLDER) -> DevNote | None:
         address = httpx.URL(note.url)
     except (OSError, ValueError, TypeError, OverflowError, RecursionError, httpx.InvalidURL):
         return None
-    if address.scheme != "http" or address.userinfo or not is_literal_loopback(address.host):
+    if not is_literal_loopback(address.host):
         raise ConfigError(f"{folder / NAME} names {note.url}, which is not this machine")
+    if address.scheme != "http" or address.userinfo:
+        raise ConfigError(
+            f"{folder / NAME} names {note.url}, which no `zerog dev` has: its address begins "
+            "with http:// and holds no user"
+        )
     return note

@@ -52,6 +52,14 @@ def make_folder(path: Path) -> None:
     path.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
+def check_no_links(folder: Path) -> None:
+    """Refuse a folder that is or holds a symbolic link, which may lead anywhere. `ConfigError`."""
+    names = (Path(at) / name for at, folders, files in os.walk(folder) for name in folders + files)
+    for path in (folder, *names):
+        if path.is_symlink():
+            raise ConfigError(f"{path} is a symbolic link")
+
+
 def read_own(folder: Path, name: str, max_bytes: int) -> bytes:
     """Read a file that nobody but this user can have put there.
 

@@ -2,13 +2,17 @@
 
 import errno
 import io
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zerog.console import ShownConsole
-from zerog.dev import Part
+from zerog.dev import Part, _prepare
 from zerog.devlines import SHOWN_BYTES, Lines
+from zerog.devnote import FOLDER
+from zerog.model.errors import ConfigError
 
 
 def read(chunks: list[bytes]) -> list[str]:
@@ -63,3 +67,19 @@ def test_a_line_is_shown_as_it_is() -> None:
 
 def test_a_log_that_cannot_be_written_ends_nothing() -> None:
     Part("api", [], {}, ShownConsole(file=Full()), 1.0).say("text")
+
+
+@pytest.mark.parametrize("name", ["beanstalkd", "zerog.db", "beanstalkd/binlog.1", "."])
+def test_a_link_in_a_cloned_folder_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    link = FOLDER / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ConfigError, match=f"{link} is a symbolic link: remove it"):
+        _prepare(FOLDER.resolve(), is_default=True)
+
+    _prepare(tmp_path / "given", is_default=False)

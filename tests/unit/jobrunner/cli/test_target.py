@@ -120,6 +120,16 @@ def test_a_note_that_names_another_place_is_refused_with_what_to_do(
     assert "--url or ZEROG_URL" in said
 
 
+def test_a_note_of_https_is_refused_for_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    note("https://127.0.0.1:1")
+
+    assert main(["types"]) == codes.USAGE
+
+    said = capsys.readouterr().err
+    assert "begins with http://" in said
+    assert "not this machine" not in said
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "localhost", "[::1]"])
 def test_a_note_of_this_machine_is_used(host: str) -> None:
     note(f"http://{host}:1")
