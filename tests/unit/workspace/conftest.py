@@ -1,4 +1,4 @@
-"""The repository as its tests see it: its root, and the files that git has or would take."""
+"""The repository as its tests see it: its root, and the files that git has."""
 
 import subprocess
 from collections.abc import Callable
@@ -17,8 +17,8 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def our_files() -> list[Path]:
-    """Every file of the repository that is not ignored."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    """Every file that git tracks: what somebody tries out in their clone is their own."""
+    command = ["git", "ls-files", "-z"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
 
