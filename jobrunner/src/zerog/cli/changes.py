@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.output import print_json
@@ -81,7 +82,7 @@ def _change_many(
 ) -> int:
     if job_filter.get("state") == []:  # to the API this would mean all states
         told = f"no job to {what} is like that: {_WHICH[what]}"
-        result = {"changed": 0, "more": False}
+        result: dict[str, Any] = {"changed": 0, "more": False}
     else:
         if not options.yes:
             count = _count(client, what, job_filter)
