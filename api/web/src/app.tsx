@@ -7,11 +7,13 @@ import { LiveContext, type Live, type Route, useLiveSource, useRoute } from "./h
 import { JobView } from "./job";
 import { Jobs } from "./jobs";
 import { Overview } from "./overview";
+import { showAll } from "./rendered";
 import { Run } from "./run";
 import { applyTheme, nextTheme, readTheme } from "./theme";
 import { noteMove, sentence, Title, TokenDialog } from "./ui";
 
 applyTheme(readTheme());
+showAll();
 
 const NAV: [string, string, string][] = [
   ["", "#/", "Overview"],
@@ -22,8 +24,14 @@ const NAV: [string, string, string][] = [
 function App() {
   const route = useRoute();
   const live = useLiveSource();
-  const [asked, setAsked] = useState<((given: boolean) => void) | null>(null);
-  useEffect(() => onUnauthorized(() => new Promise<boolean>((answer) => setAsked(() => answer))), []);
+  const [asked, setAsked] = useState<{ answer: (given: boolean) => void; refused: boolean } | null>(null);
+  useEffect(
+    () =>
+      onUnauthorized(
+        () => new Promise<boolean>((answer) => setAsked({ answer, refused: hasToken() })),
+      ),
+    [],
+  );
   useFocusOnView(route);
   return (
     <LiveContext.Provider value={live}>
@@ -78,10 +86,11 @@ function App() {
       </main>
       {asked && (
         <TokenDialog
+          refused={asked.refused}
           done={(token) => {
             if (token !== null) setToken(token);
             setAsked(null);
-            asked(token !== null);
+            asked.answer(token !== null);
           }}
         />
       )}

@@ -2,6 +2,7 @@
 
 import { ApiError, get, raw } from "./api";
 import { check, indent, member, members } from "./jsontext";
+import { shown } from "./shown";
 import { applyTheme, nextTheme, readTheme } from "./theme";
 
 interface Parameter {
@@ -30,7 +31,7 @@ function make<K extends keyof HTMLElementTagNameMap>(
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
   const element = Object.assign(document.createElement(name), properties);
-  element.append(...children);
+  element.append(...children.map((child) => (typeof child === "string" ? shown(child) : child)));
   return element;
 }
 
@@ -81,10 +82,10 @@ async function send(
     const target = url + (query.size > 0 ? `?${query}` : "");
     const answer = await raw(target, { method: method.toUpperCase(), headers, body: body?.value });
     const { status, statusText } = answer.response;
-    output.textContent = `${status} ${statusText}\n`;
+    output.textContent = shown(`${status} ${statusText}\n`);
     await show(answer, output);
   } catch (error) {
-    output.append(error instanceof Error ? error.message : String(error));
+    output.append(shown(error instanceof Error ? error.message : String(error)));
   }
 }
 
@@ -98,13 +99,13 @@ async function show({ response, text, end }: Awaited<ReturnType<typeof raw>>, ou
       parts.push(part);
       size += part.length;
       if (!streams) continue;
-      output.append(part);
+      output.append(shown(part));
       if (size >= MAX_STREAM_CHARS) return;
     }
   } finally {
     end();
   }
-  if (!streams) output.append(laidOut(parts.join("")));
+  if (!streams) output.append(shown(laidOut(parts.join(""))));
 }
 
 function laidOut(text: string): string {
@@ -141,7 +142,7 @@ async function main(): Promise<void> {
     status.textContent =
       error instanceof ApiError && error.status === 401
         ? "This API asks for a token: give it on the overview, then come back."
-        : `The specification cannot be read now: ${(error as Error).message}.`;
+        : `The specification cannot be read now: ${shown((error as Error).message)}.`;
     return;
   }
   const specification: Specification = JSON.parse(text);

@@ -3,6 +3,7 @@
 import { createContext } from "preact";
 import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, type Connection, follow, get } from "./api";
+import { shown } from "./shown";
 import type { Overview, Stats } from "./types";
 
 export interface Route {
@@ -152,6 +153,6 @@ export function useLoaded<T>(path: string | null, parse?: (text: string) => T): 
 
 export function useTitle(title: string): void {
   useEffect(() => {
-    document.title = `${title} · ZeroG`;
+    document.title = shown(`${title} · ZeroG`);
   }, [title]);
 }

@@ -1,7 +1,7 @@
 // One job: where it stands, live; its attempts, log, parameters and output; what can be done with it.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { readJob, readLine } from "./answers";
 import { ApiError, call, follow } from "./api";
 import { count, DASH, duration, fullTime, secondsBetween, time } from "./format";
@@ -414,6 +414,38 @@ function useEarlier(job: Job, live: Line[], cut: boolean): Earlier {
   return { lines, more, loading, error, load };
 }
 
+/** So close to the end, in pixels, a reader follows what is written. */
+const FOLLOWING = 30;
+
+/**
+ * Where a reader is in the log: at its end, or at a line, which stays where it is on the screen while
+ * others are added or dropped before it. Not every browser does that, and none at the very top.
+ */
+function usePlace(changed: unknown[]) {
+  const box = useRef<HTMLDivElement>(null);
+  const line = useRef<{ id: string; offset: number } | null>(null);
+  const note = () => {
+    const { scrollHeight, scrollTop, clientHeight } = box.current!;
+    const items = [...box.current!.querySelectorAll("li")];
+    const top = items[0]?.offsetTop ?? 0;
+    const first = items.find((item) => item.offsetTop - top + item.offsetHeight > scrollTop);
+    const follows = scrollHeight - scrollTop - clientHeight < FOLLOWING;
+    line.current = follows || !first ? null : { id: first.id, offset: first.offsetTop - top - scrollTop };
+  };
+  useLayoutEffect(() => {
+    const list = box.current;
+    if (list === null) return;
+    if (line.current === null) {
+      list.scrollTop = list.scrollHeight;
+      return;
+    }
+    const item = document.getElementById(line.current.id);
+    const top = list.querySelector("li")?.offsetTop ?? 0;
+    if (item) list.scrollTop = item.offsetTop - top - line.current.offset;
+  }, changed);
+  return { box, note };
+}
+
 function Log({ job, lines: live, cut }: { job: Job; lines: Line[]; cut: boolean }) {
   const { attempt: attempts, state } = job;
   const finished = isFinished(state);
@@ -427,16 +459,13 @@ function Log({ job, lines: live, cut }: { job: Job; lines: Line[]; cut: boolean 
     setShown(shown + 1000);
     if (wanted.length - part.length < 1000) void earlier.load();
   };
-  const box = useRef<HTMLDivElement>(null);
-  const follows = useRef(true);
-  useEffect(() => {
-    if (box.current && follows.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [live, level]);
+  const place = usePlace([live, level, part.length, part[0]]);
   return (
     <section aria-labelledby="log">
       <div class="h-row">
         <h2 id="log">
-          Log <span class="h-note">{lines.length > 0 && count(lines.length)}</span>
+          Log{" "}
+          <span class="h-note">{lines.length > 0 && `${earlier.more ? "newest " : ""}${count(lines.length)}`}</span>
         </h2>
         {lines.length > 0 && (
           <label class="inline-field">
@@ -460,20 +489,17 @@ function Log({ job, lines: live, cut }: { job: Job; lines: Line[]; cut: boolean 
       {earlier.error && <Trouble error={earlier.error} retry={earlier.load} />}
       {part.length > 0 && (
         <div
-          ref={box}
+          ref={place.box}
           class="log"
           tabIndex={0}
           role="log"
           aria-labelledby="log"
           aria-live="off"
-          onScroll={(event) => {
-            const list = event.currentTarget;
-            follows.current = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
-          }}
+          onScroll={place.note}
         >
           <ol>
             {part.map((line) => (
-              <li key={`${line.attempt}-${line.seq}`} class={`log-${line.level}`}>
+              <li key={`${line.attempt}-${line.seq}`} id={`line-${line.attempt}-${line.seq}`} class={`log-${line.level}`}>
               <time dateTime={line.time} title={fullTime(line.time)}>
                 {time(line.time)}
               </time>

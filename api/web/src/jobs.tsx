@@ -127,7 +127,9 @@ function Choice({ name, value, options, set }: ChoiceProps) {
       <select value={value} onChange={(event) => set(event.currentTarget.value)}>
         <option value="">any</option>
         {all.map((option) => (
-          <option key={option}>{option}</option>
+          <option key={option} value={option}>
+            {option}
+          </option>
         ))}
       </select>
     </label>

@@ -39,7 +39,9 @@ export async function linesBefore(uuid: string, first: Line, oldest: number): Pr
       const earlier = page.lines.filter((line) => isBefore(line, first));
       found.push(...earlier);
       found.splice(0, found.length - LOADED_LINES);
-      cursor = earlier.length === page.lines.length ? page.next : null;
+      const last = earlier.at(-1);
+      const isJoined = last?.attempt === first.attempt && last.seq === first.seq - 1;
+      cursor = earlier.length === page.lines.length && !isJoined ? page.next : null;
     }
   }
   return found;

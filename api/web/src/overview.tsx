@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { hasToken } from "./api";
 import { Chart, Spark } from "./chart";
 import { count, duration, plural, secondsBetween } from "./format";
 import { jobsLink, useLive, useNow, useTitle } from "./hooks";
@@ -35,7 +36,9 @@ export function Overview() {
             <select value={queue} onChange={(event) => choose(event.currentTarget.value)}>
               <option value={ALL}>all</option>
               {names.map((name) => (
-                <option key={name}>{name}</option>
+                <option key={name} value={name}>
+                  {name}
+                </option>
               ))}
             </select>
           </label>
@@ -184,7 +187,11 @@ function Queues({ queues, stats }: { queues: Queue[]; stats: Stats | null }) {
     <section aria-labelledby="queues">
       <h2 id="queues">Queues</h2>
       {queues.length === 0 ? (
-        <Empty>No queue yet. A worker that registers its job types brings the first.</Empty>
+        <Empty>
+          {hasToken()
+            ? "No queue that this token may list."
+            : "No queue yet. A worker that registers its job types brings the first."}
+        </Empty>
       ) : (
         <div class="scroll">
           <table>
@@ -251,7 +258,9 @@ function Workers({ workers }: { workers: Worker[] }) {
       <h2 id="workers">
         Workers <span class="h-note">{workers.length > 0 && count(workers.length)}</span>
       </h2>
-      {workers.length === 0 ? (
+      {workers.length === 0 && hasToken() ? (
+        <Empty>No worker that this token may list.</Empty>
+      ) : workers.length === 0 ? (
         <Empty>
           No worker is alive. Jobs wait until one starts: <code>zerog worker jobs.py</code>, or a pool on Kubernetes.
         </Empty>

@@ -2,7 +2,7 @@
 
 import { useId, useMemo, useRef, useState } from "preact/hooks";
 import { readJob, readType } from "./answers";
-import { ApiError, call } from "./api";
+import { ApiError, call, hasToken } from "./api";
 import { duration } from "./format";
 import { go, type Route, useLoaded, useTitle, useWorkersChanged } from "./hooks";
 import { check, indent } from "./jsontext";
@@ -24,7 +24,11 @@ function Types() {
       <Title>Run a job</Title>
       {types.error && <Trouble error={types.error} retry={types.reload} />}
       {types.value?.types.length === 0 && (
-        <Empty>No worker has registered a job type yet. They appear here as soon as one starts.</Empty>
+        <Empty>
+          {hasToken()
+            ? "No job type that this token may list."
+            : "No worker has registered a job type yet. They appear here as soon as one starts."}
+        </Empty>
       )}
       <ul class="types">
         {types.value?.types.map((type) => (

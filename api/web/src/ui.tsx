@@ -140,7 +140,8 @@ function Confirm({ question, close }: { question: Question; close: () => void })
   );
 }
 
-export function TokenDialog({ done }: { done: (token: string | null) => void }) {
+/** `refused`: whether the API was sent a token and refused it. */
+export function TokenDialog({ refused, done }: { refused: boolean; done: (token: string | null) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
@@ -156,6 +157,11 @@ export function TokenDialog({ done }: { done: (token: string | null) => void }) 
       >
         <h2 id="token-title">This API asks for a token</h2>
         <p>It is kept until this tab is closed, and sent to this server only.</p>
+        {refused && (
+          <p class="field-error" role="alert">
+            The API refused the token that was given: it is wrong, or it is not valid any more.
+          </p>
+        )}
         <label class="field">
           <span class="field-name">Bearer token</span>
           <input ref={input} type="password" autocomplete="off" autoFocus required />

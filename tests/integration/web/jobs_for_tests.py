@@ -130,3 +130,17 @@ class Quick(zerog.Job):
 
     def run(self, ctx: zerog.Context) -> None:
         pass
+
+
+class Hostile(zerog.Job):
+    """Pay \u202e00.1$\u202c, unseen: \u3164."""
+
+    text: str = ""
+
+    class Options:
+        queue = "hostile"
+        max_errors = 1
+
+    def run(self, ctx: zerog.Context) -> None:
+        ctx.info(self.text, note=self.text)
+        raise ValueError(self.text)

@@ -132,13 +132,38 @@ def test_a_long_log_is_read_back_to_its_beginning(web: Web) -> None:
     expect(log).to_contain_text("line 4999")
     expect(log.get_by_role("listitem")).to_have_count(300)
 
+    heading = page.get_by_role("heading", name="Log")
+    expect(heading).to_have_text("Log newest 2,000")
     earlier = page.get_by_role("button", name="Show earlier")
+    pages: list[str] = []
+    page.on("request", lambda made: pages.append(made.url) if "/info?" in made.url else None)
     for count in (1300, 2300, 3300, 4300, 5000):
         earlier.click()
         expect(log.get_by_role("listitem")).to_have_count(count)
+    expect(heading).to_have_text("Log 5,000")
+    assert len(pages) == 3  # of a thousand lines each: none is fetched twice
 
     expect(log.get_by_role("listitem").first).to_contain_text("line 0 ratio=1.0")
     expect(earlier).to_have_count(0)
+
+
+def test_earlier_lines_of_a_log_leave_the_reader_where_they_are(web: Web) -> None:
+    (uuid,) = web.submit("Wordy", lines=5000)
+    web.system.client.wait(uuid, 60)
+    page = web.open(f"/jobs/{uuid}")
+    log = page.get_by_role("log", name="Log")
+    expect(log.get_by_role("listitem")).to_have_count(300)
+    line = log.get_by_role("listitem").filter(has_text="line 4700 ")
+    place = "it => it.getBoundingClientRect().top - it.closest('.log').getBoundingClientRect().top"
+
+    log.evaluate("list => { list.scrollTop = 0; }")
+    page.wait_for_function("document.querySelector('.log').scrollTop === 0")
+    before = line.evaluate(place)
+    for count in (1300, 2300):
+        page.get_by_role("button", name="Show earlier").click()
+        expect(log.get_by_role("listitem")).to_have_count(count)
+
+        assert abs(line.evaluate(place) - before) < 2
 
 
 def test_attempts_are_a_timeline_with_their_causes(web: Web) -> None:

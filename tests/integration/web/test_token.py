@@ -15,11 +15,12 @@ from zerog.privatefile import write_private
 
 from .conftest import Complaints, Web
 
-VIEWER, STAFF = "viewer-" + "v" * 20, "staff-" + "s" * 20
+VIEWER, STAFF, BLIND = "viewer-" + "v" * 20, "staff-" + "s" * 20, "blind-" + "b" * 20
 TOKENS = [
     {"name": "viewer", "token": VIEWER, "verbs": ["list", "get"], "queues": ["slow"]},
     {"name": "staff", "token": STAFF, "verbs": ["list", "get", "create", "update"],
      "queues": ["*"]},
+    {"name": "blind", "token": BLIND, "verbs": ["create"], "queues": ["quick"]},
 ]  # fmt: skip
 
 
@@ -68,7 +69,11 @@ def test_a_token_is_asked_for_once_and_kept_for_the_tab(web: Web, guarded: str) 
     page = open_guarded(web, guarded, "/jobs")
     status = page.get_by_role("banner").get_by_role("status")
 
+    dialog = page.get_by_role("dialog", name="This API asks for a token")
+    expect(dialog.get_by_label("Bearer token")).to_be_visible()
+    expect(dialog.get_by_role("alert")).to_have_count(0)
     give(page, "wrong-" + "w" * 20)
+    expect(dialog.get_by_role("alert")).to_contain_text("refused the token")
     give(page, STAFF)
     expect(status).to_have_text("Live")
     page.reload()
@@ -102,3 +107,16 @@ def test_without_a_token_the_page_says_that_it_is_not_connected(web: Web, guarde
     page.get_by_role("dialog").get_by_role("button", name="Not now").click()
 
     expect(page.get_by_role("banner").get_by_role("status")).to_have_text("Not connected")
+
+
+def test_a_token_that_may_list_nothing_is_not_told_that_there_is_nothing(
+    web: Web, guarded: str
+) -> None:
+    page = open_guarded(web, guarded, "/")
+
+    give(page, BLIND)
+
+    expect(page.get_by_text("No worker that this token may list.")).to_be_visible()
+    expect(page.get_by_text("No queue that this token may list.")).to_be_visible()
+    page.goto(f"{guarded}/#/run")
+    expect(page.get_by_text("No job type that this token may list.")).to_be_visible()
