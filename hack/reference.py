@@ -68,8 +68,9 @@ _OTHER_OUTCOMES = """\
 - `run` and `watch` report after 2 seconds that no worker serves the job, and report again when one
   does. `submit` prints the API's warning at once. Both are on standard error, also with `--json`.
 - `cancel` and `retry` with several UUIDs change every job that allows it. If one does not, the
-  error is on standard error and the exit code is 1. With a filter the exit code is 0, also if no
-  job fits.
+  error is on standard error and the exit code is 1. With a filter it is 0, also if no job
+  fits; 1 if the question is not answered by yes; and 2 where there is neither a terminal to ask on
+  nor `--yes`.
 - `delete` exits with 1 if the job is not finished.
 """
 

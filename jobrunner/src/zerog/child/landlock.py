@@ -1,8 +1,9 @@
 """A wall around a process and all that it starts, by Linux's Landlock. It needs no privilege.
 
-Behind the wall a process cannot look into one outside of it (`/proc/PID/environ`, `mem`, `fd`,
-`root`, ptrace), even as root; since Linux 6.12 it cannot send it a signal either. Walls nest: the
-nursery has one, and each of its children another, so jobs cannot look at each other.
+Behind the wall a process cannot get at one outside of it (`/proc/PID/mem`, `root`, what `fd` leads
+to, ptrace), even as root; since Linux 6.12 it cannot send it a signal either. The environment
+(`/proc/PID/environ`) is kept from a plain user, not from root: so `secrecy` wipes it. Walls nest:
+the nursery has one, and each of its children another, so jobs cannot look at each other.
 
 Landlock knows no "all but this": it allows the folders that are named, and what is below them. So a
 folder is hidden by naming everything else that there is next to it and to its parents.
