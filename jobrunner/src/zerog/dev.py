@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from zerog.model.backoff import Backoff
 from zerog.model.errors import ConfigError
 from zerog.privatefile import FOLDER_MODE, check_no_links, make_folder
 from zerog.queue.beanstalk.server import LocalBeanstalkd, die_with_parent, free_port
-from zerog.shown import shown_block
+from zerog.shown import shown, shown_block
 
 DEFAULT_PORT = 8080
 #: A machine that is busy with other things may take minutes to import everything.
@@ -41,6 +42,8 @@ STOP_SECONDS = 15.0
 PAUSES = Backoff(first_seconds=0.2, max_seconds=5.0, spread=0.0)
 #: What is read at once of a part's output.
 _CHUNK_BYTES = 64 * 1024
+#: Before each line that a job printed.
+_OF_JOB = "job     | "
 _STYLES = {"api": "blue", "worker": "green", "dev": "bold"}
 
 
@@ -116,6 +119,10 @@ class Part:
         below = shown_block(text, " " * len(name))
         _say(self._console, Text.assemble((name, _STYLES.get(self.name, "")), below))
 
+    def say_of_job(self, text: str) -> None:
+        """Write what a job printed: it cannot pass for a record of the log."""
+        _say(self._console, Text.assemble((_OF_JOB, "dim"), shown(text)))
+
     async def _keep_running(self) -> None:
         failures = 0
         while not self._stopping:
@@ -137,19 +144,28 @@ class Part:
             env=self._env,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stderr=asyncio.subprocess.PIPE,
             # ^C goes to us, and we stop the parts in their order.
             process_group=0,
             preexec_fn=die_with_parent(),
         )
         assert self._process.stdout is not None
-        lines = Lines()
-        while chunk := await self._process.stdout.read(_CHUNK_BYTES):
-            for line in lines.feed(chunk):
-                self.say(line)
-        for line in lines.rest():
-            self.say(line)
+        assert self._process.stderr is not None
+        # A part logs on standard error; what comes on standard output was printed by a job.
+        await asyncio.gather(
+            _read(self._process.stderr, self.say), _read(self._process.stdout, self.say_of_job)
+        )
         return await self._process.wait()
+
+
+async def _read(stream: asyncio.StreamReader, say: Callable[[str], None]) -> None:
+    """Say every line that comes, until the end."""
+    lines = Lines()
+    while chunk := await stream.read(_CHUNK_BYTES):
+        for line in lines.feed(chunk):
+            say(line)
+    for line in lines.rest():
+        say(line)
 
 
 class Dev:

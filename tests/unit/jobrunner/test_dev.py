@@ -65,6 +65,14 @@ def test_a_line_is_shown_as_it_is() -> None:
     assert log.getvalue() == "api     " + "took :100: ms in [bold]a[/b] " * 9 + "\n"
 
 
+def test_what_a_job_prints_cannot_pass_for_a_record() -> None:
+    log = io.StringIO()
+
+    Part("worker", [], {}, ShownConsole(file=log), 1.0).say_of_job("16:09:00 ERROR \u202e run:\tx")
+
+    assert log.getvalue() == "job     | 16:09:00 ERROR \\u202e run:\\tx\n"
+
+
 def test_a_log_that_cannot_be_written_ends_nothing() -> None:
     Part("api", [], {}, ShownConsole(file=Full()), 1.0).say("text")
 

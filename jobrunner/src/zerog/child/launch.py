@@ -4,7 +4,8 @@ While it imports the job modules, the nursery may hang or die without a word. So
 which Python writes, even then, where it stood (`faulthandler`).
 
 It gets nothing that only this process should have: of its descriptors two, of ZeroG's variables
-those that are for jobs.
+those that are for jobs. Its standard error is this process's standard output: the log of this
+process goes to standard error, so what jobs print can be told from it, and cannot pass for it.
 
 The worker adopts orphans (`procfs.adopt_orphans`), so what a dead nursery leaves becomes its child.
 A process that has other children, too, tells them apart by session and by a variable in their
@@ -63,13 +64,14 @@ class Launch:
                 fds.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FD))
             # -P: a job's file must not stand for a module of the standard library.
             command = [sys.executable, "-P", "-m", "zerog.child.nursery"]
+            output = 1 if _is_standard(1) else subprocess.DEVNULL
             # A group of its own: ^C in a terminal goes to the worker, which decides.
             self.process = subprocess.Popen(
                 [*command, *map(str, fds), str(seconds), _behind(walls), *modules],
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
-                stdout=None if _is_standard(1) else subprocess.DEVNULL,
-                stderr=None if _is_standard(2) else subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 process_group=0,
                 env={**secrecy.for_jobs(os.environ), "PYTHONUNBUFFERED": "1", _MARKER: token},
             )
