@@ -6,6 +6,7 @@ levels instead of recursing). It is pydantic's own parser and writer, so that pa
 have one meaning from POST to `run`.
 """
 
+import re
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -30,15 +31,20 @@ def dumps(value: Any) -> bytes:
 
 #: Levels of nesting that documents and frames put around a value of a job.
 _LEVELS_AROUND = 8
+#: A number that may be infinite, as 1e999 is, or a text that looks like one.
+_HUGE = re.compile(r"\d[eE]|\d{300}")
 #: Fewer brackets than this cannot nest too deeply.
 _FEW_BRACKETS = 100
 
 
 def check_object(text: str) -> None:
     """Check that a text is a JSON object that can stand inside other documents. `ValueError` if it
-    is not, or nests too deeply."""
-    if not isinstance(loads(text), dict):
+    is not, nests too deeply, or has a number that is infinite, as 1e999 is."""
+    value = loads(text)
+    if not isinstance(value, dict):
         raise ValueError("JSON that is not an object")
+    if _HUGE.search(text):
+        dumps(value)
     if text.count("[") + text.count("{") > _FEW_BRACKETS:
         loads("[" * _LEVELS_AROUND + text + "]" * _LEVELS_AROUND)
 
