@@ -66,17 +66,21 @@ async def _import_types(settings: WorkerSettings) -> list[TypeDocument]:
     from zerog.child.handle import NurseryHandle
     from zerog.store import secret_paths
 
-    # What it logs is in the error.
-    logging.getLogger("zerog.child").setLevel(logging.CRITICAL)
-    nursery = await NurseryHandle.start(
-        settings.jobs, owns_children=True, secrets=secret_paths(settings)
-    )
+    children = logging.getLogger("zerog.child")
+    level = children.level
+    children.setLevel(logging.CRITICAL)  # what it logs is in the error
     try:
-        if nursery.failures:
-            raise ConfigError("; ".join(nursery.failures.values()))
-        return nursery.types
+        nursery = await NurseryHandle.start(
+            settings.jobs, owns_children=True, secrets=secret_paths(settings)
+        )
+        try:
+            if nursery.failures:
+                raise ConfigError("; ".join(nursery.failures.values()))
+            return nursery.types
+        finally:
+            await nursery.close(settings.kill_grace_seconds)
     finally:
-        await nursery.close(settings.kill_grace_seconds)
+        children.setLevel(level)
 
 
 async def _register(settings: WorkerSettings, documents: list[TypeDocument]) -> None:
