@@ -30,6 +30,7 @@ TURNS = 1000
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repairing, "PERIOD_SECONDS", 0)
+    monkeypatch.setattr(repairing, "COUNT_PAUSES", 0)
     monkeypatch.setattr(leftovers, "_BACKOFF", Backoff(0.0, 0.0))
 
 
