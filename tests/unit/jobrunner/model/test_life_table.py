@@ -10,6 +10,7 @@ from zerog.ledger.codec import read_record, write_record
 from zerog.model import events, life
 from zerog.model.documents import TypeDocument
 from zerog.model.errors import JobStateError, StaleAttemptError
+from zerog.model.limits import MAX_PAST_MESSAGE_CHARS
 from zerog.model.record import (
     MAX_ATTEMPTS_KEPT,
     Cause,
@@ -354,3 +355,12 @@ def test_an_id_is_a_uuid_in_its_one_spelling() -> None:
     assert is_job_id(good)
     for bad in ("", "x" * 36, good.upper(), good[:-1], "{" + good[1:]):
         assert not is_job_id(bad)
+
+
+def test_the_message_of_a_past_attempt_is_cut_and_the_last_one_is_whole() -> None:
+    message = "x" * (MAX_PAST_MESSAGE_CHARS + 1)
+    failed = step(RUNNING, events.Raised(1, message, retry_seconds=0.0))
+    assert failed.attempts[0].message == message
+
+    again = step(failed, events.Claimed(WORKER, 2))
+    assert again.attempts[0].message == "x" * (MAX_PAST_MESSAGE_CHARS - 1) + "…"
