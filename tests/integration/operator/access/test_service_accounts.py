@@ -117,8 +117,8 @@ def test_a_role_over_one_queue_lets_into_that_queue_only(
             client.delete(uuid)
 
     account = f"system:serviceaccount:{place}:shop"
-    assert str(caught.value) == f"{account} may not create jobs in the queue media"
-    assert str(undeleted.value) == f"{account} may not delete jobs in the queue mail"
+    assert str(caught.value) == f"{account} may not create jobs in this queue"
+    assert str(undeleted.value) == f"{account} may not delete jobs in this queue"
 
 
 def test_a_role_without_names_is_for_all_queues(url: str, token: Callable[[str], str]) -> None:
