@@ -153,11 +153,16 @@ def test_earlier_lines_of_a_log_leave_the_reader_where_they_are(web: Web) -> Non
     page = web.open(f"/jobs/{uuid}")
     log = page.get_by_role("log", name="Log")
     expect(log.get_by_role("listitem")).to_have_count(300)
+    # All that the page gets by itself is there: until then it stays at the newest line.
+    expect(page.get_by_role("heading", name="Log")).to_contain_text("newest 2,000")
+    expect(log).to_contain_text("line 4999 ")
     line = log.get_by_role("listitem").filter(has_text="line 4700 ")
     place = "it => it.getBoundingClientRect().top - it.closest('.log').getBoundingClientRect().top"
 
-    log.evaluate("list => { list.scrollTop = 0; }")
-    page.wait_for_function("document.querySelector('.log').scrollTop === 0")
+    log.evaluate(
+        "list => new Promise(done => { list.scrollTop = 0;"
+        " requestAnimationFrame(() => requestAnimationFrame(done)); })"
+    )
     before = line.evaluate(place)
     for count in (1300, 2300):
         page.get_by_role("button", name="Show earlier").click()
