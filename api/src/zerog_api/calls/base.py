@@ -1,6 +1,5 @@
 """What the calls have in common: their parts, their bodies, and what their callers may do."""
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,10 +39,6 @@ LOOKS_AT_ONCE = 10
 PAGES_AT_ONCE = 3
 #: Large bodies that are worked on at once, from reading their JSON to storing their jobs.
 BODIES_AT_ONCE = 3
-#: A number that may be infinite, as 1e999 is, or a text that looks like one.
-_HUGE = re.compile(rb"\d[eE]|\d{300}")
-#: A text with fewer brackets than this cannot nest too deeply (`zerog.model.jsontext`).
-_FEW_BRACKETS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +105,7 @@ class CallHandler(Handler):
         if media != JSON and not media.endswith("+json"):  # a page's form can send others
             raise Problem(415, "not-json", f"the body is {kind[:100]!r}: send application/json")
         try:
-            value = jsontext.loads(body)
-            # What is infinite has no JSON form, and there has to be room for the levels of the
-            # documents around it.
-            if _HUGE.search(body) or body.count(b"[") + body.count(b"{") > _FEW_BRACKETS:
-                jsontext.dumps_embeddable(value)
+            value = jsontext.loads_embeddable(body)
         except ValueError as error:
             raise Problem(400, "not-json", f"the body is no JSON: {error}") from None
         if not isinstance(value, dict):

@@ -15,7 +15,6 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from zerog_api.calls.base import CallHandler
 from zerog_api.core import views
-from zerog_api.edge.stream import STALLED_SECONDS, Stream
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +72,4 @@ class LargeHandler(CallHandler):
         now = time.monotonic()
         if now - start > TAKE_SECONDS:
             return True
-        stream = self._stream
-        # A stream knows since when nothing was taken, and says so against its own, longer limit.
-        late = now + STALLED_SECONDS - IDLE_SECONDS
-        return isinstance(stream, Stream) and stream.writing() and stream.is_late(late)
+        return self._stream is not None and self._stream.stalled_seconds(now) > IDLE_SECONDS

@@ -169,8 +169,12 @@ class Stream(IOStream):
     def is_late(self, now: float) -> bool:
         """Whether the other side has had its time."""
         if self.writing():
-            return now - self._taken > STALLED_SECONDS
+            return self.stalled_seconds(now) > STALLED_SECONDS
         return self.reading() and now - self._since > self._limit
+
+    def stalled_seconds(self, now: float) -> float:
+        """Return for how long the client has taken nothing of an answer that it is to take."""
+        return now - self._taken if self.writing() else 0.0
 
     def set_nodelay(self, value: bool) -> None:
         """Leave Nagle's algorithm off: Tornado switches it twice an answer, for nothing."""

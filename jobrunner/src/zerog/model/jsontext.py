@@ -32,21 +32,9 @@ def dumps(value: Any) -> bytes:
 #: Levels of nesting that documents and frames put around a value of a job.
 _LEVELS_AROUND = 8
 #: A number that may be infinite, as 1e999 is, or a text that looks like one.
-_HUGE = re.compile(r"\d[eE]|\d{300}")
+_HUGE = re.compile(rb"\d[eE]|\d{300}")
 #: Fewer brackets than this cannot nest too deeply.
 _FEW_BRACKETS = 100
-
-
-def check_object(text: str) -> None:
-    """Check that a text is a JSON object that can stand inside other documents. `ValueError` if it
-    is not, nests too deeply, or has a number that is infinite, as 1e999 is."""
-    value = loads(text)
-    if not isinstance(value, dict):
-        raise ValueError("JSON that is not an object")
-    if _HUGE.search(text):
-        dumps(value)
-    if text.count("[") + text.count("{") > _FEW_BRACKETS:
-        loads("[" * _LEVELS_AROUND + text + "]" * _LEVELS_AROUND)
 
 
 def dumps_embeddable(value: Any) -> bytes:
@@ -55,3 +43,18 @@ def dumps_embeddable(value: Any) -> bytes:
     if text.count(b"[") + text.count(b"{") > _FEW_BRACKETS:
         loads(b"[" * _LEVELS_AROUND + text + b"]" * _LEVELS_AROUND)
     return text
+
+
+def loads_embeddable(text: bytes) -> Any:
+    """Parse a text that will stand inside other documents. `ValueError` if it is not JSON, nests
+    too deeply, or has a number that is infinite, as 1e999 is."""
+    value = loads(text)
+    if _HUGE.search(text) or text.count(b"[") + text.count(b"{") > _FEW_BRACKETS:
+        dumps_embeddable(value)
+    return value
+
+
+def check_object(text: str) -> None:
+    """Check that a text is a JSON object that can stand inside other documents. `ValueError`."""
+    if not isinstance(loads_embeddable(text.encode()), dict):
+        raise ValueError("JSON that is not an object")
