@@ -105,6 +105,8 @@ class Indexes:
         Raises:
             QueryError: It is not there.
         """
+        if statement.if_exists and self._find(statement.keyspace, statement.name) is None:
+            return
         self.all.remove(self._require(statement.keyspace, statement.name))
 
     def drop_collection(self, keyspace: Keyspace) -> None:

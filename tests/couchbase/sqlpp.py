@@ -294,6 +294,7 @@ class DropIndex:
 
     keyspace: Keyspace
     name: str
+    if_exists: bool = False
 
 
 Statement = Select | Gather | CreateIndex | BuildIndexes | DropIndex

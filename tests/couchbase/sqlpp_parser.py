@@ -132,8 +132,9 @@ class _Parser:
             return BuildIndexes(keyspace, self._in_brackets(self._name))
         self._expect("DROP", "INDEX")
         name = self._name()
+        if_exists = self._accept("IF", "EXISTS")
         self._expect("ON")
-        return DropIndex(self._keyspace(), name)
+        return DropIndex(self._keyspace(), name, if_exists)
 
     def _subquery(self) -> Select:
         self._expect("(", "SELECT")

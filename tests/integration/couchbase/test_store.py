@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from tests.couchbase.process import CouchbaseServer
@@ -11,7 +11,7 @@ from tests.store.opening import couchbase_settings, open_datastore
 
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.store.couchbase.setup import open_setup
-from zerog.store.couchbase.statements import MAX_STATEMENTS
+from zerog.store.couchbase.statements import MAX_STATEMENTS, Keyspace, drop_index
 from zerog.store.port import Datastore, JobFilter, Page, PatchOp
 
 DEADLINE_SECONDS = 2.0
@@ -40,10 +40,11 @@ async def store(
 @pytest.fixture
 def without_the_index(store: Datastore, couchbase_server: CouchbaseServer, scope: str) -> None:
     """A store that has no index for a listing of all jobs."""
-    query(
-        couchbase_server,
-        f"DROP INDEX `zerog_jobs_newest` ON `{couchbase_server.bucket}`.`{scope}`.`jobs`",
-    )
+    drop(couchbase_server, scope, "zerog_jobs_newest")
+
+
+def drop(server: CouchbaseServer, scope: str, index: str) -> None:
+    query(server, drop_index(Keyspace(server.bucket, scope), "jobs", index))
 
 
 async def list_keys(store: Datastore, *, fresh: bool = False) -> list[str]:
@@ -116,6 +117,33 @@ async def test_a_listing_without_its_index_is_refused_and_the_others_go_on(
 
     assert "SCANNED" not in couchbase_server.counters()
     assert await list_keys(store) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("index", "ask"),
+    [
+        ("zerog_jobs_open", lambda store: store.open_jobs(limit=1)),
+        ("zerog_jobs_open", lambda store: store.count_open("2026")),
+        ("zerog_jobs_unqueued", lambda store: store.open_jobs(limit=1, without_entry_since="2026")),
+        ("zerog_jobs_by_worker", lambda store: store.jobs_of_workers(["w"])),
+    ],
+)
+async def test_repair_and_operator_are_refused_what_has_no_index(
+    store: Datastore,
+    couchbase_server: CouchbaseServer,
+    scope: str,
+    index: str,
+    ask: Callable[[Datastore], Awaitable[object]],
+) -> None:
+    couchbase_server.behave(without_index="scanned")
+    drop(couchbase_server, scope, index)
+    await insert(store, "1")
+    couchbase_server.reset_counters()
+
+    with pytest.raises(DatastoreUnavailableError, match=rf"{index} \(missing\).*init"):
+        await ask(store)
+
+    assert "SCANNED" not in couchbase_server.counters()
 
 
 @pytest.mark.usefixtures("without_the_index")

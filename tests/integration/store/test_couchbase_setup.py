@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.couchbase.process import CouchbaseServer
-from tests.couchbase.scopes import configure, new_scope
+from tests.couchbase.scopes import configure, new_scope, query
 
 from zerog.cli.main import main
 from zerog.store.couchbase.connection import ALL_COLLECTIONS
@@ -60,6 +60,26 @@ def test_init_may_be_repeated_and_then_makes_nothing(
     call(capsys, "init", "--store", url)
 
     assert call(capsys, "init", "--store", url) == "all indexes are online\n"
+
+
+def test_an_index_that_no_statement_reads_any_more_is_named_and_dropped(
+    couchbase: CouchbaseServer, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(capsys, "init", "--store", url)
+    jobs = f"`{couchbase.bucket}`.`{url.rpartition('/')[2]}`.`jobs`"
+    for name in ("zerog_jobs_by_key", "somebody_elses"):
+        query(couchbase, f"CREATE INDEX `{name}` ON {jobs}(`state`)")
+
+    found = json.loads(call(capsys, "check", "--store", url, "--json", code=1))
+
+    assert found == [
+        {
+            "problem": "the index zerog_jobs_by_key is no longer used, and costs writes",
+            "fix": f"DROP INDEX `zerog_jobs_by_key` IF EXISTS ON {jobs}",
+        }
+    ]
+    assert "dropped the index zerog_jobs_by_key" in call(capsys, "init", "--store", url)
+    assert "nothing is missing" in call(capsys, "check", "--store", url)
 
 
 def test_several_may_init_at_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,7 @@ The operator asks, by an index of its own, which jobs a worker that died may hav
 from collections.abc import Sequence
 from typing import Protocol
 
-from zerog.store.couchbase.connection import Connection
-from zerog.store.couchbase.listing import ask
+from zerog.store.couchbase.queries import Queries
 from zerog.store.couchbase.statements import (
     IS_BEGUN,
     IS_OPEN,
@@ -49,27 +48,27 @@ class OpenJobs(Protocol):
 class QueryOpenJobs:
     """`OpenJobs` by the query service."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._keyspace = Keyspace(connection.address.bucket, connection.address.scope)
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self._keyspace = queries.keyspace
 
     async def open_jobs(
         self, after: str, limit: int, without_entry_since: str | None
     ) -> list[OpenJob]:
         """Return jobs in ascending order."""
         query = rows(self._keyspace, after, limit, without_entry_since)
-        (page,) = await ask(self._connection, query, consistent=False)
+        ((page,),) = await self._queries.ask(query)
         return [as_open_job(*row) for row in page]
 
     async def count_open(self, changed_before: str) -> dict[str, int]:
         """Count jobs by queue."""
         query = counts(self._keyspace, changed_before)
-        found = await ask(self._connection, query, consistent=False)
+        (found,) = await self._queries.ask(query)
         return {queue: number for queue, number in found if isinstance(queue, str)}
 
     async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
         """Return the jobs that the workers may run. A claim just before a death is among them."""
-        (page,) = await ask(self._connection, begun(self._keyspace, workers))
+        ((page,),) = await self._queries.ask(begun(self._keyspace, workers))
         return list(map(str, page))
 
 

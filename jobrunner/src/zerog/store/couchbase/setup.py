@@ -1,14 +1,15 @@
 """What has to be in a bucket before ZeroG can use it, looked at and made.
 
-`inspect` compares; `initialise` makes what is missing and waits until the indexes are
-built. Both may run at any time and by several at once. Scope and collections go through
-the management API, which there is without a query service too; indexes are SQL++.
+`inspect` compares; `initialise` makes what is missing, waits until the indexes are built, and
+drops those that no statement reads any more. Both may run at any time and by several at once.
+Scope and collections go through the management API, which there is without a query service too;
+indexes are SQL++.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -22,11 +23,13 @@ from zerog.store.couchbase import statements
 from zerog.store.couchbase.address import parse_address
 from zerog.store.couchbase.connection import ALL_COLLECTIONS, Connection, is_missing
 from zerog.store.couchbase.failures import translate
-from zerog.store.couchbase.listing import (
+from zerog.store.couchbase.queries import (
     NOT_ALLOWED,
     ONLINE,
+    FoundIndex,
     list_indexes,
     query_codes,
+    state_of,
     translate_query,
 )
 from zerog.store.couchbase.statements import Index, Keyspace
@@ -48,8 +51,8 @@ class SetupState:
 
     scope: bool = False
     missing_collections: list[str] = field(default_factory=list)
-    #: Index name: its state in the query service, None if it is not there.
-    indexes: dict[str, str | None] = field(default_factory=dict)
+    #: Those of the scope, by name; None: they were not looked at.
+    indexes: dict[str, FoundIndex] | None = None
     #: What could not be looked at, and why.
     problems: list[str] = field(default_factory=list)
 
@@ -99,7 +102,7 @@ class Setup:
                 found, left_out = await list_indexes(self._connection, self.keyspace)
                 if left_out and not any(i.name in found for i in statements.indexes()):
                     raise DatastoreError(_NOT_SEEN)
-                state.indexes = {i.name: found.get(i.name) for i in statements.indexes()}
+                state.indexes = found
             except DatastoreError as error:
                 state.problems.append(f"indexes: {error}")
         return state
@@ -146,10 +149,15 @@ class Setup:
             await asyncio.sleep(_LOOK_SECONDS)
             await self._build(waiting, deadline)
         yield "all indexes are online"
+        for name, unused in found.items():
+            if statements.is_unused(name):
+                statement = statements.drop_index(self.keyspace, unused.collection, name)
+                await self._define(statement, deadline)
+                yield f"dropped the index {name}, which is no longer used"
 
     async def _unbuilt(self) -> list[tuple[Index, str]]:
         found = await self._index_states()
-        states = [(index, found.get(index.name, "missing")) for index in statements.indexes()]
+        states = [(index, state_of(index.name, found)) for index in statements.indexes()]
         return [(index, state) for index, state in states if state != ONLINE]
 
     async def _build(self, waiting: list[tuple[Index, str]], deadline: float) -> None:
@@ -177,7 +185,7 @@ class Setup:
                     raise translate_query(error) from error
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _index_states(self) -> dict[str, str]:
+    async def _index_states(self) -> dict[str, FoundIndex]:
         return (await list_indexes(self._connection, self.keyspace))[0]
 
     async def _there(self) -> set[str] | None:
@@ -215,22 +223,29 @@ def fixes(state: SetupState, keyspace: Keyspace) -> list[tuple[str, str]]:
         found.append(
             (f"the collection {name} is missing", statements.create_collection(keyspace, name))
         )
+    if state.indexes is not None:
+        found += _index_fixes(state.indexes, keyspace)
+    for problem in state.problems:
+        found.append((problem, f"give the user the roles {roles(keyspace)} (Enterprise Edition)"))
+    return found
+
+
+def _index_fixes(there: Mapping[str, FoundIndex], keyspace: Keyspace) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
     for index in statements.indexes():
-        match state.indexes.get(index.name, ONLINE):
-            case None:
-                found.append(
-                    (
-                        f"the index {index.name} is missing",
-                        statements.create_index(keyspace, index),
-                    )
-                )
+        match state_of(index.name, there):
+            case "missing":
+                statement = statements.create_index(keyspace, index)
+                found.append((f"the index {index.name} is missing", statement))
             case "deferred":
                 statement = statements.build_indexes(keyspace, index.collection, [index.name])
                 found.append((f"the index {index.name} is not built", statement))
-            case str(other) if other != ONLINE:
+            case other if other != ONLINE:
                 found.append((f"the index {index.name} is {other}", "wait until it is online"))
-    for problem in state.problems:
-        found.append((problem, f"give the user the roles {roles(keyspace)} (Enterprise Edition)"))
+    for name, unused in there.items():
+        if statements.is_unused(name):
+            statement = statements.drop_index(keyspace, unused.collection, name)
+            found.append((f"the index {name} is no longer used, and costs writes", statement))
     return found
 
 

@@ -28,8 +28,10 @@ _LARGE = ("jobs", "progress", "events", "blobs", "idempotency")
 SMALL = tuple(name for name in COLLECTIONS if name not in _LARGE)
 #: Those, and what a copy of the datastore reads whole, have a primary index.
 _PRIMARY = {name: f"zerog_{name}" for name in (*SMALL, "idempotency")}
+#: Indexes of the scope with such names are ours.
+_PREFIX = "zerog_"
 INDEX_STATES = (
-    "SELECT i.name, i.state FROM system:indexes AS i "
+    "SELECT i.name, i.state, i.keyspace_id FROM system:indexes AS i "
     "WHERE i.bucket_id = $bucket AND i.scope_id = $scope"
 )
 
@@ -119,6 +121,16 @@ def create_index(keyspace: Keyspace, index: Index, replicas: int = 0) -> str:
 def build_indexes(keyspace: Keyspace, collection: str, names: Sequence[str]) -> str:
     """Return the statement that builds defined indexes of one collection."""
     return f"BUILD INDEX ON {keyspace.of(collection)}({', '.join(f'`{name}`' for name in names)})"
+
+
+def drop_index(keyspace: Keyspace, collection: str, name: str) -> str:
+    """Return the statement that drops an index."""
+    return f"DROP INDEX `{name}` IF EXISTS ON {keyspace.of(collection)}"
+
+
+def is_unused(name: str) -> bool:
+    """Whether an index is ours and no statement reads it any more."""
+    return name.startswith(_PREFIX) and all(index.name != name for index in indexes())
 
 
 def create_collection(keyspace: Keyspace, collection: str) -> str:

@@ -23,6 +23,7 @@ from zerog.store.couchbase.listing import Listing, QueryListing
 from zerog.store.couchbase.openjobs import OpenJobs, QueryOpenJobs
 from zerog.store.couchbase.patches import Patch, Patches
 from zerog.store.couchbase.probe import Probe
+from zerog.store.couchbase.queries import Queries
 from zerog.store.couchbase.writes import Writes
 from zerog.store.filtering import decode_cursor, encode_cursor
 from zerog.store.patching import as_stored, encode_document, is_key
@@ -61,8 +62,9 @@ class CouchbaseDatastore:
         self._writes = Writes(connection, settings.couchbase_durability)
         self._patches = Patches(connection, self._writes)
         self._probe = Probe(self._writes)
-        self._listing: Listing = QueryListing(connection, self._get_many)
-        self._open: OpenJobs = QueryOpenJobs(connection)
+        queries = Queries(connection)
+        self._listing: Listing = QueryListing(queries, self._get_many)
+        self._open: OpenJobs = QueryOpenJobs(queries)
         if settings.couchbase_listing == "kv":
             directory = Directory(connection, self._writes, self._patches, self._get_many)
             self._listing = self._open = directory
