@@ -1,7 +1,7 @@
 """How things go: queues, workers, pools, and the history of the last hours.
 
-Everybody who looks at the overview sees the same look, taken at most once a second whatever their
-number.
+Everybody who looks at the overview sees the same look, whatever their number. On a datastore that
+several replicas share, one replica takes it for all (`zerog_api.core.summary`).
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from zerog.model.record import format_time
 from zerog.queue.port import Producer, TubeStats
 from zerog.store.port import Datastore
 from zerog_api.core.shared import Shared
+from zerog_api.core.summary import Summary
 from zerog_api.core.types import Types
 from zerog_api.core.watch import wait_any
 
@@ -33,6 +34,8 @@ RATE_SECONDS, MIN_RATE_SECONDS = 60.0, 2.0
 SAMPLE_SECONDS = 5.0
 #: How old a look may be: how often the stream tells something new.
 LOOK_SECONDS, HISTORY_SECONDS = 1.0, 5.0
+#: The same where replicas share one.
+SUMMARY_SECONDS = 2.0
 DEFAULT_MINUTES = 60
 #: Changes at every beat and tells nothing that people look for.
 _WORKER_NOISE = frozenset({"beat", "updatedTime"})
@@ -93,10 +96,14 @@ class Overview:
         self._types = types
         self._rates = Rates()
         self._observer = Observer()
-        self._look = Shared(self._make_look)
+        self._look = Shared(Summary(store, "overview", self._make_look, SUMMARY_SECONDS).get)
         #: Which queues there are changes seldom, and a stranger's tubes must not cost each call.
         self._queues = Shared(self._find_queues)
-        self._history = Shared(lambda: self.history(DEFAULT_MINUTES))
+        self._workers = Shared(self._read_workers)
+        history = Summary(
+            store, "stats", lambda: self._read_history(DEFAULT_MINUTES), HISTORY_SECONDS
+        )
+        self._history = Shared(history.get)
 
     async def measure(self, stop: asyncio.Event) -> None:
         """Take samples for the rates, until told to stop."""
@@ -130,6 +137,11 @@ class Overview:
 
     async def history(self, minutes: int) -> dict[str, Any]:
         """Tell minute by minute what happened in every queue."""
+        if minutes == DEFAULT_MINUTES:
+            return await self._history.get(LOOK_SECONDS)
+        return await self._read_history(minutes)
+
+    async def _read_history(self, minutes: int) -> dict[str, Any]:
         times, queues = await read_history(self._store, time.time(), minutes)
         return {
             "bucketSeconds": BUCKET_SECONDS,
@@ -148,6 +160,9 @@ class Overview:
 
     async def workers(self) -> list[dict[str, Any]]:
         """List the workers that live, and what each runs."""
+        return await self._workers.get(LOOK_SECONDS)
+
+    async def _read_workers(self) -> list[dict[str, Any]]:
         living = await self._observer.living(self._store, time.monotonic())
         return [write(worker) for worker in living]
 

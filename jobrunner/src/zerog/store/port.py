@@ -18,7 +18,16 @@ from typing import Any, Literal, Protocol
 Document = dict[str, Any]
 
 Collection = Literal[
-    "jobs", "progress", "events", "blobs", "idempotency", "types", "workers", "stats", "pools"
+    "jobs",
+    "progress",
+    "events",
+    "blobs",
+    "idempotency",
+    "types",
+    "workers",
+    "stats",
+    "pools",
+    "summaries",
 ]
 COLLECTIONS: tuple[Collection, ...] = (
     "jobs",
@@ -30,6 +39,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     "workers",
     "stats",
     "pools",
+    "summaries",
 )
 
 #: States of jobs that are not finished: each has a queue entry, or should have one.

@@ -23,9 +23,9 @@ JOBS = "jobs"
 _ALL = 2**31 - 1
 #: A call's statements, which run at the same time.
 MAX_STATEMENTS = 8
-_LARGE = ("jobs", "progress", "events", "blobs", "idempotency")
+_BY_KEY_ONLY = ("jobs", "progress", "events", "blobs", "idempotency", "summaries")
 #: Collections that are small and read whole.
-SMALL = tuple(name for name in COLLECTIONS if name not in _LARGE)
+SMALL = tuple(name for name in COLLECTIONS if name not in _BY_KEY_ONLY)
 #: Those, and what a copy of the datastore reads whole, have a primary index.
 _PRIMARY = {name: f"zerog_{name}" for name in (*SMALL, "idempotency")}
 #: Indexes of the scope with such names are ours.
