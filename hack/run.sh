@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Start ZeroG with the example jobs, run two through it, say what to try next, and stay up until ^C.
-# Without a terminal (or with RUN_ONCE=1) it stops after the jobs, with their exit code.
+# With RUN_ONCE=1, or where its output is no terminal, it stops after the jobs, with their exit code.
+# RUN_ONCE=0 keeps it up anywhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 zerog=.venv/bin/zerog
 data=${DATA:-.zerog}
-once=${RUN_ONCE:-}
-[[ -t 1 ]] || once=1
+[[ -t 1 ]] && once=0 || once=1
+once=${RUN_ONCE:-$once}
 
 $zerog dev examples/jobs/*.py --data "$data" --no-hints ${PORT:+--port "$PORT"} &
 dev=$!
@@ -51,7 +52,11 @@ Try next, in another terminal, in this folder:
   curl --json '{"text": "Hello, world."}' $url/v1/jobs/WordStatistics
   open $url/ and $url/docs in a browser
 END
-[[ -n $once ]] && exit "$code"
+if [[ $once != 0 ]]; then
+  echo
+  echo "ZeroG stops now. It stays up in a terminal, or with RUN_ONCE=0 make run."
+  exit "$code"
+fi
 stays=1
 echo "ZeroG stays up. ^C stops it, and keeps its data in $data."
 wait "$dev"

@@ -45,8 +45,24 @@ def test_without_a_terminal_it_ends_after_its_jobs(env: dict[str, str], tmp_path
     assert result.returncode == 0, result.stdout + result.stderr
     assert (tmp_path / "data/mandelbrot.json").stat().st_size > 0
     assert (result.stdout + result.stderr).count("in another terminal") == 1
+    assert "RUN_ONCE=0" in result.stdout.splitlines()[-1]
     (picture,) = re.findall(r"@base64:(\S+)", result.stdout)
     assert (ROOT / picture).is_file()
+
+
+def test_it_stays_up_without_a_terminal_if_it_is_told_to(env: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        ["bash", "hack/run.sh"], cwd=ROOT, env={**env, "RUN_ONCE": "0"}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    stays = any(STAYS in line for line in process.stdout)
+
+    process.terminate()
+
+    assert stays
+    assert "ZeroG has stopped" in process.communicate(timeout=DEADLINE_SECONDS)[0]
+    assert process.returncode == 0
 
 
 def test_what_it_says_to_try_next_works_and_an_interrupt_is_no_error(
