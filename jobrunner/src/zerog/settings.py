@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from zerog.model.errors import ConfigError
+from zerog.model.names import NAME_PATTERN
 from zerog.privatefile import read_secret
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ Seconds = Annotated[float, Field(ge=0, le=10 * _YEAR_SECONDS, allow_inf_nan=Fals
 Count = Annotated[int, Field(ge=1, le=2**53)]
 #: A number that is without limit when it is 0.
 Limit = Annotated[int, Field(ge=0, le=2**53)]
+QueueName = Annotated[str, Field(pattern=f"^(?:{NAME_PATTERN})$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 SECRET, OPEN = "secret", "open"
 #: The path of a file or folder with secrets, which is kept from jobs where that is possible, and of
@@ -139,6 +141,8 @@ class WorkerSettings(PlaceSettings):
     """How long it may clean up after SIGTERM, before SIGKILL."""
     name: str | None = None
     """The worker's name; made from host and process by default."""
+    larger_queue: QueueName | None = None
+    """The queue that a job goes to, once, when it was killed because memory ran out here."""
     pool: str | None = None
     """The pool whose retire tokens the worker takes; not set outside Kubernetes."""
     ready_file: OpenPath = None

@@ -78,3 +78,21 @@ def test_a_job_killed_for_memory_is_told_from_other_deaths_and_harms_only_itself
     assert system.causes(eater) == ["outOfMemory", "succeeded"]
     assert "out of memory" in system.client.info(eater)["attempts"][0]["message"]
     assert worker.poll() is None
+
+
+def test_it_goes_once_to_a_queue_whose_workers_have_more(
+    limited: Callable[[int], None], system: System
+) -> None:
+    small = system.start("worker", str(JOBS), ZEROG_NAME="small", ZEROG_LARGER_QUEUE="large")
+    limited(small.pid)
+    system.start("worker", str(JOBS), "--queues", "large", ZEROG_NAME="large")
+    until(lambda: len(system.client.workers()) == 2, what="both workers are there")
+
+    uuid = system.client.submit("Dying", {"how": "eat"})
+
+    assert system.client.result(uuid, DEADLINE_SECONDS) == "alive"
+    assert system.causes(uuid) == ["outOfMemory", "succeeded"]
+    job = system.client.get(uuid)
+    assert [attempt["worker"]["name"] for attempt in job["attempts"]] == ["small", "large"]
+    assert (job["queue"], job["movedFrom"]) == ("large", "default")
+    until(lambda: uuid not in system.entries().values(), what="no entry is left")

@@ -83,6 +83,9 @@ class Summary(Answer):
         None, description="How often it asked to run again since then."
     )
     replays: Absent[Count] = Field(None, description="How often it was replayed.")
+    moved_from: Absent[str] = Field(
+        None, description="The queue that it left, because it needed more memory."
+    )
 
 
 class Page(Answer):

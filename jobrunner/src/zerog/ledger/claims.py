@@ -68,11 +68,17 @@ class Claimer:
     """Claims jobs for one worker."""
 
     def __init__(
-        self, jobs: Jobs, identity: WorkerIdentity, types: Container[str], beat: Beat
+        self,
+        jobs: Jobs,
+        identity: WorkerIdentity,
+        types: Container[str],
+        queues: Container[str],
+        beat: Beat,
     ) -> None:
         self._jobs = jobs
         self._identity = identity
         self._types = types
+        self._queues = queues
         self._beat = beat
         self._logged: dict[str, float] = {}
 
@@ -107,6 +113,8 @@ class Claimer:
             await self._bury(queue, entry, found)
         elif found is None:
             await self._put_unknown_aside(queue, entry)
+        elif self._has_moved(entry, found.record):
+            await queue.delete(entry.id)
         elif not found.record.is_finished and found.record.type not in self._types:
             await self._put_unserved_aside(queue, entry, found)
         elif found.record.state is State.RUNNING:
@@ -114,6 +122,10 @@ class Claimer:
         else:
             return await self._claim(queue, entry, found, vouch)
         return None
+
+    def _has_moved(self, entry: Entry, record: JobRecord) -> bool:
+        """Whether a job goes through another queue now, where its entry is, or soon will be."""
+        return record.queue not in self._queues and record.entry_id != entry.id
 
     async def _bury(self, queue: QueueConnection, entry: Entry, reason: DatastoreError) -> None:
         log.error("entry %d is buried: %s", entry.id, reason)

@@ -93,10 +93,11 @@ class Stats:
         if after.attempt > before.attempt:
             self._count_start(after.queue, waited_seconds(before, now))
         elif before.current_attempt is not None and after.current_attempt is None:
-            self._count_end(after)
-            self._count_outcome(after)
+            # What ended was of this queue, also if the job goes through another one now.
+            self._count_end(before.queue, after)
+            self._count_outcome(before.queue, after)
         elif after.is_finished and not before.is_finished:
-            self._count_outcome(after)
+            self._count_outcome(before.queue, after)
 
     def _count_start(self, queue: str, waited: float) -> None:
         counts = self._of(queue)
@@ -104,16 +105,16 @@ class Stats:
         counts["waited"] += round(waited * 1000)
         counts[f"w{bisect_left(WAIT_BOUNDS, waited)}"] += 1
 
-    def _count_end(self, record: JobRecord) -> None:
+    def _count_end(self, queue: str, record: JobRecord) -> None:
         last = record.attempts[-1]
         if last.ended_time is not None:
             ran = (last.ended_time - last.started_time).total_seconds()
-            counts = self._of(record.queue)
+            counts = self._of(queue)
             counts["ended"] += 1
             counts["ran"] += round(max(0.0, ran) * 1000)
 
-    def _count_outcome(self, record: JobRecord) -> None:
-        self._of(record.queue)[str(record.state) if record.is_finished else "again"] += 1
+    def _count_outcome(self, queue: str, record: JobRecord) -> None:
+        self._of(queue)[str(record.state) if record.is_finished else "again"] += 1
 
     async def run(self) -> None:
         """Write the counts every few seconds until cancelled; then `flush` writes the rest."""

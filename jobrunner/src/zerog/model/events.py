@@ -16,7 +16,15 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from zerog.model.limits import MAX_CODE, MAX_MESSAGE_CHARS, MIN_CODE
-from zerog.model.record import Cause, Count, EntryId, JobState, Seconds, WorkerIdentity
+from zerog.model.record import (
+    Cause,
+    Count,
+    EntryId,
+    JobState,
+    QueueName,
+    Seconds,
+    WorkerIdentity,
+)
 
 OK = 200
 
@@ -106,6 +114,8 @@ class Crashed(_Event, frozen=True):
     attempt: Count
     message: str
     out_of_memory: bool = False
+    #: Where there is more memory; None: nowhere.
+    larger_queue: QueueName | None = None
 
 
 class Interrupted(_Event, frozen=True):
@@ -175,6 +185,8 @@ class WorkerDied(_Event, frozen=True):
     message: str
     #: The process is known to be gone. Otherwise only an attempt that was taken over is explained.
     certain: bool
+    #: As in `Crashed`.
+    larger_queue: QueueName | None = None
 
 
 Event = AttemptEvent | Claimed | CancelRequested | Replayed | Queued | PutAside | WorkerDied

@@ -285,11 +285,35 @@ def _count_error(
 def _crash(record: JobRecord, event: Crashed, now: datetime, jitter: float) -> Step:
     cause = Cause.OUT_OF_MEMORY if event.out_of_memory else Cause.CRASH
     ended = _end_attempt(record, now, cause, event.message)
+    if event.out_of_memory and record.cancel_requested_time is None:
+        move = _move(record, event.larger_queue, event.message)
+        if move:
+            return Step(_revised(record, now, **ended, **move), Delete())
     crashes = ended["crashes"] = record.crashes + 1
     if crashes >= record.limits.max_crashes and record.cancel_requested_time is None:
         failed = _finish(record, now, State.FAILED, ERROR_CODE, event.message, ended)
         return Step(failed, Delete())
     return _again(record, now, CRASH_BACKOFF.pause(crashes, jitter), event.message, ended)
+
+
+def _move(record: JobRecord, larger_queue: str | None, message: str) -> Changes:
+    """Return what moves a job to a queue with more memory; nothing if it may not move.
+
+    It has no entry then: the one in its old queue is deleted, and repair puts one into its new
+    queue. Its crashes are counted anew there.
+    """
+    if larger_queue in (None, record.queue) or record.moved_from is not None:
+        return {}
+    moved = f"{message}; moved from the queue {record.queue} to {larger_queue}"
+    return {
+        "state": State.QUEUED,
+        "queue": larger_queue,
+        "moved_from": record.queue,
+        "crashes": 0,
+        "entry_id": None,
+        "not_before_time": None,
+        "message": one_line(moved),
+    }
 
 
 def _again(
@@ -366,7 +390,12 @@ def _explain(record: JobRecord, death: WorkerDied, now: datetime) -> Step:
             event: AttemptEvent = (
                 Interrupted(record.attempt, death.message)
                 if death.cause is Cause.INTERRUPTED
-                else Crashed(record.attempt, death.message, death.cause is Cause.OUT_OF_MEMORY)
+                else Crashed(
+                    record.attempt,
+                    death.message,
+                    death.cause is Cause.OUT_OF_MEMORY,
+                    death.larger_queue,
+                )
             )
             ended = _step_of_attempt(record, event, now, 0.5)
             return Step(ended.record, NoAction())
@@ -381,15 +410,14 @@ def _correct(record: JobRecord, index: int, death: WorkerDied, now: datetime) ->
     if index < len(record.attempts) - 1:
         corrected = _shortened(corrected)
     attempts = (*record.attempts[:index], corrected, *record.attempts[index + 1 :])
-    free = 1 if death.cause is Cause.INTERRUPTED else 0
-    waits = record.state in (State.QUEUED, State.WAITING)
-    return _revised(
-        record,
-        now,
-        attempts=attempts,
-        crashes=max(0, record.crashes - free),
-        message=message if waits else record.message,
-    )
+    changes: Changes = {"attempts": attempts}
+    if death.cause is Cause.INTERRUPTED:
+        changes["crashes"] = max(0, record.crashes - 1)
+    if record.state in (State.QUEUED, State.WAITING):
+        changes["message"] = message
+        if death.cause is Cause.OUT_OF_MEMORY:
+            changes |= _move(record, death.larger_queue, death.message)
+    return _revised(record, now, **changes)
 
 
 def _end_attempt(

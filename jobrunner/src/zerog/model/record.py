@@ -152,6 +152,9 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     crashes: Count = 0
     continuations: Count = 0
     replays: Count = 0
+    #: The queue that it left for one with more memory. A job moves once, so that no two queues can
+    #: pass it to each other for ever.
+    moved_from: QueueName | None = None
     #: The queue entry that stands for the job, when known. See `zerog.ledger.repair`.
     entry_id: EntryId | None = None
     #: The last attempts, oldest first.

@@ -40,8 +40,9 @@ Task = asyncio.Task[None]
 class Endings:
     """The ends of one slot that are being written."""
 
-    def __init__(self, jobs: Jobs, held: Reservations) -> None:
+    def __init__(self, jobs: Jobs, held: Reservations, larger_queue: str | None) -> None:
         self._jobs = jobs
+        self._larger_queue = larger_queue
         self._held = held
         self._tasks: set[Task] = set()
 
@@ -122,7 +123,12 @@ class Endings:
             log.warning("nothing is written: %s", error)
             await self._leave(queue, claim)
             return
-        event = verdict(attempt.end, claim.record.attempt, attempt.stop_reason)
+        event = verdict(
+            attempt.end,
+            claim.record.attempt,
+            attempt.stop_reason,
+            larger_queue=self._larger_queue,
+        )
         await self._record(queue, claim, event, bare=not attempt.reports.wrote)
 
     async def _save_state(self, attempt: RunningAttempt) -> None:

@@ -148,7 +148,7 @@ class Worker:
         stats = Stats(store)
         jobs = Jobs(store, stats)
         beat = heartbeat.first_beat(store, self._identity, queues, names, settings.slots)
-        claimer = Claimer(jobs, self._identity, frozenset(names), beat)
+        claimer = Claimer(jobs, self._identity, frozenset(names), queues, beat)
         tubes = [tube_name(queue) for queue in queues]
         parts = SlotParts(settings, jobs, claimer, tubes, lambda: connect_queue(settings.queue))
         self._slots = [

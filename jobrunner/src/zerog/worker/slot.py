@@ -58,7 +58,7 @@ class Slot:
         self._parts = parts
         self._seat = seat
         self._held = Reservations(number, parts.tubes, parts.connect)
-        self._endings = Endings(parts.jobs, self._held)
+        self._endings = Endings(parts.jobs, self._held, parts.settings.larger_queue)
         self._backlog = Backlog()
         self._stopping = asyncio.Event()
         self._pace = Pace()

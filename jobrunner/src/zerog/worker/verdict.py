@@ -25,9 +25,16 @@ class Stop(StrEnum):
 
 
 def verdict(
-    end: events.RunEnd | ChildDeath, attempt: int, stop: Stop | None
+    end: events.RunEnd | ChildDeath,
+    attempt: int,
+    stop: Stop | None,
+    *,
+    larger_queue: str | None = None,
 ) -> events.AttemptEvent:
-    """Return what the end of an attempt's run means for its job."""
+    """Return what the end of an attempt's run means for its job.
+
+    `larger_queue` is where a job goes that needs more memory than there is here.
+    """
     match end:
         case events.Returned() | events.Continued() | events.Invalid():
             return end
@@ -42,7 +49,7 @@ def verdict(
         case ChildDeath():
             if stop is not None:
                 return _stopped(attempt, stop, None)
-            return events.Crashed(attempt, describe_death(end), bool(end.oom))
+            return events.Crashed(attempt, describe_death(end), bool(end.oom), larger_queue)
         case _:
             assert_never(end)
 

@@ -31,7 +31,7 @@ class Worker(Ledger):
         super().__init__()
         self.queue = MemoryQueue()
         self.beat = Beat(self.store, document_of(ME))
-        self.claimer = Claimer(self.jobs, ME, {"T"}, self.beat)
+        self.claimer = Claimer(self.jobs, ME, {"T"}, {"default"}, self.beat)
         #: UUIDs of the jobs that it vouched for, each with whether its claim was written by then.
         self.vouched: dict[str, bool] = {}
 
@@ -67,6 +67,17 @@ async def test_a_claim_is_written_and_names_its_worker(worker: Worker) -> None:
     assert claim.record == await worker.read(uuid)
     assert claim.record.current_attempt is not None
     assert claim.record.current_attempt.worker == ME
+
+
+async def test_an_entry_of_a_job_that_has_moved_to_another_queue_is_dropped(
+    worker: Worker,
+) -> None:
+    uuid = await worker.add(queue="large")
+
+    assert await worker.claim(uuid) == [None]
+
+    assert worker.queue.items == {}
+    assert (await worker.read(uuid)).state is State.QUEUED
 
 
 async def test_a_job_is_vouched_for_before_its_claim_is_written(worker: Worker) -> None:

@@ -233,6 +233,45 @@ def test_budgets_are_kept(happened: list[events.Event], state: State, code: int)
     assert (record.state, record.result_code) == (state, code)
 
 
+TOO_LARGE = events.Crashed(1, "no memory", out_of_memory=True, larger_queue="large")
+
+
+def test_a_job_that_ran_out_of_memory_moves_to_the_larger_queue_with_a_fresh_budget() -> None:
+    running = step(job(crashes=2), events.Claimed(WORKER, 1))
+
+    moved = life.step(running, TOO_LARGE, NOW)
+
+    assert moved.action == events.Delete()
+    assert (moved.record.state, moved.record.queue) == (State.QUEUED, "large")
+    assert (moved.record.moved_from, moved.record.crashes) == ("default", 0)
+    assert moved.record.entry_id is None
+    assert moved.record.attempts[-1].cause is Cause.OUT_OF_MEMORY
+    assert moved.record.message == "no memory; moved from the queue default to large"
+
+
+@pytest.mark.parametrize(
+    ("record", "larger_queue"),
+    [
+        (RUNNING, None),
+        (RUNNING, RUNNING.queue),
+        (replace(RUNNING, queue="large", moved_from="default"), "larger still"),
+        (replace(RUNNING, queue="large", moved_from="default"), "default"),
+    ],
+)
+def test_a_job_moves_once_and_never_back(record: JobRecord, larger_queue: str | None) -> None:
+    after = step(record, replace(TOO_LARGE, larger_queue=larger_queue))
+
+    assert (after.state, after.queue, after.crashes) == (State.WAITING, record.queue, 1)
+
+
+def test_a_crash_for_another_reason_moves_nothing() -> None:
+    assert step(RUNNING, replace(TOO_LARGE, out_of_memory=False)).queue == RUNNING.queue
+
+
+def test_a_job_that_shall_be_cancelled_is_not_moved() -> None:
+    assert step(CANCELLING, TOO_LARGE).state is State.CANCELLED
+
+
 def test_a_cancel_outlives_the_last_error_and_the_last_crash() -> None:
     for first, last in (
         (events.Raised(1, "a"), events.Raised(2, "b")),

@@ -46,6 +46,24 @@ def test_a_job_that_nobody_took_over_ends_with_the_cause() -> None:
     assert after.crashes == 1
 
 
+LARGER = events.WorkerDied("pod-1", LATER, Cause.OUT_OF_MEMORY, "no memory", True, "large")
+
+
+@pytest.mark.parametrize("before", [running(), crashed()])
+def test_a_job_that_ran_out_of_memory_goes_to_the_larger_queue(before: JobRecord) -> None:
+    after = told(before, LARGER)
+
+    assert (after.state, after.queue, after.moved_from) == (State.QUEUED, "large", "default")
+    assert (after.crashes, after.entry_id, after.not_before_time) == (0, None, None)
+    assert after.message == "no memory; moved from the queue default to large"
+
+
+def test_a_job_that_runs_again_meanwhile_is_not_moved_from_under_its_worker() -> None:
+    after = told(taken_over(), LARGER)
+
+    assert (after.state, after.queue, after.crashes) == (State.RUNNING, "default", 1)
+
+
 def test_a_plain_crash_that_nobody_took_over_is_a_crash() -> None:
     after = told(running(), death(Cause.CRASH))
 

@@ -95,7 +95,7 @@ class Rig:
         self.jobs = Jobs(self.store, Stats(self.store))
         settings = WorkerSettings(jobs=("none",))
         self.beat = heartbeat.first_beat(self.store, IDENTITY, ["default"], [TYPE], 1)
-        claimer = Claimer(self.jobs, IDENTITY, {TYPE}, self.beat)
+        claimer = Claimer(self.jobs, IDENTITY, {TYPE}, {"default"}, self.beat)
         parts = SlotParts(settings, self.jobs, claimer, ["tube"], self._connect)
         seat = Seat(self.nursery, settings)  # type: ignore[arg-type]
         self.slot = Slot(0, parts, seat)
