@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from zerog_operator import names
 from zerog_operator.model import (
     Decision,
     LimitedBy,
@@ -43,17 +42,15 @@ def build_status(
     decision: Decision,
     before: Mapping[str, Any],
     *,
-    identity: tuple[str, int],
+    generation: int,
     now: float,
 ) -> dict[str, Any]:
-    """Return the whole status. `identity` is the pool's name and generation."""
-    name, generation = identity
+    """Return the whole status. `generation` is the pool's."""
     time = format_seconds(now)
     status: dict[str, Any] = {
         "conditions": _conditions(spec, observation, decision, before, generation, time),
         "observedGeneration": generation,
         "desiredReplicas": _desired(decision, before),
-        "selector": f"{names.POOL_LABEL}={name},{names.ROLE_LABEL}={names.ROLE_WORKER}",
         "lastDecision": _last_decision(
             decision, _desired(decision, before), before.get("lastDecision"), time
         ),

@@ -79,8 +79,9 @@ def join_defaults(template: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
 
 
 def _add_own(spec: dict[str, Any]) -> None:
-    # Who names an account wants its rights; the token of the namespace's is for nothing.
-    if not spec.get("serviceAccountName") and spec.get("automountServiceAccountToken") is None:
+    # Jobs rarely call the API server. An account may be named for its other uses: the pull Secrets
+    # and a cloud's identity do not need the token.
+    if spec.get("automountServiceAccountToken") is None:
         spec["automountServiceAccountToken"] = False
     for container in spec.get("containers", ()):
         if container.get("name") == names.WORKER_CONTAINER:

@@ -238,7 +238,7 @@ class PoolLoop:
             observation,
             decision,
             before,
-            identity=(self.identity.name, generation),
+            generation=generation,
             now=now,
         )
         self._world.board.show(self._labels, spec, status)

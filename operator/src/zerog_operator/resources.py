@@ -57,7 +57,7 @@ def build_describe_pod(
     pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings
 ) -> dict[str, Any]:
     """Return the one-shot pod that imports an image's jobs and registers their types."""
-    name = names.describe_pod_name(pool.name, spec.template_hash)
+    name = names.describe_pod_name(pool.name, pool.uid, spec.template_hash)
     pod = _build_pod(pool, spec, settings, name, names.ROLE_DESCRIBE)
     pod["spec"]["restartPolicy"] = "Never"
     pod["spec"]["activeDeadlineSeconds"] = DESCRIBE_SECONDS

@@ -1,13 +1,14 @@
 """What the API server makes of pools, good and bad ones: on whatever cluster there is."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 from tests.cluster.interface import Cluster, KubectlError
 
-from .conftest import apply_crd, build_pool
+from .conftest import CRD, apply_crd, build_pool
 
 BY_DEPTH = {"jobsPerWorker": 1}
 BY_TARGET = {"targetStartSeconds": 10}
@@ -50,11 +51,11 @@ class Pools:
     """The pools of a namespace."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+        self.cluster, self._namespace = cluster, namespace
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl in the namespace."""
-        return self._cluster.kubectl(*arguments, "-n", self._namespace, stdin=stdin)
+        return self.cluster.kubectl(*arguments, "-n", self._namespace, stdin=stdin)
 
     def apply(self, pool: dict[str, Any]) -> None:
         """Apply a pool; nothing in it may be unknown."""
@@ -108,9 +109,29 @@ def test_the_queue_cannot_be_changed(pools: Pools) -> None:
         pools.apply(build_pool(queue="other"))
 
 
-def test_kubectl_scale_raises_the_floor(pools: Pools) -> None:
-    pools.apply(build_pool())
+def test_kubectl_scale_is_refused_and_changes_nothing(pools: Pools) -> None:
+    pools.apply(build_pool(minReplicas=1))
 
-    pools.kubectl("scale", "zwp/media", "--replicas=2")
+    with pytest.raises(KubectlError, match="NotFound"):
+        pools.kubectl("scale", "zwp/media", "--replicas=0")
 
-    assert pools.spec()["minReplicas"] == 2
+    assert pools.spec()["minReplicas"] == 1
+
+
+def test_kubectl_explains_every_field(pools: Pools) -> None:
+    (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
+    schema = version["schema"]["openAPIV3Schema"]["properties"]
+
+    for part in ("spec", "status"):
+        outline = pools.kubectl("explain", f"zerogworkerpool.{part}", "--recursive")
+        for path in leaves(schema[part], ()):
+            assert f"{path[-1]}\t<" in outline, path
+            said = pools.kubectl("explain", ".".join(("zerogworkerpool", part, *path)))
+            assert "<empty>" not in said, path
+
+
+def leaves(schema: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of a schema's fields."""
+    for name, field in (schema.get("items") or schema).get("properties", {}).items():
+        yield (*path, name)
+        yield from leaves(field, (*path, name))

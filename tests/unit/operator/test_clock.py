@@ -126,8 +126,7 @@ def test_figures_from_before_a_jump_back_are_replaced() -> None:
     def status(ready: int, before: dict[str, Any]) -> dict[str, Any]:
         decision = pool.look(ready=ready)
         observation = Observation(QueueReading(time=pool.now, ready=ready), Workers(pool.pods))
-        names = ("media", 1)
-        return build_status(pool.spec, observation, decision, before, identity=names, now=pool.now)
+        return build_status(pool.spec, observation, decision, before, generation=1, now=pool.now)
 
     before = status(1, {})
     pool.look(jump=-HOUR)

@@ -38,7 +38,7 @@ def status(
 ) -> dict[str, Any]:
     observation = Observation(QueueReading(time=now, **queue), Workers(), refusal, unserved)
     decided = decision or Decision(0, "nothing to do")
-    return build_status(SPEC, observation, decided, before, identity=("media", 1), now=now)
+    return build_status(SPEC, observation, decided, before, generation=1, now=now)
 
 
 def condition(found: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_what_is_unknown_leaves_the_numbers_as_they_were(what: Observation) -> N
     before = status({}, decision=Decision(5, "5 ready", retiring=2), ready=5)
     decision = Decision(0, "cannot be read", LimitedBy.UNKNOWN)
 
-    after = build_status(SPEC, what, decision, before, identity=("media", 1), now=NOW + 1)
+    after = build_status(SPEC, what, decision, before, generation=1, now=NOW + 1)
 
     for key in ("desiredReplicas", "replicas", "readyReplicas", "retiring", "queue"):
         assert after[key] == before[key]

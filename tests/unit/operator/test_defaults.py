@@ -44,15 +44,14 @@ def test_whoever_asks_for_resources_gets_no_others(resources: dict[str, Any]) ->
     }
 
 
-def test_a_token_is_for_those_who_name_an_account_or_ask_for_it() -> None:
+def test_only_a_template_that_asks_for_a_token_gets_one() -> None:
     def mounts(**spec: Any) -> Any:
-        joined = join_defaults(template({}, **spec), {})
-        return joined["spec"].get("automountServiceAccountToken", "as the account says")
+        return join_defaults(template({}, **spec), {})["spec"]["automountServiceAccountToken"]
 
     assert mounts() is False
+    assert mounts(serviceAccountName="mine") is False
     assert mounts(automountServiceAccountToken=True) is True
-    assert mounts(serviceAccountName="mine") == "as the account says"
-    assert mounts(serviceAccountName="mine", automountServiceAccountToken=False) is False
+    assert mounts(automountServiceAccountToken=False) is False
 
 
 def test_what_the_template_leaves_out_is_taken_from_the_defaults() -> None:

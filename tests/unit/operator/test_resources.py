@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zerog_operator.names import describe_pod_name, retire_key, worker_pod_name
+from zerog_operator.names import describe_pod_name
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import (
     STOP_MARGIN_SECONDS,
@@ -91,19 +91,9 @@ def test_the_describe_pod_runs_once_and_only_the_worker_container() -> None:
 
     pod = build_describe_pod(POOL, of, OperatorSettings())
 
-    assert pod["metadata"]["name"] == describe_pod_name("media", of.template_hash)
+    assert pod["metadata"]["name"] == describe_pod_name("media", "uid-1", of.template_hash)
     assert pod["spec"]["restartPolicy"] == "Never"
     (worker,) = pod["spec"]["containers"]
     assert worker["command"][:2] == ["zerog", "describe"]
     assert "livenessProbe" not in worker
     assert "args" not in worker
-
-
-def test_names_of_long_pools_fit_and_stay_apart() -> None:
-    one, other = "a" * 70, "a" * 69 + "b"
-
-    assert len(worker_pod_name(one)) <= 63
-    assert worker_pod_name(one) != worker_pod_name(one)
-    assert len(describe_pod_name(one, "0123456789")) <= 63
-    assert len(retire_key("n" * 60, one)) <= 63
-    assert retire_key("n", one) != retire_key("n", other)

@@ -1,0 +1,92 @@
+"""What a PodDisruptionBudget of a person does with a pool's workers: on a real control plane."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.process import wait_until
+
+from zerog_operator.names import POOL_LABEL
+
+from .conftest import apply_crd, build_pool
+
+#: More than the usual limit on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+#: The controller learns of a new kind, ours, in rounds of 30 s.
+BUDGET_SECONDS = 150.0
+
+
+class Workers:
+    """Ready pods that a pool owns, without an operator or a node."""
+
+    def __init__(self, cluster: ControlPlane, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
+
+    def kubectl(self, *arguments: str, stdin: Any = None) -> str:
+        """Run kubectl in the namespace."""
+        text = yaml.safe_dump(stdin) if stdin else None
+        return self._cluster.kubectl(*arguments, "-n", self._namespace, stdin=text)
+
+    def add(self, count: int) -> None:
+        """Create a pool and its workers."""
+        self.kubectl("create", "-f", "-", stdin=build_pool())
+        pool = json.loads(self.kubectl("get", "zwp", "media", "-o", "json"))
+        owner = {key: pool[key] for key in ("apiVersion", "kind")}
+        owner |= {"name": "media", "uid": pool["metadata"]["uid"], "controller": True}
+        ready = [{"type": "Ready", "status": "True"}]
+        for number in range(count):
+            metadata = {
+                "name": f"media-{number}",
+                "labels": {POOL_LABEL: "media"},
+                "ownerReferences": [owner],
+            }
+            spec = {"nodeName": "none", "containers": [{"name": "worker", "image": "acme:1"}]}
+            self.kubectl(
+                "create", "-f", "-",
+                stdin={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
+            )  # fmt: skip
+            patch = json.dumps({"status": {"phase": "Running", "conditions": ready}})
+            self.kubectl("patch", "pod", f"media-{number}", "--subresource=status", "-p", patch)
+
+    def budget(self, words: str, **spec: Any) -> dict[str, Any]:
+        """Create a budget and return its status once the controller has written these words."""
+        selector = {"matchLabels": {POOL_LABEL: "media"}}
+        self.kubectl(
+            "apply", "-f", "-",
+            stdin={
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": {"name": "media"},
+                "spec": {"selector": selector, **spec},
+            },
+        )  # fmt: skip
+
+        def status() -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(self.kubectl("get", "pdb", "media", "-o", "json"))
+            return dict(found.get("status", {}))
+
+        wait_until(lambda: words in json.dumps(status()), BUDGET_SECONDS, f"a budget says {words}")
+        return status()
+
+
+@pytest.fixture
+def workers(control_plane: ControlPlane, namespace: str) -> Workers:
+    """A pool with three workers."""
+    apply_crd(control_plane)
+    made = Workers(control_plane, namespace)
+    made.add(3)
+    return made
+
+
+def test_a_budget_by_a_number_of_workers_is_kept(workers: Workers) -> None:
+    status = workers.budget("SufficientPods", minAvailable=1)
+
+    assert (status["currentHealthy"], status["disruptionsAllowed"]) == (3, 2)
+
+
+def test_a_budget_that_needs_the_pools_size_lets_nobody_evict(workers: Workers) -> None:
+    status = workers.budget("does not implement the scale subresource", maxUnavailable=1)
+
+    assert status["disruptionsAllowed"] == 0
