@@ -1,6 +1,7 @@
 """What a PodDisruptionBudget of a person does with a pool's workers: on a real control plane."""
 
 import json
+import secrets
 from typing import Any
 
 import pytest
@@ -64,10 +65,17 @@ class Workers:
         )  # fmt: skip
 
         def status() -> dict[str, Any]:
+            # A budget that failed is looked at less and less often, unless it changes.
+            seen = f"seen={secrets.token_hex(4)}"
+            self.kubectl("annotate", "--overwrite", "pdb", "media", seen)
             found: dict[str, Any] = json.loads(self.kubectl("get", "pdb", "media", "-o", "json"))
             return dict(found.get("status", {}))
 
-        wait_until(lambda: words in json.dumps(status()), BUDGET_SECONDS, f"a budget says {words}")
+        wait_until(
+            lambda: words in json.dumps(status()),
+            BUDGET_SECONDS,
+            f"a budget says {words}: {status()}",
+        )
         return status()
 
 
