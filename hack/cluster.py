@@ -111,7 +111,7 @@ def install(cluster: RealCluster | KindCluster, images: Images, say: Progress) -
         cluster.load_image_archive(images.archive(name))
     made = Installation(cluster, NAMESPACE, {name: images.name(name) for name in IMAGES})
     made.make_namespace()
-    say("helm installs charts/zerog, as it is: SQLite on a volume")
+    say("helm installs charts/zerog with imageRegistry and nothing else: SQLite on a volume")
     made.install({})
     say(f"a pool: kubectl apply -f {POOL.relative_to(ROOT)}")
     made.kubectl("apply", "-f", str(POOL))
@@ -132,7 +132,7 @@ def show_what_next(cluster: RealCluster | KindCluster, port: int) -> None:
 Three things to try next, in another terminal:
   export KUBECONFIG={cluster.kubeconfig_path}{path}
   kubectl -n {NAMESPACE} get zwp,pods
-  curl -H "Authorization: Bearer $(kubectl -n {NAMESPACE} create token caller)" \\
+  curl -H "Authorization: Bearer $(kubectl -n {NAMESPACE} create token caller --audience=zerog)" \\
        --json '{{}}' http://127.0.0.1:{port}/v1/jobs/SelfTest""")
 
 

@@ -16,7 +16,8 @@ from tests.chart.helm import join, render
 NAMESPACE = "zerog"
 _HELMS = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 _HEAD = "# Made of charts/zerog by `make generate`; do not edit.\n"
-_CRD_ELSEWHERE: dict[str, Any] = {"crds": {"install": False}}
+#: Where `make images` puts them: kustomize changes it.
+_BASE: dict[str, Any] = {"crds": {"install": False}, "imageRegistry": "localhost/zerog"}
 _CLUSTER_WIDE: dict[str, Any] = {"operator": {"clusterWide": True}}
 _COUCHBASE: dict[str, Any] = {
     "datastore": "couchbase",
@@ -66,13 +67,14 @@ def build_manifests() -> dict[Path, str]:
         for name, values, about in _INSTALLATIONS
     }
     rights, policy = folder / "rbac/operator.yaml", folder / "rbac/admission-policy.yaml"
+    files[folder / "rbac/people.yaml"] = _HEAD + _ABOUT_PEOPLE + _dump(_people())
     files[rights] = _HEAD + _ABOUT_RIGHTS + _dump(_rights())
     files[policy] = _HEAD + _ABOUT_POLICY + _dump(_policy())
     return files
 
 
 def _render(values: dict[str, Any]) -> list[dict[str, Any]]:
-    rendered = render(join(values, _CRD_ELSEWHERE), "--skip-tests", namespace=NAMESPACE)
+    rendered = render(join(_BASE, values), "--skip-tests", namespace=NAMESPACE)
     objects = rendered.objects
     for item in objects:
         for labels in _labels_of(item):
@@ -111,6 +113,11 @@ _ABOUT_POLICY = """\
 """
 
 
+_ABOUT_PEOPLE = """\
+# What people may do with pools: the cluster's roles view, edit and admin of a namespace include it.
+"""
+
+
 _RIGHTS = ("ServiceAccount", "ClusterRole", "Role", "Lease")
 
 
@@ -126,6 +133,11 @@ def _rights() -> list[dict[str, Any]]:
 
 def _policy() -> list[dict[str, Any]]:
     return [item for item in _render(_CLUSTER_WIDE) if item["kind"].startswith("Validating")]
+
+
+def _people() -> list[dict[str, Any]]:
+    rendered = _render({"crds": {"install": True}})
+    return [item for item in rendered if "-pools-" in item["metadata"]["name"]]
 
 
 def _dump(objects: Sequence[dict[str, Any]]) -> str:

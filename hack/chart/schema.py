@@ -33,6 +33,11 @@ def _admission_rules() -> list[str]:
 
 
 _QUANTITIES: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+_PEERS = _list(_keys("ipBlock", "namespaceSelector", "podSelector"))
+#: By the whole path, because the last key says too little.
+_PLACES: dict[Path_, Schema] = {
+    ("networkPolicy", "egress", name): _PEERS for name in ("apiServer", "couchbase", "beanstalkd")
+}
 #: By the last key of a path: pieces whose keys are Kubernetes' own.
 _PIECES: dict[str, Schema] = {
     "nodeSelector": _STRINGS,
@@ -52,6 +57,15 @@ _PIECES: dict[str, Schema] = {
         "supplementalGroups", "supplementalGroupsPolicy", "sysctls", "windowsOptions",
     ),
     "affinity": _keys("nodeAffinity", "podAffinity", "podAntiAffinity"),
+    "topologySpreadConstraints": _list({
+        **_keys("labelSelector", "matchLabelKeys", "maxSkew", "minDomains", "nodeAffinityPolicy",
+                "nodeTaintsPolicy", "topologyKey", "whenUnsatisfiable"),
+        "required": ["maxSkew", "topologyKey", "whenUnsatisfiable"]}),
+    "extraVolumes": _list({"type": "object", "required": ["name"]}),
+    "extraVolumeMounts": _list({
+        **_keys("mountPath", "mountPropagation", "name", "readOnly", "recursiveReadOnly",
+                "subPath", "subPathExpr"),
+        "required": ["name", "mountPath"]}),
     "tolerations": _list(_keys("key", "operator", "value", "effect", "tolerationSeconds")),
     "extraEnv": _list({**_keys("valueFrom", name=_TEXT, value={"type": "string"}),
                        "required": ["name"]}),
@@ -59,13 +73,18 @@ _PIECES: dict[str, Schema] = {
     "parentRefs": _list({**_keys("group", "kind", "name", "namespace", "port", "sectionName"),
                          "required": ["name"]}),
     "hostnames": _list(_TEXT),
+    "hosts": _list({**_keys(host=_TEXT, tlsSecret={"type": "string"}), "required": ["host"]}),
     "namespaces": _list(_TEXT),
     "allow": _list({"enum": _admission_rules()}),
-    "apiFrom": _list(_keys("ipBlock", "namespaceSelector", "podSelector")),
-    "metricsFrom": _list(_keys("ipBlock", "namespaceSelector", "podSelector")),
+    "apiFrom": _PEERS,
+    "metricsFrom": _PEERS,
+    "extra": _list(_keys("ports", to=_PEERS)),
     # What the values' types do not say.
     "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
-    "repository": _TEXT,
+    "repository": {"type": "string", "pattern": "^(([^@ ]*/)?[^@:/ ]+)?$"},
+    "imageRegistry": {"type": "string", "pattern": "^([^@ ]*[^@ /])?$"},
+    "commonLabels": {**_STRINGS, "propertyNames": {
+        "not": {"pattern": r"^(app\.kubernetes\.io|helm\.sh|zerog\.dev)/"}}},
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "maxUnavailable": {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+%$"},
     "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
@@ -109,6 +128,8 @@ def _of(value: Any, path: Path_, texts: Mapping[Path_, str]) -> Schema:
 
 
 def _bare(value: Any, path: Path_, texts: Mapping[Path_, str]) -> Schema:
+    if path in _PLACES:
+        return _PLACES[path]
     if path and path[-1] in _PIECES:
         return _PIECES[path[-1]]
     match value:

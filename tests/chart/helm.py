@@ -16,6 +16,8 @@ CHART = ROOT / "charts" / "zerog"
 #: One call of helm; the machine may be busy.
 HELM_SECONDS = 60.0
 RELEASE, NAMESPACE = "zerog", "zerog"
+#: Every installation has to say where its images are.
+REGISTRY = "localhost/zerog"
 
 Object = dict[str, Any]
 
@@ -80,8 +82,8 @@ def render(
     namespace: str = NAMESPACE,
     release: str = RELEASE,
 ) -> Rendered:
-    """Render the chart with some values."""
-    return _render(json.dumps(values or {}), arguments, namespace, release)
+    """Render the chart with some values, and a registry unless they have one."""
+    return _render(with_registry(values or {}), arguments, namespace, release)
 
 
 @lru_cache(maxsize=256)
@@ -91,6 +93,11 @@ def _render(values: str, arguments: tuple[str, ...], namespace: str, release: st
         "--kube-version", KUBERNETES_VERSION, "--values", "-", *arguments, stdin=values,
     )  # fmt: skip
     return Rendered(text)
+
+
+def with_registry(values: Mapping[str, Any]) -> str:
+    """Return the text of values, with a registry unless they have one."""
+    return json.dumps({"imageRegistry": REGISTRY, **values})
 
 
 def nest(name: str, value: Any) -> Object:

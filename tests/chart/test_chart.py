@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.chart.helm import CHART, HelmError, Object, Rendered, join, render, run_helm
-from tests.chart.variants import COUCHBASE, DEVELOPMENT, VARIANTS, WORKERS
+from tests.chart.helm import (
+    CHART,
+    HelmError,
+    Object,
+    Rendered,
+    join,
+    render,
+    run_helm,
+    with_registry,
+)
+from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS, VARIANTS, WORKERS
 from tests.cluster.binaries import KUBERNETES_VERSION
 
 #: Labels that every object carries.
@@ -49,15 +58,32 @@ CONTRADICTIONS: list[tuple[Object, str]] = [
     ({"couchbase": {"connectionString": "couchbase://h"}}, "set datastore=couchbase"),
     ({"auth": {"mode": "tokens"}}, "auth.existingSecret"),
     ({"auth": {"existingSecret": "x"}}, "auth.mode=tokens"),
-    ({"auth": {"mode": "off", "audiences": ["x"]}}, "auth.mode=kubernetes"),
     (
         {
             "auth": {"anonymousMetrics": False},
             "metrics": {"serviceMonitor": {"enabled": True}},
+            "networkPolicy": {"enabled": False},
         },
         "metrics.serviceMonitor.authorization",
     ),
-    ({"api": {"ingress": {"enabled": True}}}, "api.ingress.host"),
+    ({"imageRegistry": ""}, "imageRegistry=registry.example/zerog"),
+    ({"imageRegistry": "", "api": {"image": {"repository": "x"}}}, "make images"),
+    ({"api": {"ingress": {"enabled": True}}}, "api.ingress.hosts"),
+    (
+        {"api": {"ingress": {"enabled": True, "hosts": [{"host": "x.example"}]}}},
+        "networkPolicy.apiFrom",
+    ),
+    (
+        {"api": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]}}},
+        "networkPolicy.apiFrom",
+    ),
+    ({"api": {"service": {"type": "LoadBalancer"}}}, "networkPolicy.apiFrom"),
+    ({"metrics": {"serviceMonitor": {"enabled": True}}}, "networkPolicy.metricsFrom"),
+    ({"networkPolicy": {"enabled": False, "egress": {"enabled": True}}}, "networkPolicy.enabled"),
+    (
+        join(COUCHBASE, {"api": {"autoscaling": {"enabled": True, "minReplicas": 20}}}),
+        "api.autoscaling.maxReplicas: lower",
+    ),
     ({"api": {"httpRoute": {"enabled": True}}}, "api.httpRoute.parentRefs"),
     ({"api": {"serviceAccount": {"create": False}}}, "api.serviceAccount.name"),
 ]
@@ -76,7 +102,7 @@ def containers(rendered: Rendered) -> Iterator[tuple[str, Object, Object]]:
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
 def test_helm_finds_nothing_to_complain_about(variant: str) -> None:
-    values = json.dumps(VARIANTS[variant])
+    values = with_registry(VARIANTS[variant])
     lint = ["lint", "--strict", "--kube-version", KUBERNETES_VERSION, "--values", "-"]
     run_helm(*lint, str(CHART), stdin=values)
 
@@ -251,6 +277,13 @@ def test_what_contradicts_itself_fails_with_what_to_do(values: Object, advice: s
         {"api": {"resources": {"request": {}}}},
         {"api": {"securityContext": {"priviledged": True}}},
         {"operator": {"image": {"tags": "1"}}},
+        {"imageRegistry": "registry.example/zerog/"},
+        {"api": {"image": {"repository": "registry.example/zerog/api:1"}}},
+        {"commonLabels": {"app.kubernetes.io/name": "mine"}},
+        {"operator": {"topologySpreadConstraints": [{"topologyKey": "zone"}]}},
+        {"workers": {"extraVolumeMounts": [{"name": "scratch"}]}},
+        {"api": {"ingress": {"host": "one.example"}}},
+        {"networkPolicy": {"egress": {"apiServer": [{"cidr": "10.0.0.1/32"}]}}},
         {"operator": {"admissionPolicy": {"allow": ["hostpath"]}}},
         {"beanstalkd": {"persistence": {"enable": True}}},
         {"workers": {"podSecurityContext": {"runAsRoot": True}}},
@@ -267,6 +300,43 @@ def test_what_contradicts_itself_fails_with_what_to_do(values: Object, advice: s
 def test_what_is_misspelt_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(HelmError, match="values don't meet the specifications of the schema"):
         render(values)
+
+
+def test_values_are_checked_whatever_is_rendered() -> None:
+    for template in ("operator/deployment", "beanstalkd/service", "crds/customresourcedefinition"):
+        with pytest.raises(HelmError, match=r"set api\.replicas=1"):
+            render({"api": {"replicas": 2}}, "--show-only", f"templates/{template}.yaml")
+
+
+def test_people_who_may_edit_a_namespace_may_edit_its_pools() -> None:
+    rendered = render()
+    prefix = "rbac.authorization.k8s.io/aggregate-to-"
+
+    verbs = {}
+    for role in rendered.of_kind("ClusterRole"):
+        for label in role["metadata"]["labels"]:
+            if label.startswith(prefix):
+                (rule,) = role["rules"]
+                assert rule["resources"] == ["zerogworkerpools"]
+                verbs[label.removeprefix(prefix)] = set(rule["verbs"])
+
+    assert verbs["view"] == {"get", "list", "watch"}
+    assert verbs["edit"] == verbs["admin"] > verbs["view"]
+    assert "aggregate-to" not in render({"crds": {"install": False}}).text
+
+
+def test_every_host_of_an_ingress_has_its_own_certificate() -> None:
+    hosts = [{"host": "a.example", "tlsSecret": "a"}, {"host": "b.example", "tlsSecret": "b"},
+             {"host": "plain.example"}]  # fmt: skip
+    changed = join(EXTRAS, {"api": {"ingress": {"hosts": hosts}}})
+
+    spec = render(changed).find("Ingress", "zerog-api")["spec"]
+
+    assert [rule["host"] for rule in spec["rules"]] == [item["host"] for item in hosts]
+    assert spec["tls"] == [
+        {"hosts": ["a.example"], "secretName": "a"},
+        {"hosts": ["b.example"], "secretName": "b"},
+    ]
 
 
 def test_no_password_is_anywhere_but_in_a_secret() -> None:

@@ -19,6 +19,7 @@ from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS, TOKENS, WORKERS
 HPA = join(COUCHBASE, {"api": {"autoscaling": {"enabled": True}}})
 TRIAL: Object = {}
 NO_OBJECTS: Object = {"couchbase": {"objects": {"enabled": False}}}
+PEERS = [{"podSelector": {"matchLabels": {"app": "x"}}}]
 DIGEST = f"sha256:{'0' * 64}"
 
 
@@ -40,6 +41,8 @@ class Case:
 CASES: dict[str, Case] = {
     "nameOverride": Case(TRIAL, "other", "app.kubernetes.io/name: other"),
     "fullnameOverride": Case(TRIAL, "other", "name: other-api"),
+    "imageRegistry": Case(TRIAL, "r.example:5000/x", "image: r.example:5000/x/beanstalkd:"),
+    "commonLabels": Case(TRIAL, {"team": "x"}, "team: x"),
     "imagePullSecrets": Case(TRIAL, [{"name": "pull-x"}], "pull-x"),
     "datastore": Case(TRIAL, "couchbase", "couchbases://", also=COUCHBASE),
     "auth.mode": Case(TRIAL, "off", "ZEROG_ALLOW_OPEN"),
@@ -97,15 +100,16 @@ CASES: dict[str, Case] = {
                             "value: https://a.example https://b.example"),
     "api.trustedProxies": Case(TRIAL, ["10.1.2.3", "10.2.0.0/16"],
                                "value: 10.1.2.3 10.2.0.0/16"),
-    "api.service.type": Case(TRIAL, "LoadBalancer", "type: LoadBalancer"),
+    "api.service.type": Case(EXTRAS, "LoadBalancer", "type: LoadBalancer"),
     "api.service.port": Case(TRIAL, 8888, "port: 8888"),
     "api.service.annotations": Case(TRIAL, {"a.example/x": "ok"}, "a.example/x: ok"),
-    "api.ingress.enabled": Case({"api": {"ingress": {"host": "h"}}}, True, "kind: Ingress"),
+    "api.ingress.enabled": Case(join(EXTRAS, {"api": {"ingress": {"enabled": False}}}), True,
+                                "kind: Ingress"),
     "api.ingress.className": Case(EXTRAS, "class-x", "ingressClassName: class-x"),
     "api.ingress.annotations": Case(EXTRAS, {"a.example/x": "ok"}, "a.example/x: ok"),
-    "api.ingress.host": Case(EXTRAS, "x.example", 'host: "x.example"'),
-    "api.ingress.tlsSecret": Case(EXTRAS, "tls-x", "secretName: tls-x"),
-    "api.httpRoute.enabled": Case({"api": {"httpRoute": {"parentRefs": [{"name": "g"}]}}}, True,
+    "api.ingress.hosts": Case(EXTRAS, [{"host": "x.example", "tlsSecret": "tls-x"}],
+                              "secretName: tls-x"),
+    "api.httpRoute.enabled": Case(join(EXTRAS, {"api": {"httpRoute": {"enabled": False}}}), True,
                                   "kind: HTTPRoute"),
     "api.httpRoute.annotations": Case(EXTRAS, {"a.example/x": "ok"}, "a.example/x: ok"),
     "api.httpRoute.parentRefs": Case(EXTRAS, [{"name": "gateway-x"}], "name: gateway-x"),
@@ -118,6 +122,10 @@ CASES: dict[str, Case] = {
     "operator.watchNodes": Case(TRIAL, False, 'value: "0"', hides="resources: [nodes]"),
     "operator.checkImages": Case(TRIAL, False, 'value: "0"'),
     "workers.resources": Case(TRIAL, {"limits": {"memory": "77Mi"}}, '"memory": "77Mi"'),
+    "workers.extraVolumes": Case(TRIAL, [{"name": "more-x"}], '"name": "more-x"'),
+    "workers.extraVolumeMounts": Case(TRIAL, [{"name": "m", "mountPath": "/more-x"}],
+                                      '"mountPath": "/more-x"'),
+    "workers.priorityClassName": Case(TRIAL, "class-x", '"priorityClassName": "class-x"'),
     "workers.extraEnv": Case(TRIAL, [{"name": "A_X", "value": "y"}], '"name": "A_X"'),
     "workers.securityContext.capabilities.drop": Case(TRIAL, ["X"], '"X"'),
     "workers.securityContext.readOnlyRootFilesystem": Case(
@@ -136,10 +144,18 @@ CASES: dict[str, Case] = {
     "beanstalkd.persistence.size": Case(TRIAL, "3Gi", "storage: 3Gi"),
     "crds.install": Case(TRIAL, False, hides="kind: CustomResourceDefinition"),
     "crds.keep": Case(TRIAL, False, hides="helm.sh/resource-policy: keep"),
+    "rbac.aggregate": Case(TRIAL, False, hides="aggregate-to-edit"),
     "rbac.create": Case(TRIAL, False, hides="kind: RoleBinding"),
     "networkPolicy.enabled": Case(TRIAL, False, hides="kind: NetworkPolicy"),
-    "networkPolicy.*From": Case(TRIAL, [{"podSelector": {"matchLabels": {"app": "x"}}}], "app: x"),
-    "metrics.serviceMonitor.enabled": Case(TRIAL, True, "kind: ServiceMonitor"),
+    "networkPolicy.egress.enabled": Case(TRIAL, True, "policyTypes: [Ingress, Egress]"),
+    "networkPolicy.egress.apiServer": Case(EXTRAS, PEERS, "app: x"),
+    "networkPolicy.egress.couchbase": Case(join(COUCHBASE, EXTRAS), PEERS, "app: x"),
+    "networkPolicy.egress.beanstalkd": Case(
+        join(EXTRAS, {"beanstalkd": {"enabled": False, "address": "q:1234"}}), PEERS, "app: x"),
+    "networkPolicy.egress.extra": Case(EXTRAS, [{"to": PEERS}], "app: x"),
+    "networkPolicy.*From": Case(TRIAL, PEERS, "app: x"),
+    "metrics.serviceMonitor.enabled": Case(
+        {"networkPolicy": {"enabled": False}}, True, "kind: ServiceMonitor"),
     "metrics.serviceMonitor.interval": Case(EXTRAS, "77s", "interval: 77s"),
     "metrics.serviceMonitor.labels": Case(EXTRAS, {"release": "x"}, "release: x"),
     "metrics.serviceMonitor.authorization": Case(
@@ -172,6 +188,13 @@ CASES: dict[str, Case] = {
     "*.affinity": Case(DEVELOPMENT, {"nodeAffinity": {"x": 1}}, "nodeAffinity:"),
     "*.podAnnotations": Case(DEVELOPMENT, {"a.example/x": "ok"}, "a.example/x: ok"),
     "*.podLabels": Case(DEVELOPMENT, {"label-x": "ok"}, "label-x: ok"),
+    "*.topologySpreadConstraints": Case(
+        DEVELOPMENT, [{"maxSkew": 1, "topologyKey": "t-x", "whenUnsatisfiable": "DoNotSchedule"}],
+        "topologyKey: t-x"),
+    "*.priorityClassName": Case(DEVELOPMENT, "class-x", "priorityClassName: class-x"),
+    "*.extraVolumes": Case(DEVELOPMENT, [{"name": "more-x", "emptyDir": {}}], "name: more-x"),
+    "*.extraVolumeMounts": Case(DEVELOPMENT, [{"name": "m", "mountPath": "/more-x"}],
+                                "mountPath: /more-x"),
     "*.extraEnv": Case(DEVELOPMENT, [{"name": "A_X", "value": "y"}], "name: A_X"),
 }  # fmt: skip
 LEAVES = [".".join(path) for path in leaves(read_defaults())]

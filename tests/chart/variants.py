@@ -6,18 +6,35 @@ from tests.chart.helm import CHART, Object, join
 #: Everything that can be on whatever the datastore is.
 EXTRAS: Object = {
     "imagePullSecrets": [{"name": "pull"}],
+    "commonLabels": {"team": "media"},
     "api": {
         "podDisruptionBudget": {"enabled": True},
-        "ingress": {"enabled": True, "host": "zerog.example"},
+        "priorityClassName": "system-cluster-critical",
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
+             "whenUnsatisfiable": "ScheduleAnyway"},
+        ],
+        "extraVolumes": [{"name": "more", "emptyDir": {}}],
+        "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+        "ingress": {
+            "enabled": True,
+            "hosts": [{"host": "zerog.example", "tlsSecret": "zerog-tls"},
+                      {"host": "other.example", "tlsSecret": "other-tls"}],
+        },
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]},
     },
     "operator": {"podDisruptionBudget": {"enabled": True}},
+    "networkPolicy": {
+        "apiFrom": [{"namespaceSelector": {}}],
+        "metricsFrom": [{"namespaceSelector": {"matchLabels": {"purpose": "metrics"}}}],
+        "egress": {"enabled": True},
+    },
     "metrics": {
         "serviceMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True},
         "dashboard": {"enabled": True},
     },
-}
+}  # fmt: skip
 COUCHBASE: Object = {
     "datastore": "couchbase",
     "couchbase": {

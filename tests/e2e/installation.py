@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "zerog"
 FILES = Path(__file__).with_name("pods")
 RELEASE = "zerog"
+#: What the chart's API wants tokens to be for, and where the caller finds one.
+AUDIENCE, TOKEN_FILE = "zerog", "/var/run/secrets/zerog/token"
 #: For whatever a cluster of two small nodes does, on a machine that has other things to do, too.
 DEADLINE_SECONDS = 600.0
 #: For one answer of the API server.
@@ -75,9 +77,10 @@ class Installation:
 
     def install(self, values: Object, chart: Path = CHART) -> None:
         """Install or upgrade the release, and return when everything of it is ready."""
+        registry = {"imageRegistry": self.images["api"].rpartition("/")[0]}
         self.helm(
             "upgrade", "--install", RELEASE, str(chart), "--values=-", "--wait",
-            f"--timeout={DEADLINE_SECONDS:.0f}s", stdin=json.dumps(values),
+            f"--timeout={DEADLINE_SECONDS:.0f}s", stdin=json.dumps({**registry, **values}),
         )  # fmt: skip
 
     def make_namespace(self) -> None:
@@ -241,18 +244,23 @@ class Installation:
                 {"name": "ZEROG_URL", "value": f"http://{RELEASE}-api"},
                 {
                     "name": "ZEROG_TOKEN_FILE",
-                    "value": "/var/run/secrets/kubernetes.io/serviceaccount/token",
+                    "value": TOKEN_FILE,
                 },
             ],
             "securityContext": RESTRICTED,
-            "volumeMounts": [{"name": "e2e", "mountPath": "/e2e"}],
+            "volumeMounts": [
+                {"name": "e2e", "mountPath": "/e2e"},
+                {"name": "token", "mountPath": str(Path(TOKEN_FILE).parent), "readOnly": True},
+            ],
         }
+        token = {"serviceAccountToken": {"audience": AUDIENCE, "path": "token"}}
         return {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": "caller", "labels": {"app": "caller"}},
             "spec": {
                 "serviceAccountName": "caller",
+                "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
                 "terminationGracePeriodSeconds": 0,
                 "securityContext": {
@@ -261,6 +269,9 @@ class Installation:
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "containers": [container],
-                "volumes": [{"name": "e2e", "configMap": {"name": "e2e"}}],
+                "volumes": [
+                    {"name": "e2e", "configMap": {"name": "e2e"}},
+                    {"name": "token", "projected": {"sources": [token]}},
+                ],
             },
         }

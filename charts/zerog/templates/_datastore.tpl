@@ -93,13 +93,16 @@
 {{- $worker := dict "name" "worker" "securityContext" .Values.workers.securityContext }}
 {{- $_ := set $worker "env" (concat (include "zerog.storeEnv" $root | fromYamlArray) .Values.workers.extraEnv) }}
 {{- $tmp := dict "name" "zerog-tmp" "mountPath" "/tmp" }}
-{{- $_ := set $worker "volumeMounts" (prepend (include "zerog.storeMounts" $root | fromYamlArray) $tmp) }}
+{{- $_ := set $worker "volumeMounts" (concat (list $tmp) (include "zerog.storeMounts" $root | fromYamlArray) .Values.workers.extraVolumeMounts) }}
 {{- with .Values.workers.resources }}
 {{- $_ := set $worker "resources" . }}
 {{- end }}
 {{- $spec := dict "securityContext" .Values.workers.podSecurityContext "containers" (list $worker) }}
 {{- $tmp = dict "name" "zerog-tmp" "emptyDir" dict }}
-{{- $_ := set $spec "volumes" (prepend (include "zerog.storeVolumes" $root | fromYamlArray) $tmp) }}
+{{- $_ := set $spec "volumes" (concat (list $tmp) (include "zerog.storeVolumes" $root | fromYamlArray) .Values.workers.extraVolumes) }}
+{{- with .Values.workers.priorityClassName }}
+{{- $_ := set $spec "priorityClassName" . }}
+{{- end }}
 {{- with .Values.imagePullSecrets }}
 {{- $_ := set $spec "imagePullSecrets" . }}
 {{- end }}

@@ -1,5 +1,7 @@
 {{/* What contradicts itself fails with what to do instead; what is misspelt the schema refuses. */}}
 {{- define "zerog.validate" -}}
+{{- include "zerog.validateImages" . }}
+{{- include "zerog.validateNetwork" . }}
 {{- if and .Values.operator.clusterWide .Values.operator.namespaces }}
 {{- fail "operator.namespaces are those of operator.clusterWide=false: leave them empty, or set that" }}
 {{- end }}
@@ -62,9 +64,6 @@
 {{- if and .Values.auth.existingSecret (ne .Values.auth.mode "tokens") }}
 {{- fail "auth.existingSecret has the tokens of auth.mode=tokens: set that, or leave it empty" }}
 {{- end }}
-{{- if and .Values.auth.audiences (ne .Values.auth.mode "kubernetes") }}
-{{- fail "auth.audiences are of auth.mode=kubernetes: set that, or leave them empty" }}
-{{- end }}
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.auth.anonymousMetrics) (not .Values.metrics.serviceMonitor.authorization) }}
 {{- fail "auth.anonymousMetrics=false: give Prometheus a token by metrics.serviceMonitor.authorization" }}
 {{- end }}
@@ -73,5 +72,48 @@
 {{- end }}
 {{- if not (or .Values.beanstalkd.enabled .Values.beanstalkd.address) }}
 {{- fail "beanstalkd.enabled=false: name your own by beanstalkd.address=host:port" }}
+{{- end }}
+{{- with .Values.api.autoscaling }}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- fail "api.autoscaling.minReplicas is more than api.autoscaling.maxReplicas: lower the one or raise the other" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "zerog.validateImages" -}}
+{{- $needed := dict "api" .Values.api.image "operator" .Values.operator.image }}
+{{- if .Values.beanstalkd.enabled }}
+{{- $_ := set $needed "beanstalkd" .Values.beanstalkd.image }}
+{{- end }}
+{{- if include "zerog.isTestable" . }}
+{{- $_ := set $needed "selfTest" .Values.selfTest.image }}
+{{- end }}
+{{- range $name, $image := $needed }}
+{{- if not (or $.Values.imageRegistry $image.repository) }}
+{{- fail (printf "where are ZeroG's images? Name your registry by imageRegistry=registry.example/zerog, or set imageRegistry=localhost/zerog if the nodes have the images that `make images` built (%s.image.repository names a single image)" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A way in from outside the release's namespaces, and a policy that closes it, are a 504 to find. */}}
+{{- define "zerog.validateNetwork" -}}
+{{- if and .Values.api.ingress.enabled (not .Values.api.ingress.hosts) }}
+{{- fail "api.ingress.enabled: name the hosts by api.ingress.hosts" }}
+{{- end }}
+{{- if and .Values.api.httpRoute.enabled (not .Values.api.httpRoute.parentRefs) }}
+{{- fail "api.httpRoute.enabled: name a Gateway in api.httpRoute.parentRefs" }}
+{{- end }}
+{{- if .Values.networkPolicy.enabled }}
+{{- $ways := dict "api.ingress.enabled" .Values.api.ingress.enabled "api.httpRoute.enabled" .Values.api.httpRoute.enabled "api.service.type" (ne .Values.api.service.type "ClusterIP") }}
+{{- range $way, $open := $ways }}
+{{- if and $open (not $.Values.networkPolicy.apiFrom) }}
+{{- fail (printf "%s: the NetworkPolicy lets in only pods of the release's namespaces. Name who else may reach the API by networkPolicy.apiFrom, e.g. the controller's namespace, or set networkPolicy.enabled=false" $way) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.networkPolicy.metricsFrom) }}
+{{- fail "metrics.serviceMonitor.enabled: the NetworkPolicy lets in only pods of the release's namespaces. Name Prometheus's namespace by networkPolicy.metricsFrom, or set networkPolicy.enabled=false" }}
+{{- end }}
+{{- else if .Values.networkPolicy.egress.enabled }}
+{{- fail "networkPolicy.egress.enabled: set networkPolicy.enabled=true with it" }}
 {{- end }}
 {{- end }}

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import yaml
 from tests.chart.cluster.test_manifests import pods_of
-from tests.chart.helm import CHART, ROOT, Object, run_helm
+from tests.chart.helm import CHART, ROOT, Object, run_helm, with_registry
 from tests.cluster.apply import apply
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
@@ -84,7 +84,7 @@ def open_cell(plane: ControlPlane, namespace: str, **operator: Any) -> Cell:
     values = {"crds": {"install": False}, "operator": {"clusterWide": True, **operator}}
     run_helm(
         "install", "zerog", str(CHART), "--namespace", namespace, "--values", "-",
-        "--kubeconfig", str(plane.kubeconfig_path), stdin=json.dumps(values),
+        "--kubeconfig", str(plane.kubeconfig_path), stdin=with_registry(values),
     )  # fmt: skip
     plane.kubectl("create", "-f", "-", stdin=yaml.safe_dump_all(more_rights(namespace)))
     admin = plane.client()

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.chart.helm import CHART, Object, Rendered, render, run_helm
+from tests.chart.helm import (
+    CHART,
+    REGISTRY,
+    Object,
+    Rendered,
+    render,
+    run_helm,
+    with_registry,
+)
 from tests.chart.variants import VARIANTS
 from tests.cluster.interface import Cluster
 from tests.cluster.process import wait_until
@@ -52,7 +60,7 @@ def test_everything_is_accepted_without_a_warning(cluster: Cluster, dry: str, va
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
 def test_the_notes_name_what_there_is(cluster: Cluster, dry: str, variant: str) -> None:
-    values = json.dumps({**VARIANTS[variant], "crds": {"install": False}})
+    values = with_registry({**VARIANTS[variant], "crds": {"install": False}})
     said = run_helm(
         "install", "zerog", str(CHART), "--dry-run=client", "--namespace", dry,
         "--kubeconfig", str(cluster.kubeconfig_path), "--values", "-", stdin=values,
@@ -75,7 +83,7 @@ def test_an_installation_comes_and_goes_and_leaves_nothing(
     install = [restricted, str(CHART), "--namespace", restricted]
     kubeconfig = ["--kubeconfig", str(cluster.kubeconfig_path)]
     # Where several tests share a cluster the kind belongs to none of them.
-    values = ["--set", "crds.install=false"]
+    values = ["--set", f"crds.install=false,imageRegistry={REGISTRY}"]
 
     def names() -> set[str]:
         here = cluster.kubectl("get", KINDS, "-n", restricted, "-o", "name").split()
@@ -100,18 +108,19 @@ def test_an_upgrade_takes_the_lease_from_no_holder(
     text = (newer / "Chart.yaml").read_text()
     (newer / "Chart.yaml").write_text(text.replace("version: 0.1.0", "version: 0.1.1", 1))
     options = ["--namespace", restricted, "--kubeconfig", str(cluster.kubeconfig_path)]
+    values = ["--set", f"crds.install=false,imageRegistry={REGISTRY}"]
     path = f"/apis/coordination.k8s.io/v1/namespaces/{restricted}/leases/zerog-operator"
 
     def read() -> Object:
         found: Object = json.loads(cluster.kubectl("get", "--raw", path))
         return found
 
-    run_helm("install", "zerog", str(CHART), "--set", "crds.install=false", *options)
+    run_helm("install", "zerog", str(CHART), *values, *options)
     made = read()
     # As the operator does it.
     held = made | {"spec": {"holderIdentity": "me", "leaseTransitions": 1}}
     cluster.kubectl("replace", "-f", "-", stdin=json.dumps(held))
-    run_helm("upgrade", "zerog", str(newer), "--set", "crds.install=false", *options)
+    run_helm("upgrade", "zerog", str(newer), *values, *options)
     after = read()
     run_helm("uninstall", "zerog", *options)
 

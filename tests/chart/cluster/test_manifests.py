@@ -1,18 +1,22 @@
 """The samples and the manifests for those without Helm, on a real API server."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 import yaml
 from tests.chart.helm import ROOT, render
-from tests.cluster.interface import Cluster
+from tests.cluster.interface import Cluster, KubectlError
+from tests.cluster.process import wait_until
 
 from zerog_operator.defaults import join_defaults, parse_defaults
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity, build_describe_pod, build_worker_pod
 from zerog_operator.settings import OperatorSettings
 
+#: A controller puts the rules of roles together.
+ROLE_SECONDS = 60.0
 SAMPLES = sorted((ROOT / "manifests/samples").glob("*.yaml"), key=lambda path: path.name)
 INSTALLATIONS = sorted((ROOT / "manifests/install").glob("*.yaml"), key=lambda path: path.name)
 
@@ -67,6 +71,29 @@ def test_an_installation_without_helm_is_accepted(cluster: Cluster, dry: str, pa
             metadata["namespace"] = dry
 
     try_out(cluster, items)
+
+
+def test_people_with_the_clusters_own_roles_see_or_change_pools(cluster: Cluster, dry: str) -> None:
+    people = ROOT / "manifests/rbac/people.yaml"
+    cluster.kubectl("apply", "--server-side", "-f", str(people))
+
+    def may(verb: str, person: str) -> bool:
+        # An answer of no is an exit code, too.
+        try:
+            cluster.kubectl("auth", "can-i", verb, "zerogworkerpools.zerog.dev", "-n", dry,
+                            "--as", person)  # fmt: skip
+        except KubectlError:
+            return False
+        return True
+
+    for role in ("view", "edit", "admin"):
+        options = ["--clusterrole", role, "--user", f"a-{role}", "-n", dry]
+        cluster.kubectl("create", "rolebinding", f"a-{role}", *options)
+        wait_until(partial(may, "list", f"a-{role}"), ROLE_SECONDS, f"{role} lists pools")
+
+    assert [may("create", f"a-{role}") for role in ("view", "edit", "admin")] == [False, True, True]
+    assert not may("list", "a-stranger")
+    cluster.kubectl("delete", "--wait=false", "-f", str(people))
 
 
 def test_every_sample_is_in_the_list_of_samples() -> None:

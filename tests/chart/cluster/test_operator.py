@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.beanstalkd import Beanstalkd
-from tests.chart.helm import CHART, ROOT, Object, render, run_helm
+from tests.chart.helm import CHART, ROOT, Object, render, run_helm, with_registry
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
 from tests.ports import free_port
@@ -92,7 +92,9 @@ def running(
     """Install the chart with these values of the operator, and run that."""
     values = {"crds": {"install": False}, "operator": operator}
     kubeconfig = ["--namespace", namespace, "--kubeconfig", str(plane.kubeconfig_path)]
-    run_helm("install", "zerog", str(CHART), "--values", "-", *kubeconfig, stdin=json.dumps(values))
+    run_helm(
+        "install", "zerog", str(CHART), "--values", "-", *kubeconfig, stdin=with_registry(values)
+    )
     env = settings_of(
         render(values, namespace=namespace),
         folder,

@@ -51,11 +51,12 @@ class Machine:
         found = [item for item in self.rendered.objects if item["kind"] in ACCOUNTS]
         self.plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(found))
 
-    def mount_account(self, name: str) -> Path:
+    def mount_account(self, name: str, *audience: str) -> Path:
         """Make a folder like the one in which a pod finds its account."""
         folder = self.folder / name
         folder.mkdir()
-        token = self.plane.kubectl("create", "token", name, "-n", self.namespace)
+        audiences = [f"--audience={one}" for one in audience]
+        token = self.plane.kubectl("create", "token", name, "-n", self.namespace, *audiences)
         write_private(folder / "token", token.strip())
         (folder / "namespace").write_text(self.namespace)
         (folder / "ca.crt").write_bytes(self.plane.layout.authority.read_bytes())
@@ -89,12 +90,16 @@ class Machine:
         self.start(["zerog", "worker", *pool["spec"]["jobs"]], env, "worker.log")
 
     def run_as(self, account: str, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command, or that of the self test's pod, with an account's token."""
-        (container,) = self.rendered.find("Pod", "zerog-selftest")["spec"]["containers"]
+        """Run a command, or that of the self test's pod, with an account's token as that has it."""
+        spec = self.rendered.find("Pod", "zerog-selftest")["spec"]
+        (container,) = spec["containers"]
+        (volume,) = (item for item in spec["volumes"] if item["name"] == "token")
+        (source,) = volume["projected"]["sources"]
+        audience = source["serviceAccountToken"]["audience"]
         env = self.environment(
             container,
             ZEROG_URL=f"http://127.0.0.1:{self.port}",
-            ZEROG_TOKEN_FILE=str(self.mount_account(account) / "token"),
+            ZEROG_TOKEN_FILE=str(self.mount_account(account, audience) / "token"),
         )
         return subprocess.run(
             command or container["command"], env=env, capture_output=True, text=True,

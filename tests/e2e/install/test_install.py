@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from tests.e2e.installation import DEADLINE_SECONDS, Installation
+from tests.e2e.installation import AUDIENCE, DEADLINE_SECONDS, TOKEN_FILE, Installation
 
 
 def test_a_job_posted_from_a_pod_runs_on_a_pod_made_for_it_which_goes_again(
@@ -21,7 +21,7 @@ def test_helm_test_passes(installed: Installation) -> None:
 
 
 def test_who_has_no_role_is_refused(installed: Installation) -> None:
-    token = installed.kubectl("create", "token", "default").strip()
+    token = installed.kubectl("create", "token", "default", f"--audience={AUDIENCE}").strip()
     script = (
         "import urllib.request, urllib.error, sys\n"
         "request = urllib.request.Request('http://zerog-api/v1/jobs',"
@@ -39,8 +39,7 @@ def test_a_secret_is_nowhere_but_in_its_secret(zerog: Installation, values: dict
     zerog.add_pool(minReplicas=1)
     zerog.call("post", "/v1/jobs/Nap", '{"seconds": 0}')
     password = values["couchbase"]["password"]
-    file = "/var/run/secrets/kubernetes.io/serviceaccount/token"
-    token = zerog.kubectl("exec", "caller", "--", "cat", file)
+    token = zerog.kubectl("exec", "caller", "--", "cat", TOKEN_FILE)
     secrets = {password, base64.b64encode(password.encode()).decode(), token}
 
     objects = zerog.kubectl("get", "all,configmaps,events,leases,zwp", "-o", "json")
