@@ -59,12 +59,16 @@ class Tool:
     folder: str
     package: str
     linker_flags: str = "-s -w"
+    #: Its module and folders in it, e.g. of CRDs, that are kept beside the binary.
+    module: str = ""
+    folders: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
         """The binary's folder: one for each state of the pins and flags."""
         module = TOOLS / self.folder
-        key = hashlib.sha256(f"{self.linker_flags} {platform.machine()}".encode())
+        flags = " ".join([self.linker_flags, platform.machine(), *self.folders])
+        key = hashlib.sha256(flags.encode())
         for file in sorted([*module.glob("go.*"), *module.rglob("*.go")]):
             key.update(file.read_bytes())
         return cache_folder() / f"{module.name}-{key.hexdigest()[:16]}"
@@ -94,6 +98,20 @@ ALL = {
         Tool("coredns", "coredns", "."),
         Tool("helm", "helm", "helm.sh/helm/v3/cmd/helm"),
         Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
+        Tool(
+            "kueue",
+            "kueue",
+            "sigs.k8s.io/kueue/cmd/kueue",
+            module="sigs.k8s.io/kueue",
+            folders=("config/components/crd/bases", "config/components/webhook"),
+        ),
+        Tool(
+            "karpenter",
+            "karpenter",
+            "sigs.k8s.io/karpenter/kwok",
+            module="sigs.k8s.io/karpenter",
+            folders=("kwok/apis/crds", "pkg/apis/crds"),
+        ),
     )
 }
 #: What each layer of clusters needs.
@@ -102,6 +120,8 @@ NODES = ("kube-scheduler", "kwok")
 INSTALLER = ("helm",)
 #: Not for clusters: `make verify` checks the workflows by it.
 CHECKER = ("actionlint",)
+#: What other programs do to the pods of a pool. Built when a test first needs them: minutes.
+NEIGHBOURS = ("kueue", "karpenter")
 
 
 class BuildError(Exception):
@@ -171,8 +191,26 @@ def _build(tools: Sequence[Tool], say: Say) -> None:
         output = f"{folder}/{tools[0].name}" if len(tools) == 1 else f"{folder}/"
         _run_build([*command, "-o", output, *packages], TOOLS / tools[0].folder, names, say)
         for tool in tools:
+            _keep_folders(go, tool)
             os.replace(Path(folder) / tool.name, tool.path)
     say(f"built {names} in {time.monotonic() - started:.0f} s, kept in {directory}")
+
+
+def _keep_folders(go: Path, tool: Tool) -> None:
+    if not tool.folders:
+        return
+    command = [str(go), "list", "-m", "-f", "{{.Dir}}", tool.module]
+    found = subprocess.run(
+        command, cwd=TOOLS / tool.folder, env=build_environment(), capture_output=True, text=True
+    )
+    if found.returncode:
+        raise BuildError(f"{tool.module} is not found: {found.stderr}")
+    module = Path(found.stdout.strip())
+    for source in (file for folder in tool.folders for file in (module / folder).rglob("*.yaml")):
+        # Files and folders of Go's module cache are read-only; copies are to be removable.
+        kept = tool.directory / source.relative_to(module)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(source.read_bytes())
 
 
 def build_environment() -> dict[str, str]:

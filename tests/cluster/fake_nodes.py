@@ -21,7 +21,7 @@ class FakeNodes:
 
     def __init__(self, cluster: ControlPlane, count: int = 1) -> None:
         self.names = [f"fake-{number}" for number in range(1, count + 1)]
-        self._cluster = cluster
+        self.cluster = cluster
 
     def __enter__(self) -> Self:
         self.start()
@@ -38,12 +38,12 @@ class FakeNodes:
     def start(self) -> None:
         """Make the nodes and return once they are ready."""
         kwok = ensure_binaries(["kwok"])["kwok"]
-        folder = self._cluster.layout.folder
+        folder = self.cluster.layout.folder
         configuration = folder / "kwok.yaml"
         configuration.write_text(build_configuration())
         command = [
             str(kwok),
-            f"--kubeconfig={self._cluster.kubeconfig_path}",
+            f"--kubeconfig={self.cluster.kubeconfig_path}",
             f"--config={configuration}",
             "--manage-all-nodes=false",
             f"--manage-nodes-with-label-selector={NODE_LABEL}=yes",
@@ -51,32 +51,39 @@ class FakeNodes:
             "--node-lease-duration-seconds=0",
         ]
         process = ServerProcess("kwok", command, folder / "kwok.log")
-        self._cluster.processes["kwok"] = process
+        self.cluster.processes["kwok"] = process
         process.start()
-        nodes = [
-            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": _LABELS}}
-            for name in self.names
-        ]
-        items = {"apiVersion": "v1", "kind": "List", "items": nodes}
-        self._cluster.kubectl("apply", "-f", "-", stdin=json.dumps(items))
-        wait_until(self._are_ready, START_SECONDS, "the fake nodes are ready")
+        if self.names:
+            self._make(self.names, {})
 
     def stop(self) -> None:
         """Stop playing: the nodes get lost, their pods stay as they are. Idempotent."""
-        if (process := self._cluster.processes.pop("kwok", None)) is not None:
+        if (process := self.cluster.processes.pop("kwok", None)) is not None:
             process.kill()
+
+    def add(self, name: str, labels: dict[str, str]) -> None:
+        """Make one more node, and return once it is ready."""
+        self.names.append(name)
+        self._make([name], labels)
+
+    def _make(self, names: list[str], labels: dict[str, str]) -> None:
+        metadata = [{"name": name, "labels": {**_LABELS, **labels}} for name in names]
+        nodes = [{"apiVersion": "v1", "kind": "Node", "metadata": item} for item in metadata]
+        items = {"apiVersion": "v1", "kind": "List", "items": nodes}
+        self.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+        wait_until(self._are_ready, START_SECONDS, "the fake nodes are ready")
 
     def lose(self, name: str) -> None:
         """Let a node fall silent: no heartbeat, and nothing happens to its pods any more."""
-        self._cluster.kubectl("label", "node", name, f"{NODE_LABEL}-")
+        self.cluster.kubectl("label", "node", name, f"{NODE_LABEL}-")
 
     def find(self, name: str) -> None:
         """Bring a lost node back."""
-        self._cluster.kubectl("label", "node", name, f"{NODE_LABEL}=yes")
+        self.cluster.kubectl("label", "node", name, f"{NODE_LABEL}=yes")
 
     def _are_ready(self) -> bool:
-        self._cluster.processes["kwok"].check()
-        with self._cluster.client() as client:
+        self.cluster.processes["kwok"].check()
+        with self.cluster.client() as client:
             items = client.get("/api/v1/nodes").json()["items"]
         ready = {
             item["metadata"]["name"]

@@ -70,18 +70,25 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def fake_cluster(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
-    """A running cluster with a scheduler and two fake nodes that take thousands of pods."""
+def fake_nodes(request: pytest.FixtureRequest) -> Iterator[FakeNodes]:
+    """Two fake nodes that take thousands of pods, in a cluster (its `cluster`) with a scheduler."""
     if os.environ.get(CHOICE) == "kind":
         pytest.skip("fake nodes are no part of kind")
     made = ControlPlane(f"fake-{_worker()}", scheduler=True)
     start_or_skip(made, request)
     failed_before = request.session.testsfailed
     try:
-        FakeNodes(made, count=2).start()
-        yield made
+        nodes = FakeNodes(made, count=2)
+        nodes.start()
+        yield nodes
     finally:
         made.delete(keep_logs=request.session.testsfailed > failed_before)
+
+
+@pytest.fixture(scope="session")
+def fake_cluster(fake_nodes: FakeNodes) -> ControlPlane:
+    """A running cluster with a scheduler and two fake nodes."""
+    return fake_nodes.cluster
 
 
 @pytest.fixture(scope="session")

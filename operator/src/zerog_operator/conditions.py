@@ -15,6 +15,7 @@ from zerog_operator.model import (
     QueueReading,
     Refusal,
     Unknown,
+    Workers,
     WorkerState,
 )
 from zerog_operator.pool import PoolSpec, StopPolicy
@@ -24,14 +25,19 @@ FIGURES_SECONDS = 10.0
 #: … and so often where nothing happens: many pools are idle most of the time.
 IDLE_FIGURES_SECONDS = 60.0
 
-READY, QUEUE, TYPES, SCALING, SERVED, PAUSED = (
+READY, QUEUE, TYPES, SCALING, NODES, SERVED, PAUSED = (
     "Ready",
     "QueueReachable",
     "TypesRegistered",
     "Scaling",
+    "WaitingForNodes",
     "TypesServed",
     "Paused",
 )
+#: These are False where nothing is special.
+NEGATIVE = frozenset({NODES, PAUSED})
+#: Pods that `replicas` counts: those that do not end.
+HERE = frozenset(WorkerState) - {WorkerState.RETIRING, WorkerState.ENDING}
 #: Types that a message names; the rest is counted.
 MAX_NAMED = 10
 
@@ -78,8 +84,18 @@ def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dic
         item
         for item in after["conditions"]
         if item["status"] != "Unknown"
-        and item["status"] != old.get(item["type"], "False" if item["type"] == PAUSED else "True")
+        and item["status"] != old.get(item["type"], _usual(item["type"]))
     ]
+
+
+def event_type(item: Mapping[str, Any]) -> str:
+    """Return of which type a transition's Event is. That nodes are waited for is daily life."""
+    usual = item["type"] == NODES or item["status"] == _usual(item["type"])
+    return "Normal" if usual else "Warning"
+
+
+def _usual(kind: str) -> str:
+    return "False" if kind in NEGATIVE else "True"
 
 
 def _desired(decision: Decision, before: Mapping[str, Any]) -> int:
@@ -94,14 +110,16 @@ def _counts(
 ) -> dict[str, Any]:
     workers, queue = observation.workers, observation.queue
     if isinstance(workers, Unknown) or (isinstance(queue, Unknown) and "retiring" in before):
-        kept = ("replicas", "readyReplicas", "starting", "retiring", "outdated", "idle", "busy")
+        kept = ("replicas", "readyReplicas", "starting", "waitingForNode", "retiring", "outdated",
+                "idle", "busy")  # fmt: skip
         return {key: before[key] for key in kept if key in before}
     ready = workers.of(WorkerState.READY)
-    here = workers.of(WorkerState.READY, WorkerState.STARTING, WorkerState.NOT_COMING)
+    here = workers.of(*HERE)
     counts = {
         "replicas": len(here),
         "readyReplicas": len(ready),
         "starting": len(workers.of(WorkerState.STARTING)),
+        "waitingForNode": len(workers.of(WorkerState.WAITING_FOR_NODE)),
         "retiring": decision.retiring,
         "outdated": sum(pod.template != spec.template_hash for pod in here),
     }
@@ -176,6 +194,7 @@ def _conditions(
     queue = _queue_condition(observation)
     types = _types_condition(observation.refusal)
     scaling = _scaling_condition(observation, decision)
+    nodes = _nodes_condition(observation.workers)
     paused = _paused_condition(spec)
     ready = _ready_condition(observation, queue, types, scaling)
     old = {item["type"]: item for item in before.get("conditions") or ()}
@@ -186,6 +205,7 @@ def _conditions(
         (QUEUE, queue),
         (TYPES, types),
         (SCALING, scaling),
+        (NODES, nodes),
         (SERVED, served),
         (PAUSED, paused),
     ):
@@ -235,6 +255,18 @@ def _scaling_condition(observation: Observation, decision: Decision) -> Verdict:
     if decision.limited_by is LimitedBy.MAX_REPLICAS:
         return "True", "LimitedByMaxReplicas", decision.reason
     return "True", "FollowsLoad", "the number of workers follows the load"
+
+
+def _nodes_condition(workers: Workers | Unknown) -> Verdict:
+    if isinstance(workers, Unknown):
+        return "Unknown", workers.reason, workers.message
+    waiting = workers.of(WorkerState.WAITING_FOR_NODE)
+    if not waiting:
+        return "False", "NoneWaits", "no worker waits for a node"
+    # Of the first in the line: what is said of the others changes with each that is added.
+    first = min(waiting, key=lambda pod: (pod.created, pod.name))
+    count = "1 worker waits" if len(waiting) == 1 else f"{len(waiting)} workers wait"
+    return "True", first.reason, f"{count} for a node: {first.name}: {first.message}"
 
 
 def _served_condition(

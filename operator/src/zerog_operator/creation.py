@@ -1,8 +1,9 @@
 """How many pods may be created now: a budget for bursts, and backing off when pods do not come.
 
-A wrong image, a full cluster or a quota must not turn into a storm of pods. While something is
-wrong, one pod at a time is tried, at growing intervals; the first pod of the current template
-that becomes ready ends that at once, and so does a new template.
+A wrong image or a quota must not turn into a storm of pods. While something is wrong, one pod at a
+time is tried, at growing intervals; the first pod of the current template that becomes ready ends
+that at once, and so does a new template. A pod that waits for a node is not wrong: a node
+autoscaler buys as many nodes as there are pods waiting.
 
 The invariant: what was created and has not shown up in the list yet is counted as there, so a
 list that lags behind never makes the operator create twice.
@@ -14,7 +15,7 @@ from zerog.model.backoff import Backoff
 from zerog_operator.model import Refusal, WorkerPod, WorkerState
 
 #: So many pods may be created at once …
-BURST = 100
+BURST = 200
 #: … and so many a second when the burst is used up.
 PER_SECOND = 10.0
 #: The waits after failures, without jitter: the rest of this module is a pure function.
@@ -22,8 +23,6 @@ BACKOFF = Backoff(5.0, 300.0, spread=0)
 #: A created pod that the list does not show by then was not created: more than a call may take
 #: that gets no answer (`cluster.CALL_SECONDS`), and the list that is then asked for.
 LISTED_WITHIN_SECONDS = 20.0
-#: Waiting does not make these pods come, and another pod would not come either.
-UNREPLACEABLE = frozenset({"Unschedulable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,8 @@ class Creation:
     known: frozenset[str] = frozenset()
     #: Uids of pods that were starting, and that nobody here deleted.
     starting: frozenset[str] = frozenset()
+    #: Uids of pods that waited for a node.
+    waiting: frozenset[str] = frozenset()
     #: Uids of pods that were counted as failures already.
     troubled: frozenset[str] = frozenset()
     template: str = ""
@@ -68,6 +69,7 @@ def follow_creation(
         known=frozenset(pod.uid for pod in pods),
         unseen=_still_unseen(creation, pods, now),
         starting=_uids(pods, WorkerState.STARTING),
+        waiting=_uids(pods, WorkerState.WAITING_FOR_NODE),
         troubled=_uids(current, WorkerState.NOT_COMING),
         template=template,
     )
@@ -144,7 +146,7 @@ def _has_failed(
 
 def _came(creation: Creation, current: tuple[WorkerPod, ...]) -> bool:
     """Whether a pod of the current template has become ready since the last list."""
-    was_waiting = creation.starting | creation.troubled
+    was_waiting = creation.starting | creation.waiting | creation.troubled
     return any(
         pod.state is WorkerState.READY and (pod.uid in was_waiting or pod.uid not in creation.known)
         for pod in current

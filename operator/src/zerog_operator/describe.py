@@ -52,5 +52,8 @@ def check_image(pods: Sequence[PodFacts], template: str, now: float) -> Check:
         return Check(failed, remove=(*old, pod) if again else old)
     if pod.worker.state is WorkerState.NOT_COMING:
         return Check(Refusal(pod.worker.reason, pod.worker.message, final=True), remove=old)
-    waiting = Refusal("ImageNotChecked", "the image's job types are being read", final=True)
-    return Check(waiting, remove=old)
+    message = "the image's job types are being read"
+    if pod.worker.state is WorkerState.WAITING_FOR_NODE:
+        message = f"{pod.worker.name}, which reads the image's job types, waits for a node: "
+        message += pod.worker.message
+    return Check(Refusal("ImageNotChecked", message, final=True), remove=old)

@@ -19,8 +19,9 @@ def explain(
     wanted: int,
     limit: LimitedBy | None,
     plan: Plan,
+    waiting: int = 0,
 ) -> str:
-    """Return the sentence for a decision."""
+    """Return the sentence for a decision; `waiting` pods wait for a node."""
     if spec.stop_policy is StopPolicy.DRAIN:
         return "stopPolicy is Drain: no workers, jobs that run are finished"
     if spec.stop_policy is StopPolicy.HOLD:
@@ -30,7 +31,8 @@ def explain(
     reason = _limit(spec, limit, wanted, plan)
     if limit is None and wanted > needed:
         reason = f"{wanted} stay, so small a difference is not worth a change"
-    return f"{sentence}; {reason}" if reason else sentence
+    nodes = _nodes(rates, waiting)
+    return "; ".join(part for part in (sentence, reason, nodes) if part)
 
 
 def explain_unknown(observation: Observation, replicas: int | None) -> str:
@@ -75,6 +77,15 @@ def _limit(spec: PoolSpec, limit: LimitedBy | None, wanted: int, plan: Plan) -> 
             return f"{wanted} wanted, but new pods do not come: trying one at a time"
         case _:
             return ""
+
+
+def _nodes(rates: Rates, waiting: int) -> str:
+    if not waiting:
+        return ""
+    sentence = "1 waits for a node" if waiting == 1 else f"{waiting} wait for nodes"
+    if rates.node_wait_seconds >= 1:
+        sentence += f", which took {_seconds(rates.node_wait_seconds)} lately"
+    return sentence
 
 
 def _workers(count: int) -> str:

@@ -60,6 +60,9 @@ class QueueReading:
 class WorkerState(StrEnum):
     """What can be expected of a worker pod."""
 
+    #: No node takes it yet, or a scheduling gate holds it back. Node autoscalers buy nodes for such
+    #: pods and Kueue keeps them in line, so it is coming; another pod would not come sooner.
+    WAITING_FOR_NODE = "waiting-for-node"
     #: Created, not ready yet, nothing wrong with it.
     STARTING = "starting"
     #: Takes jobs; whether it runs one now is for the worker alone to say.
@@ -70,6 +73,11 @@ class WorkerState(StrEnum):
     ENDING = "ending"
     #: Not ready, and the cluster says why it will not be soon.
     NOT_COMING = "not-coming"
+
+
+#: Why the scheduler has no node for a pod: there is no room, or a gate holds it back. Another pod
+#: in its place would fare no better, and would be the last in the line.
+NODE_REASONS = frozenset({"Unschedulable", "SchedulingGated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +93,18 @@ class WorkerPod:
     state: WorkerState
     #: The hash of the template it was made from: see `PoolSpec.template_hash`.
     template: str
+    #: When it got its node; None if it has none, or that is not known.
+    scheduled_since: float | None = None
     #: When it became ready; None if it never was, or that is not known.
     ready_since: float | None = None
     node: str | None = None
     #: Its node is cordoned or about to go: the pod shall be replaced while there is time.
     node_draining: bool = False
-    #: With NOT_COMING: the cluster's own reason, "ImagePullBackOff", "Unschedulable", …
+    #: With WAITING_FOR_NODE: the scheduler's reason, "Unschedulable" or "SchedulingGated".
+    #: With NOT_COMING: the cluster's own reason, "ImagePullBackOff", …, or the scheduler's.
     #: With ENDING: "Completed" if its process ended as it should.
     reason: str = ""
-    #: With NOT_COMING: the cluster's own message.
+    #: The message that belongs to the reason, word by word.
     message: str = ""
 
 
@@ -160,8 +171,10 @@ class Rates:
     job_seconds: float = 0.0
     #: False: `job_seconds` is the pool's `expectedJobSeconds`.
     job_seconds_measured: bool = False
-    #: From a pod's creation to its readiness, measured or believed.
+    #: From a pod's scheduling to its readiness, measured or believed.
     pod_start_seconds: float = 0.0
+    #: From a pod's creation to its scheduling, as measured of the latest ones.
+    node_wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

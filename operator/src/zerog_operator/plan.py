@@ -1,9 +1,10 @@
 """From a number of workers to pods: which to create, to delete, and to retire.
 
-Order of going: pods that are not coming, pods that are not ready yet (the youngest first), then
-ready ones, which retire by themselves: any idle one by a token, outdated ones by name. Outdated
-are pods of an older template and pods on nodes that are about to go. They keep working until
-current ones are ready in their place; at most `SURGE` more pods than wanted exist meanwhile.
+Order of going: pods that are not coming, pods without a node, pods that are starting (of each the
+youngest first, so that the others keep their place in the line for nodes), then ready ones, which
+retire by themselves: any idle one by a token, outdated ones by name. Outdated are pods of an older
+template and pods on nodes that are about to go. They keep working until current ones are ready in
+their place; at most `SURGE` more pods than wanted exist meanwhile.
 
 The invariant: `delete` never holds a pod that is ready or retiring.
 """
@@ -11,11 +12,11 @@ The invariant: `delete` never holds a pod that is ready or retiring.
 from dataclasses import dataclass
 from math import ceil
 
-from zerog_operator.creation import UNREPLACEABLE, Creation, may_create, note_created
-from zerog_operator.model import LimitedBy, WorkerPod
+from zerog_operator.creation import Creation, may_create, note_created
+from zerog_operator.model import NODE_REASONS, LimitedBy, WorkerPod
 from zerog_operator.pool import StopPolicy
 from zerog_operator.retirement import Retirement, note_tokens, tell
-from zerog_operator.situation import Pods, Situation
+from zerog_operator.situation import Pods, Situation, by_age
 
 #: Pods that may exist beyond those wanted while others are replaced, as a part of them.
 SURGE = 0.25
@@ -52,7 +53,7 @@ def make_plan(situation: Situation, wanted: int) -> Plan:
     create = min(lacking, allowed)
     if not lacking and allowed and situation.creation.failures and kept.current < wanted:
         # Another pod for one that does not come: it may be its node that is broken.
-        stuck = [pod for pod in kept.broken if pod.reason not in UNREPLACEABLE][:1]
+        stuck = [pod for pod in kept.broken if pod.reason not in NODE_REASONS][:1]
         delete, create = (*delete, *stuck), len(stuck)
     named = _to_name(situation, wanted)
     retire, retirement = tell(situation.retirement, named, situation.now)
@@ -73,7 +74,10 @@ def make_plan(situation: Situation, wanted: int) -> Plan:
 def _let_go(situation: Situation, wanted: int, allowed: int) -> tuple[Pods, _Kept]:
     """Return the pods to delete: none of them ready, and the youngest first to go."""
     hold = situation.spec.stop_policy is StopPolicy.HOLD
-    starting, broken = situation.starting, situation.not_coming
+    # What waits too long for a node has the best place in the line for one all the same.
+    late = tuple(pod for pod in situation.not_coming if pod.reason in NODE_REASONS)
+    broken = tuple(pod for pod in situation.not_coming if pod not in late)
+    starting = situation.starting + by_age(situation.waiting + late)
     delete: list[WorkerPod] = []
     if hold or not allowed:
         # Nothing takes their place now: a pod of the old template is better than none.
@@ -89,8 +93,9 @@ def _let_go(situation: Situation, wanted: int, allowed: int) -> tuple[Pods, _Kep
     broken = broken[spare:]
     spare = min(len(starting), _spare(situation, wanted, len(starting)))
     delete += starting[len(starting) - spare :]
-    coming = len(starting) - spare + situation.creation.unseen_count
-    kept = _Kept(situation.current_ready + coming, len(situation.outdated), broken)
+    late = tuple(pod for pod in late if pod not in delete)
+    coming = len(starting) - spare - len(late) + situation.creation.unseen_count
+    kept = _Kept(situation.current_ready + coming, len(situation.outdated), broken + late)
     return tuple(delete), kept
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from zerog_operator import names
-from zerog_operator.model import WorkerPod, WorkerState
+from zerog_operator.model import NODE_REASONS, WorkerPod, WorkerState
 
 #: Waiting reasons after which a container will not run soon.
 STUCK_REASONS = frozenset(
@@ -27,7 +27,7 @@ STUCK_REASONS = frozenset(
     }
 )
 FINISHED_PHASES = frozenset({"Succeeded", "Failed"})
-#: A pod that is not ready so long after it began to start is not coming, whatever is wrong.
+#: A pod that is not ready this long after it got its node is not coming, whatever is wrong.
 LATE_SECONDS = 300.0
 #: A node that has much to do tells so late that a pod is ready.
 TOLD_LATE_SECONDS = 10.0
@@ -59,12 +59,19 @@ class PodFacts:
     ending: Ending | None
     #: The cluster calls it ready, or did so when its end was asked for.
     ready: bool = False
-    #: Since when it has not been ready: its creation, or the end of its process before.
+    #: Since when it could get ready: its scheduling, or the end of its process before.
     waiting_since: float = 0.0
 
-    def worker_at(self, now: float) -> WorkerPod:
-        """Return what can be expected of the worker now: one that is late is not coming."""
+    def worker_at(self, now: float, node_wait_seconds: float) -> WorkerPod:
+        """Return what can be expected of the worker now: one that is late is not coming.
+
+        Without a node it is late after `node_wait_seconds`; how long it takes to start counts from
+        its scheduling, so neither a slow pull nor a slow node is charged to the other.
+        """
         worker = self.worker
+        if worker.state is WorkerState.WAITING_FOR_NODE:
+            late = now - worker.created >= node_wait_seconds
+            return replace(worker, state=WorkerState.NOT_COMING) if late else worker
         if worker.state is not WorkerState.STARTING or now - self.waiting_since < LATE_SECONDS:
             return worker
         message = f"it is {self.phase} and not ready after {LATE_SECONDS:.0f} s"
@@ -77,7 +84,7 @@ def parse_pod(body: Mapping[str, Any]) -> PodFacts:
     status = body.get("status", {})
     labels = metadata.get("labels", {})
     state, reason, message = _state(metadata, status)
-    ready = _condition(status, "Ready")
+    ready, scheduled = _condition(status, "Ready"), _scheduled_since(status)
     worker = WorkerPod(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -85,7 +92,8 @@ def parse_pod(body: Mapping[str, Any]) -> PodFacts:
         created=_time(metadata["creationTimestamp"]),
         state=state,
         template=labels.get(names.TEMPLATE_LABEL, ""),
-        ready_since=_ready_since(ready) if state is WorkerState.READY else None,
+        scheduled_since=scheduled,
+        ready_since=_transition_time(ready) if state is WorkerState.READY else None,
         node=spec.get("nodeName"),
         reason=reason,
         message=message,
@@ -99,7 +107,7 @@ def parse_pod(body: Mapping[str, Any]) -> PodFacts:
         finished=finished,
         ending=_ending(body),
         ready=_was_ready(metadata, ready),
-        waiting_since=max(worker.created, _ready_since(ready) or 0.0),
+        waiting_since=max(worker.created, scheduled or 0.0, _transition_time(ready) or 0.0),
     )
 
 
@@ -127,7 +135,9 @@ def _state(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Work
     scheduled = _condition(status, "PodScheduled")
     if scheduled and scheduled.get("status") == "False":
         reason = scheduled.get("reason") or "Unschedulable"
-        return WorkerState.NOT_COMING, reason, scheduled.get("message", "")
+        waits = reason in NODE_REASONS
+        state = WorkerState.WAITING_FOR_NODE if waits else WorkerState.NOT_COMING
+        return state, reason, scheduled.get("message", "")
     return WorkerState.STARTING, "", ""
 
 
@@ -185,7 +195,7 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None
 def _has_been_ready(status: Mapping[str, Any], ready: Mapping[str, Any] | None) -> bool:
     """Whether the worker's process that runs now was ready before: it became unready later than
     it was started. It drains, or its probe fails, or its node is silent; it may run a job."""
-    since = _ready_since(ready)
+    since = _transition_time(ready)
     for container in status.get("containerStatuses") or ():
         running = (container.get("state") or {}).get("running") or {}
         if container.get("name") == names.WORKER_CONTAINER and running.get("startedAt"):
@@ -201,11 +211,17 @@ def _was_ready(metadata: Mapping[str, Any], ready: Mapping[str, Any] | None) -> 
     # The timestamp is when its grace is over. A probe may find it ready after it was told to end,
     # and of one that became ready just before the cluster did not know it then.
     asked = _time(deletion) - metadata.get("deletionGracePeriodSeconds", 0)
-    since = _ready_since(ready)
+    since = _transition_time(ready)
     return since is not None and since < asked - TOLD_LATE_SECONDS
 
 
-def _ready_since(condition: Mapping[str, Any] | None) -> float | None:
+def _scheduled_since(status: Mapping[str, Any]) -> float | None:
+    scheduled = _condition(status, "PodScheduled")
+    bound = scheduled is not None and scheduled.get("status") == "True"
+    return _transition_time(scheduled) if bound else None
+
+
+def _transition_time(condition: Mapping[str, Any] | None) -> float | None:
     text = (condition or {}).get("lastTransitionTime")
     return _time(text) if text else None
 

@@ -39,6 +39,8 @@ class Scaling:
     expected_job_seconds: float = 30.0
     scale_down_delay_seconds: float = 60.0
     min_idle: int = 0
+    #: A pod that no node takes for this long is not coming.
+    node_wait_seconds: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def _parse_scaling(reader: "_Reader") -> Scaling:
         expected_job_seconds=reader.number("expectedJobSeconds", 30.0, 0.001),
         scale_down_delay_seconds=reader.number("scaleDownDelaySeconds", 60.0),
         min_idle=reader.integer("minIdle", 0),
+        node_wait_seconds=reader.number("nodeWaitSeconds", 600.0, 1.0),
     )
 
 

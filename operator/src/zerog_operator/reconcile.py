@@ -155,7 +155,8 @@ class PoolLoop:
         key = names.retire_key(self.identity.namespace, self.identity.name)
         queue = await self._world.tubes.read(spec.queue, key)
         unserved = self._world.board.unserved(spec.queue)
-        return Observation(queue, self._world.workers_of(facts, now), self._refusal, unserved)
+        workers = self._world.workers_of(facts, now, spec.scaling.node_wait_seconds)
+        return Observation(queue, workers, self._refusal, unserved)
 
     async def _check_image(self, spec: PoolSpec, facts: list[PodFacts], now: float) -> None:
         template = spec.template_hash
@@ -251,9 +252,7 @@ class PoolLoop:
         )
         self._status = status
         for item in conditions.transitions(before, status):
-            good = "False" if item["type"] == conditions.PAUSED else "True"
-            kind = "Normal" if item["status"] == good else "Warning"
-            self._event(kind, item["reason"], item["message"])
+            self._event(conditions.event_type(item), item["reason"], item["message"])
         wanted, desired = before.get("desiredReplicas"), status["desiredReplicas"]
         if wanted not in (None, desired):
             self._event("Normal", "Scaling", f"{wanted} → {desired}: {decision.reason}")

@@ -46,6 +46,8 @@ EXPECTED_POD_START_SECONDS = 5.0
 POD_STARTS = 16
 POD_START_QUANTILE = 0.8
 MAX_POD_START_SECONDS = 300.0
+#: Longer waits for a node are no measure for the next pod: a queue in front of the nodes was full.
+MAX_NODE_WAIT_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class History:
     held: int | None = None
     #: What was measured last of the jobs' length, for when nothing is measured any more.
     job_seconds: float | None = None
-    #: How long the latest pods took from creation to readiness.
-    pod_starts: tuple[float, ...] = ()
+    #: How long the latest pods waited for their node, and how long they took to start on it.
+    pod_starts: tuple[tuple[float, float], ...] = ()
     #: Uids of pods whose start was counted.
     started: frozenset[str] = frozenset()
 
@@ -100,7 +102,16 @@ def decide(
     limit = plan.limited_by or limit
     decision = Decision(
         replicas=wanted,
-        reason=explain(spec, queue, rates, needed=needed, wanted=wanted, limit=limit, plan=plan),
+        reason=explain(
+            spec,
+            queue,
+            rates,
+            needed=needed,
+            wanted=wanted,
+            limit=limit,
+            plan=plan,
+            waiting=len(situation.waiting),
+        ),
         limited_by=limit,
         create=plan.create,
         delete=plan.delete,
@@ -139,7 +150,7 @@ def _follow(
         for pod in workers.of(WorkerState.READY)
         if pod.ready_since is not None and pod.uid not in history.started
     ]
-    starts = (*history.pod_starts, *(_start_seconds(pod) for pod in fresh))
+    starts = (*history.pod_starts, *(_start_of(pod) for pod in fresh))
     listed = {pod.uid for pod in workers.pods}
     return replace(
         history,
@@ -151,20 +162,25 @@ def _follow(
     )
 
 
-def _start_seconds(pod: WorkerPod) -> float:
-    seconds = (pod.ready_since or pod.created) - pod.created
-    return min(MAX_POD_START_SECONDS, max(0.0, seconds))
+def _start_of(pod: WorkerPod) -> tuple[float, float]:
+    """Return how long a ready pod waited for its node, and how long it took to start on it."""
+    scheduled = max(pod.created, pod.scheduled_since or pod.created)
+    start = (pod.ready_since or scheduled) - scheduled
+    wait = min(MAX_NODE_WAIT_SECONDS, scheduled - pod.created)
+    return wait, min(MAX_POD_START_SECONDS, max(0.0, start))
 
 
 def _measure(spec: PoolSpec, history: History, now: float) -> Rates:
-    starts = sorted(history.pod_starts) or [EXPECTED_POD_START_SECONDS]
-    believed = history.job_seconds or spec.scaling.expected_job_seconds
-    return measure(
+    seen = history.pod_starts or ((0.0, EXPECTED_POD_START_SECONDS),)
+    place = int(POD_START_QUANTILE * (len(seen) - 1))
+    waits, starts = (sorted(seconds)[place] for seconds in zip(*seen, strict=True))
+    rates = measure(
         history.queue,
         now=now,
-        believed_job_seconds=believed,
-        pod_start_seconds=starts[int(POD_START_QUANTILE * (len(starts) - 1))],
+        believed_job_seconds=history.job_seconds or spec.scaling.expected_job_seconds,
+        pod_start_seconds=starts,
     )
+    return replace(rates, node_wait_seconds=waits)
 
 
 def _needed(
@@ -182,7 +198,12 @@ def _needed(
         wanted_slots = slots_for_depth(ready, busy, spec.scaling.jobs_per_worker / slots)
         wanted_slots = min(wanted_slots, ready + busy)
     else:
-        wanted_slots = slots_for_target(_load(spec, (ready, busy), situation, history, rates))
+        # Where nodes have to be bought first, jobs with time left need more workers at once. That a
+        # wait is long never makes workers unwanted: pods would lose their place in the line.
+        wanted_slots = max(
+            slots_for_target(_load(spec, (ready, busy), situation, history, rates, node_wait))
+            for node_wait in {0.0, rates.node_wait_seconds}
+        )
     return ceil(wanted_slots / slots) + spec.scaling.min_idle
 
 
@@ -192,15 +213,18 @@ def _load(
     situation: Situation,
     history: History,
     rates: Rates,
+    node_wait: float,
 ) -> Load:
-    """Return the load of (waiting, running) entries."""
+    """Return the load of (waiting, running) entries if pods wait this long for their nodes."""
     target = spec.scaling.target_start_seconds or 0.0
-    now = situation.now
-    coming = sorted(
-        max(0.0, pod.created + rates.pod_start_seconds - now)
+    now, start = situation.now, rates.pod_start_seconds
+    coming = [
+        max(0.0, (pod.scheduled_since or pod.created) + start - now)
         for pod in situation.starting + situation.outdated_starting
-    )
-    coming += [rates.pod_start_seconds] * situation.creation.unseen_count
+    ]
+    coming += [max(0.0, pod.created + node_wait - now) + start for pod in situation.waiting]
+    coming += [node_wait + start] * situation.creation.unseen_count
+    coming.sort()
     return Load(
         ready=entries[0],
         busy=entries[1],
@@ -210,7 +234,7 @@ def _load(
         arrivals_per_second=rates.arrivals_per_second or 0.0,
         departures_per_second=seen_to_end(history.queue, now),
         job_seconds=rates.job_seconds,
-        pod_start_seconds=rates.pod_start_seconds,
+        pod_start_seconds=node_wait + start,
         target_seconds=target,
     )
 

@@ -27,7 +27,9 @@ class Situation:
     outdated: Pods
     #: Will be ready soon.
     starting: Pods
-    #: Will be ready soon, and would have to be replaced at once.
+    #: Will be ready once a node takes them.
+    waiting: Pods
+    #: Not ready yet, and would have to be replaced at once.
     outdated_starting: Pods
     #: The cluster does not get them to run.
     not_coming: Pods
@@ -52,7 +54,7 @@ class Situation:
     @property
     def active(self) -> int:
         """Workers that are there or on their way."""
-        coming = len(self.starting) + len(self.outdated_starting)
+        coming = len(self.starting) + len(self.waiting) + len(self.outdated_starting)
         return self.ready_count + coming + self.creation.unseen_count
 
 
@@ -78,14 +80,17 @@ def situate(
         groups.setdefault((state, outdated), []).append(pod)
 
     def group(state: WorkerState, outdated: bool) -> Pods:
-        return _by_age(groups.get((state, outdated), ()))
+        return by_age(groups.get((state, outdated), ()))
 
     return Situation(
         spec=spec,
         ready=group(WorkerState.READY, False),
         outdated=group(WorkerState.READY, True),
         starting=group(WorkerState.STARTING, False),
-        outdated_starting=group(WorkerState.STARTING, True),
+        waiting=group(WorkerState.WAITING_FOR_NODE, False),
+        outdated_starting=by_age(
+            group(WorkerState.STARTING, True) + group(WorkerState.WAITING_FOR_NODE, True)
+        ),
         not_coming=group(WorkerState.NOT_COMING, False),
         outdated_not_coming=group(WorkerState.NOT_COMING, True),
         retiring=group(WorkerState.RETIRING, False) + group(WorkerState.RETIRING, True),
@@ -96,5 +101,6 @@ def situate(
     )
 
 
-def _by_age(pods: Iterable[WorkerPod]) -> Pods:
+def by_age(pods: Iterable[WorkerPod]) -> Pods:
+    """Return the pods with the oldest first, and before them those on nodes that are to go."""
     return tuple(sorted(pods, key=lambda pod: (not pod.node_draining, pod.created, pod.name)))

@@ -65,13 +65,15 @@ class World:
         found = self.sightings.merge((namespace, pool), indexed)
         return [_note_node(facts, self.nodes) for facts in found]
 
-    def workers_of(self, facts: Iterable[PodFacts], now: float) -> Workers | Unknown:
+    def workers_of(
+        self, facts: Iterable[PodFacts], now: float, node_wait_seconds: float
+    ) -> Workers | Unknown:
         """Return the workers among the pods, or why nobody knows."""
         silent = time.monotonic() - self.last_contact
         if silent > FRESH_SECONDS:
             return Unknown("ApiServerUnreachable", f"no answer for {silent:.0f} s: {self.trouble}")
-        workers = [item.worker_at(now) for item in facts if item.role == names.ROLE_WORKER]
-        return Workers(tuple(workers))
+        workers = (item for item in facts if item.role == names.ROLE_WORKER)
+        return Workers(tuple(item.worker_at(now, node_wait_seconds) for item in workers))
 
     async def heartbeat(self, after_list: Callable[[], Awaitable[None]]) -> None:
         """Ask the API server whether it is there, and what is there, for ever."""

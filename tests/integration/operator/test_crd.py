@@ -34,6 +34,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"scaling": {"targetStartSeconds": 1.5}}, "spec.scaling.targetStartSeconds"),
     ({"minReplicas": 5, "maxReplicas": 4}, "spec.minReplicas must not be more"),
     ({"maxReplicas": 1, "scaling": {**BY_DEPTH, "minIdle": 2}}, "spec.scaling.minIdle must not"),
+    ({"scaling": {**BY_DEPTH, "nodeWaitSeconds": 0}}, "spec.scaling.nodeWaitSeconds"),
     ({"minReplicas": -1}, "spec.minReplicas"),
     ({"slots": 0}, "spec.slots"),
     ({"queue": "Not A Queue"}, "spec.queue"),
@@ -100,6 +101,7 @@ def test_what_is_left_out_is_filled_in(pools: Pools) -> None:
     assert spec["stopPolicy"] == "None"
     assert spec["drainTimeoutSeconds"] == 3600
     assert spec["scaling"]["expectedJobSeconds"] == 30
+    assert spec["scaling"]["nodeWaitSeconds"] == 600
 
 
 def test_the_queue_cannot_be_changed(pools: Pools) -> None:

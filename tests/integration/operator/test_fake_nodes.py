@@ -125,29 +125,6 @@ def test_pods_that_do_not_come_are_told_not_followed_by_more_and_heal(
     wait_until(lambda: stage.condition("Ready")["status"] == "True", DEADLINE_SECONDS, "it is fine")
 
 
-def test_pods_that_no_node_takes_are_told_and_heal(stage: Stage) -> None:
-    label = f"only-{stage.namespace}"
-    pool = build_fated_pool(Fate.RUN)
-    pool["spec"]["template"]["spec"]["nodeSelector"] = {label: "yes"}
-    stage.start_operator()
-    stage.apply(pool)
-    stage.put(3)
-    wait_until(
-        lambda: stage.condition("Scaling").get("reason") == "Unschedulable",
-        DEADLINE_SECONDS,
-        "it is told",
-    )
-    assert "didn't match Pod's node affinity/selector" in stage.condition("Scaling")["message"]
-    stage.wait_for_looks()
-    assert len(stage.pods()) <= 3
-
-    stage.cluster.kubectl("label", "nodes", "--all", f"{label}=yes")
-
-    wait_until(lambda: count_ready(stage) == 3, DEADLINE_SECONDS, "all are ready")
-    wait_until(lambda: stage.condition("Ready")["status"] == "True", DEADLINE_SECONDS, "it is fine")
-    stage.cluster.kubectl("label", "nodes", "--all", f"{label}-")
-
-
 def test_workers_of_a_node_that_is_about_to_go_are_replaced_and_told_by_name(stage: Stage) -> None:
     stage.start_operator()
     stage.apply(build_fated_pool(Fate.RUN, minReplicas=1))

@@ -9,6 +9,7 @@ from zerog_operator.conditions import (
     IDLE_FIGURES_SECONDS,
     MAX_NAMED,
     build_status,
+    event_type,
     transitions,
 )
 from zerog_operator.model import (
@@ -18,7 +19,9 @@ from zerog_operator.model import (
     QueueReading,
     Refusal,
     Unknown,
+    WorkerPod,
     Workers,
+    WorkerState,
 )
 from zerog_operator.pool import PoolSpec
 
@@ -34,9 +37,11 @@ def status(
     now: float = NOW,
     refusal: Refusal | None = None,
     unserved: tuple[str, ...] | None = None,
+    workers: Workers | None = None,
     **queue: Any,
 ) -> dict[str, Any]:
-    observation = Observation(QueueReading(time=now, **queue), Workers(), refusal, unserved)
+    reading = QueueReading(time=now, **queue)
+    observation = Observation(reading, workers or Workers(), refusal, unserved)
     decided = decision or Decision(0, "nothing to do")
     return build_status(SPEC, observation, decided, before, generation=1, now=now)
 
@@ -86,6 +91,38 @@ def test_figures_that_move_all_the_time_are_written_now_and_then() -> None:
 
     assert soon["queue"]["ready"] == 5
     assert later["queue"]["ready"] == 3
+
+
+def waits_for_a_node(name: str, created: float, message: str) -> WorkerPod:
+    state = WorkerState.WAITING_FOR_NODE
+    return WorkerPod(
+        name, name, "1", created, state, "t", reason="Unschedulable", message=message
+    )  # fmt: skip
+
+
+def test_that_nodes_are_waited_for_is_told_in_the_words_that_the_first_in_the_line_got() -> None:
+    old = waits_for_a_node("media-z", 1.0, "0/3 nodes are available: 3 Insufficient cpu.")
+    young = waits_for_a_node("media-a", 2.0, "0/0 nodes are available")
+    before = status({})
+
+    after = status(before, workers=Workers((young, old)))
+
+    nodes = condition(after, "WaitingForNodes")
+    assert (nodes["status"], nodes["reason"]) == ("True", "Unschedulable")
+    assert nodes["message"] == (
+        "2 workers wait for a node: media-z: 0/3 nodes are available: 3 Insufficient cpu."
+    )
+    assert condition(after, "Ready")["status"] == "True"
+    assert (after["replicas"], after["waitingForNode"], after["starting"]) == (2, 2, 0)
+    assert transitions(before, after) == [nodes]
+    assert event_type(nodes) == "Normal"
+
+
+def test_where_no_pod_waits_for_a_node_nothing_is_told_of_it_on_the_first_visit() -> None:
+    found = status({})
+
+    assert condition(found, "WaitingForNodes")["status"] == "False"
+    assert transitions({}, found) == []
 
 
 def test_a_refusal_is_told_in_the_servers_own_words_and_is_gone_with_it() -> None:

@@ -65,6 +65,8 @@ def decide_once(of: PoolSpec, observation: Observation, now: float = 100.0) -> D
         ({}, {}, {"ready": 3}, 3, 3, None),
         ({}, {"ready": 3}, {"reserved": 3}, 3, 0, None),
         ({}, {"starting": 2}, {"ready": 3}, 3, 1, None),
+        ({}, {"waiting_for_node": 2}, {"ready": 3}, 3, 1, None),
+        ({}, {"waiting_for_node": 3}, {"ready": 3}, 3, 0, None),
         ({}, {}, {"ready": 30}, 10, 10, LimitedBy.MAX_REPLICAS),
         ({"min_replicas": 2}, {}, {}, 2, 2, LimitedBy.MIN_REPLICAS),
         ({}, {"retiring": 1}, {"ready": 2}, 2, 2, None),
@@ -211,7 +213,7 @@ def test_a_target_in_seconds_needs_fewer_workers_for_shorter_jobs() -> None:
 states = st.fixed_dictionaries(
     {
         name: st.integers(0, 6)
-        for name in ("ready", "starting", "not_coming", "retiring", "outdated")
+        for name in ("ready", "starting", "waiting_for_node", "not_coming", "retiring", "outdated")
     }
 )
 queues = st.fixed_dictionaries(

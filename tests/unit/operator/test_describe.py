@@ -1,6 +1,7 @@
 """Whether an image may be used."""
 
 from dataclasses import replace
+from typing import Any
 
 from zerog_operator.describe import RETRY_SECONDS, check_image
 from zerog_operator.model import WorkerPod, WorkerState
@@ -48,6 +49,18 @@ def test_a_ready_worker_of_the_template_says_as_much_as_a_check() -> None:
 
     assert check.refusal is None
     assert not check.start
+
+
+def test_a_check_that_waits_for_a_node_says_so() -> None:
+    item = facts("describe", "Pending")
+    words: Any = {"reason": "Unschedulable", "message": "0/0 nodes are available"}
+    waits = replace(item.worker, state=WorkerState.WAITING_FOR_NODE, **words)
+
+    check = check_image([replace(item, worker=waits)], item.worker.template, 0)
+
+    assert check.refusal is not None
+    assert check.refusal.reason == "ImageNotChecked"
+    assert "waits for a node: 0/0 nodes are available" in check.refusal.message
 
 
 def test_a_failed_check_is_told_and_repeated_after_a_while() -> None:

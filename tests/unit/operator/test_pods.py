@@ -9,6 +9,8 @@ from zerog_operator.model import WorkerState
 from zerog_operator.pods import LATE_SECONDS, parse_departed, parse_pod
 
 TIME = "2026-01-01T00:00:00Z"
+#: Longer than a start may take.
+NODE_WAIT = 600.0
 
 
 def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
@@ -42,12 +44,13 @@ def waiting(reason: str) -> list[dict[str, Any]]:
     return container(state={"waiting": {"reason": reason, "message": "as it says"}})
 
 
-UNSCHEDULABLE = {
-    "type": "PodScheduled",
-    "status": "False",
-    "reason": "Unschedulable",
-    "message": "0/1 nodes are available",
-}
+def unscheduled(reason: str) -> dict[str, Any]:
+    message = "0/1 nodes are available"
+    return {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+
+
+def scheduled(time: str) -> dict[str, Any]:
+    return {"type": "PodScheduled", "status": "True", "lastTransitionTime": time}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,10 @@ UNSCHEDULABLE = {
         ({"containerStatuses": waiting("ImagePullBackOff")}, {}, WorkerState.NOT_COMING),
         ({"containerStatuses": waiting("CrashLoopBackOff")}, {}, WorkerState.NOT_COMING),
         ({"containerStatuses": waiting("ContainerCreating")}, {}, WorkerState.STARTING),
-        ({"conditions": [UNSCHEDULABLE]}, {}, WorkerState.NOT_COMING),
+        ({"conditions": [unscheduled("Unschedulable")]}, {}, WorkerState.WAITING_FOR_NODE),
+        ({"conditions": [unscheduled("SchedulingGated")]}, {}, WorkerState.WAITING_FOR_NODE),
+        ({"conditions": [unscheduled("SchedulerError")]}, {}, WorkerState.NOT_COMING),
+        ({"conditions": [scheduled(TIME)]}, {}, WorkerState.STARTING),
     ],
 )
 def test_the_state_of_a_pod(
@@ -107,7 +113,9 @@ def test_a_pod_that_does_not_get_ready_is_not_coming_after_a_while() -> None:
     facts = parse_pod(pod({"phase": "Pending", "conditions": [ready("False", AFTER)]}))
     since = datetime.fromisoformat(AFTER).timestamp()
 
-    soon, late = facts.worker_at(since + LATE_SECONDS - 1), facts.worker_at(since + LATE_SECONDS)
+    soon, late = (
+        facts.worker_at(since + seconds, NODE_WAIT) for seconds in (LATE_SECONDS - 1, LATE_SECONDS)
+    )
 
     assert soon.state is WorkerState.STARTING
     assert (late.state, late.reason) == (WorkerState.NOT_COMING, "NotReady")
@@ -117,11 +125,39 @@ def test_a_pod_that_does_not_get_ready_is_not_coming_after_a_while() -> None:
 def test_a_ready_pod_is_never_late() -> None:
     facts = parse_pod(pod({"phase": "Running", "conditions": [ready("True")]}))
 
-    assert facts.worker_at(facts.worker.created + 1e6).state is WorkerState.READY
+    assert facts.worker_at(facts.worker.created + 1e6, NODE_WAIT).state is WorkerState.READY
+
+
+@pytest.mark.parametrize("reason", ["Unschedulable", "SchedulingGated"])
+def test_a_pod_waits_for_a_node_as_long_as_the_pool_says_however_late_a_start_would_be(
+    reason: str,
+) -> None:
+    facts = parse_pod(pod({"phase": "Pending", "conditions": [unscheduled(reason)]}))
+    created = facts.worker.created
+
+    soon, late = (facts.worker_at(created + at, NODE_WAIT) for at in (NODE_WAIT - 1, NODE_WAIT))
+
+    assert soon.state is WorkerState.WAITING_FOR_NODE
+    assert (late.state, late.reason) == (WorkerState.NOT_COMING, reason)
+    assert late.message == "0/1 nodes are available"
+
+
+def test_the_lateness_of_a_start_counts_from_its_scheduling() -> None:
+    bound = "2026-01-01T00:09:00Z"
+    facts = parse_pod(pod({"phase": "Pending", "conditions": [scheduled(bound), ready("False")]}))
+    since = datetime.fromisoformat(bound).timestamp()
+
+    soon, late = (
+        facts.worker_at(since + seconds, NODE_WAIT) for seconds in (LATE_SECONDS - 1, LATE_SECONDS)
+    )
+
+    assert facts.worker.scheduled_since == since
+    assert soon.state is WorkerState.STARTING
+    assert late.state is WorkerState.NOT_COMING
 
 
 def test_the_clusters_own_words_are_kept() -> None:
-    worker = parse_pod(pod({"conditions": [UNSCHEDULABLE]})).worker
+    worker = parse_pod(pod({"conditions": [unscheduled("Unschedulable")]})).worker
 
     assert (worker.reason, worker.message) == ("Unschedulable", "0/1 nodes are available")
 
