@@ -9,6 +9,8 @@ SOURCES := jobrunner/src api/src operator/src
 PURE := $(foreach module,life record events limits backoff,--cov=zerog.model.$(module))
 # Tests that need a Kubernetes.
 ON_CLUSTER := tests/integration/operator tests/chart/cluster
+# Tests beside the real Kueue and Karpenter, which take minutes to build.
+WITH_NEIGHBOURS := tests/integration/operator/neighbours
 # Tests that need a browser. Its driver keeps an event loop: they run in processes of their own.
 IN_BROWSER := tests/integration/web
 # Tests that need node, Go and what generates clients.
@@ -117,7 +119,13 @@ test-chart: cluster-binaries ## Tests of what the Helm chart renders
 
 .PHONY: test-cluster
 test-cluster: cluster-binaries ## Tests on a real Kubernetes control plane
-	@$(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER)) -n 3 --dist loadfile
+	@$(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER)) --ignore $(WITH_NEIGHBOURS) \
+		-n 3 --dist loadfile
+
+.PHONY: test-neighbours
+test-neighbours: cluster-binaries ## Tests beside the real Kueue and Karpenter (builds them: minutes)
+	@$(PY) -m tests.cluster.binaries kueue karpenter
+	@$(PY) -m pytest -q $(WITH_NEIGHBOURS)
 
 .PHONY: test-e2e
 test-e2e: setup ## End to end on nodes with real containers (root)
@@ -129,7 +137,8 @@ test-e2e: setup ## End to end on nodes with real containers (root)
 test-kind: setup ## The same tests on kind, where docker can start one
 	@$(PY) -m tests.cluster.kind_cluster
 	@bash hack/images.sh
-	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster tests/e2e $(wildcard $(ON_CLUSTER))
+	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster tests/e2e $(wildcard $(ON_CLUSTER)) \
+		--ignore $(WITH_NEIGHBOURS)
 
 .PHONY: chaos
 chaos: setup ## Break a real system at random, check every job (SEED, MINUTES)

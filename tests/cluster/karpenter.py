@@ -1,0 +1,111 @@
+"""The real Karpenter beside a test cluster, with its own simulation of a cloud.
+
+Its provider makes Node objects for the pods that wait; kwok plays them as it plays the other fake
+nodes, since they carry their label.
+"""
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+import yaml
+from tests.cluster.binaries import ALL, ensure_binaries
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fake_stages import NODE_LABEL
+from tests.cluster.process import ServerProcess, wait_until
+from tests.ports import free_port
+
+START_SECONDS = 120.0
+_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
+
+
+class Karpenter:
+    """Karpenter in a cluster; one for each cluster."""
+
+    def __init__(self, cluster: ControlPlane) -> None:
+        self._cluster = cluster
+        self._tool = ALL["karpenter"]
+        self._health_port, self._metrics_port = free_port(), free_port()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Install it and return once it is ready to buy nodes."""
+        binary = ensure_binaries(["karpenter"])["karpenter"]
+        for folder in ("kwok/apis/crds", "pkg/apis/crds"):
+            path = self._tool.directory / folder
+            self._cluster.kubectl("apply", "--server-side", "-f", str(path))
+            for file in path.glob("*.yaml"):
+                name = yaml.safe_load(file.read_text())["metadata"]["name"]
+                self._cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}")
+        self._run(binary)
+        self._cluster.kubectl("apply", "--server-side", "-f", "-", stdin=_build_node_pool())
+
+    def stop(self) -> None:
+        """End it; its nodes stay. Idempotent."""
+        if (process := self._cluster.processes.pop("karpenter", None)) is not None:
+            process.kill()
+
+    def _run(self, binary: Path) -> None:
+        env = {
+            **os.environ,
+            "KUBECONFIG": str(self._cluster.kubeconfig_path),
+            "DISABLE_LEADER_ELECTION": "true",
+            "HEALTH_PROBE_PORT": str(self._health_port),
+            "METRICS_PORT": str(self._metrics_port),
+            "SYSTEM_NAMESPACE": "kube-system",
+        }
+        log = self._cluster.layout.folder / "karpenter.log"
+        process = self._cluster.processes["karpenter"] = ServerProcess(
+            "karpenter", [str(binary)], log, env
+        )
+        process.start()
+        wait_until(self._is_ready, START_SECONDS, "Karpenter is ready")
+
+    def _is_ready(self) -> bool:
+        self._cluster.processes["karpenter"].check()
+        try:
+            return httpx.get(f"http://127.0.0.1:{self._health_port}/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+
+def _build_node_pool() -> str:
+    requirements = [
+        {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]},
+        {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
+        {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand"]},
+    ]
+    template = {
+        "metadata": {"labels": {NODE_LABEL: "yes"}},
+        "spec": {"requirements": requirements, "nodeClassRef": _CLASS, "expireAfter": "Never"},
+    }
+    pool = {
+        "apiVersion": "karpenter.sh/v1",
+        "kind": "NodePool",
+        "metadata": {"name": "default"},
+        "spec": {
+            "template": template,
+            "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "Never"},
+        },
+    }
+    node_class = {
+        "apiVersion": "karpenter.kwok.sh/v1alpha1",
+        "kind": _CLASS["kind"],
+        "metadata": {"name": _CLASS["name"]},
+        "spec": {},
+    }
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [node_class, pool]})
