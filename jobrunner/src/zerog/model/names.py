@@ -1,10 +1,11 @@
 """Names that are made from what users write: tubes, workers and Idempotency-Keys.
 
-Always valid, no collisions: a queue's tube and a pool's retire tube have prefixes of
-their own, and what follows is checked, not escaped, so that `beanstalkd`'s own tools
+Always valid, no collisions: a queue's tube, a pool's retire tube and a process's mailbox have
+prefixes of their own, and what follows is checked, not escaped, so that `beanstalkd`'s own tools
 show the names that people know.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -15,9 +16,11 @@ from zerog.model.errors import InvalidTubeNameError
 QUEUE_PREFIX = "zerog."
 RETIRE_PREFIX = "zerog-retire."
 RETIRE_WORKER_PREFIX = "zerog-retire-worker."
+MAILBOX_PREFIX = "zerog-mailbox."
 #: What a queue or pool may be called.
 NAME_PATTERN = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
 _NAME = re.compile(NAME_PATTERN)
+_PROCESS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: A worker's name is part of a document's key.
 _MAX_WORKER_NAME = 100
 #: The longest Idempotency-Key that the API takes; a header is bytes.
@@ -63,6 +66,18 @@ def retire_tube_name(pool: str) -> str:
 def retire_worker_tube_name(worker: str) -> str:
     """Return the tube on which one worker is told to retire."""
     return RETIRE_WORKER_PREFIX + check_queue_name(worker)
+
+
+def mailbox_tube_name(process: str) -> str:
+    """Return the tube that one worker or API replica hears.
+
+    Its name stands in documents that anybody may have written, so that every name gets a tube: one
+    that does not fit is hashed, with a `+` that no other has.
+    """
+    if _PROCESS_NAME.fullmatch(process) is None:
+        digest = hashlib.sha256(process.encode("utf-8", "replace")).hexdigest()
+        return f"{MAILBOX_PREFIX}+{digest}"
+    return MAILBOX_PREFIX + process
 
 
 def queue_of_tube(tube: str) -> str | None:

@@ -76,7 +76,10 @@ class TubeStats:
     total: int = 0
     #: Entries ever deleted from it.
     deleted: int = 0
+    #: Connections that wait for one of its entries now, …
     waiting: int = 0
+    #: … and those that watch it, waiting or not.
+    watching: int = 0
 
     @property
     def entries(self) -> int:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from zerog.model import names
 from zerog.model.errors import InvalidTubeNameError
+from zerog.queue.beanstalk import wire
 
 edges = st.sampled_from("az09")
 queue_names = st.builds(
@@ -72,3 +73,17 @@ def test_a_workers_name_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert len(names.worker_name()) == 100
     assert f"-{os.getpid()}-" in names.worker_name()
+
+
+@given(st.text(), st.text())
+def test_every_process_has_a_mailbox_of_its_own_whatever_its_name(one: str, other: str) -> None:
+    tubes = {names.mailbox_tube_name(one), names.mailbox_tube_name(other)}
+
+    assert len(tubes) == len({one, other})
+    for tube in tubes:
+        assert wire.check_tube(tube) == tube
+        assert names.queue_of_tube(tube) is None
+
+
+def test_a_mailbox_is_named_like_its_process() -> None:
+    assert names.mailbox_tube_name("media-x7k2p") == "zerog-mailbox.media-x7k2p"

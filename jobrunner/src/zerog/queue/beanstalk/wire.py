@@ -290,6 +290,7 @@ def tube_stats(values: Mapping[str, Any]) -> TubeStats:
         total=int(values["total-jobs"]),
         deleted=int(values["cmd-delete"]),
         waiting=int(values["current-waiting"]),
+        watching=int(values["current-watching"]),
     )
 
 
