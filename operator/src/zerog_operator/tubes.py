@@ -8,9 +8,10 @@ import asyncio
 import time
 from collections.abc import Iterable
 
+from zerog.ledger.mailboxes import RETIRE
 from zerog.model.backoff import Backoff
 from zerog.model.errors import QueueError, QueueUnavailableError
-from zerog.model.names import retire_tube_name, retire_worker_tube_name, tube_name
+from zerog.model.names import mailbox_tube_name, retire_tube_name, tube_name
 from zerog.queue import connect_greenstalk
 from zerog.queue.port import QueueConnection
 from zerog_operator.model import QueueReading, Unknown
@@ -64,13 +65,13 @@ class Tubes:
 
     async def retire(self, workers: Iterable[str]) -> None:
         """Tell workers by name to retire once they have finished what they run."""
-        tubes = [retire_worker_tube_name(worker) for worker in workers]
+        tubes = [mailbox_tube_name(worker) for worker in workers]
         stats = await (await self._connect()).tube_stats_many(tubes) if tubes else []
         await self._put([tube.name for tube in stats if not tube.entries])
 
     async def forget_worker(self, worker: str) -> None:
         """Remove what was put for a worker that is gone."""
-        await self._take(retire_worker_tube_name(worker), 10)
+        await self._take(mailbox_tube_name(worker), 10)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -80,7 +81,7 @@ class Tubes:
     async def _put(self, tubes: Iterable[str]) -> None:
         """Put an entry into each of these tubes. The gather crosses to the client once."""
         connection = await self._connect()
-        await asyncio.gather(*[connection.put(tube, "retire") for tube in tubes])
+        await asyncio.gather(*[connection.put(tube, RETIRE) for tube in tubes])
 
     async def _take(self, tube: str, count: int) -> int:
         # Reserving changes what the connection watches: one at a time.

@@ -7,7 +7,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_stages import PREFIX, Fate
 from tests.cluster.process import wait_until
 
-from zerog.model.names import retire_worker_tube_name
+from zerog.model.names import mailbox_tube_name
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 
@@ -131,7 +131,7 @@ def test_workers_of_a_node_that_is_about_to_go_are_replaced_and_told_by_name(sta
     wait_until(lambda: count_ready(stage) == 1, DEADLINE_SECONDS, "one is ready")
     (old,) = stage.pods()
     node = old["spec"]["nodeName"]
-    tube = retire_worker_tube_name(old["metadata"]["name"])
+    tube = mailbox_tube_name(old["metadata"]["name"])
 
     def is_told() -> bool:
         return bool(stage.queue(lambda connection: connection.tube_stats(tube)).entries)

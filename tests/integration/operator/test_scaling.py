@@ -180,7 +180,7 @@ def is_ready(pod: dict[str, Any]) -> bool:
 
 def told_by_name(stage: Stage, pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the pods for which an entry lies on their own tube."""
-    return [pod for pod in pods if entries(stage, f"zerog-retire-worker.{pod['metadata']['name']}")]
+    return [pod for pod in pods if entries(stage, f"zerog-mailbox.{pod['metadata']['name']}")]
 
 
 def entries(stage: Stage, tube: str) -> int:

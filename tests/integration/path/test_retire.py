@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from zerog.model.names import retire_tube_name, retire_worker_tube_name
+from zerog.model.names import mailbox_tube_name, retire_tube_name
 from zerog.queue import connect_queue
+from zerog.queue.mailbox import LOOK_SECONDS
 from zerog.queue.port import QueueConnection
-from zerog.worker.retire import LOOK_SECONDS
 
 from .conftest import DEADLINE_SECONDS, System, until
 
@@ -80,9 +80,9 @@ def test_a_worker_that_is_named_finishes_what_it_runs_and_takes_nothing_more(
     worker = system.start_worker(ZEROG_POOL=POOL, ZEROG_NAME="worker-1", ZEROG_GRACE_SECONDS="1")
     running, hold = system.submit_held()
 
-    put(system, retire_worker_tube_name("worker-1"))
+    put(system, mailbox_tube_name("worker-1"))
 
-    until(lambda: entries(system, retire_worker_tube_name("worker-1")) == 0 or None)
+    until(lambda: entries(system, mailbox_tube_name("worker-1")) == 0 or None)
     waiting = system.client.submit("Echo", {"value": 1})
     time.sleep(2)  # more than its grace period
     hold.touch()
@@ -95,8 +95,8 @@ def test_a_worker_that_is_named_finishes_what_it_runs_and_takes_nothing_more(
 def test_a_signal_ends_the_patience_of_a_retiring_worker(system: System) -> None:
     worker = system.start_worker(ZEROG_POOL=POOL, ZEROG_NAME="worker-2", ZEROG_GRACE_SECONDS="1")
     uuid, _ = system.submit_held()
-    put(system, retire_worker_tube_name("worker-2"))
-    until(lambda: entries(system, retire_worker_tube_name("worker-2")) == 0 or None)
+    put(system, mailbox_tube_name("worker-2"))
+    until(lambda: entries(system, mailbox_tube_name("worker-2")) == 0 or None)
 
     assert system.stop(worker) == 0
 

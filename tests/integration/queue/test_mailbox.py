@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.beanstalkd import Beanstalkd
 
+from zerog.ledger.mailboxes import NUDGE, RETIRE, nudge, sweep, take_back
 from zerog.model.names import mailbox_tube_name
 from zerog.queue import connect_queue
 from zerog.queue.mailbox import MISSED, Mailbox, Shared
@@ -164,3 +165,62 @@ async def test_a_shared_tube_is_heard_only_by_who_wants_it_and_keeps_what_is_not
         await until(taken)
 
     assert ear.heard == [MISSED, "own", "still heard"]
+
+
+# Nudges and what is left of them
+
+
+async def test_what_lies_on_tubes_that_nobody_hears_is_swept(
+    server: Beanstalkd, queue: QueueConnection
+) -> None:
+    """A worker that was killed can be nudged as long as its record says that it runs a job."""
+    gone = [f"gone-{n}" for n in range(3)]
+    for worker in gone:
+        await nudge(queue, worker)
+        await queue.put(mailbox_tube_name(worker), RETIRE)
+    await queue.put("zerog.default", "a job's")
+    ear = Ear(server)
+    async with ear.listening():
+        await until(lambda: ear.mailbox.connected)
+
+        assert await sweep(queue) == 6
+
+        await nudge(queue, "worker-1")
+        assert await sweep(queue) == 0
+        await until(lambda: NUDGE in ear.heard)
+    left = await queue.tube_stats_many([*map(mailbox_tube_name, gone), "zerog.default"])
+    assert [tube.entries for tube in left] == [0, 0, 0, 1]
+    assert (await queue.tube_stats("zerog.default")).watching == 0
+
+
+async def test_a_worker_that_hears_nothing_is_nudged_once_however_often_it_is_asked_for(
+    queue: QueueConnection,
+) -> None:
+    nudges = [await nudge(queue, "gone") for _ in range(100)]
+
+    assert (await queue.tube_stats(mailbox_tube_name("gone"))).entries == 1
+    assert {put.server for put in nudges} == {await queue.server_id()}
+    assert not await take_back(queue, nudges[0])
+    assert (await queue.tube_stats(mailbox_tube_name("gone"))).entries == 0
+
+
+async def test_who_takes_a_nudge_back_learns_that_it_was_heard(
+    server: Beanstalkd, queue: QueueConnection
+) -> None:
+    ear = Ear(server)
+    async with ear.listening():
+        put = await nudge(queue, "worker-1")
+        await until(lambda: NUDGE in ear.heard)
+
+        assert await take_back(queue, put)
+
+
+async def test_a_mailbox_names_the_server_that_it_listens_to(
+    server: Beanstalkd, queue: QueueConnection
+) -> None:
+    ear = Ear(server)
+    async with ear.listening():
+        await until(lambda: ear.mailbox.connected)
+        assert ear.mailbox.server == await queue.server_id()
+        server.stop()
+        await until(lambda: ear.mailbox.server == "")

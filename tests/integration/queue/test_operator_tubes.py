@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.beanstalkd import Beanstalkd
 
-from zerog.model.names import retire_tube_name, retire_worker_tube_name, tube_name
+from zerog.model.names import mailbox_tube_name, retire_tube_name, tube_name
 from zerog.queue import connect_greenstalk
 from zerog.queue.port import QueueConnection
 from zerog_operator.model import QueueReading, Unknown
@@ -78,7 +78,7 @@ async def test_a_worker_is_told_once_and_what_it_was_told_is_forgotten(
     await tubes.retire([])
     await tubes.retire(["worker-1", "worker-2"])
     await tubes.retire(["worker-1"])
-    names = [retire_worker_tube_name(f"worker-{n}") for n in (1, 2)]
+    names = [mailbox_tube_name(f"worker-{n}") for n in (1, 2)]
     told = [tube.ready for tube in await queue.tube_stats_many(names)]
 
     await tubes.forget_worker("worker-1")

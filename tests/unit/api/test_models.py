@@ -20,6 +20,7 @@ from zerog.model.documents import (
 )
 from zerog.model.record import JobRecord, WorkerIdentity, new_job_id
 from zerog_api import models, problems
+from zerog_api.core import overview
 from zerog_api.core.errors import Fault
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -39,7 +40,8 @@ def job(**more: Any) -> dict[str, Any]:
 
 def worker() -> dict[str, Any]:
     running = RunningJob(new_job_id(), "Mail", 0, 1, NOW)
-    return write(WorkerDocument("w", ["mail"], ["Mail"], 1, [running], "running", NOW, NOW, 5))
+    document = WorkerDocument("w", ["mail"], ["Mail"], 1, [running], "running", NOW, NOW, 5)
+    return overview.shown(document)
 
 
 def attempt(**more: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
 from zerog.ledger.tubes import Queues, find_queues
 from zerog.ledger.workers import Observer
-from zerog.model.documents import PoolDocument, write
+from zerog.model.documents import PoolDocument, WorkerDocument, write
 from zerog.model.errors import ZeroGError
 from zerog.model.names import tube_name
 from zerog.model.record import format_time
@@ -80,6 +80,13 @@ class Rates:
             round((stats.total - samples[0].total) * 60 / seconds, 2),
             round((stats.deleted - samples[0].deleted) * 60 / seconds, 2),
         )
+
+
+def shown(worker: WorkerDocument) -> dict[str, Any]:
+    """Return what people see of a worker: not what only other workers need."""
+    document = write(worker)
+    del document["queueServer"]
+    return document
 
 
 def _began_anew(before: TubeStats, now: TubeStats) -> bool:
@@ -164,7 +171,7 @@ class Overview:
 
     async def _read_workers(self) -> list[dict[str, Any]]:
         living = await self._observer.living(self._store, time.monotonic())
-        return [write(worker) for worker in living]
+        return [shown(worker) for worker in living]
 
     async def pools(self) -> list[dict[str, Any]]:
         """List the pools of workers that the operator looks after."""

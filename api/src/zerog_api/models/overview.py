@@ -99,12 +99,14 @@ class Worker(Answer):
     queues: list[str] = Field(description="The queues it serves.")
     types: list[str] = Field(description="The job types it runs.")
     slots: Count = Field(description="How many jobs it runs at the same time.")
-    running: list[Running] = Field(description="The jobs it runs now.")
+    running: list[Running] = Field(
+        description="The jobs it runs, up to 5 s ago. A job's own record is exact."
+    )
     state: Literal["running", "draining"] = Field(
         description="draining: it finishes its jobs and starts no others."
     )
     started_time: Time = Field(description="When it started.")
-    updated_time: Time = Field(description="When it last reported.")
+    updated_time: Time = Field(description="When it last reported: every 5 s.")
     beat: int = Field(description="Rises while the worker is alive.")
     host: str = Field(description="Its host.")
     pid: int = Field(description="Its process.")

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from zerog.ledger import beside
 from zerog.ledger.jobs import Jobs, Kept, settle
+from zerog.ledger.mailboxes import nudge, take_back
 from zerog.ledger.workers import Beat, vouches
 from zerog.model import events
 from zerog.model.backoff import Backoff
@@ -188,7 +189,14 @@ class Claimer:
         if other is not None and await queue.peek(other) == record.uuid:
             await queue.delete(entry.id)  # a second entry for a job that has one
             return
-        if await vouches(self._jobs.store, attempt.worker.name, record.uuid, self._beat):
+        nudged = await nudge(queue, attempt.worker.name)
+        try:
+            lives = await vouches(
+                self._jobs.store, attempt.worker.name, record.uuid, self._beat, nudged.server
+            )
+        finally:
+            was_heard = await take_back(queue, nudged)
+        if lives:
             # It lost its connection, not its life. When it is done the entry will be dropped.
             await queue.release(entry.id, priority=record.priority, delay_seconds=HELD_SECONDS)
             return
@@ -200,6 +208,8 @@ class Claimer:
         else:
             log.warning("job %s is taken over from %s", record.uuid, attempt.worker.name)
             await settle(queue, entry, applied.action)
+            if was_heard:  # it may live, and is to stop what it runs
+                await nudge(queue, attempt.worker.name)
 
     async def _put_unserved_aside(self, queue: QueueConnection, entry: Entry, kept: Kept) -> None:
         """An entry whose type this worker does not know; its job says so."""

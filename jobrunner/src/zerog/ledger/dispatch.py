@@ -20,6 +20,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from zerog.ledger.jobs import Jobs, Kept
+from zerog.ledger.mailboxes import nudge
 from zerog.model import events, life
 from zerog.model.errors import (
     DatastoreError,
@@ -115,6 +116,8 @@ class Dispatch:
         applied = await self.jobs.apply(uuid, events.CancelRequested())
         if applied.record.is_finished and not applied.before.is_finished:
             self._withdraw(uuid, applied.record.entry_id)
+        elif (attempt := applied.record.current_attempt) is not None:
+            self._nudge(attempt.worker.name)
         return applied.record
 
     async def replay(self, uuid: str) -> JobRecord:
@@ -209,6 +212,16 @@ class Dispatch:
     async def _put(self, kept: Kept) -> _Note:
         ref = await put_entry(self._producer, kept.record, self.jobs.now())
         return _Note(time.monotonic(), kept.record.uuid, kept.record.attempt, ref)
+
+    def _nudge(self, worker: str) -> None:
+        """Make a worker look now. Without a nudge it looks within seconds, so it is not retried."""
+        self.jobs.leftovers.later(lambda: self._put_nudge(worker))
+
+    async def _put_nudge(self, worker: str) -> None:
+        try:
+            await nudge(self._producer, worker)
+        except QueueError as error:
+            log.debug("worker %s is not nudged: %s", worker, error)
 
     def _withdraw(self, uuid: str, entry_id: int | None) -> None:
         """Delete the entry of a job that ended before it ran, so that it is no load any more."""

@@ -26,6 +26,7 @@ from datetime import UTC, datetime, timedelta
 from zerog.ledger import types
 from zerog.ledger.dispatch import put_back
 from zerog.ledger.jobs import Jobs, Kept
+from zerog.ledger.mailboxes import sweep
 from zerog.ledger.tubes import find_queues
 from zerog.model.errors import QueueRefusedError, UnreadableDocumentError, ZeroGError
 from zerog.model.names import tube_name
@@ -107,6 +108,7 @@ async def repair_once(
         await seen(after)
     if full:
         await _unbury(jobs, queue, report)
+        await sweep(queue)
     return report
 
 

@@ -1,8 +1,14 @@
-"""Which workers live: each raises a counter in its own document, several times a second.
+"""Which workers live: each raises a counter in its own document, every few seconds.
 
 An observer watches the counter, not the clock: a worker lives if its counter moves. So
 clocks may differ between machines, and a frozen worker counts as dead. The reservation alone cannot
 tell, because a worker that lost its connection to the queue still runs its job.
+
+Who doubts a worker nudges it, and it beats several times a second (`zerog.ledger.alertness`). So
+does a worker that cannot hear. Either way a living worker that is asked is soon heard of, and one
+that is silent for `SILENCE_SECONDS` is dead. That holds if it listens to the server on which it was
+nudged, which its document says. Of another one no more is known than that it beats every
+`IDLE_SECONDS`.
 
 Unknown is not dead: silence counts only while the observer's own beats got through in the same
 time. When the store takes no writes, nobody can beat, and nobody is dead.
@@ -14,23 +20,27 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from zerog.ledger.alertness import BEAT_SECONDS, IDLE_SECONDS, Alertness
 from zerog.ledger.readable import read_collection
 from zerog.model.documents import WorkerDocument, read, write
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.record import JobId
+from zerog.queue.mailbox import LATE_SECONDS, LOOK_SECONDS
 from zerog.store.port import Datastore
 
-#: How often a living worker raises its counter.
-BEAT_SECONDS = 0.4
-#: Without a beat for this long, a worker may be dead: three beats and some scheduling delay.
-SILENCE_SECONDS = 1.4
+#: A worker that was nudged is dead without a beat for this long: the time in which a deaf one
+#: notices that it is, three beats, and some scheduling delay.
+SILENCE_SECONDS = LOOK_SECONDS + LATE_SECONDS + 3 * BEAT_SECONDS + 0.3
+#: The same for one that may listen to another server than it was nudged on: its next beat may be
+#: the one that it sends unasked.
+UNHEARD_SECONDS = IDLE_SECONDS + SILENCE_SECONDS
 #: … and it is, when the observer has beaten this often meanwhile.
 SILENCE_BEATS = 3
 #: The next beat may have been composed before the claim that was read; the one after it was not.
 FRESH_BEATS = 2
 #: A watch ends after this long whatever it has seen; the worker is then taken to live.
 WATCH_SECONDS = 15.0
-#: A worker without a beat for this long is not listed any more.
+#: A worker without a beat for this long, three in a row, is not listed any more.
 GONE_SECONDS = 15.0
 #: A worker's document vanishes this long after its last beat: so much later that a clock which is
 #: minutes wrong does not hide a worker that lives.
@@ -45,6 +55,8 @@ class Beat:
         self._store = store
         self._document = document
         self.sent = 0
+        #: When the next one is due.
+        self.alertness = Alertness()
 
     async def send(self, **changes: object) -> None:
         """Write the document with these changes and the next beat. Raises what the store raises."""
@@ -107,25 +119,37 @@ class Observer:
         return self._seen[name].moved
 
 
-async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat) -> bool:
+async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat, server: str) -> bool:
     """Watch a worker until it has shown that it lives and holds the job, or is known to be dead.
 
-    Takes at least `SILENCE_SECONDS` for a silent worker. Raises what the store raises.
+    It was nudged on this server just before. Takes at least `SILENCE_SECONDS` for a silent worker.
+    Raises what the store raises.
     """
-    first = await _beat_of(store, worker)
+    first = last = await _beat_of(store, worker)
     loop = asyncio.get_running_loop()
-    began, beats = loop.time(), own.sent
-    while (passed := loop.time() - began) < WATCH_SECONDS:
+    began = silent_since = loop.time()
+    beats = own.sent
+    while loop.time() - began < WATCH_SECONDS:
+        own.alertness.stay()
         await asyncio.sleep(_LOOK_SECONDS)
         seen = await _beat_of(store, worker)
         if first is None or (seen is not None and seen.beat < first.beat):
             first = seen  # a counter only rises: what was read before was not the worker's
         if seen is not None and first is not None and seen.beat - first.beat >= FRESH_BEATS:
             return any(item.uuid == uuid for item in seen.running)
+        if seen is not None and (last is None or seen.beat != last.beat):
+            last, silent_since, beats = seen, loop.time(), own.sent
         # A missing document is silence, too: it expires while the store takes no writes.
-        if passed >= SILENCE_SECONDS and own.sent - beats >= SILENCE_BEATS:
+        silence = loop.time() - silent_since
+        if silence >= _enough(last, server) and own.sent - beats >= SILENCE_BEATS:
             return False
     return True
+
+
+def _enough(worker: WorkerDocument | None, server: str) -> float:
+    """Return after which silence a worker that was nudged on a server is dead. Pure."""
+    heard = worker is not None and worker.queue_server == server
+    return SILENCE_SECONDS if heard else UNHEARD_SECONDS
 
 
 async def _beat_of(store: Datastore, worker: str) -> WorkerDocument | None:

@@ -157,7 +157,7 @@ class RunningJob(_Document, frozen=True):
 
 
 class WorkerDocument(_Document, frozen=True):
-    """What a worker says of itself, several times a second."""
+    """What a worker says of itself, every few seconds."""
 
     name: str
     queues: list[QueueName]
@@ -175,6 +175,9 @@ class WorkerDocument(_Document, frozen=True):
     pod: str | None = None
     node: str | None = None
     image: str | None = None
+    #: Which server of the queue it hears its own tube on, see `zerog.queue.port.ServerStats.id`.
+    #: Empty: none.
+    queue_server: str = ""
 
     @property
     def key(self) -> str:

@@ -15,7 +15,6 @@ from zerog.model.errors import InvalidTubeNameError
 
 QUEUE_PREFIX = "zerog."
 RETIRE_PREFIX = "zerog-retire."
-RETIRE_WORKER_PREFIX = "zerog-retire-worker."
 MAILBOX_PREFIX = "zerog-mailbox."
 #: What a queue or pool may be called.
 NAME_PATTERN = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
@@ -61,11 +60,6 @@ def tube_name(queue: str) -> str:
 def retire_tube_name(pool: str) -> str:
     """Return the tube of a pool's retire tokens."""
     return RETIRE_PREFIX + check_queue_name(pool)
-
-
-def retire_worker_tube_name(worker: str) -> str:
-    """Return the tube on which one worker is told to retire."""
-    return RETIRE_WORKER_PREFIX + check_queue_name(worker)
 
 
 def mailbox_tube_name(process: str) -> str:

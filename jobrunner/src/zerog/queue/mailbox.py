@@ -63,10 +63,16 @@ class Mailbox:
         self._hear = hear
         self._shared = shared
         self._queue: QueueConnection | None = None
+        self._server = ""
         #: When the server answered last, by the loop's clock.
         self._answered = float("-inf")
         #: Connections in a row on which nothing was heard.
         self._failures = 0
+
+    @property
+    def server(self) -> str:
+        """The id of the server that it listens to (`ServerStats.id`), empty for none."""
+        return self._server if self.connected else ""
 
     @property
     def connected(self) -> bool:
@@ -92,6 +98,7 @@ class Mailbox:
         queue = await self._connect()
         try:
             await queue.watch([self._tube])
+            self._server = await queue.server_id()
             self._answered_now()
             self._queue = queue
             self._hand_on(MISSED)

@@ -1,8 +1,12 @@
 """What a worker says of itself in the datastore, and what it hears there about its jobs.
 
-Several times a second it writes its own document (`zerog.ledger.workers`), and looks at the records
-of what it runs: a cancel that was requested, a job that another worker has taken over. Neither
-waits for the other.
+Every few seconds it writes its own document (`zerog.ledger.workers`), and looks at the records
+of what it runs: a cancel that was requested, a job that another worker has taken over. It does both
+at once when it is nudged, and often for a while then (`zerog.ledger.alertness`). Neither waits for
+the other.
+
+The document also lists what the worker runs. A change of that needs no beat: people may see it
+seconds later, and who must know whether a job is held nudges and waits for two new beats.
 """
 
 import logging
@@ -51,10 +55,11 @@ def first_beat(
     return Beat(store, document)
 
 
-async def send(beat: Beat, slots: Sequence[Slot], *, draining: bool) -> None:
+async def send(beat: Beat, slots: Sequence[Slot], *, draining: bool, queue_server: str) -> None:
     """Write the worker's document. Raises what the store raises."""
     running = [job for slot in slots for job in slot.vouched()]
-    await beat.send(running=running, state="draining" if draining else "running")
+    state = "draining" if draining else "running"
+    await beat.send(running=running, state=state, queue_server=queue_server)
 
 
 async def watch(jobs: Jobs, slots: Sequence[Slot]) -> None:

@@ -20,10 +20,11 @@ import uvloop
 
 from zerog.child.handle import NurseryHandle
 from zerog.ledger import types
+from zerog.ledger.alertness import Alertness
 from zerog.ledger.claims import Claimer
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
-from zerog.ledger.workers import BEAT_SECONDS, Beat
+from zerog.ledger.workers import Beat
 from zerog.model.backoff import Backoff
 from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.model.names import tube_name, worker_name
@@ -34,7 +35,7 @@ from zerog.store import make_place, open_datastore, secret_paths
 from zerog.store.port import Datastore
 from zerog.worker import heartbeat, reaper
 from zerog.worker.attempt import RunningAttempt
-from zerog.worker.retire import RetireWatch
+from zerog.worker.hearing import Hearing
 from zerog.worker.seat import Seat
 from zerog.worker.slot import Slot, SlotParts
 from zerog.worker.verdict import Stop
@@ -67,8 +68,6 @@ class Worker:
         )
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        #: Stops when what runs is done: no grace period runs until a signal comes.
-        self._retired = asyncio.Event()
         self._slots: list[Slot] = []
 
     async def run(self) -> int:
@@ -154,6 +153,13 @@ class Worker:
         self._slots = [
             Slot(number, parts, Seat(nursery, settings)) for number in range(settings.slots)
         ]
+        hearing = Hearing(
+            self._identity.name,
+            settings.pool,
+            self._slots,
+            beat.alertness,
+            lambda: connect_queue(settings.queue),
+        )
         log.info(
             "worker %s runs %s from %s in %d %s",
             self._identity.name,
@@ -168,22 +174,19 @@ class Worker:
         background = [
             asyncio.create_task(self._tick(), name="tick"),
             asyncio.create_task(self._report(), name="report"),
-            asyncio.create_task(self._beat(beat), name="beat"),
-            asyncio.create_task(self._watch(jobs), name="watch"),
+            asyncio.create_task(hearing.run(), name="hearing"),
+            asyncio.create_task(self._beat(beat, hearing), name="beat"),
+            asyncio.create_task(self._watch(jobs, beat.alertness), name="watch"),
             asyncio.create_task(stats.run(), name="stats"),
             asyncio.create_task(jobs.leftovers.run(), name="leftovers"),
         ]
         if reaper.is_needed():
             background.append(asyncio.create_task(reaper.run(nursery), name="reaper"))
-        if settings.pool is not None:
-            watch = RetireWatch(
-                settings, self._identity.name, self._slots, self._retired, connect_queue
-            )
-            background.append(asyncio.create_task(watch.run(), name="retire"))
         try:
             self._say_ready(True)
-            await self._until_stopped([*working, *background])
+            await self._until_stopped([*working, *background], hearing.retired)
             self._say_ready(False)
+            beat.alertness.call()  # others see at once that it drains
             await self._drain(working)
         finally:
             self._say_ready(False)
@@ -199,12 +202,11 @@ class Worker:
             file = Path(self._settings.ready_file)
             file.touch() if ready else file.unlink(missing_ok=True)
 
-    async def _until_stopped(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Wait for the signal, or to be retired. A task that ends before it is a bug, and ends
-        the worker."""
+    async def _until_stopped(self, tasks: list[asyncio.Task[None]], retired: asyncio.Event) -> None:
+        """Wait for the signal, or to be retired: then what runs is finished, and no grace period
+        runs until a signal comes. A task that ends before it is a bug, and ends the worker."""
         told = [
-            asyncio.create_task(event.wait(), name="stopped")
-            for event in (self._stopping, self._retired)
+            asyncio.create_task(event.wait(), name="stopped") for event in (self._stopping, retired)
         ]
         done, _ = await asyncio.wait([*told, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for waiting in told:
@@ -263,27 +265,31 @@ class Worker:
                 if isinstance(result, BaseException):
                     log.warning("reports of job %s wait: %r", attempt.claim.uuid, result)
 
-    async def _beat(self, beat: Beat) -> None:
-        while True:
+    async def _beat(self, beat: Beat, hearing: Hearing) -> None:
+        async for _ in beat.alertness.turns():
             try:
-                draining = self._stopping.is_set() or self._retired.is_set()
-                await heartbeat.send(beat, self._slots, draining=draining)
+                draining = self._stopping.is_set() or hearing.retired.is_set()
+                await heartbeat.send(
+                    beat, self._slots, draining=draining, queue_server=hearing.server
+                )
+                continue
             except DatastoreError as error:
                 log.warning("no heartbeat: %s", error)
             except Exception:  # without beats every other worker takes this one for dead
                 log.exception("heartbeat")
-            await asyncio.sleep(BEAT_SECONDS)
+            beat.alertness.stay()
 
-    async def _watch(self, jobs: Jobs) -> None:
+    async def _watch(self, jobs: Jobs, alertness: Alertness) -> None:
         """Look at the records of what runs. No beat waits for a record that is slow to read."""
-        while True:
+        async for _ in alertness.turns():
             try:
                 await heartbeat.watch(jobs, self._slots)
+                continue
             except DatastoreError as error:
                 log.warning("the records of running jobs cannot be read: %s", error)
             except Exception:  # a cancel must still reach the other jobs
                 log.exception("watch")
-            await asyncio.sleep(BEAT_SECONDS)
+            alertness.stay()
 
 
 async def _all_done(tasks: list[asyncio.Task[None]]) -> bool:

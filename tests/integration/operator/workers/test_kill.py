@@ -82,7 +82,7 @@ def is_token(call: QueueCall) -> bool:
 
 
 def is_name(call: QueueCall) -> bool:
-    return call.verb == "put" and call.tube.startswith("zerog-retire-worker.")
+    return call.verb == "put" and call.tube.startswith("zerog-mailbox.")
 
 
 def is_taken_back(call: QueueCall) -> bool:

@@ -11,11 +11,13 @@ from tests.queue.memory import MemoryQueue
 
 from zerog.ledger import claims
 from zerog.ledger.claims import Claim, Claimer, Suspect
+from zerog.ledger.mailboxes import NUDGE
 from zerog.ledger.workers import Beat
 from zerog.model import events, jsontext
 from zerog.model.documents import WorkerDocument, input_key
 from zerog.model.errors import DatastoreUnavailableError, QueueUnavailableError
 from zerog.model.limits import MAX_SECONDS
+from zerog.model.names import mailbox_tube_name
 from zerog.model.record import Cause, JobRecord, Limits, State, WorkerIdentity, new_job_id
 from zerog.queue.port import Entry
 
@@ -416,7 +418,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     """What watching a worker says, without the waiting."""
     said: dict[str, bool] = {}
 
-    async def vouches(store: object, name: str, uuid: str, own: Beat) -> bool:
+    async def vouches(store: object, name: str, uuid: str, own: Beat, server: str) -> bool:
         return said[name]
 
     monkeypatch.setattr(claims, "vouches", vouches)
@@ -433,6 +435,47 @@ async def test_a_job_of_a_living_worker_is_left_to_it(
 
     assert (await worker.read(found.kept.record.uuid)).state is State.RUNNING
     assert worker.queue.items[found.entry.id].delay == claims.HELD_SECONDS
+
+
+@pytest.mark.parametrize("lives", [True, False])
+async def test_a_nudge_that_its_worker_did_not_take_is_taken_back(
+    worker: Worker, verdicts: dict[str, bool], lives: bool
+) -> None:
+    """Otherwise they would pile up on the tubes of workers that are gone."""
+    found = await suspect(worker)
+    verdicts["other"] = lives
+
+    await worker.claimer.inspect(worker.queue, found)
+
+    assert NUDGE not in worker.queue.bodies()
+
+
+async def test_a_worker_is_nudged_before_it_is_watched_and_again_when_it_lost_its_job(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lives: it took the first nudge. Now it must stop what it runs."""
+    tube = mailbox_tube_name("other")
+
+    async def takes_its_nudge(*_: object) -> bool:
+        (taken,) = [n for n, item in worker.queue.items.items() if item.tube == tube]
+        del worker.queue.items[taken]
+        return False
+
+    monkeypatch.setattr(claims, "vouches", takes_its_nudge)
+
+    await worker.claimer.inspect(worker.queue, await suspect(worker))
+
+    assert [item.tube for item in worker.queue.items.values()] == [tube]
+
+
+async def test_nobody_is_watched_who_cannot_be_nudged(worker: Worker) -> None:
+    found = await suspect(worker)
+    worker.queue.away = True
+
+    with pytest.raises(QueueUnavailableError):
+        await worker.claimer.inspect(worker.queue, found)
+
+    assert (await worker.read(found.kept.record.uuid)).state is State.RUNNING
 
 
 async def test_what_lies_beside_a_job_that_its_dead_worker_used_up_expires_with_it(

@@ -10,6 +10,7 @@ from tests.ledger.jobs import BEGIN, FAILED_SECONDS, ME
 from tests.ledger.queued import System
 
 from zerog.ledger import beside, keys
+from zerog.ledger.mailboxes import NUDGE, nudge
 from zerog.model import events
 from zerog.model.documents import Remembered, input_key
 from zerog.model.errors import (
@@ -20,6 +21,7 @@ from zerog.model.errors import (
     QueueUnavailableError,
 )
 from zerog.model.limits import INLINE_BYTES
+from zerog.model.names import mailbox_tube_name
 from zerog.model.record import State, new_job_id
 from zerog.queue.port import EntryRef
 
@@ -334,7 +336,43 @@ async def test_a_job_that_runs_keeps_its_entry_when_it_is_cancelled(system: Syst
     await system.jobs.leftovers.flush()
 
     assert record.state is State.RUNNING
-    assert system.queue.bodies() == [uuid]
+    assert uuid in system.queue.bodies()
+
+
+async def test_the_worker_of_a_running_job_is_nudged_once_the_cancel_is_stored(
+    system: System,
+) -> None:
+    for _ in range(2):
+        uuid = await system.accept()
+        await system.happen(uuid, CLAIMED)
+        await system.dispatch.cancel(uuid)
+        assert (await system.read(uuid)).cancel_requested_time is not None
+        await system.jobs.leftovers.flush()
+
+    # One is enough for both: it is taken later than now.
+    tubes = [item.tube for item in system.queue.items.values() if item.body == NUDGE]
+    assert tubes == [mailbox_tube_name(ME.name)]
+
+
+async def test_a_nudge_that_is_being_taken_does_not_stand_for_the_next_one(system: System) -> None:
+    """Its worker may have read the record already."""
+    tube = mailbox_tube_name(ME.name)
+    system.queue.add(NUDGE, tube, state="reserved")
+
+    await nudge(system.queue, ME.name)
+
+    assert (await system.queue.tube_stats(tube)).ready == 1
+
+
+async def test_a_queue_that_is_away_keeps_no_other_leftover_from_being_done(
+    system: System,
+) -> None:
+    uuid = await system.accept()
+    await system.happen(uuid, CLAIMED)
+    await system.dispatch.cancel(uuid)
+    system.queue.away = True
+
+    assert await system.jobs.leftovers.flush()
 
 
 @pytest.mark.parametrize("delete", [False, True])

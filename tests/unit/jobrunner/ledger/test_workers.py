@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.ledger.jobs import BEGIN
 from tests.store.faltering import FalteringStore
 
-from zerog.ledger import workers
+from zerog.ledger import alertness, workers
 from zerog.ledger.workers import (
     EXPIRE_SECONDS,
     FRESH_BEATS,
@@ -20,6 +20,7 @@ from zerog.ledger.workers import (
 from zerog.model.documents import RunningJob, WorkerDocument, read, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import new_job_id
+from zerog.queue.mailbox import LATE_SECONDS, LOOK_SECONDS
 
 UUID = new_job_id()
 HELD = RunningJob(UUID, "T", 0, 1, BEGIN)
@@ -35,7 +36,7 @@ class Watched:
         self.other = Beat(self.store, replace(DOCUMENT, name="other"))
 
     def watch(self) -> "asyncio.Task[bool]":
-        return asyncio.create_task(vouches(self.store, "other", UUID, self.own))
+        return asyncio.create_task(vouches(self.store, "other", UUID, self.own, "server"))
 
 
 async def turn() -> None:
@@ -49,6 +50,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     """A watch that does not wait: beats alone decide."""
     monkeypatch.setattr(workers, "_LOOK_SECONDS", 0)
     monkeypatch.setattr(workers, "SILENCE_SECONDS", 0)
+    monkeypatch.setattr(workers, "UNHEARD_SECONDS", 0)
     return Watched()
 
 
@@ -138,6 +140,64 @@ async def test_a_beat_carries_what_changed_and_expires(watched: Watched) -> None
     assert watched.store.seconds_left("workers", "me") == EXPIRE_SECONDS
     await watched.own.remove()
     assert await watched.store.get("workers", "me") is None
+
+
+async def test_a_worker_that_has_beaten_once_is_given_the_whole_time_again(
+    watched: Watched,
+) -> None:
+    await watched.other.send(running=[HELD])
+    watch = watched.watch()
+    for _ in range(SILENCE_BEATS - 1):
+        await turn()
+        await watched.own.send()
+    await watched.other.send(running=[HELD])
+    await turn()
+    for _ in range(SILENCE_BEATS):
+        assert not watch.done()
+        await watched.own.send()
+        await turn()
+
+    assert await watch is False
+
+
+@pytest.mark.parametrize(
+    ("hears", "is_dead"), [("server", True), ("another", False), ("", False), (None, False)]
+)
+async def test_a_short_silence_proves_only_one_dead_that_heard_where_it_was_asked(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, hears: str | None, is_dead: bool
+) -> None:
+    """One that listens to another server beats unasked, seldom."""
+    monkeypatch.setattr(workers, "UNHEARD_SECONDS", 3600.0)
+    if hears is not None:
+        await watched.other.send(running=[HELD], queue_server=hears)
+    watch = watched.watch()
+    await turn()
+    for _ in range(SILENCE_BEATS):
+        await watched.own.send()
+    await turn()
+
+    assert watch.done() is is_dead
+    watch.cancel()
+
+
+async def test_a_deaf_worker_has_time_to_notice_that_it_is_before_it_counts_as_dead() -> None:
+    notices = LOOK_SECONDS + LATE_SECONDS + alertness.BEAT_SECONDS
+
+    assert notices + alertness.BEAT_SECONDS < workers.SILENCE_SECONDS
+    assert alertness.IDLE_SECONDS + alertness.BEAT_SECONDS < workers.UNHEARD_SECONDS
+    assert workers.UNHEARD_SECONDS < workers.WATCH_SECONDS
+    assert 2 * alertness.IDLE_SECONDS < GONE_SECONDS
+
+
+async def test_who_asks_stays_alert_meanwhile(watched: Watched) -> None:
+    watched.own.alertness.hears = lambda: True
+    assert not watched.own.alertness.is_alert
+    await watched.other.send()
+    watch = watched.watch()
+    await turn()
+
+    assert watched.own.alertness.is_alert
+    watch.cancel()
 
 
 # The list of those that live

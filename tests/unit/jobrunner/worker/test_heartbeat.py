@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from tests.store.memory import MemoryDatastore
 
+from zerog.ledger import alertness
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
+from zerog.model.errors import QueueUnavailableError
 from zerog.model.record import JobId, new_job_id
+from zerog.queue.port import QueueConnection
 from zerog.settings import WorkerSettings
 from zerog.store.port import Collection, Stored
-from zerog.worker import heartbeat, main
+from zerog.worker import heartbeat
+from zerog.worker.hearing import Hearing
 from zerog.worker.main import Worker
 from zerog.worker.verdict import Stop
 
@@ -29,10 +33,16 @@ class HangingStore(MemoryDatastore):
         raise AssertionError("not reached")
 
 
+async def never() -> QueueConnection:
+    """Connect to nothing."""
+    raise QueueUnavailableError
+
+
 async def test_beats_do_not_wait_for_a_record_that_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(main, "BEAT_SECONDS", 0)
+    monkeypatch.setattr(alertness, "BEAT_SECONDS", 0)
+    monkeypatch.setattr(alertness, "LEAST_SECONDS", 0)
     watches = []
 
     async def watch(jobs: Jobs, slots: object) -> None:
@@ -41,9 +51,10 @@ async def test_beats_do_not_wait_for_a_record_that_cannot_be_read(
     monkeypatch.setattr(heartbeat, "watch", watch)
     store, worker = HangingStore(), Worker(WorkerSettings(jobs=("none",)))
     beat = heartbeat.first_beat(store, worker._identity, ["default"], ["T"], 1)
+    hearing = Hearing("w", None, [], beat.alertness, never)
     tasks = [
-        asyncio.create_task(worker._beat(beat)),
-        asyncio.create_task(worker._watch(Jobs(store, Stats(store)))),
+        asyncio.create_task(worker._beat(beat, hearing)),
+        asyncio.create_task(worker._watch(Jobs(store, Stats(store)), beat.alertness)),
     ]
     for _ in range(TURNS):
         if beat.sent > 1:

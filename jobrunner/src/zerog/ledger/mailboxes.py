@@ -1,0 +1,63 @@
+"""Nudges: "look now", put on the tube that one worker hears (`zerog.queue.mailbox`).
+
+A nudge only makes a worker look soon at what it would look at anyway within seconds. So it may be
+lost, doubled or forged. It is worth nothing to a worker that is gone: one waits on a tube at most,
+who asked takes it back, and repair removes what lies on tubes that nobody hears.
+"""
+
+import logging
+
+from msgspec import Struct
+
+from zerog.model.names import MAILBOX_PREFIX, mailbox_tube_name
+from zerog.queue.port import Producer, QueueConnection
+
+log = logging.getLogger(__name__)
+
+#: What the entry of a nudge holds. Any other body but `RETIRE` is one, too.
+NUDGE = "look"
+#: A worker of a pool takes no new job, finishes what it runs, and stops.
+RETIRE = "retire"
+#: Entries of one tube that a sweep deletes; the next one deletes more.
+MAX_SWEPT = 1000
+
+
+class Nudge(Struct, frozen=True):
+    """A nudge that was put, on which server."""
+
+    server: str
+    #: None: one waited there already.
+    entry_id: int | None = None
+
+
+async def nudge(producer: Producer, worker: str) -> Nudge:
+    """Make a worker look now. Raises what the queue raises."""
+    tube = mailbox_tube_name(worker)
+    if (await producer.tube_stats(tube)).ready:
+        # Not taken yet: whoever takes it looks later than now.
+        return Nudge(await producer.server_id())
+    ref = await producer.put(tube, NUDGE)
+    return Nudge(ref.server, ref.id)
+
+
+async def take_back(producer: Producer, put: Nudge) -> bool:
+    """Delete a nudge; whether its worker had taken it, as far as is known."""
+    return put.entry_id is not None and not await producer.delete(put.entry_id)
+
+
+async def sweep(queue: QueueConnection) -> int:
+    """Delete what lies on tubes that nobody hears; return how many entries.
+
+    A process that comes back to its tube looks by itself: it misses nothing.
+    """
+    swept = 0
+    tubes = [tube for tube in await queue.tubes() if tube.startswith(MAILBOX_PREFIX)]
+    for stats in await queue.tube_stats_many(tubes):
+        if stats.ready and not stats.watching:
+            await queue.watch([stats.name])
+            for entry in await queue.reserve_ready(min(stats.ready, MAX_SWEPT)):
+                swept += await queue.delete(entry.id)
+    await queue.watch(["default"])
+    if swept:
+        log.info("%d entries for processes that are gone were deleted", swept)
+    return swept
