@@ -21,12 +21,13 @@ from tests.couchbase.scopes import new_scope
 from tests.queue.memory import MemoryQueue
 
 from zerog.console import ShownConsole
+from zerog.ledger.alertness import IDLE_SECONDS
 from zerog.ledger.codec import write_record
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.repair import repair_once
 from zerog.ledger.repairing import FULL_CHECK_SECONDS, PERIOD_SECONDS
 from zerog.ledger.stats import Stats
-from zerog.ledger.workers import BEAT_SECONDS, Beat
+from zerog.ledger.workers import Beat
 from zerog.model.documents import WorkerDocument
 from zerog.model.names import tube_name
 from zerog.model.record import Attempt, JobRecord, State, WorkerIdentity, format_time, new_job_id
@@ -176,7 +177,7 @@ async def costs(server: CouchbaseServer, size: Size) -> dict[str, Cost]:
     await store.list_jobs(JobFilter())  # the indexes are looked at once
     looks = 5
     found = {
-        "workers' heartbeats, a second": await zerog.cost(zerog.beat, BEAT_SECONDS),
+        "workers' heartbeats, a second": await zerog.cost(zerog.beat, IDLE_SECONDS),
         f"repair's look, every {PERIOD_SECONDS:.0f} s": await zerog.cost(zerog.look),
         f"repair's count, every {store.count_pause_seconds:.0f} s": await zerog.cost(
             zerog.count_open

@@ -134,6 +134,7 @@ async def test_a_server_that_is_silent_is_doubted_before_the_connection_is_given
         finally:
             server.signal(signal.SIGCONT)
         await until(lambda: ear.mailbox.connected)
+        assert ear.heard == [MISSED, MISSED]
 
 
 async def test_a_shared_tube_is_heard_only_by_who_wants_it_and_keeps_what_is_not_used(

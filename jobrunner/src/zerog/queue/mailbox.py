@@ -6,8 +6,9 @@ who reaches beanstalkd can put entries there: a body is a hint to look at the da
 a fact.
 
 A body can get lost: with the server's disk, or because somebody deleted it as nobody heard it. So
-`MISSED` is handed on after each connection, and `connected` is true only while the server has
-just answered. A process that is not connected must look by itself.
+`connected` is true only while the server has just answered, and `MISSED` is handed on whenever it
+becomes true, also to a process that was frozen. A process that is not connected must look by
+itself.
 
 Besides its own tube a mailbox can take from a tube that many processes share (`Shared`).
 """
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1
 #: An answer may be late by this much before the connection counts as doubtful.
 LATE_SECONDS = 0.5
-#: What is handed on first on each connection: entries may have been lost before it.
+#: What is handed on whenever it is connected again: entries may have been lost before.
 MISSED = ""
 #: Pauses before the server is tried again.
 BACKOFF = Backoff(0.05, 1.0)
@@ -99,15 +100,14 @@ class Mailbox:
         try:
             await queue.watch([self._tube])
             self._server = await queue.server_id()
-            self._answered_now()
             self._queue = queue
-            self._hand_on(MISSED)
+            self._answered_now()
             used = True
             while True:
                 # An entry that was given back must not keep the own tube from being heard.
                 used = await self._look(queue, self._wanted() if used else None)
         finally:
-            self._queue = None
+            self._queue, self._answered = None, float("-inf")
             with contextlib.suppress(QueueError):
                 await queue.close()
 
@@ -142,4 +142,7 @@ class Mailbox:
         return stats is not None and stats.tube == tube
 
     def _answered_now(self) -> None:
+        was_connected = self.connected
         self._answered = asyncio.get_running_loop().time()
+        if not was_connected:
+            self._hand_on(MISSED)
