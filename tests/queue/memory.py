@@ -38,6 +38,8 @@ class MemoryQueue:
         self.closed = False
         #: The server that answers. One that was restarted has another id.
         self.server = "memory"
+        #: The tubes that others watch.
+        self.heard: set[str] = set()
         self._ids = itertools.count(1)
         self._changed = asyncio.Event()
 
@@ -159,7 +161,7 @@ class MemoryQueue:
         count = dict.fromkeys(("ready", "reserved", "delayed", "buried"), 0)
         for item in self.items.values():
             count[item.state] += item.tube == tube
-        return TubeStats(tube, **count)
+        return TubeStats(tube, **count, watching=int(tube in self.heard))
 
     async def tube_stats_many(self, tubes: Iterable[str]) -> list[TubeStats]:
         return [await self.tube_stats(tube) for tube in tubes]

@@ -37,6 +37,7 @@ class MemoryDatastore:
 
     #: A count costs next to nothing here.
     count_pause_seconds = 0.0
+    has_version = True
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock

@@ -17,7 +17,9 @@ from zerog.ledger import repairing
 from zerog.ledger.dispatch import Dispatch
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
+from zerog.ledger.waiters import Wakes
 from zerog.model.errors import ConfigError
+from zerog.model.names import worker_name
 from zerog.queue import connect_producer, connect_queue
 from zerog.queue.port import Producer
 from zerog.store import open_datastore, secret_paths
@@ -73,7 +75,10 @@ def make_parts(
     All paths begin with `prefix`, in an application that has others beside them.
     """
     types = Types(store)
-    dispatch = Dispatch(Jobs(store, Stats(store)), producer)
+    process = worker_name()
+    watch = Watch(store, process, lambda: connect_queue(settings.queue))
+    jobs = Jobs(store, Stats(store), Wakes(store, process, watch.wake))
+    dispatch = Dispatch(jobs, producer)
     alone = gate is None and is_local_only(settings.host)
     edge = Edge(
         Metrics(),
@@ -92,7 +97,7 @@ def make_parts(
         dispatch,
         types,
         Intake(store, dispatch, examiner or Examiner(()), settings.idempotency_seconds),
-        Watch(store),
+        watch,
         Overview(store, producer, types),
         Readiness(store, producer),
         calls(CALLS),
@@ -147,6 +152,8 @@ async def serve(
                 task.cancel()
             await asyncio.wait(background, timeout=settings.grace_seconds)
             await parts.dispatch.flush()
+            await parts.dispatch.jobs.wakes.flush(parts.producer)
+            await parts.watch.close()
             await parts.dispatch.jobs.leftovers.flush()
             await parts.dispatch.jobs.stats.flush()
 
@@ -169,6 +176,7 @@ def _start_background(
         asyncio.create_task(dispatch.run(), name="dispatch"),
         asyncio.create_task(dispatch.jobs.leftovers.run(), name="leftovers"),
         asyncio.create_task(dispatch.jobs.stats.run(), name="stats"),
+        asyncio.create_task(dispatch.jobs.wakes.run(parts.producer), name="wakes"),
         asyncio.create_task(repair.run(), name="repair"),
         asyncio.create_task(parts.overview.measure(stop), name="rates"),
         asyncio.create_task(server.connections.watch(stop), name="connections"),

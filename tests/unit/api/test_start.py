@@ -13,6 +13,8 @@ from zerog_api.settings import ApiSettings
 class Part:
     """A datastore, producer or gate that only notes that it is closed."""
 
+    has_version = True
+
     def __init__(self, name: str, closed: list[str]) -> None:
         self.name, self.closed = name, closed
 

@@ -215,12 +215,12 @@ class ProgressHandler(_Reading):
     async def get(self, uuid: str) -> None:
         """Tell a job's progress, at once or when it changes."""
         query = self.query(models.WaitQuery)
-        if not query.wait:
+        if not query.wait or self.kept.record.is_finished:
             self.reply(await views.progress(self.parts.store, self.kept.record))
             return
         until = asyncio.get_running_loop().time() + query.wait
         ends = (self.closed, self.edge.stopping)
-        looks = self.parts.watch.looks(*ends, pause_seconds=WAIT_PAUSE_SECONDS, until=until)
+        looks = self.parts.watch.looks(uuid, *ends, pause_seconds=WAIT_PAUSE_SECONDS, until=until)
         first: dict[str, Any] | None = None
         now: dict[str, Any] = {}
         async for _ in looks:
@@ -296,7 +296,7 @@ class FollowHandler(_Reading, Streaming):
     async def _events(self, uuid: str) -> AsyncGenerator[bytes | None, None]:
         """The id of an event is its place in the log: a client that comes back goes on there."""
         looks = self.parts.watch.looks(
-            self.closed, self.edge.stopping,
+            uuid, self.closed, self.edge.stopping,
             pause_seconds=STREAM_PAUSE_SECONDS, idle_seconds=ALIVE_SECONDS,
         )  # fmt: skip
         seen = views.place(self.request.headers.get("Last-Event-ID", "")) or views.BEGINNING

@@ -177,7 +177,10 @@ async def _repair(settings: PlaceSettings) -> Any:
     try:
         queue = await connect_queue(settings.queue)
         try:
-            return await repair_once(Jobs(store, Stats(store)), queue)
+            jobs = Jobs(store, Stats(store))
+            report = await repair_once(jobs, queue)
+            await jobs.wakes.flush(queue)
+            return report
         finally:
             await queue.close()
     finally:

@@ -24,6 +24,7 @@ from zerog.ledger import beside
 from zerog.ledger.codec import read_record, write_record
 from zerog.ledger.leftovers import Leftovers, Task
 from zerog.ledger.stats import Stats
+from zerog.ledger.waiters import Wakes
 from zerog.model import events, jsontext, life
 from zerog.model.backoff import Backoff, any_chance
 from zerog.model.documents import Input, input_key, read
@@ -83,12 +84,14 @@ class Jobs:
         self,
         store: Datastore,
         stats: Stats,
+        wakes: Wakes | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store = store
         self.stats = stats
         self.leftovers = Leftovers()
+        self.wakes = wakes or Wakes(store)
         self._clock = clock
 
     async def read(self, uuid: str) -> Kept:
@@ -184,7 +187,10 @@ class Jobs:
 
     async def _remove(self, kept: Kept) -> None:
         uuid, revision = kept.record.uuid, kept.revision
-        await self.store.remove("jobs", uuid, revision=revision, durable=True)
+        try:
+            await self.store.remove("jobs", uuid, revision=revision, durable=True)
+        finally:
+            self.wakes.changed(uuid, at_once=True)
         self.leftovers.later(lambda: beside.remove(self.store, kept.record))
         self.leftovers.later(lambda: self._remove_input(kept.record))
 
@@ -311,6 +317,9 @@ class _Change:
         except AmbiguousWriteError:
             self._unsure = kept.record, life.Step(record, step.action)
             raise
+        finally:  # it may have been written, whatever the store raised
+            at_once = _stands(record) != _stands(kept.record)
+            self._jobs.wakes.changed(record.uuid, at_once=at_once)
         step = life.Step(record, step.action)
         return self._done(kept.record, step, Kept(record, revision, document))
 
@@ -359,6 +368,11 @@ def _last_mark(record: JobRecord) -> object:
     """Return what a begin or an end of an attempt changes. Pure."""
     last = record.attempts[-1] if record.attempts else None
     return last and (last.number, last.ended_time)
+
+
+def _stands(record: JobRecord) -> object:
+    """Return where a job stands: what those who wait for it learn at once. Pure."""
+    return record.state, record.attempt
 
 
 def _is_same_attempt(found: JobRecord, written: JobRecord) -> bool:

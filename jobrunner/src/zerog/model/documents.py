@@ -11,6 +11,7 @@
     workers      <worker name>                  `WorkerDocument`, expires after its last beat
     stats        <minute>, <minute>::<shard>    {"<queue>": {"<count>": n}} (`zerog.ledger.stats`)
     pools        <namespace>::<pool>            `PoolDocument`, written by the operator, expires
+    waiters      <uuid>                         `Waiters`, expires (`zerog.ledger.waiters`)
 
 A line of a log is in chunk `number // LINES_PER_CHUNK`, so a reader finds each line without a
 counter: it asks for the next chunk until one is missing.
@@ -28,6 +29,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.limits import LINES_PER_CHUNK
+from zerog.model.names import MAX_WORKER_NAME
 from zerog.model.record import (
     Count,
     JobId,
@@ -211,6 +213,18 @@ class PoolDocument(_Document, frozen=True, omit_defaults=True):
     def key(self) -> str:
         """Where it is stored."""
         return f"{self.namespace}::{self.name}"
+
+
+#: Processes that are listed as waiting for one job: more replicas of the API than anybody runs.
+MAX_WAITERS = 32
+
+
+class Waiters(_Document, frozen=True):
+    """The processes that wait for a job, by name; the one that said so last comes last."""
+
+    processes: Annotated[
+        list[Annotated[str, Meta(max_length=MAX_WORKER_NAME)]], Meta(max_length=MAX_WAITERS)
+    ]
 
 
 #: The one field of what a store holds in place of a JSON object: why that cannot be read.

@@ -21,7 +21,7 @@ NAME_PATTERN = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
 _NAME = re.compile(NAME_PATTERN)
 _PROCESS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: A worker's name is part of a document's key.
-_MAX_WORKER_NAME = 100
+MAX_WORKER_NAME = 100
 #: The longest Idempotency-Key that the API takes; a header is bytes.
 MAX_IDEMPOTENCY_KEY_BYTES = 255
 
@@ -86,4 +86,4 @@ def queue_of_tube(tube: str) -> str | None:
 def worker_name() -> str:
     """Make a name for this process: it says where it runs, and no other process ever has it."""
     suffix = f"-{os.getpid()}-{secrets.token_hex(3)}"
-    return socket.gethostname()[: _MAX_WORKER_NAME - len(suffix)] + suffix
+    return socket.gethostname()[: MAX_WORKER_NAME - len(suffix)] + suffix

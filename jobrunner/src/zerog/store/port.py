@@ -13,7 +13,7 @@ with, and a write may raise `AmbiguousWriteError`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 Document = dict[str, Any]
 
@@ -28,19 +28,9 @@ Collection = Literal[
     "stats",
     "pools",
     "summaries",
+    "waiters",
 ]
-COLLECTIONS: tuple[Collection, ...] = (
-    "jobs",
-    "progress",
-    "events",
-    "blobs",
-    "idempotency",
-    "types",
-    "workers",
-    "stats",
-    "pools",
-    "summaries",
-)
+COLLECTIONS: tuple[Collection, ...] = get_args(Collection)
 
 #: States of jobs that are not finished: each has a queue entry, or should have one.
 OPEN_STATES = ("queued", "running", "waiting")
@@ -116,6 +106,12 @@ class Datastore(Protocol):
     @property
     def count_pause_seconds(self) -> float:
         """Between two calls of `count_open` there should be at least this time."""
+        ...
+
+    @property
+    def has_version(self) -> bool:
+        """Whether `version` shows changes. If not, whoever writes a job wakes those who wait for it
+        (`zerog.ledger.waiters`)."""
         ...
 
     async def insert(
@@ -263,7 +259,8 @@ class Datastore(Protocol):
         ...
 
     async def version(self) -> str | None:
-        """Return a token that changes when anything was written by anyone, or None if unknown.
+        """Return a token that changes when anything was written by anyone; None if the store does
+        not have one (`has_version`).
 
         It costs next to nothing, so waiting for a change polls it instead of documents.
         """

@@ -127,6 +127,7 @@ class RunningAttempt:
         try:
             if self.reports.pending:
                 await self.reports.try_flush()
+                self._jobs.wakes.changed(self.claim.uuid, at_once=False)
             await self.save_state()
         except StaleAttemptError:
             self.stop(Stop.FENCED)

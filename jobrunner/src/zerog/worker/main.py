@@ -29,7 +29,7 @@ from zerog.model.backoff import Backoff
 from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.model.names import tube_name, worker_name
 from zerog.model.record import WorkerIdentity
-from zerog.queue import connect_queue
+from zerog.queue import connect_producer, connect_queue
 from zerog.settings import WorkerSettings
 from zerog.store import make_place, open_datastore, secret_paths
 from zerog.store.port import Datastore
@@ -168,6 +168,7 @@ class Worker:
             len(self._slots),
             "slot" if len(self._slots) == 1 else "slots",
         )
+        producer = await connect_producer(settings.queue)  # it connects when somebody waits
         working = [
             asyncio.create_task(slot.run(), name=f"slot-{slot.number}") for slot in self._slots
         ]
@@ -179,6 +180,7 @@ class Worker:
             asyncio.create_task(self._watch(jobs, beat.alertness), name="watch"),
             asyncio.create_task(stats.run(), name="stats"),
             asyncio.create_task(jobs.leftovers.run(), name="leftovers"),
+            asyncio.create_task(jobs.wakes.run(producer), name="wakes"),
         ]
         if reaper.is_needed():
             background.append(asyncio.create_task(reaper.run(nursery), name="reaper"))
@@ -193,6 +195,8 @@ class Worker:
             for task in [*background, *working]:
                 task.cancel()
             await asyncio.gather(*background, *working, return_exceptions=True)
+            await jobs.wakes.flush(producer)
+            await producer.close()
             await jobs.leftovers.flush()
             await stats.flush()
             await heartbeat.remove(beat)

@@ -23,7 +23,15 @@ JOBS = "jobs"
 _ALL = 2**31 - 1
 #: A call's statements, which run at the same time.
 MAX_STATEMENTS = 8
-_BY_KEY_ONLY = ("jobs", "progress", "events", "blobs", "idempotency", "summaries")
+_BY_KEY_ONLY = (
+    "jobs",
+    "progress",
+    "events",
+    "blobs",
+    "idempotency",
+    "summaries",
+    "waiters",
+)
 #: Collections that are small and read whole.
 SMALL = tuple(name for name in COLLECTIONS if name not in _BY_KEY_ONLY)
 #: Those, and what a copy of the datastore reads whole, have a primary index.

@@ -56,6 +56,7 @@ class CouchbaseDatastore:
 
     #: A count scans an index of all jobs that are not finished.
     count_pause_seconds = 300.0
+    has_version = False
 
     def __init__(self, connection: Connection, settings: CouchbaseSettings) -> None:
         self.connection = connection

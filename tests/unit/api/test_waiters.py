@@ -1,0 +1,285 @@
+"""Waiting at a store without a version: by messages, and by a look now and then."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from tests.queue.memory import MemoryQueue
+from tests.store.memory import MemoryDatastore
+from tests.unit.operator.virtual_time import run_virtually
+
+from zerog.ledger.waiters import EXPIRE_SECONDS, waiting
+from zerog.model.errors import DatastoreUnavailableError, QueueUnavailableError
+from zerog.model.names import mailbox_tube_name
+from zerog.queue.port import QueueConnection
+from zerog.store.port import Collection, Document, Stored
+from zerog_api.core.waiters import LOOK_SECONDS, RENEW_SECONDS, Waiters
+
+ME = "me"
+MANY = 1000
+#: Of the loop.
+ROUNDS = 20
+
+
+class Store(MemoryDatastore):
+    """A store without a version that counts what is asked of it, by virtual time."""
+
+    has_version = False
+
+    def __init__(self) -> None:
+        super().__init__(lambda: asyncio.get_running_loop().time())
+        self.asked = Counter[str]()
+        self.away = False
+
+    def _ask(self, what: str, count: int = 1) -> None:
+        if self.away:
+            raise DatastoreUnavailableError
+        self.asked[what] += count
+
+    async def get(self, collection: Collection, key: str) -> Stored | None:
+        self._ask(f"get {collection}")
+        return await super().get(collection, key)
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        self._ask(f"get {collection}", len(keys))
+        return await super().get_many(collection, keys)
+
+    async def insert(
+        self,
+        collection: Collection,
+        key: str,
+        document: Document,
+        *,
+        durable: bool = False,
+        expire_seconds: float | None = None,
+    ) -> str:
+        self._ask(f"insert {collection}")
+        await asyncio.sleep(0.001)
+        return await super().insert(collection, key, document, expire_seconds=expire_seconds)
+
+    async def expire(self, collection: Collection, key: str, seconds: float) -> bool:
+        self._ask(f"expire {collection}")
+        return await super().expire(collection, key, seconds)
+
+
+class World:
+    """A process that waits, with its store and its queue."""
+
+    def __init__(self) -> None:
+        self.store, self.queue = Store(), MemoryQueue()
+        self.is_reachable = True
+        self.waiters = Waiters(self.store, ME, self._connect)
+
+    async def _connect(self) -> QueueConnection:
+        if not self.is_reachable:
+            raise QueueUnavailableError
+        return self.queue
+
+    async def settle(self) -> None:
+        """Let the first looks pass: those that find out what a document was like."""
+        await asyncio.sleep(LOOK_SECONDS)
+
+    def put(self, body: str) -> None:
+        self.queue.add(body, mailbox_tube_name(ME))
+
+
+async def soon() -> None:
+    for _ in range(ROUNDS):
+        await asyncio.sleep(0)
+
+
+def test_a_message_wakes_those_who_wait_for_its_job_and_nobody_else() -> None:
+    async def wait() -> tuple[bool, bool, bool]:
+        world = World()
+        changes = world.waiters.changes
+        async with changes("u") as one, changes("u") as two, changes("v") as other:
+            await world.settle()
+            for event in (one, two, other):
+                event.clear()
+            world.put("u")
+            await soon()
+            await world.waiters.close()
+            return one.is_set(), two.is_set(), other.is_set()
+
+    assert run_virtually(wait()) == (True, True, False)
+
+
+def test_messages_that_make_no_sense_wake_nobody_and_are_taken_off_the_tube() -> None:
+    async def wait() -> tuple[bool, int]:
+        world = World()
+        async with world.waiters.changes("u") as event:
+            await world.settle()
+            event.clear()
+            for body in ("v", "x" * 1000, "\x00", "u\n"):
+                world.put(body)
+            await soon()
+            await world.waiters.close()
+            return event.is_set(), len(world.queue.items)
+
+    assert run_virtually(wait()) == (False, 0)
+
+
+def test_the_own_changes_wake_at_once() -> None:
+    async def wait() -> bool:
+        world = World()
+        async with world.waiters.changes("u") as event:
+            await world.settle()
+            event.clear()
+            world.waiters.wake("u")
+            await world.waiters.close()
+            return event.is_set()
+
+    assert run_virtually(wait())
+
+
+def test_the_store_says_that_somebody_waits_before_the_job_is_read() -> None:
+    async def wait() -> list[Sequence[str]]:
+        world = World()
+        found: list[Sequence[str]] = []
+        for _ in range(2):  # the second begins while the first is still being written down
+            async with world.waiters.changes("u"):
+                stored = await world.store.get("waiters", "u")
+                found.append(waiting(stored) if stored else ())
+        await world.waiters.close()
+        return found
+
+    assert run_virtually(wait()) == [[ME], [ME]]
+
+
+def test_many_who_wait_for_one_job_say_so_once() -> None:
+    async def wait() -> int:
+        world = World()
+        async with contextlib.AsyncExitStack() as stack:
+            waits = [stack.enter_async_context(world.waiters.changes("u")) for _ in range(100)]
+            await asyncio.gather(*waits)
+        for _ in range(100):  # and one after another
+            async with world.waiters.changes("u"):
+                pass
+        await world.waiters.close()
+        return world.store.asked["insert waiters"]
+
+    assert run_virtually(wait()) == 1
+
+
+def test_what_waits_long_stays_listed_and_what_left_does_not() -> None:
+    async def wait() -> tuple[bool, bool]:
+        world = World()
+        async with world.waiters.changes("u"):
+            await asyncio.sleep(10 * EXPIRE_SECONDS)
+            stays = await world.store.get("waiters", "u") is not None
+        await asyncio.sleep(RENEW_SECONDS + EXPIRE_SECONDS + 1)
+        return stays, await world.store.get("waiters", "u") is not None
+
+    assert run_virtually(wait()) == (True, False)
+
+
+def test_nothing_runs_when_nobody_waits() -> None:
+    async def wait() -> tuple[int, int]:
+        world = World()
+        for _ in range(3):
+            async with world.waiters.changes("u"):
+                during = len(asyncio.all_tasks())
+            await asyncio.sleep(2 * RENEW_SECONDS)
+        return during, len(asyncio.all_tasks())
+
+    during, after = run_virtually(wait())
+
+    assert during > after == 1
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+def test_a_change_that_nobody_tells_of_is_seen_by_a_look(is_reachable: bool) -> None:
+    async def wait() -> tuple[float, float]:
+        world = World()
+        world.is_reachable = is_reachable
+        loop = asyncio.get_running_loop()
+        await world.store.upsert("jobs", "u", {"state": "running"})
+        passed: list[float] = []
+        async with world.waiters.changes("u") as event:
+            for collection in ("progress", "jobs"):
+                await world.settle()
+                event.clear()
+                await world.store.upsert(collection, "u", {"state": "succeeded"})
+                began = loop.time()
+                await event.wait()
+                passed.append(loop.time() - began)
+            await world.waiters.close()
+        return passed[0], passed[1]
+
+    assert max(run_virtually(wait())) <= LOOK_SECONDS
+
+
+def test_what_was_missed_without_a_connection_is_seen_once_there_is_one() -> None:
+    async def wait() -> float:
+        world = World()
+        world.is_reachable = False
+        async with world.waiters.changes("u") as event:
+            await world.settle()
+            await world.settle()
+            event.clear()
+            await world.store.upsert("jobs", "u", {"state": "succeeded"})
+            world.waiters.hear("")
+            began = asyncio.get_running_loop().time()
+            await event.wait()
+            await world.waiters.close()
+            return asyncio.get_running_loop().time() - began
+
+    assert run_virtually(wait()) <= LOOK_SECONDS / 10
+
+
+def test_a_store_that_is_away_wakes_so_that_it_is_reported() -> None:
+    async def wait() -> float:
+        world = World()
+        async with world.waiters.changes("u") as event:
+            await world.settle()
+            event.clear()
+            world.store.away = True
+            began = asyncio.get_running_loop().time()
+            await event.wait()
+            await world.waiters.close()
+            return asyncio.get_running_loop().time() - began
+
+    assert run_virtually(wait()) <= LOOK_SECONDS
+
+
+def test_who_cannot_say_that_it_waits_waits_all_the_same_and_says_it_later() -> None:
+    async def wait() -> bool:
+        world = World()
+        world.store.away = True
+        async with world.waiters.changes("u"):
+            await world.settle()
+            world.store.away = False
+            await world.settle()
+            await world.settle()
+            await world.waiters.close()
+            return await world.store.get("waiters", "u") is not None
+
+    assert run_virtually(wait())
+
+
+def test_a_thousand_who_wait_ask_for_little_while_nothing_happens() -> None:
+    seconds = 70.0
+
+    async def wait() -> Counter[str]:
+        world = World()
+        for number in range(MANY):
+            state = "running" if number % 10 == 0 else "queued"
+            await world.store.upsert("jobs", str(number), {"state": state})
+        async with contextlib.AsyncExitStack() as stack:
+            for number in range(MANY):
+                await stack.enter_async_context(world.waiters.changes(str(number)))
+            await world.settle()
+            world.store.asked.clear()
+            await asyncio.sleep(seconds)
+            await world.waiters.close()
+            return world.store.asked
+
+    asked = run_virtually(wait())
+
+    # Each job is looked at every 4 to 5 seconds, and kept listed every 35.
+    assert MANY * seconds / 5.1 <= asked["get jobs"] <= MANY * seconds / 3.7
+    assert asked["get progress"] <= asked["get jobs"] / 9
+    assert MANY * 1.5 <= asked["expire waiters"] <= MANY * 2.1
+    assert set(asked) == {"get jobs", "get progress", "expire waiters"}
