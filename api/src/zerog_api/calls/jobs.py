@@ -30,6 +30,8 @@ from zerog_api.problems import unprocessable
 
 #: Who waits for one change, and who follows a job, looks again at most this often.
 WAIT_PAUSE_SECONDS, STREAM_PAUSE_SECONDS = 0.02, 0.1
+#: Who follows a job looks by itself when nothing has changed for this long, also at its log.
+STREAM_IDLE_SECONDS = ALIVE_SECONDS
 _ABOUT_A_JOB = (404, 422)
 _CHANGES_A_JOB = (404, 409, 422)
 
@@ -297,7 +299,7 @@ class FollowHandler(_Reading, Streaming):
         """The id of an event is its place in the log: a client that comes back goes on there."""
         looks = self.parts.watch.looks(
             uuid, self.closed, self.edge.stopping,
-            pause_seconds=STREAM_PAUSE_SECONDS, idle_seconds=ALIVE_SECONDS,
+            pause_seconds=STREAM_PAUSE_SECONDS, idle_seconds=STREAM_IDLE_SECONDS,
         )  # fmt: skip
         seen = views.place(self.request.headers.get("Last-Event-ID", "")) or views.BEGINNING
         try:
