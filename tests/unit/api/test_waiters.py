@@ -2,23 +2,32 @@
 
 import asyncio
 import contextlib
+import random
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from tests.queue.memory import MemoryQueue
 from tests.store.memory import MemoryDatastore
 from tests.unit.operator.virtual_time import run_virtually
 
+from zerog.ledger.jobs import Jobs
+from zerog.ledger.stats import Stats
 from zerog.ledger.waiters import EXPIRE_SECONDS, waiting
+from zerog.model import events
 from zerog.model.errors import DatastoreUnavailableError, QueueUnavailableError
 from zerog.model.names import mailbox_tube_name
+from zerog.model.record import JobRecord, WorkerIdentity, new_job_id
 from zerog.queue.port import QueueConnection
 from zerog.store.port import Collection, Document, Stored
+from zerog_api.core import waiters
 from zerog_api.core.waiters import LOOK_SECONDS, RENEW_SECONDS, Waiters
 
 ME = "me"
 MANY = 1000
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 #: Of the loop.
 ROUNDS = 20
 
@@ -257,6 +266,89 @@ def test_who_cannot_say_that_it_waits_waits_all_the_same_and_says_it_later() -> 
             return await world.store.get("waiters", "u") is not None
 
     assert run_virtually(wait())
+
+
+class SlowStore(Store):
+    """A store whose answers take any time, so that others do something in between."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self._chance = chance
+
+    async def _pass(self) -> None:
+        for _ in range(self._chance.choice((0, 1, 5, 25))):
+            await asyncio.sleep(0)
+
+    async def get(self, collection: Collection, key: str) -> Stored | None:
+        await self._pass()
+        found = await super().get(collection, key)
+        await self._pass()
+        return found
+
+    async def get_many(self, collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        await self._pass()
+        found = await super().get_many(collection, keys)
+        await self._pass()
+        return found
+
+    async def insert(
+        self, collection: Collection, key: str, document: Document, **options: Any
+    ) -> str:
+        await self._pass()
+        revision = await MemoryDatastore.insert(self, collection, key, document, **options)
+        await self._pass()
+        return revision
+
+    async def replace(
+        self, collection: Collection, key: str, document: Document, revision: str, **options: Any
+    ) -> str:
+        await self._pass()
+        new = await super().replace(collection, key, document, revision, **options)
+        await self._pass()
+        return new
+
+
+async def see_the_end(chance: random.Random) -> bool:
+    """Begin to wait at any moment of a job's end; whether the end is seen."""
+    world = World()
+    world.store = SlowStore(chance)
+    world.waiters = Waiters(world.store, ME, world._connect)
+    world.queue.heard = {mailbox_tube_name(ME)}
+    jobs = Jobs(world.store, Stats(world.store))
+    record = JobRecord(new_job_id(), "T", "default", NOW, NOW, parameters={})
+    await jobs.insert(record)
+    await jobs.apply(record.uuid, events.Claimed(WorkerIdentity("worker"), 1))
+    await jobs.wakes.flush(world.queue)
+
+    async def end() -> None:
+        for _ in range(chance.randrange(60)):
+            await asyncio.sleep(0)
+        await jobs.apply(record.uuid, events.Returned(1))
+
+    async with world.waiters.changes("another"):  # its tube is heard already
+        await soon()
+        waking = asyncio.create_task(jobs.wakes.run(world.queue))
+        ending = asyncio.create_task(end())
+        async with world.waiters.changes(record.uuid) as event:
+            while not (await jobs.read(record.uuid)).record.is_finished:
+                try:
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await event.wait()
+                except TimeoutError:
+                    return False
+                event.clear()
+    await ending
+    waking.cancel()
+    await world.waiters.close()
+    return True
+
+
+def test_whenever_one_begins_to_wait_the_end_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiters, "LOOK_SECONDS", 1e6)
+
+    missed = [n for n in range(300) if not run_virtually(see_the_end(random.Random(n)))]
+
+    assert not missed
 
 
 def test_a_thousand_who_wait_ask_for_little_while_nothing_happens() -> None:
