@@ -11,7 +11,7 @@ from typing import Any
 
 from zerog.cli.main import main
 from zerog_api.calls import jobs
-from zerog_api.core import waiters
+from zerog_api.core import messages
 from zerog_api.core.watch import Watch
 
 NEVER_SECONDS = 1e6
@@ -26,5 +26,5 @@ def looks_without_end(self: Watch, *arguments: Any, **options: Any) -> AsyncIter
 if __name__ == "__main__":
     Watch.looks = looks_without_end  # type: ignore[method-assign]
     if os.environ["LOOKS"] == "never":
-        waiters.LOOK_SECONDS = jobs.STREAM_IDLE_SECONDS = NEVER_SECONDS
+        messages.LOOK_SECONDS = jobs.STREAM_IDLE_SECONDS = NEVER_SECONDS
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 How that is learned depends on the store. One with a version is polled for it
 (`zerog_api.core.versions`). At one without a version whoever changes a job wakes those who wait for
-it (`zerog_api.core.waiters`).
+it (`zerog_api.core.messages`).
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from zerog.store.port import Datastore
+from zerog_api.core.messages import Connect, Messages
 from zerog_api.core.versions import Versions
-from zerog_api.core.waiters import Connect, Waiters
 
 #: It is not worth while to wait for less.
 SHORTEST_SECONDS = 0.001
@@ -44,7 +44,7 @@ class Watch:
         """`process` is this process's name, and `connect` how it hears of changes that others make,
         if the store has no version."""
         self._changes: Changes = (
-            Versions(store) if store.has_version else Waiters(store, process, connect)
+            Versions(store) if store.has_version else Messages(store, process, connect)
         )
 
     def wake(self, uuid: str) -> None:

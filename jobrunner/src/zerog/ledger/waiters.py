@@ -7,7 +7,7 @@ two come, one of them sees what the other wrote: no change goes unnoticed.
 
 The UUID is then put on the tube of each process that waits. That is a hint to look, not a promise:
 it is lost when the queue is unavailable, or when the process that wrote the job dies before its
-look. So whoever waits also looks every few seconds (`zerog_api.core.waiters`).
+look. So whoever waits also looks every few seconds (`zerog_api.core.messages`).
 
 Nothing accumulates. The document expires, it names a bounded number of processes, and nothing is
 put on a tube that nobody hears or that is not being emptied.

@@ -22,8 +22,8 @@ from zerog.model.names import mailbox_tube_name
 from zerog.model.record import JobRecord, WorkerIdentity, new_job_id
 from zerog.queue.port import QueueConnection
 from zerog.store.port import Collection, Document, Stored
-from zerog_api.core import waiters
-from zerog_api.core.waiters import LOOK_SECONDS, RENEW_SECONDS, Waiters
+from zerog_api.core import messages
+from zerog_api.core.messages import LOOK_SECONDS, RENEW_SECONDS, Messages
 
 ME = "me"
 MANY = 1000
@@ -79,7 +79,7 @@ class World:
     def __init__(self) -> None:
         self.store, self.queue = Store(), MemoryQueue()
         self.is_reachable = True
-        self.waiters = Waiters(self.store, ME, self._connect)
+        self.messages = Messages(self.store, ME, self._connect)
 
     async def _connect(self) -> QueueConnection:
         if not self.is_reachable:
@@ -102,14 +102,14 @@ async def soon() -> None:
 def test_a_message_wakes_those_who_wait_for_its_job_and_nobody_else() -> None:
     async def wait() -> tuple[bool, bool, bool]:
         world = World()
-        changes = world.waiters.changes
+        changes = world.messages.changes
         async with changes("u") as one, changes("u") as two, changes("v") as other:
             await world.settle()
             for event in (one, two, other):
                 event.clear()
             world.put("u")
             await soon()
-            await world.waiters.close()
+            await world.messages.close()
             return one.is_set(), two.is_set(), other.is_set()
 
     assert run_virtually(wait()) == (True, True, False)
@@ -118,13 +118,13 @@ def test_a_message_wakes_those_who_wait_for_its_job_and_nobody_else() -> None:
 def test_messages_that_make_no_sense_wake_nobody_and_are_taken_off_the_tube() -> None:
     async def wait() -> tuple[bool, int]:
         world = World()
-        async with world.waiters.changes("u") as event:
+        async with world.messages.changes("u") as event:
             await world.settle()
             event.clear()
             for body in ("v", "x" * 1000, "\x00", "u\n"):
                 world.put(body)
             await soon()
-            await world.waiters.close()
+            await world.messages.close()
             return event.is_set(), len(world.queue.items)
 
     assert run_virtually(wait()) == (False, 0)
@@ -133,11 +133,11 @@ def test_messages_that_make_no_sense_wake_nobody_and_are_taken_off_the_tube() ->
 def test_the_own_changes_wake_at_once() -> None:
     async def wait() -> bool:
         world = World()
-        async with world.waiters.changes("u") as event:
+        async with world.messages.changes("u") as event:
             await world.settle()
             event.clear()
-            world.waiters.wake("u")
-            await world.waiters.close()
+            world.messages.wake("u")
+            await world.messages.close()
             return event.is_set()
 
     assert run_virtually(wait())
@@ -148,10 +148,10 @@ def test_the_store_says_that_somebody_waits_before_the_job_is_read() -> None:
         world = World()
         found: list[Sequence[str]] = []
         for _ in range(2):  # the second begins while the first is still being written down
-            async with world.waiters.changes("u"):
+            async with world.messages.changes("u"):
                 stored = await world.store.get("waiters", "u")
                 found.append(waiting(stored) if stored else ())
-        await world.waiters.close()
+        await world.messages.close()
         return found
 
     assert run_virtually(wait()) == [[ME], [ME]]
@@ -161,12 +161,12 @@ def test_many_who_wait_for_one_job_say_so_once() -> None:
     async def wait() -> int:
         world = World()
         async with contextlib.AsyncExitStack() as stack:
-            waits = [stack.enter_async_context(world.waiters.changes("u")) for _ in range(100)]
+            waits = [stack.enter_async_context(world.messages.changes("u")) for _ in range(100)]
             await asyncio.gather(*waits)
         for _ in range(100):  # and one after another
-            async with world.waiters.changes("u"):
+            async with world.messages.changes("u"):
                 pass
-        await world.waiters.close()
+        await world.messages.close()
         return world.store.asked["insert waiters"]
 
     assert run_virtually(wait()) == 1
@@ -175,7 +175,7 @@ def test_many_who_wait_for_one_job_say_so_once() -> None:
 def test_what_waits_long_stays_listed_and_what_left_does_not() -> None:
     async def wait() -> tuple[bool, bool]:
         world = World()
-        async with world.waiters.changes("u"):
+        async with world.messages.changes("u"):
             await asyncio.sleep(10 * EXPIRE_SECONDS)
             stays = await world.store.get("waiters", "u") is not None
         await asyncio.sleep(RENEW_SECONDS + EXPIRE_SECONDS + 1)
@@ -188,7 +188,7 @@ def test_nothing_runs_when_nobody_waits() -> None:
     async def wait() -> tuple[int, int]:
         world = World()
         for _ in range(3):
-            async with world.waiters.changes("u"):
+            async with world.messages.changes("u"):
                 during = len(asyncio.all_tasks())
             await asyncio.sleep(2 * RENEW_SECONDS)
         return during, len(asyncio.all_tasks())
@@ -206,7 +206,7 @@ def test_a_change_that_nobody_tells_of_is_seen_by_a_look(is_reachable: bool) -> 
         loop = asyncio.get_running_loop()
         await world.store.upsert("jobs", "u", {"state": "running"})
         passed: list[float] = []
-        async with world.waiters.changes("u") as event:
+        async with world.messages.changes("u") as event:
             for collection in ("progress", "jobs"):
                 await world.settle()
                 event.clear()
@@ -214,7 +214,7 @@ def test_a_change_that_nobody_tells_of_is_seen_by_a_look(is_reachable: bool) -> 
                 began = loop.time()
                 await event.wait()
                 passed.append(loop.time() - began)
-            await world.waiters.close()
+            await world.messages.close()
         return passed[0], passed[1]
 
     assert max(run_virtually(wait())) <= LOOK_SECONDS
@@ -224,15 +224,15 @@ def test_what_was_missed_without_a_connection_is_seen_once_there_is_one() -> Non
     async def wait() -> float:
         world = World()
         world.is_reachable = False
-        async with world.waiters.changes("u") as event:
+        async with world.messages.changes("u") as event:
             await world.settle()
             await world.settle()
             event.clear()
             await world.store.upsert("jobs", "u", {"state": "succeeded"})
-            world.waiters.hear("")
+            world.messages.hear("")
             began = asyncio.get_running_loop().time()
             await event.wait()
-            await world.waiters.close()
+            await world.messages.close()
             return asyncio.get_running_loop().time() - began
 
     assert run_virtually(wait()) <= LOOK_SECONDS / 10
@@ -241,13 +241,13 @@ def test_what_was_missed_without_a_connection_is_seen_once_there_is_one() -> Non
 def test_a_store_that_is_away_wakes_so_that_it_is_reported() -> None:
     async def wait() -> float:
         world = World()
-        async with world.waiters.changes("u") as event:
+        async with world.messages.changes("u") as event:
             await world.settle()
             event.clear()
             world.store.away = True
             began = asyncio.get_running_loop().time()
             await event.wait()
-            await world.waiters.close()
+            await world.messages.close()
             return asyncio.get_running_loop().time() - began
 
     assert run_virtually(wait()) <= LOOK_SECONDS
@@ -257,12 +257,12 @@ def test_who_cannot_say_that_it_waits_waits_all_the_same_and_says_it_later() -> 
     async def wait() -> bool:
         world = World()
         world.store.away = True
-        async with world.waiters.changes("u"):
+        async with world.messages.changes("u"):
             await world.settle()
             world.store.away = False
             await world.settle()
             await world.settle()
-            await world.waiters.close()
+            await world.messages.close()
             return await world.store.get("waiters", "u") is not None
 
     assert run_virtually(wait())
@@ -312,7 +312,7 @@ async def see_the_end(chance: random.Random) -> bool:
     """Begin to wait at any moment of a job's end; whether the end is seen."""
     world = World()
     world.store = SlowStore(chance)
-    world.waiters = Waiters(world.store, ME, world._connect)
+    world.messages = Messages(world.store, ME, world._connect)
     world.queue.heard = {mailbox_tube_name(ME)}
     jobs = Jobs(world.store, Stats(world.store))
     record = JobRecord(new_job_id(), "T", "default", NOW, NOW, parameters={})
@@ -325,11 +325,11 @@ async def see_the_end(chance: random.Random) -> bool:
             await asyncio.sleep(0)
         await jobs.apply(record.uuid, events.Returned(1))
 
-    async with world.waiters.changes("another"):  # its tube is heard already
+    async with world.messages.changes("another"):  # its tube is heard already
         await soon()
         waking = asyncio.create_task(jobs.wakes.run(world.queue))
         ending = asyncio.create_task(end())
-        async with world.waiters.changes(record.uuid) as event:
+        async with world.messages.changes(record.uuid) as event:
             while not (await jobs.read(record.uuid)).record.is_finished:
                 try:
                     async with asyncio.timeout(LOOK_SECONDS):
@@ -339,12 +339,12 @@ async def see_the_end(chance: random.Random) -> bool:
                 event.clear()
     await ending
     waking.cancel()
-    await world.waiters.close()
+    await world.messages.close()
     return True
 
 
 def test_whenever_one_begins_to_wait_the_end_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "LOOK_SECONDS", 1e6)
+    monkeypatch.setattr(messages, "LOOK_SECONDS", 1e6)
 
     missed = [n for n in range(300) if not run_virtually(see_the_end(random.Random(n)))]
 
@@ -361,11 +361,11 @@ def test_a_thousand_who_wait_ask_for_little_while_nothing_happens() -> None:
             await world.store.upsert("jobs", str(number), {"state": state})
         async with contextlib.AsyncExitStack() as stack:
             for number in range(MANY):
-                await stack.enter_async_context(world.waiters.changes(str(number)))
+                await stack.enter_async_context(world.messages.changes(str(number)))
             await world.settle()
             world.store.asked.clear()
             await asyncio.sleep(seconds)
-            await world.waiters.close()
+            await world.messages.close()
             return world.store.asked
 
     asked = run_virtually(wait())

@@ -64,7 +64,7 @@ class _Waited:
             event.set()
 
 
-class Waiters:
+class Messages:
     """Wakes those who wait for a job when somebody has changed it."""
 
     def __init__(self, store: Datastore, process: str, connect: Connect) -> None:
