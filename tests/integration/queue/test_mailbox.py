@@ -12,7 +12,7 @@ from tests.beanstalkd import Beanstalkd
 from zerog.ledger.mailboxes import NUDGE, RETIRE, nudge, sweep, take_back
 from zerog.model.names import mailbox_tube_name
 from zerog.queue import connect_queue
-from zerog.queue.mailbox import MISSED, Mailbox, Shared
+from zerog.queue.mailbox import MISSED, Mailbox, SharedTube
 from zerog.queue.port import QueueConnection
 
 #: For what happens at once, on a busy machine.
@@ -39,7 +39,7 @@ async def queue(server: Beanstalkd) -> AsyncIterator[QueueConnection]:
 class Ear:
     """A mailbox, and what it has heard."""
 
-    def __init__(self, server: Beanstalkd, shared: Shared | None = None) -> None:
+    def __init__(self, server: Beanstalkd, shared: SharedTube | None = None) -> None:
         self.heard: list[str] = []
         self.mailbox = Mailbox(
             TUBE, lambda: connect_queue(server.address), self.hear, shared=shared
@@ -147,7 +147,7 @@ async def test_a_shared_tube_is_heard_only_by_who_wants_it_and_keeps_what_is_not
         asked += 1
         return uses
 
-    ear = Ear(server, Shared(SHARED, lambda: wants, take))
+    ear = Ear(server, SharedTube(SHARED, lambda: wants, take))
     await queue.put(SHARED, "token")
     async with ear.listening():
         await queue.put(TUBE, "own")

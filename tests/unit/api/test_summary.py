@@ -25,10 +25,8 @@ class Clock:
 class SharedStore(MemoryDatastore):
     """A store that has no version, as one on another machine."""
 
+    has_version = False
     refuses: Exception | None = None
-
-    async def version(self) -> str | None:
-        return None
 
     async def upsert(self, *arguments: Any, **more: Any) -> str:
         if self.refuses is not None:

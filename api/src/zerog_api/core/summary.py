@@ -52,7 +52,7 @@ class Summary:
 
         Raises what the store, and taking a look, raise.
         """
-        if await self._store.version() is not None:
+        if self._store.has_version:
             return await self._take()
         if self._own is not None and self._clock() - self._own[1] < self._age_seconds:
             return self._own[0]

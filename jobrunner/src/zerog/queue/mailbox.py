@@ -10,7 +10,7 @@ A body can get lost: with the server's disk, or because somebody deleted it as n
 becomes true, also to a process that was frozen. A process that is not connected must look by
 itself.
 
-Besides its own tube a mailbox can take from a tube that many processes share (`Shared`).
+Besides its own tube a mailbox can take from a tube that many processes share (`SharedTube`).
 """
 
 import asyncio
@@ -38,7 +38,7 @@ Connect = Callable[[], Awaitable[QueueConnection]]
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedTube:
     """A tube that is shared with other processes, each of whose entries is for one of them."""
 
     tube: str
@@ -57,7 +57,7 @@ class Mailbox:
         connect: Connect,
         hear: Callable[[str], None],
         *,
-        shared: Shared | None = None,
+        shared: SharedTube | None = None,
     ) -> None:
         self._tube = tube
         self._connect = connect
@@ -111,10 +111,10 @@ class Mailbox:
             with contextlib.suppress(QueueError):
                 await queue.close()
 
-    def _wanted(self) -> Shared | None:
+    def _wanted(self) -> SharedTube | None:
         return self._shared if self._shared is not None and self._shared.wants() else None
 
-    async def _look(self, queue: QueueConnection, shared: Shared | None) -> bool:
+    async def _look(self, queue: QueueConnection, shared: SharedTube | None) -> bool:
         """Wait for an entry, for a while; false if it was given back."""
         await queue.watch([self._tube] if shared is None else [self._tube, shared.tube])
         entry = await queue.reserve(LOOK_SECONDS)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from zerog.ledger.alertness import Alertness
 from zerog.ledger.mailboxes import RETIRE
 from zerog.model.names import mailbox_tube_name, retire_tube_name
-from zerog.queue.mailbox import Connect, Mailbox, Shared
+from zerog.queue.mailbox import Connect, Mailbox, SharedTube
 from zerog.worker.slot import Slot
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,9 @@ class Hearing:
         self._pool = pool
         self._slots = slots
         self._alertness = alertness
-        shared = None if pool is None else Shared(retire_tube_name(pool), self._wants, self._take)
+        shared = (
+            None if pool is None else SharedTube(retire_tube_name(pool), self._wants, self._take)
+        )
         self._mailbox = Mailbox(mailbox_tube_name(worker), connect, self._hear, shared=shared)
         alertness.hears = lambda: self._mailbox.connected
 
