@@ -28,7 +28,7 @@ BEGIN INSERT INTO reported VALUES (NEW.key, OLD.state, NEW.state); END;
 """
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
 #: What may live without an expiry.
-KEPT_FOR_EVER = ("types", "pools")
+KEPT_FOR_EVER = ("types", "pools", "controls")
 #: A frozen worker's job is ended this long after it wakes, at the latest.
 FENCE_SECONDS = 5.0
 #: A record lists this many attempts.

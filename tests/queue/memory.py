@@ -40,6 +40,8 @@ class MemoryQueue:
         self.server = "memory"
         #: The tubes that others watch.
         self.heard: set[str] = set()
+        #: By tube: what its last pause asked for, in seconds. It never ends by itself.
+        self.paused: dict[str, int] = {}
         self._ids = itertools.count(1)
         self._changed = asyncio.Event()
 
@@ -80,7 +82,8 @@ class MemoryQueue:
         self._reach()
         found: list[Entry] = []
         for number, item in self.items.items():
-            if item.state == "ready" and len(found) < count:
+            ready = item.state == "ready" and not self.paused.get(item.tube)
+            if ready and len(found) < count:
                 item.state = "reserved"
                 item.reserves += 1
                 found.append(Entry(number, item.body, self.server))
@@ -169,6 +172,12 @@ class MemoryQueue:
     async def tubes(self) -> list[str]:
         self._reach()
         return sorted({item.tube for item in self.items.values()})
+
+    async def pause_tube(self, tube: str, seconds: int) -> bool:
+        self._reach()
+        self.paused[tube] = seconds
+        self._changed.set()
+        return True
 
     async def server_id(self) -> str:
         self._reach()

@@ -24,7 +24,9 @@ from zerog_api.core.errors import (
     InvalidCallError,
     KeyReusedError,
     TakenBackError,
+    UnknownQueueError,
     UnknownTypeError,
+    UnknownWorkerError,
 )
 
 CONTENT_TYPE = "application/problem+json"
@@ -99,6 +101,10 @@ def of_error(error: ZeroGError) -> Problem:
             return unprocessable(error.faults, str(error))
         case UnknownTypeError():
             return Problem(404, "unknown-type", str(error))
+        case UnknownQueueError():
+            return Problem(404, "unknown-queue", str(error))
+        case UnknownWorkerError():
+            return Problem(404, "unknown-worker", str(error))
         case KeyReusedError():
             return Problem(409, "idempotency-key-reused", str(error))
         case TakenBackError():

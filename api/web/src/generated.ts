@@ -1,5 +1,5 @@
 // Made by `make web` of hack/specification.py; edit the API.
-// sha256 of the specification: be6ec6dc9f049b6211402846a3c239b9fd8da537c11046a0423247be98ab60c0
+// sha256 of the specification: 73810e4e674aed0ae5250285c5fa68e30e74b2703b5d52156e3cd67775af8ce6
 
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
@@ -110,6 +110,37 @@ export interface components {
             type?: string | string[];
             /** @description The job with this UUID, or with these. */
             uuids?: string | string[];
+        };
+        /** @description Who has paused a queue, or let a worker drain, when and why. */
+        Held: {
+            /** @description Who asked for it. null: callers are not known here. */
+            by: string | null;
+            /** @description Why. null: no reason was given. */
+            reason: string | null;
+            /**
+             * Format: date-time
+             * @description Since when. null: that cannot be read.
+             */
+            since: string | null;
+        };
+        /** @description Whether a queue is paused. */
+        HeldQueue: {
+            /** @description The queue. */
+            name: string;
+            /** @description null: it is not paused. */
+            paused: components["schemas"]["Held"] | null;
+        };
+        /** @description Whether a worker was asked to drain. */
+        HeldWorker: {
+            /** @description null: it was not. */
+            drain: components["schemas"]["Held"] | null;
+            /** @description The worker. */
+            name: string;
+        };
+        /** @description Why a queue is paused, or why a worker drains. */
+        Hold: {
+            /** @description Why, for people: one line. */
+            reason?: string | null;
         };
         /** @description A job with a page of its log: consecutive lines, attempt by attempt, oldest first. */
         Info: {
@@ -392,13 +423,15 @@ export interface components {
             departurePerMinute: number | null;
             /** @description Its name. */
             name: string;
+            /** @description null: it is not paused. */
+            paused: components["schemas"]["Held"] | null;
             /** @description Jobs that could start now. */
             ready: number;
             /** @description Jobs that workers hold. */
             reserved: number;
             /** @description Job types with unfinished jobs that no worker of the queue knows. null: no worker was seen yet. */
             unservedTypes: string[] | null;
-            /** @description How long a job that arrives now would wait. null while unknown. */
+            /** @description How long a job that arrives now would wait. null while unknown, and while the queue is paused. */
             waitingSeconds: number | null;
         };
         /** @description What happened in a queue. Every list has one number per minute, oldest first. */
@@ -604,6 +637,8 @@ export interface components {
         Worker: {
             /** @description Rises while the worker is alive. */
             beat: number;
+            /** @description Who has let it drain. null: nobody, and if it drains it is about to stop. */
+            drain: components["schemas"]["Held"] | null;
             /** @description Its host. */
             host: string;
             /** @description On Kubernetes: its image. */
@@ -618,7 +653,7 @@ export interface components {
             pod: string | null;
             /** @description The queues it serves. */
             queues: string[];
-            /** @description The jobs it runs now. */
+            /** @description The jobs it runs, up to 5 s ago. A job's own record is exact. */
             running: components["schemas"]["Running"][];
             /** @description How many jobs it runs at the same time. */
             slots: number;
@@ -636,7 +671,7 @@ export interface components {
             types: string[];
             /**
              * Format: date-time
-             * @description When it last reported.
+             * @description When it last reported: every 5 s.
              */
             updatedTime: string;
         };

@@ -5,9 +5,10 @@ import { useState } from "preact/hooks";
 import { hasToken } from "./api";
 import { Chart, Spark } from "./chart";
 import { count, duration, plural, secondsBetween } from "./format";
+import { HeldNote, QueueButton, WorkerButton } from "./holds";
 import { jobsLink, useLive, useNow, useTitle } from "./hooks";
 import type { Overview as OverviewData, Pool, Queue, QueueStats, Stats, Worker } from "./types";
-import { Badge, Empty, Title } from "./ui";
+import { Badge, Empty, Title, useQuestion, type Question } from "./ui";
 
 /** More rows than a person reads; the rest is counted. */
 const MAX_WORKERS = 60;
@@ -19,6 +20,7 @@ export function Overview() {
   useTitle("Overview");
   const { overview, stats } = useLive();
   const [chosen, choose] = useState(ALL);
+  const [dialog, ask] = useQuestion();
   if (overview === null)
     return (
       <Heading>
@@ -47,9 +49,10 @@ export function Overview() {
     >
       <Tiles overview={overview} stats={stats} queue={queue} />
       {stats && <Charts stats={stats} queue={queue} />}
-      <Queues queues={overview.queues} stats={stats} />
-      <Workers workers={overview.workers} />
+      <Queues queues={overview.queues} stats={stats} ask={ask} />
+      <Workers workers={overview.workers} ask={ask} />
       {overview.pools.length > 0 && <Pools pools={overview.pools} />}
+      {dialog}
     </Heading>
   );
 }
@@ -182,7 +185,11 @@ function Charts({ stats, queue }: { stats: Stats; queue: string }) {
   );
 }
 
-function Queues({ queues, stats }: { queues: Queue[]; stats: Stats | null }) {
+interface Asking {
+  ask: (question: Question) => void;
+}
+
+function Queues({ queues, stats, ask }: Asking & { queues: Queue[]; stats: Stats | null }) {
   return (
     <section aria-labelledby="queues">
       <h2 id="queues">Queues</h2>
@@ -205,6 +212,9 @@ function Queues({ queues, stats }: { queues: Queue[]; stats: Stats | null }) {
                 <th scope="col" class="num wide">Out per minute</th>
                 <th scope="col" class="num">Would wait</th>
                 <th scope="col" class="wide">Last hour</th>
+                <th scope="col">
+                  <span class="hidden-text">Actions</span>
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -212,6 +222,7 @@ function Queues({ queues, stats }: { queues: Queue[]; stats: Stats | null }) {
                 <QueueRow
                   key={queue.name}
                   queue={queue}
+                  ask={ask}
                   history={stats?.queues.find((item) => item.name === queue.name)}
                 />
               ))}
@@ -223,13 +234,14 @@ function Queues({ queues, stats }: { queues: Queue[]; stats: Stats | null }) {
   );
 }
 
-function QueueRow({ queue, history }: { queue: Queue; history: QueueStats | undefined }) {
+function QueueRow({ queue, history, ask }: Asking & { queue: Queue; history: QueueStats | undefined }) {
   const unserved = queue.unservedTypes ?? [];
   const finished = history?.succeeded.map((value, index) => value + history.failed[index]!) ?? [];
   return (
     <tr>
       <th scope="row">
         <a href={jobsLink({ queue: queue.name })}>{queue.name}</a>
+        {queue.paused && <HeldNote what="paused" held={queue.paused} />}
         {unserved.length > 0 && (
           <span class="sub">
             no worker knows {unserved.slice(0, MAX_TYPES).join(", ")}
@@ -246,11 +258,14 @@ function QueueRow({ queue, history }: { queue: Queue; history: QueueStats | unde
       <td class="wide">
         {finished.length > 0 && <Spark values={finished} label={`${count(sum(finished))} finished in the last hour`} />}
       </td>
+      <td class="row-action">
+        <QueueButton name={queue.name} held={queue.paused} ask={ask} />
+      </td>
     </tr>
   );
 }
 
-function Workers({ workers }: { workers: Worker[] }) {
+function Workers({ workers, ask }: Asking & { workers: Worker[] }) {
   const now = useNow();
   const shown = workers.slice(0, MAX_WORKERS);
   return (
@@ -275,11 +290,14 @@ function Workers({ workers }: { workers: Worker[] }) {
                 <th scope="col">Runs</th>
                 <th scope="col" class="wide">Queues</th>
                 <th scope="col" class="num wide">Up for</th>
+                <th scope="col">
+                  <span class="hidden-text">Actions</span>
+                </th>
               </tr>
             </thead>
             <tbody>
               {shown.map((worker) => (
-                <WorkerRow key={worker.name} worker={worker} now={now} />
+                <WorkerRow key={worker.name} worker={worker} now={now} ask={ask} />
               ))}
             </tbody>
           </table>
@@ -290,7 +308,7 @@ function Workers({ workers }: { workers: Worker[] }) {
   );
 }
 
-function WorkerRow({ worker, now }: { worker: Worker; now: number }) {
+function WorkerRow({ worker, now, ask }: Asking & { worker: Worker; now: number }) {
   const busy = new Set(worker.running.map((item) => item.slot)).size;
   const shown = worker.running.slice(0, MAX_RUNNING);
   return (
@@ -298,6 +316,7 @@ function WorkerRow({ worker, now }: { worker: Worker; now: number }) {
       <th scope="row" class="name">
         {worker.pod ?? worker.name}
         {worker.node && <span class="sub">{worker.node}</span>}
+        {worker.drain && <HeldNote what="drains" held={worker.drain} />}
       </th>
       <td>
         <Badge state={worker.state === "draining" ? "draining" : busy > 0 ? "busy" : "idle"} />
@@ -321,6 +340,9 @@ function WorkerRow({ worker, now }: { worker: Worker; now: number }) {
       </td>
       <td class="wide">{worker.queues.join(", ")}</td>
       <td class="num wide">{duration(Math.floor(secondsBetween(worker.startedTime, now)))}</td>
+      <td class="row-action">
+        <WorkerButton name={worker.name} held={worker.drain} ask={ask} />
+      </td>
     </tr>
   );
 }

@@ -35,6 +35,7 @@ export type Accepted = Schemas["Accepted"] & {
 };
 
 export type Overview = Schemas["Queues"] & Schemas["Workers"] & Schemas["Pools"];
+export type Held = Schemas["Held"];
 export type Queue = Overview["queues"][number];
 export type Worker = Overview["workers"][number];
 /** The operator writes more into a pool's document than the specification promises. */

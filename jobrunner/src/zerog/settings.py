@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from zerog.model.errors import ConfigError
-from zerog.model.names import NAME_PATTERN
+from zerog.model.names import NAME_PATTERN, is_worker_name
 from zerog.privatefile import read_secret
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,13 @@ GROUP = "zerog.settings"
 #: The parts that an installation may lack: name of the entry point, and distribution.
 _PARTS = {"api": "zerog-api", "operator": "zerog-operator"}
 _YEAR_SECONDS = 365 * 86400
+
+
+def _check_worker_name(name: str | None) -> str | None:
+    if name is not None and not is_worker_name(name):
+        raise ValueError(f"{name!r:.60} is not a worker's name: use letters, digits, '.', '_', '-'")
+    return name
+
 
 #: A list, written with commas or spaces between its items.
 AS_LIST = BeforeValidator(
@@ -58,6 +65,7 @@ SECRET, OPEN = "secret", "open"
 #: one without. Every setting that is a path says which it is.
 SecretPath = Annotated[str | None, SECRET]
 OpenPath = Annotated[str | None, OPEN]
+WorkerName = Annotated[str | None, AfterValidator(_check_worker_name)]
 
 
 class Settings(BaseSettings):
@@ -139,8 +147,9 @@ class WorkerSettings(PlaceSettings):
     """How long a job that is asked to cancel may take to notice by itself, before SIGTERM."""
     kill_grace_seconds: Seconds = 5.0
     """How long it may clean up after SIGTERM, before SIGKILL."""
-    name: str | None = None
-    """The worker's name; made from host and process by default."""
+    name: WorkerName = None
+    """The worker's name, of at most 100 letters, digits, `.`, `_` and `-`; made from host and
+    process by default."""
     larger_queue: QueueName | None = None
     """The queue that a job goes to, once, when it was killed because memory ran out here."""
     pool: str | None = None

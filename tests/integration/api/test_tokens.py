@@ -1,9 +1,11 @@
 """The real API with static tokens: what each may, what nobody may; no call is forgotten."""
 
+import asyncio
 import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -11,7 +13,9 @@ import pytest
 from tests.integration.api.serving import job_type, serving, until
 
 from zerog.client import ApiError, AsyncClient, Client
+from zerog.model.documents import WorkerDocument, write
 from zerog.privatefile import write_private
+from zerog.store import open_datastore
 from zerog_api.auth.access import Verb
 from zerog_api.calls.all import CALLS, PAGES
 from zerog_api.edge.routes import calls
@@ -28,6 +32,7 @@ TOKENS = {
     ]
 }  # fmt: skip
 TYPES = [job_type("Mail", "mail"), job_type("Media", "media")]
+WORKER = "one"
 #: Calls that show as much as the caller may see, which may be nothing.
 OVERVIEWS = {
     "/v1/types": {"types"}, "/v1/queues": {"queues"}, "/v1/workers": {"workers"},
@@ -49,8 +54,18 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = ApiSettings(
         auth="tokens", tokens=str(path), anonymous_metrics=0, cors_origins=(ORIGIN,)
     )
+    asyncio.run(write_worker(folder))
     with serving(folder, settings, TYPES) as found:
         yield found
+
+
+async def write_worker(folder: Path) -> None:
+    """Let a worker of both queues be known."""
+    store = await open_datastore(f"sqlite:///{folder / 'zerog.db'}")
+    now = datetime.now(UTC)
+    document = WorkerDocument(WORKER, ["mail", "media"], [], 1, [], "running", now, now, 1)
+    await store.upsert("workers", WORKER, write(document))
+    await store.close()
 
 
 def calling(url: str, token: str | None) -> httpx.Client:
@@ -80,6 +95,7 @@ def guarded_calls(url: str) -> list[tuple[str, str]]:
 def real_path(method: str, path: str, uuid: str) -> str:
     """Name a job in the path of a call, or a job type where that is asked for."""
     is_type = method == "POST" or path.startswith("/v1/types/")
+    path = path.replace("{queue}", "mail").replace("{worker}", WORKER)
     return path.replace("{uuid}", uuid).replace("{name}", "Mail" if is_type else uuid)
 
 
@@ -161,6 +177,35 @@ def test_a_right_to_one_queue_is_none_to_another(url: str) -> None:
         assert client.delete(f"/v1/jobs/{uuid}").status_code == 403
     with calling(url, ALL) as client:
         assert client.get(f"/v1/jobs/{uuid}/progress").json()["state"] == "queued"
+
+
+def test_a_queue_is_paused_and_a_worker_drained_by_those_who_may_change_all_their_queues(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "zerog.audit")
+    with calling(url, MAIL) as mailer:
+        told = mailer.post("/v1/queues/mail:pause", json={"reason": "no disk"}).json()
+        assert told["paused"] | {"since": None} == {
+            "since": None, "by": "mailer", "reason": "no disk",
+        }  # fmt: skip
+        assert mailer.post("/v1/queues/media:pause").status_code == 403
+        assert mailer.post("/v1/queues/media:resume").status_code == 403
+        # It serves both queues.
+        assert mailer.post(f"/v1/workers/{WORKER}:drain").status_code == 403
+        assert mailer.post("/v1/queues/mail:resume").status_code == 200
+    with calling(url, READER) as reader:
+        assert reader.post("/v1/queues/mail:pause").status_code == 403
+    with calling(url, ALL) as admin:
+        drained = admin.post(f"/v1/workers/{WORKER}:drain").json()
+        assert (drained["name"], drained["drain"]["by"]) == (WORKER, "admin")
+        assert admin.post(f"/v1/workers/{WORKER}:undrain").json()["drain"] is None
+
+    def written() -> set[str]:
+        lines = [item.__dict__["fields"] for item in caplog.records if item.name == "zerog.audit"]
+        changes = [change for line in lines for change in line.get("changes", ())]
+        return {worker for change in changes for worker in change["workers"]}
+
+    until(lambda: WORKER in written(), "the drain is written down")
 
 
 def test_lists_show_only_what_may_be_seen(url: str) -> None:

@@ -27,7 +27,7 @@ from tests.integration.path.conftest import DEADLINE_SECONDS, JOBS, System, runn
 from tests.integration.path.hostile_values import FORCED, FRAMES, SIGNALS, Hostile
 from tests.integration.path.test_hostile_entries import HOSTILE, Stranger
 
-from zerog.model.documents import PoolDocument, TypeDocument, WorkerDocument, write
+from zerog.model.documents import Control, PoolDocument, TypeDocument, WorkerDocument, write
 from zerog.model.record import new_job_id
 
 SEED = int(os.environ.get("FUZZ_SEED") or random.randrange(10**6))
@@ -99,7 +99,8 @@ class Fuzzed:
                         self._write(database, collection, key, self.hostile.body(_read(body)))
             for collection, model in MODELS.items():
                 for n in range(JOBS_EACH):
-                    self._write(database, collection, f"odd{n}", self.hostile.body(model))
+                    key = f"queue::odd{n}" if collection == "controls" else f"odd{n}"
+                    self._write(database, collection, key, self.hostile.body(model))
 
     def entries(self) -> None:
         """Entries that no ZeroG has put, with bodies, priorities and delays of every kind."""
@@ -222,6 +223,7 @@ MODELS: dict[str, Any] = {
         "n": {"type": "integer", "minimum": 0, "multipleOf": 3, "maximum": 9}}})),
     "workers": write(WorkerDocument("odd0", ["later"], ["odd0"], 1, [], "running", NOW, NOW, 5)),
     "pools": write(PoolDocument("n", "odd0", "later", 0, 9, "as wanted", "True", "", busy=1)),
+    "controls": write(Control("queue", "odd0", NOW, "ada", "because")),
 }  # fmt: skip
 
 

@@ -277,6 +277,21 @@ async def test_the_server_is_named_with_every_entry(queue: QueueConnection) -> N
     assert await queue.server_id() == ref.server
 
 
+async def test_nobody_reserves_from_a_paused_tube_until_its_pause_ends(
+    queue: QueueConnection,
+) -> None:
+    await put(queue, "tube", "body")
+
+    assert await queue.pause_tube("tube", 1000)
+    assert await queue.reserve(0) is None
+    assert await queue.reserve_ready(2) == []
+    assert (await queue.tube_stats("tube")).ready == 1
+
+    assert await queue.pause_tube("tube", 0)
+    assert await queue.reserve(1) is not None
+    assert not await queue.pause_tube("nowhere", 1000)
+
+
 async def test_a_delayed_entry_waits_and_can_be_kicked(queue: QueueConnection) -> None:
     number = await put(queue, "tube", "body", delay_seconds=1000)
     assert await queue.reserve(0) is None

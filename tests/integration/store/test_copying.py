@@ -13,9 +13,10 @@ from tests.store.memory import MemoryDatastore
 from tests.store.opening import open_datastore
 
 from zerog.cli.main import main
+from zerog.ledger import controls
 from zerog.ledger.codec import read_record, write_record
 from zerog.ledger.copying import compare, copy_all
-from zerog.model.documents import TypeDocument, input_key, log_key, output_key, write
+from zerog.model.documents import Control, TypeDocument, input_key, log_key, output_key, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.limits import LINES_PER_CHUNK
 from zerog.model.record import Attempt, Cause, JobRecord, State, WorkerIdentity, new_job_id
@@ -52,6 +53,8 @@ async def fill(store: Datastore, jobs: int = JOBS) -> list[JobRecord]:
         await store.insert("jobs", record.uuid, write_record(record))
     await store.upsert("types", "T", write(TypeDocument("T", "q", {})))
     await store.insert("idempotency", "key", {"uuids": [records[0].uuid]})
+    await controls.hold(store, Control("queue", "q", NOW, "ada", "no disk"))
+    await controls.hold(store, Control("worker", "one"))
     return records
 
 
@@ -60,6 +63,7 @@ async def everything(
 ) -> dict[tuple[str, str], Document | None]:
     """All documents of the jobs, by collection and key."""
     places: list[tuple[Collection, str]] = [("types", "T"), ("idempotency", "key")]
+    places += [("controls", "queue::q")]
     for record in records:
         uuid = record.uuid
         places += [("jobs", uuid), ("progress", uuid), ("blobs", input_key(uuid))]
@@ -99,6 +103,7 @@ async def test_everything_gets_to_couchbase_and_back(source: Datastore, target: 
     expected = await everything(source, records)
     assert await everything(target, records) == expected
     assert await everything(back, records) == expected
+    assert await target.get("controls", "worker::one") is None
     for count in await compare(source, target):
         assert count.source == count.target
 

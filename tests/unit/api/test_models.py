@@ -11,6 +11,7 @@ from zerog.ledger.codec import write_record
 from zerog.ledger.stats import COUNTS
 from zerog.model import jsontext, life
 from zerog.model.documents import (
+    Control,
     LogLine,
     PoolDocument,
     RunningJob,
@@ -41,7 +42,10 @@ def job(**more: Any) -> dict[str, Any]:
 def worker() -> dict[str, Any]:
     running = RunningJob(new_job_id(), "Mail", 0, 1, NOW)
     document = WorkerDocument("w", ["mail"], ["Mail"], 1, [running], "running", NOW, NOW, 5)
-    return overview.shown(document)
+    return {
+        **overview.shown(document),
+        "drain": overview.told_of(Control("worker", "w", NOW, "ada", "repair")),
+    }
 
 
 def attempt(**more: Any) -> dict[str, Any]:

@@ -62,6 +62,9 @@ class Access(Protocol):
     def note(self, *uuids: str) -> None:
         """Name jobs that the call changes, for the audit log."""
 
+    def note_worker(self, name: str) -> None:
+        """Name the worker that the call changes, for the audit log."""
+
 
 class DeniedAccess:
     """Nothing is allowed: nobody knows yet who calls."""
@@ -91,6 +94,9 @@ class DeniedAccess:
     def note(self, *uuids: str) -> None:
         """See `Access`."""
 
+    def note_worker(self, name: str) -> None:
+        """See `Access`."""
+
 
 class OpenAccess:
     """Everything is allowed: there is no authentication."""
@@ -116,6 +122,9 @@ class OpenAccess:
         return True
 
     def note(self, *uuids: str) -> None:
+        """See `Access`."""
+
+    def note_worker(self, name: str) -> None:
         """See `Access`."""
 
 
@@ -145,6 +154,7 @@ class CheckedAccess:
         #: What the audit log tells of the call.
         self.jobs: list[str] = []
         self.queues: list[str] = []
+        self.workers: list[str] = []
 
     async def require(self, queue: str) -> None:
         """See `Access`."""
@@ -182,7 +192,12 @@ class CheckedAccess:
 
     def note(self, *uuids: str) -> None:
         """See `Access`."""
+
         self.jobs += [uuid[:MAX_NOTED_CHARS] for uuid in uuids]
+
+    def note_worker(self, name: str) -> None:
+        """See `Access`."""
+        self.workers.append(name)
 
 
 def _unknown() -> Problem:

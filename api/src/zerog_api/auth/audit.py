@@ -40,6 +40,7 @@ class Change:
     jobs: Sequence[str]
     #: The status of the answer.
     status: int
+    workers: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -50,11 +51,14 @@ class _Same:
     queues: dict[str, None] = field(default_factory=dict)
     jobs: list[str] = field(default_factory=list)
     job_count: int = 0
+    workers: dict[str, None] = field(default_factory=dict)
 
     def add(self, change: Change) -> None:
         self.count += 1
         for queue in change.queues[: MAX_NAMES - len(self.queues)]:
             self.queues[queue] = None
+        for worker in change.workers[: MAX_NAMES - len(self.workers)]:
+            self.workers[worker] = None
         self.jobs += change.jobs[: MAX_NAMES - len(self.jobs)]
         self.job_count += len(change.jobs)
 
@@ -123,6 +127,7 @@ class Audit:
                 "queues": list(same.queues),
                 "jobs": same.jobs,
                 "jobCount": same.job_count,
+                "workers": list(same.workers),
             }
             for (verb, call, status), same in waiting.changes.items()
         ]
@@ -155,7 +160,9 @@ class Audit:
 def _line(change: dict[str, Any]) -> str:
     # As a client sent them: a line break must not begin a new line.
     queues = " ".join(change["queues"]).encode("unicode_escape").decode() or "-"
+    workers = f", workers {' '.join(change['workers'])}" if change["workers"] else ""
     times = f", {change['count']} times" if change["count"] > 1 else ""
     return (
-        f"{change['call']}: {change['status']}{times} (queues {queues}, {change['jobCount']} jobs)"
+        f"{change['call']}: {change['status']}{times} (queues {queues}, {change['jobCount']} jobs"
+        f"{workers})"
     )

@@ -1,6 +1,6 @@
 """All handlers of the API, those that are called most first: Tornado tries them in this order."""
 
-from zerog_api.calls import jobs, overview, specification, system, types
+from zerog_api.calls import controls, jobs, overview, specification, system, types
 from zerog_api.edge import pages
 from zerog_api.edge.handler import Handler
 
@@ -20,7 +20,11 @@ CALLS: tuple[type[Handler], ...] = (
     types.TypesHandler,
     types.TypeHandler,
     overview.QueuesHandler,
+    controls.PauseHandler,
+    controls.ResumeHandler,
     overview.WorkersHandler,
+    controls.DrainHandler,
+    controls.UndrainHandler,
     overview.PoolsHandler,
     overview.StatsHandler,
     overview.FollowOverviewHandler,

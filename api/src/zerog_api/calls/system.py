@@ -1,7 +1,10 @@
 """The calls about the API itself: its specification, probes and metrics."""
 
+import contextlib
+
 from prometheus_client import generate_latest
 
+from zerog.model.errors import DatastoreError
 from zerog_api import models
 from zerog_api.auth.access import Verb
 from zerog_api.calls.base import CallHandler
@@ -67,5 +70,7 @@ class MetricsHandler(CallHandler):
         """Return metrics in Prometheus' text format."""
         metrics = self.edge.metrics
         metrics.note_unserved(await self.parts.types.unserved())
+        with contextlib.suppress(DatastoreError):  # unknown is not zero: what was noted stays
+            metrics.note_paused(await self.parts.overview.paused())
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.write(generate_latest(metrics.registry))

@@ -32,6 +32,20 @@ class UnknownTypeError(ZeroGError):
         )
 
 
+class UnknownQueueError(ZeroGError):
+    """There is no such queue."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no queue {name[:100]!r} (GET /v1/queues lists them)")
+
+
+class UnknownWorkerError(ZeroGError):
+    """No such worker is alive."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no worker {name[:100]!r} is alive (GET /v1/workers lists them)")
+
+
 class KeyReusedError(ZeroGError):
     """An Idempotency-Key was used for another call."""
 

@@ -12,13 +12,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from zerog.ledger import controls
+from zerog.ledger.controls import Controls
 from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
 from zerog.ledger.tubes import Queues, find_queues
 from zerog.ledger.workers import Observer
-from zerog.model.documents import PoolDocument, WorkerDocument, write
+from zerog.model.documents import Control, PoolDocument, WorkerDocument, write
 from zerog.model.errors import ZeroGError
-from zerog.model.names import tube_name
+from zerog.model.names import is_queue_name, tube_name
 from zerog.model.record import format_time
 from zerog.queue.port import Producer, TubeStats
 from zerog.store.port import Datastore
@@ -36,6 +38,8 @@ SAMPLE_SECONDS = 5.0
 LOOK_SECONDS, HISTORY_SECONDS = 1.0, 5.0
 #: The same where replicas share one.
 SUMMARY_SECONDS = 2.0
+#: How old what is held may be, for metrics.
+HELD_SECONDS = 5.0
 DEFAULT_MINUTES = 60
 #: Changes at every beat and tells nothing that people look for.
 _WORKER_NOISE = frozenset({"beat", "updatedTime"})
@@ -106,7 +110,8 @@ class Overview:
         self._look = Shared(Summary(store, "overview", self._make_look, SUMMARY_SECONDS).get)
         #: Which queues there are changes seldom, and a stranger's tubes must not cost each call.
         self._queues = Shared(self._find_queues)
-        self._workers = Shared(self._read_workers)
+        self._held = Shared(lambda: controls.read_all(store))
+        self._living = Shared(self._read_workers)
         history = Summary(
             store, "stats", lambda: self._read_history(DEFAULT_MINUTES), HISTORY_SECONDS
         )
@@ -132,12 +137,13 @@ class Overview:
         ]
 
     async def _make_look(self) -> dict[str, Any]:
+        held = await controls.read_all(self._store)
         workers = [
             {name: value for name, value in worker.items() if name not in _WORKER_NOISE}
-            for worker in await self.workers()
+            for worker in await self._workers(held)
         ]
         return {
-            **await self.queues(),
+            **await self._describe_queues(held),
             "workers": workers,
             "pools": await self.pools(),
         }
@@ -167,11 +173,17 @@ class Overview:
 
     async def workers(self) -> list[dict[str, Any]]:
         """List the workers that live, and what each runs."""
-        return await self._workers.get(LOOK_SECONDS)
+        # Reading is cheap on this machine, and one who has just drained a worker sees that.
+        return await self._living.get(0.0 if self._store.has_version else LOOK_SECONDS)
 
     async def _read_workers(self) -> list[dict[str, Any]]:
+        return await self._workers(await controls.read_all(self._store))
+
+    async def _workers(self, held: Controls) -> list[dict[str, Any]]:
         living = await self._observer.living(self._store, time.monotonic())
-        return [shown(worker) for worker in living]
+        return [
+            {**shown(worker), "drain": told_of(held.workers.get(worker.name))} for worker in living
+        ]
 
     async def pools(self) -> list[dict[str, Any]]:
         """List the pools of workers that the operator looks after."""
@@ -192,13 +204,33 @@ class Overview:
 
         `queuesLeftOut` is how many there are besides, if there are too many.
         """
+        return await self._describe_queues(await controls.read_all(self._store))
+
+    async def paused(self) -> list[str]:
+        """Return the names of paused queues, as of a moment ago. Raises what the store raises."""
+        return sorted((await self._held.get(HELD_SECONDS)).queues)
+
+    async def knows_queue(self, name: str) -> bool:
+        """Whether a type or a tube has this queue now. Raises what store and queue raise."""
+        if name in {job_type.queue for job_type in await self._types.documents()}:
+            return True
+        return name in (await self._queues.get(0.0)).names
+
+    async def _describe_queues(self, held: Controls) -> dict[str, Any]:
         unserved, found = await self._types.unserved(), await self._queues.get(LOOK_SECONDS)
-        tubes = zip(found.names, await self._tubes(found.names), strict=True)
-        queues = [self._queue(name, tube, unserved.get(name)) for name, tube in tubes]
+        # One that is paused is shown, though its types and its tube may be gone.
+        names = sorted({*found.names, *filter(is_queue_name, held.queues)})
+        tubes = zip(names, await self._tubes(names), strict=True)
+        queues = [
+            self._queue(name, tube, unserved.get(name), held.queues.get(name))
+            for name, tube in tubes
+        ]
         left_out = {"queuesLeftOut": found.left_out} if found.left_out else {}
         return {"queues": queues, **left_out}
 
-    def _queue(self, name: str, stats: TubeStats, unserved: list[str] | None) -> dict[str, Any]:
+    def _queue(
+        self, name: str, stats: TubeStats, unserved: list[str] | None, paused: Control | None
+    ) -> dict[str, Any]:
         arrival, departure = self._rates.of(stats, time.monotonic())
         return {
             "name": name,
@@ -208,9 +240,18 @@ class Overview:
             "buried": stats.buried,
             "arrivalPerMinute": arrival,
             "departurePerMinute": departure,
-            "waitingSeconds": _waiting_seconds(stats.ready, departure),
+            "waitingSeconds": None if paused else _waiting_seconds(stats.ready, departure),
+            "paused": told_of(paused),
             "unservedTypes": unserved,
         }
+
+
+def told_of(control: Control | None) -> dict[str, Any] | None:
+    """Tell who holds a queue or a worker, since when and why; None if nobody does."""
+    if control is None:
+        return None
+    told = write(control)
+    return {name: told[name] for name in ("since", "by", "reason")}
 
 
 def _waiting_seconds(ready: int, departures_per_minute: float | None) -> float | None:

@@ -422,7 +422,7 @@ class Handler(RequestHandler):
         if verb in CHANGES and owner and self._admission is not None:
             access = self._admission.access
             call = f"{self.request.method} {self.path}"
-            change = Change(str(verb), call, access.queues, access.jobs, status)
+            change = Change(str(verb), call, access.queues, access.jobs, status, access.workers)
             self.edge.audit.changed(owner, self.address, change)
         elif status in REFUSALS:
             self.edge.audit.refused(owner, self.address, status)

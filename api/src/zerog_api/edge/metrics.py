@@ -1,5 +1,6 @@
 """What Prometheus may read of this process."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -31,6 +32,12 @@ class Metrics:
             ["queue"],
             registry=self.registry,
         )
+        self._paused = Gauge(
+            "zerog_queue_paused",
+            "1 while the queue is paused.",
+            ["queue"],
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -46,6 +53,12 @@ class Metrics:
         counter, histogram = self._known[key]
         counter.inc()
         histogram.observe(seconds)
+
+    def note_paused(self, queues: Iterable[str]) -> None:
+        """Note which queues are paused; the others have no value."""
+        self._paused.clear()
+        for queue in queues:
+            self._paused.labels(queue).set(1)
 
     def note_unserved(self, found: TypesByQueue) -> None:
         """Note how many types of each queue are unserved."""

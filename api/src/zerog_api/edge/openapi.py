@@ -22,7 +22,7 @@ from pydantic_core import core_schema
 import zerog
 from zerog.model import jsontext
 from zerog.model.documents import TypeDocument
-from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES
+from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES, MAX_QUEUE_NAME, MAX_WORKER_NAME
 from zerog_api import models
 from zerog_api.auth.access import CHANGES, Verb
 from zerog_api.edge.embedding import COMPONENTS, OUTPUT, PARAMETERS, Schema, embed
@@ -36,7 +36,7 @@ PROBLEM = "application/problem+json"
 TAGS = {
     "jobs": "Run jobs, follow them and change them.",
     "types": "The job types that workers have registered.",
-    "overview": "Queues, workers, pools and what happened in the last hours.",
+    "overview": "Queues, workers, pools and what happened in the last hours; pause and drain.",
     "system": "The API itself: its specification, probes and metrics.",
 }
 #: Problems: name in `components`, description, headers.
@@ -44,7 +44,7 @@ _PROBLEMS: dict[int, tuple[str, str, tuple[str, ...]]] = {
     400: ("BadRequest", "The request is broken, or its body is not JSON.", ()),
     401: ("Unauthorized", "The request has no valid token.", ("WWW-Authenticate",)),
     403: ("Forbidden", "The caller may not do this.", ()),
-    404: ("NotFound", "There is no such job or job type.", ()),
+    404: ("NotFound", "There is no such job, job type, queue or worker.", ()),
     405: ("MethodNotAllowed", "The path does not have this method.", ("Allow",)),
     409: ("Conflict", "The state of the job, or an earlier request, does not allow this.", ()),
     413: ("TooLarge", "The body is too large.", ()),
@@ -83,6 +83,14 @@ _PARAMETERS: Schema = {
     "additionalProperties": True,
 }
 _SEGMENT = re.compile(r"\{([^}]+)\}")
+_A_JOB = ("The UUID of the job.", {"format": "uuid"})
+#: What the segments of paths are, where they name no job type.
+_SEGMENTS: dict[str, tuple[str, Schema]] = {
+    "uuid": _A_JOB,
+    "name": _A_JOB,
+    "queue": ("The name of the queue.", {"minLength": 1, "maxLength": MAX_QUEUE_NAME}),
+    "worker": ("The name of the worker.", {"minLength": 1, "maxLength": MAX_WORKER_NAME}),
+}
 
 
 def build_openapi(
@@ -221,7 +229,10 @@ def _operation(call: Call, needs_token: bool, guarded: bool) -> dict[str, Any]:
     if needs_token:
         described["security"] = [{"bearer": []}]
     if facts.body is not None:
-        described["requestBody"] = _body({"$ref": COMPONENTS + facts.body.__name__}, required=True)
+        needed = any(field.is_required() for field in facts.body.model_fields.values())
+        described["requestBody"] = _body(
+            {"$ref": COMPONENTS + facts.body.__name__}, required=needed
+        )
     elif facts.parameters:
         described["requestBody"] = _body(_PARAMETERS, required=False)
     return described
@@ -275,11 +286,13 @@ def _body(schema: Schema, *, required: bool) -> dict[str, Any]:
 
 def _path_parameter(name: str, facts: Operation) -> dict[str, Any]:
     is_type = facts.parameters or facts.tag == "types"
-    limit = {"minLength": 1} if is_type else {"format": "uuid"}
+    description, limit = (
+        ("The name of the job type.", {"minLength": 1}) if is_type else _SEGMENTS[name]
+    )
     return {
         "name": name,
         "in": "path",
-        "description": "The name of the job type." if is_type else "The UUID of the job.",
+        "description": description,
         "required": True,
         "schema": {"type": "string", **limit},
     }

@@ -28,6 +28,9 @@ from zerog_api.models.job import (
 )
 from zerog_api.models.overview import (
     Fault,
+    Held,
+    HeldQueue,
+    HeldWorker,
     Pool,
     Pools,
     Problem,
@@ -56,6 +59,7 @@ from zerog_api.models.request import (
     Batch,
     BatchItem,
     Filter,
+    Hold,
     InfoQuery,
     ListQuery,
     NoQuery,
@@ -89,6 +93,10 @@ __all__ = [
     "Data",
     "Fault",
     "Filter",
+    "Held",
+    "HeldQueue",
+    "HeldWorker",
+    "Hold",
     "Info",
     "InfoQuery",
     "Job",

@@ -47,6 +47,28 @@ class Types(Answer):
     types: list[Type] = Field(description="The job types, by name.")
 
 
+class Held(Answer):
+    """Who has paused a queue, or let a worker drain, when and why."""
+
+    since: Time | None = Field(description="Since when. null: that cannot be read.")
+    by: str | None = Field(description="Who asked for it. null: callers are not known here.")
+    reason: str | None = Field(description="Why. null: no reason was given.")
+
+
+class HeldQueue(Answer):
+    """Whether a queue is paused."""
+
+    name: str = Field(description="The queue.")
+    paused: Held | None = Field(description="null: it is not paused.")
+
+
+class HeldWorker(Answer):
+    """Whether a worker was asked to drain."""
+
+    name: str = Field(description="The worker.")
+    drain: Held | None = Field(description="null: it was not.")
+
+
 UNSERVED = (
     "Job types with unfinished jobs that no worker of the queue knows. "
     "null: no worker was seen yet."
@@ -68,8 +90,10 @@ class Queue(Answer):
         description="Jobs that left in the last minute. null while unknown."
     )
     waiting_seconds: Seconds | None = Field(
-        description="How long a job that arrives now would wait. null while unknown."
+        description="How long a job that arrives now would wait. null while unknown, and while "
+        "the queue is paused."
     )
+    paused: Held | None = Field(description="null: it is not paused.")
     unserved_types: list[str] | None = Field(description=UNSERVED)
 
 
@@ -104,6 +128,9 @@ class Worker(Answer):
     )
     state: Literal["running", "draining"] = Field(
         description="draining: it finishes its jobs and starts no others."
+    )
+    drain: Held | None = Field(
+        description="Who has let it drain. null: nobody, and if it drains it is about to stop."
     )
     started_time: Time = Field(description="When it started.")
     updated_time: Time = Field(description="When it last reported: every 5 s.")

@@ -1,11 +1,18 @@
 """The requests: bodies and query parameters, with every bound that they have."""
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from zerog.ledger.stats import KEEP_SECONDS
-from zerog.model.limits import MAX_SECONDS
+from zerog.model.limits import MAX_REASON_CHARS, MAX_SECONDS
 from zerog_api.models.shape import (
     MAX_BATCH,
     JobUuid,
@@ -25,6 +32,17 @@ DEFAULT_PAGE, MAX_PAGE = 50, 500
 DEFAULT_LINES, MAX_LINES = 200, 1000
 MAX_WAIT_SECONDS = 60.0
 DEFAULT_MINUTES, MAX_MINUTES = 60, int(KEEP_SECONDS // 60)
+
+
+def _check_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+Reason = Annotated[
+    str, Field(min_length=1, max_length=MAX_REASON_CHARS), AfterValidator(_check_line)
+]
 
 
 class NoQuery(Request):
@@ -119,6 +137,12 @@ class Selection(Request):
     limit: int = Field(
         MAX_BATCH, ge=1, le=MAX_BATCH, description="How many jobs are changed at most."
     )
+
+
+class Hold(Request):
+    """Why a queue is paused, or why a worker drains."""
+
+    reason: Reason | None = Field(None, description="Why, for people: one line.")
 
 
 class ListQuery(Request):

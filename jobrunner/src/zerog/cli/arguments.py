@@ -121,6 +121,36 @@ def listing(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def pause(parser: argparse.ArgumentParser) -> None:
+    """A queue, and why it is paused."""
+    resume(parser)
+    _reason(parser)
+
+
+def resume(parser: argparse.ArgumentParser) -> None:
+    """A queue."""
+    parser.add_argument(
+        "queue", type=text, metavar="QUEUE", help="the queue; `zerog queues` lists them"
+    )
+
+
+def drain(parser: argparse.ArgumentParser) -> None:
+    """A worker, and why it drains."""
+    undrain(parser)
+    _reason(parser)
+
+
+def undrain(parser: argparse.ArgumentParser) -> None:
+    """A worker."""
+    parser.add_argument(
+        "worker", type=text, metavar="WORKER", help="the worker; `zerog workers` lists them"
+    )
+
+
+def _reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", type=text, metavar="TEXT", help="why, for people: one line")
+
+
 def _modules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("jobs", nargs="*", metavar="MODULE", help="module or .py file with jobs")
 

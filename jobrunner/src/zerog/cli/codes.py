@@ -63,6 +63,8 @@ OUTCOMES = (
 HINTS = {
     "unknown-type": "here that is `zerog types`; a type is known once a worker with it has started",
     "unknown-job": "`zerog list` shows the jobs that are kept",
+    "unknown-queue": "`zerog queues` shows the queues",
+    "unknown-worker": "`zerog workers` shows the workers that live",
     "job-state": "`zerog info UUID` tells its state, `zerog watch UUID` follows it to its end",
     "invalid-request": "`zerog types` shows the parameters of each type, `--help` the options",
     "unauthorized": "set ZEROG_TOKEN_FILE to the path of a token, or ZEROG_TOKEN to one",

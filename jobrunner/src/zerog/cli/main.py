@@ -54,6 +54,12 @@ GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
         "queues": ("system", "show queues: depth, rates, waiting time", arguments.nothing),
         "workers": ("system", "show who is alive and what it runs", arguments.nothing),
     },
+    "to hold work": {
+        "pause": ("controls", "let no worker take jobs of a queue", arguments.pause),
+        "resume": ("controls", "let workers take jobs of a paused queue again", arguments.resume),
+        "drain": ("controls", "let a worker take no new job, and stay", arguments.drain),
+        "undrain": ("controls", "let a worker take jobs again", arguments.undrain),
+    },
     "processes": {
         "dev": ("processes", "start beanstalkd, API and worker on this machine", arguments.dev),
         "worker": ("processes", "run jobs, until SIGTERM or ^C", arguments.worker),

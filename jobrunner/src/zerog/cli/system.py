@@ -7,14 +7,14 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
 from zerog.cli.target import connect, find
-from zerog.cli.words import counted, show, show_lines
+from zerog.cli.words import counted, held_text, say, show, show_lines
 from zerog.model.documents import TypeDocument, write
 from zerog.model.errors import ConfigError
 from zerog.settings import PlaceSettings, WorkerSettings, environment, load
@@ -117,12 +117,17 @@ def command_queues(options: argparse.Namespace) -> int:
     if options.json:
         print_json(queues)
         return codes.OK
+    _tell_held("queue", {queue["name"]: queue.get("paused") for queue in queues})
     names = ("name", "ready", "reserved", "delayed", "buried", "arrivalPerMinute",
              "departurePerMinute", "waitingSeconds")  # fmt: skip
     columns = ("QUEUE", "READY", "RUNNING", "DELAYED", "BURIED", "IN/MIN", "OUT/MIN", "WAIT (s)",
-               "NO WORKER FOR")  # fmt: skip
+               "PAUSED", "NO WORKER FOR")  # fmt: skip
     rows = [
-        [*(queue[name] for name in names), ", ".join(queue["unservedTypes"] or ()) or None]
+        [
+            *(queue[name] for name in names),
+            "paused" if queue.get("paused") else None,
+            ", ".join(queue["unservedTypes"] or ()) or None,
+        ]
         for queue in queues
     ]
     print_table(columns, rows, _none(options, "queue", "No queues yet."))
@@ -136,6 +141,7 @@ def command_workers(options: argparse.Namespace) -> int:
     if options.json:
         print_json(workers)
         return codes.OK
+    _tell_held("worker", {worker["name"]: worker.get("drain") for worker in workers})
     rows = [
         (
             worker["name"],
@@ -150,6 +156,14 @@ def command_workers(options: argparse.Namespace) -> int:
     none = "No worker is alive: start `zerog worker MODULE`."
     print_table(columns, rows, _none(options, "worker", none))
     return codes.OK
+
+
+def _tell_held(kind: str, held: Mapping[str, dict[str, Any] | None]) -> None:
+    """Say what people hold, and how to let it go."""
+    command = "resume" if kind == "queue" else "undrain"
+    for name, control in held.items():
+        if control:
+            say(f"{held_text(kind, name, control)}\n  zerog {command} {name}")
 
 
 def command_repair(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""For somebody who waits for a job: whether a worker will take it.
+"""For somebody who waits for a job: whether a worker will take it, or its queue is paused.
 
 A job that no worker serves looks like one that waits for its turn, for ever. So whoever has waited
 for a while is told once, and told again when a worker has come. Only what the API knows for sure is
@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from zerog.cli.words import held_text
 from zerog.client import AsyncClient
 from zerog.model.errors import ZeroGError
 
@@ -32,6 +33,8 @@ class UnservedWatch:
         self._remark = remark
         self._type = ""
         self._told = self._ended = False
+        #: Whether the job has been seen running, and whether its queue was said to be paused.
+        self._started = self._paused = False
 
     async def run(self) -> None:
         """Look now and then, until a worker has come."""
@@ -48,6 +51,7 @@ class UnservedWatch:
     def note(self, progress: dict[str, Any]) -> None:
         """Take in a job's progress: a job that runs has a worker."""
         if progress.get("state") in _STARTED:
+            self._started = True
             self._tell_served()
 
     async def _look(self, queue: str) -> None:
@@ -62,6 +66,17 @@ class UnservedWatch:
                 text = explained(self._type, queue, await self._pools(queue))
                 self._told = True
                 self._remark(text)
+        await self._look_at_pause(queue)
+
+    async def _look_at_pause(self, queue: str) -> None:
+        """Say that the queue is paused, and that it is not any more."""
+        queues = {item["name"]: item.get("paused") for item in await self._client.queues()}
+        held = queues.get(queue)
+        if self._started or bool(held) == self._paused:
+            return
+        self._paused = bool(held)
+        told = held_text("queue", queue, held) if held else ""
+        self._remark(told or f"the queue {queue} is resumed")
 
     async def _pools(self, queue: str) -> list[dict[str, Any]]:
         """Return the pools whose workers would take the job."""

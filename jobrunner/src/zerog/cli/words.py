@@ -9,7 +9,8 @@ import contextlib
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from zerog.shown import INDENT, shown, shown_block, shown_json, shown_lines
 
@@ -72,6 +73,19 @@ def folded(text: str) -> str:
         else textwrap.fill(line, width, subsequent_indent=INDENT, break_long_words=False)
         for line in text.split("\n")
     )
+
+
+def held_text(kind: str, name: str, control: Mapping[str, Any]) -> str:
+    """Say that a queue or a worker is held: since when, by whom and why, if that is known."""
+    since, by, reason = (control.get(part) for part in ("since", "by", "reason"))
+    how = "is paused" if kind == "queue" else "drains"
+    # Our words come first: a name could pass for a remark of ours.
+    text = (
+        f"the {kind} {name} {how}"
+        + (f" since {since}" if since else "")
+        + (f", by {by}" if by else "")
+    )
+    return f"{text}: {reason}" if reason else text
 
 
 def counted(number: int, noun: str) -> str:

@@ -221,6 +221,30 @@ class AsyncClient:
         """Return depth, rates and waiting time of the queues."""
         return await self._take(Call("GET", "/v1/queues"), "queues")
 
+    async def pause(self, queue: str, reason: str | None = None) -> dict[str, Any]:
+        """Let no worker take a job of a queue. Jobs are accepted and wait; those that run finish.
+
+        A repeat changes nothing. Returns the queue's `name`, and `paused`: since when, by whom and
+        why.
+        """
+        return await self._read(calls.control_call("queues", queue, "pause", reason))
+
+    async def resume(self, queue: str) -> dict[str, Any]:
+        """Let workers take the jobs of a paused queue again."""
+        return await self._read(calls.control_call("queues", queue, "resume"))
+
+    async def drain(self, worker: str, reason: str | None = None) -> dict[str, Any]:
+        """Let a worker take no new job. It finishes what it runs, and stays.
+
+        A repeat changes nothing. Returns the worker's `name`, and `drain`: since when, by whom and
+        why.
+        """
+        return await self._read(calls.control_call("workers", worker, "drain", reason))
+
+    async def undrain(self, worker: str) -> dict[str, Any]:
+        """Let a worker that drains take jobs again."""
+        return await self._read(calls.control_call("workers", worker, "undrain"))
+
     async def workers(self) -> Any:
         """Return who is alive and what it runs."""
         return await self._take(Call("GET", "/v1/workers"), "workers")

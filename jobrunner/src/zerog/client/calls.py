@@ -215,6 +215,13 @@ def type_call(name: str) -> Call:
     return Call("GET", f"/v1/types/{quote(name, safe='')}")
 
 
+def control_call(place: str, name: str, what: str, reason: str | None = None) -> Call:
+    """Build the call that pauses or resumes one of the `queues`, or lets one of the `workers` drain
+    or take jobs again."""
+    body = None if reason is None else {"reason": reason}
+    return Call("POST", f"/v1/{place}/{quote(name, safe='')}:{what}", body=body)
+
+
 def filter_call(what: str, job_filter: Mapping[str, Any]) -> Call:
     """Build a change by filter: `retry` or `cancel`."""
     return Call("POST", f"/v1/jobs:{what}", body={"filter": dict(job_filter)}, repeatable=False)

@@ -3,9 +3,10 @@
 A job's control document is copied last, after its progress, log lines and blobs: so a job
 that the target has is there whole, and a copy that was broken off is resumed by running
 it again. What the target has newer is left alone. A document that cannot be read, or that
-the target refuses, is a problem of its own and stops no other. Workers, pools, statistics and
-leases are not copied: they say what is now. Neither are queue entries: the reconciler puts back
-what has none.
+the target refuses, is a problem of its own and stops no other. A queue that is paused is paused in
+the target too, before its jobs are there. Workers with their controls, pools, statistics and leases
+are not copied: they say what is now. Neither are queue entries: the reconciler puts back what has
+none.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from zerog.ledger import beside
+from zerog.ledger import beside, controls
 from zerog.ledger.codec import read_record
 from zerog.model import life
 from zerog.model.documents import UNREADABLE
@@ -45,7 +46,7 @@ class CopyReport:
     present: int = 0
     #: Finished jobs whose retention has ended meanwhile.
     expired: int = 0
-    #: Documents beside the jobs: progress, log lines, blobs, types, remembered keys.
+    #: Documents beside the jobs: progress, log lines, blobs, types, paused queues, remembered keys.
     beside: int = 0
     #: What could not be copied, and why.
     problems: list[str] = field(default_factory=list)
@@ -73,6 +74,7 @@ async def copy_all(source: Datastore, target: Datastore, seen: Seen) -> CopyRepo
         with _reported(report, f"the type {name}"):
             await _write(target, "types", stored, None)
             report.beside += 1
+    await _copy_pauses(source, target, report)
     await _copy_keys(source, target, report)
     async for page in _pages(source):
         there = await target.get_many("jobs", [job.key for job in page])
@@ -91,6 +93,13 @@ async def compare(source: Datastore, target: Datastore) -> list[StateCount]:
         )
         for state in State
     ]
+
+
+async def _copy_pauses(source: Datastore, target: Datastore, report: CopyReport) -> None:
+    for queue, control in (await controls.read_all(source)).queues.items():
+        with _reported(report, f"the pause of the queue {queue}"):
+            await controls.hold(target, control)
+            report.beside += 1
 
 
 async def _copy_keys(source: Datastore, target: Datastore, report: CopyReport) -> None:

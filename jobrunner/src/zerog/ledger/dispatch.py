@@ -117,8 +117,12 @@ class Dispatch:
         if applied.record.is_finished and not applied.before.is_finished:
             self._withdraw(uuid, applied.record.entry_id)
         elif (attempt := applied.record.current_attempt) is not None:
-            self._nudge(attempt.worker.name)
+            self.nudge(attempt.worker.name)
         return applied.record
+
+    def nudge(self, worker: str) -> None:
+        """Make a worker look now. Without a nudge it looks within seconds, so it is not retried."""
+        self.jobs.leftovers.later(lambda: self._put_nudge(worker))
 
     async def replay(self, uuid: str) -> JobRecord:
         """Let a finished job run again."""
@@ -212,10 +216,6 @@ class Dispatch:
     async def _put(self, kept: Kept) -> _Note:
         ref = await put_entry(self._producer, kept.record, self.jobs.now())
         return _Note(time.monotonic(), kept.record.uuid, kept.record.attempt, ref)
-
-    def _nudge(self, worker: str) -> None:
-        """Make a worker look now. Without a nudge it looks within seconds, so it is not retried."""
-        self.jobs.leftovers.later(lambda: self._put_nudge(worker))
 
     async def _put_nudge(self, worker: str) -> None:
         try:

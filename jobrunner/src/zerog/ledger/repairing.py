@@ -5,6 +5,8 @@ Jobs without a noted entry are put back at each look, first of all. All entries 
 entries than jobs, and every few minutes. What a full pass is at is written down, so that another
 process, or this one after an outage, continues where it was.
 
+The same process keeps the tubes of paused queues paused (`zerog.ledger.controls`).
+
 One process at a time repairs: the one that holds the lease (`zerog.ledger.lease`).
 """
 
@@ -17,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
+from zerog.ledger.controls import Keeper
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.lease import held
 from zerog.ledger.repair import GRACE_SECONDS, repair_once
@@ -59,6 +62,7 @@ class Background:
     _queues: Collection[str] = ()
     #: By queue: entries that the last full pass could not put back, because of bad records.
     _hopeless: Mapping[str, int] = field(default_factory=dict)
+    _keeper: Keeper = field(default_factory=Keeper)
 
     async def run(self) -> None:
         """Repair every few seconds until cancelled. It survives the absence of store and queue."""
@@ -87,10 +91,19 @@ class Background:
         return self._queue
 
     async def _look(self, queue: QueueConnection) -> None:
+        # First of all: a restarted server has forgotten that tubes are paused.
+        await self._keep_controls(queue)
         await repair_once(self.jobs, queue, full=False)
         state = await self._read_state(await queue.server_id())
         if is_due(state, datetime.now(UTC)) or await self._misses_entries(queue):
             await self._look_through(queue, state)
+
+    async def _keep_controls(self, queue: QueueConnection) -> None:
+        """Keep paused what is paused. That it cannot be read keeps no job from being put back."""
+        try:
+            await self._keeper.look(self.jobs.store, queue)
+        except DatastoreError as error:
+            log.warning("the tubes of paused queues are not looked after: %s", error)
 
     async def _look_through(self, queue: QueueConnection, state: RepairState) -> None:
         """Make a full pass, or the rest of one."""

@@ -12,6 +12,8 @@
     stats        <minute>, <minute>::<shard>    {"<queue>": {"<count>": n}} (`zerog.ledger.stats`)
     pools        <namespace>::<pool>            `PoolDocument`, written by the operator, expires
     waiters      <uuid>                         `Waiters`, expires (`zerog.ledger.waiters`)
+    controls     queue::<queue>                 `Control`: the queue is paused
+    controls     worker::<worker name>          `Control`: the worker drains; expires
 
 A line of a log is in chunk `number // LINES_PER_CHUNK`, so a reader finds each line without a
 counter: it asks for the next chunk until one is missing.
@@ -22,13 +24,13 @@ field is found when a document is read.
 
 import hashlib
 import json
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from zerog.model.errors import UnreadableDocumentError
-from zerog.model.limits import LINES_PER_CHUNK
+from zerog.model.limits import LINES_PER_CHUNK, MAX_REASON_CHARS
 from zerog.model.names import MAX_WORKER_NAME
 from zerog.model.record import (
     Count,
@@ -42,6 +44,9 @@ from zerog.model.record import (
 )
 
 T = TypeVar("T")
+ControlKind = Literal["queue", "worker"]
+#: A caller's name in a control; a longer one is cut.
+MAX_CALLER_CHARS = 200
 
 
 class _Document(Struct, frozen=True, rename="camel"):
@@ -227,6 +232,23 @@ class Waiters(_Document, frozen=True):
     ]
 
 
+class Control(_Document, frozen=True):
+    """That a queue is paused, or that a worker drains. The document's existence says so; what it
+    holds is for people."""
+
+    kind: ControlKind
+    name: str
+    since: Time | None = None
+    #: The caller of the API; None where callers are not known.
+    by: Annotated[str, Meta(max_length=MAX_CALLER_CHARS)] | None = None
+    reason: Annotated[str, Meta(max_length=MAX_REASON_CHARS)] | None = None
+
+    @property
+    def key(self) -> str:
+        """Where it is stored."""
+        return control_key(self.kind, self.name)
+
+
 #: The one field of what a store holds in place of a JSON object: why that cannot be read.
 UNREADABLE = "$unreadable"
 #: Hexadecimal digits of a schema's hash: enough to tell a type's versions apart.
@@ -276,6 +298,11 @@ def input_key(uuid: JobId) -> str:
 def output_key(uuid: JobId, attempt: int) -> str:
     """Return the key of an output blob: one per attempt, so that a stale one overwrites nothing."""
     return f"{uuid}::out::{attempt}"
+
+
+def control_key(kind: ControlKind, name: str) -> str:
+    """Return the key of what holds a queue or a worker."""
+    return f"{kind}::{name}"
 
 
 def idempotency_key(client_key: str) -> str:

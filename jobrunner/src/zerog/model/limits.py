@@ -36,6 +36,9 @@ MAX_MESSAGE_CHARS = 2000
 #: The beginning of it that an attempt keeps when the next one starts. The log has all of it.
 MAX_PAST_MESSAGE_CHARS = 200
 
+#: Why a queue is paused or a worker drains, in one line for people.
+MAX_REASON_CHARS = 200
+
 #: One attempt's log: lines, characters of a line, bytes of a line's data, bytes in all.
 MAX_LOG_LINES = 10_000
 #: A few lines may follow the last one: that the log is full, why the job failed, what was dropped.

@@ -18,10 +18,11 @@ RETIRE_PREFIX = "zerog-retire."
 MAILBOX_PREFIX = "zerog-mailbox."
 #: What a queue or pool may be called.
 NAME_PATTERN = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
+MAX_QUEUE_NAME = 64
 _NAME = re.compile(NAME_PATTERN)
-_PROCESS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-#: A worker's name is part of a document's key.
+#: A worker's name is part of documents' keys.
 MAX_WORKER_NAME = 100
+_PROCESS_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_WORKER_NAME - 1}}}")
 #: The longest Idempotency-Key that the API takes; a header is bytes.
 MAX_IDEMPOTENCY_KEY_BYTES = 255
 
@@ -39,6 +40,11 @@ def check_queue_name(name: str) -> str:
             "beginning and ending with a letter or digit"
         )
     return name
+
+
+def is_worker_name(name: str) -> bool:
+    """Whether a worker may have this name."""
+    return _PROCESS_NAME.fullmatch(name) is not None
 
 
 def check_idempotency_key(key: str) -> str:

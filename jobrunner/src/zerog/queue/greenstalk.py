@@ -218,6 +218,11 @@ class GreenstalkConnection:
         """Return the names of tubes."""
         return (await self._thread.run(lambda client: client.tubes()))[:MAX_TUBES]
 
+    async def pause_tube(self, tube: str, seconds: int) -> bool:
+        """Let nobody reserve from a tube for a while."""
+        name, delay = wire.check_tube(tube), wire.to_server_delay(seconds)
+        return await self._found(lambda client: client.pause_tube(name, delay))
+
     async def server_id(self) -> str:
         """Return the server's id, which was asked for when the connection was made."""
         return self._server

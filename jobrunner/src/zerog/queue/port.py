@@ -141,6 +141,14 @@ class Producer(Protocol):
         """Return the names of tubes, of the first `MAX_TUBES` that the server lists."""
         ...
 
+    async def pause_tube(self, tube: str, seconds: int) -> bool:
+        """Let nobody reserve from a tube for `seconds`, replacing an earlier pause; 0 ends it.
+
+        False if there is no such tube. The server forgets a pause when it restarts, and with the
+        tube.
+        """
+        ...
+
     async def server_id(self) -> str:
         """Return `ServerStats.id` of the connected server; connects if needed, else costs nothing.
 

@@ -27,6 +27,7 @@ Collection = Literal[
     "workers",
     "stats",
     "pools",
+    "controls",
     "summaries",
     "waiters",
 ]

@@ -27,7 +27,7 @@ from zerog.ledger.stats import Stats
 from zerog.ledger.workers import Beat
 from zerog.model.backoff import Backoff
 from zerog.model.errors import DatastoreError, DatastoreUnavailableError
-from zerog.model.names import tube_name, worker_name
+from zerog.model.names import worker_name
 from zerog.model.record import WorkerIdentity
 from zerog.queue import connect_producer, connect_queue
 from zerog.settings import WorkerSettings
@@ -35,6 +35,7 @@ from zerog.store import make_place, open_datastore, secret_paths
 from zerog.store.port import Datastore
 from zerog.worker import heartbeat, reaper
 from zerog.worker.attempt import RunningAttempt
+from zerog.worker.controls import ControlWatch
 from zerog.worker.hearing import Hearing
 from zerog.worker.seat import Seat
 from zerog.worker.slot import Slot, SlotParts
@@ -148,8 +149,8 @@ class Worker:
         jobs = Jobs(store, stats)
         beat = heartbeat.first_beat(store, self._identity, queues, names, settings.slots)
         claimer = Claimer(jobs, self._identity, frozenset(names), queues, beat)
-        tubes = [tube_name(queue) for queue in queues]
-        parts = SlotParts(settings, jobs, claimer, tubes, lambda: connect_queue(settings.queue))
+        controls = ControlWatch(store, self._identity.name, queues, lambda: self._stir(beat))
+        parts = SlotParts(settings, jobs, claimer, controls, lambda: connect_queue(settings.queue))
         self._slots = [
             Slot(number, parts, Seat(nursery, settings)) for number in range(settings.slots)
         ]
@@ -176,8 +177,9 @@ class Worker:
             asyncio.create_task(self._tick(), name="tick"),
             asyncio.create_task(self._report(), name="report"),
             asyncio.create_task(hearing.run(), name="hearing"),
-            asyncio.create_task(self._beat(beat, hearing), name="beat"),
+            asyncio.create_task(self._beat(beat, hearing, controls), name="beat"),
             asyncio.create_task(self._watch(jobs, beat.alertness), name="watch"),
+            asyncio.create_task(controls.run(beat.alertness), name="controls"),
             asyncio.create_task(stats.run(), name="stats"),
             asyncio.create_task(jobs.leftovers.run(), name="leftovers"),
             asyncio.create_task(jobs.wakes.run(producer), name="wakes"),
@@ -245,6 +247,12 @@ class Worker:
         await asyncio.wait({told, *finished}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
 
+    def _stir(self, beat: Beat) -> None:
+        """Let slots look again at what they may take, and others see at once whether it drains."""
+        for slot in self._slots:
+            slot.stir()
+        beat.alertness.call()
+
     def _running(self) -> list[RunningAttempt]:
         return [slot.running for slot in self._slots if slot.running is not None]
 
@@ -269,12 +277,15 @@ class Worker:
                 if isinstance(result, BaseException):
                     log.warning("reports of job %s wait: %r", attempt.claim.uuid, result)
 
-    async def _beat(self, beat: Beat, hearing: Hearing) -> None:
+    async def _beat(self, beat: Beat, hearing: Hearing, controls: ControlWatch) -> None:
         async for _ in beat.alertness.turns():
             try:
-                draining = self._stopping.is_set() or hearing.retired.is_set()
+                stops = self._stopping.is_set() or hearing.retired.is_set()
                 await heartbeat.send(
-                    beat, self._slots, draining=draining, queue_server=hearing.server
+                    beat,
+                    self._slots,
+                    draining=stops or controls.draining,
+                    queue_server=hearing.server,
                 )
                 continue
             except DatastoreError as error:

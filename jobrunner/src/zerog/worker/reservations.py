@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -39,13 +39,12 @@ class _Held(Struct):
 class Reservations:
     """The connection of one slot, and the entries that it holds."""
 
-    def __init__(self, slot: int, tubes: Sequence[str], connect: Connect) -> None:
+    def __init__(self, slot: int, connect: Connect) -> None:
         self._slot = slot
-        self._tubes = tubes
         self._connect = connect
         self._queue: QueueConnection | None = None
         self._held: dict[int, _Held] = {}
-        self._waiting = False
+        self._waiting = self._called_off = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -61,9 +60,7 @@ class Reservations:
             # What the lost connection held is not ours any more.
             self._held.clear()
             self._queue = None
-            queue = await self._connect()
-            await queue.watch(self._tubes)
-            self._queue = queue
+            self._queue = await self._connect()
         return self._queue
 
     async def reserve_ready(self, count: int) -> list[Entry]:
@@ -71,18 +68,23 @@ class Reservations:
         return self._take(await self._open_queue().reserve_ready(count))
 
     async def reserve(self) -> list[Entry]:
-        """Wait for an entry, for a while."""
+        """Wait for an entry, for a while, or until `stop_waiting`."""
         queue = self._open_queue()
-        self._waiting = True
+        self._waiting, self._called_off = True, False
         try:
             entry = await queue.reserve(RESERVE_SECONDS)
+        except QueueUnavailableError:
+            if self._called_off:
+                return []
+            raise
         finally:
             self._waiting = False
         return [] if entry is None else self._take([entry])
 
     def stop_waiting(self) -> None:
-        """End a waiting reserve, which raises then."""
+        """End a waiting reserve."""
         if self._waiting and self._queue is not None:
+            self._called_off = True
             # An entry that the server is just handing over goes back when the connection ends.
             self._queue.abort()
 

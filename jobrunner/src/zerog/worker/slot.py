@@ -13,7 +13,6 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -27,6 +26,7 @@ from zerog.model.errors import DatastoreError, NurseryError, QueueError
 from zerog.queue.port import Entry, QueueConnection
 from zerog.settings import WorkerSettings
 from zerog.worker.attempt import RunningAttempt
+from zerog.worker.controls import ControlWatch
 from zerog.worker.endings import Endings
 from zerog.worker.pace import SPLIT_SECONDS, Pace
 from zerog.worker.reservations import Connect, Reservations
@@ -44,7 +44,7 @@ class SlotParts(Struct, frozen=True):
     settings: WorkerSettings
     jobs: Jobs
     claimer: Claimer
-    tubes: Sequence[str]
+    controls: ControlWatch
     connect: Connect
 
 
@@ -57,10 +57,14 @@ class Slot:
         self.running: RunningAttempt | None = None
         self._parts = parts
         self._seat = seat
-        self._held = Reservations(number, parts.tubes, parts.connect)
+        self._held = Reservations(number, parts.connect)
         self._endings = Endings(parts.jobs, self._held, parts.settings.larger_queue)
         self._backlog = Backlog()
         self._stopping = asyncio.Event()
+        #: Set when the slot is to look again at what it may do: also when it is to stop.
+        self._stirred = asyncio.Event()
+        #: The connection on which the controls were looked at.
+        self._checked: QueueConnection | None = None
         self._pace = Pace()
 
     @property
@@ -75,6 +79,11 @@ class Slot:
     def stop(self) -> None:
         """Take no new job. Those that run continue."""
         self._stopping.set()
+        self.stir()
+
+    def stir(self) -> None:
+        """Look again which tubes to reserve from."""
+        self._stirred.set()
         self._held.stop_waiting()
 
     async def run(self) -> None:
@@ -104,14 +113,28 @@ class Slot:
             await self._held.close()
 
     async def _turn(self) -> None:
-        await self._seat.ready()
+        self._stirred.clear()
         if not self._held.connected:
             # The ends of what ran on a lost connection are still written, and vouched for.
             await self._endings.settled()
         queue = await self._held.connection()
+        if queue is not self._checked:
+            # A server that was restarted has forgotten which tubes are paused.
+            await self._parts.controls.look()
+            self._checked = queue
+        if not (tubes := self._parts.controls.tubes()):
+            await self._rest()
+            return
+        await queue.watch(tubes)
+        await self._seat.ready()
         claims = await self._claim(queue, await self._reserve())
         if claims:
             await self._work(queue, claims)
+
+    async def _rest(self) -> None:
+        """Take nothing until something changes."""
+        await self._endings.settled()
+        await self._stirred.wait()
 
     async def _reserve(self) -> list[Entry]:
         """Reserve at once while the last ends are written; wait only with nothing to do."""
@@ -123,7 +146,7 @@ class Slot:
             if entries:
                 return entries
         await self._endings.settled()
-        return [] if self._stopping.is_set() else await self._held.reserve()
+        return [] if self._stirred.is_set() else await self._held.reserve()
 
     async def _claim(self, queue: QueueConnection, entries: list[Entry]) -> list[Claim]:
         """Claim what can be claimed. Raises only if an error left nothing to run."""

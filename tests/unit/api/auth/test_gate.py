@@ -321,7 +321,7 @@ async def test_each_change_and_each_refused_one_is_written_down(
     first, later, unknown = audit_lines(caplog)
     assert first == {"caller": "shop", "addresses": ["127.0.0.1"], "changes": [
         {"verb": "create", "call": "POST /in/{queue}", "queues": ["mail"], "jobs": ["uuid-1"],
-         "jobCount": 1, "status": 201, "count": 1}]}  # fmt: skip
+         "jobCount": 1, "workers": [], "status": 201, "count": 1}]}  # fmt: skip
     (refused,) = later["changes"]
     assert (later["caller"], refused["queues"], refused["status"]) == ("shop", ["media"], 403)
     assert (unknown["caller"], unknown["refused"]) == ("", {"401": 1})

@@ -71,6 +71,10 @@ COMMANDS: dict[str, Calls] = {
     "types": on_api("types"),
     "queues": on_api("queues"),
     "workers": on_api("workers"),
+    "pause": on_api("pause", "media", "--reason", "TEXT"),
+    "resume": on_api("resume", "media"),
+    "drain": on_api("drain", "one"),
+    "undrain": on_api("undrain", "one"),
     "describe": describe,
     # What they show of jobs at work: tests/integration/cli/test_hostile_terminal.py
     "dev": locally("dev", "TEXT.py"),
@@ -119,13 +123,14 @@ def stand(api: FakeApi, text: str, state: str | None = None) -> None:
     sent = [("log", log), ("log", {**log, "level": text}), ("progress", done), ("end", done)]
     chunks = [f"event: {kind}\nid: 1-0\ndata: {json.dumps(data)}\n\n".encode()
               for kind, data in sent]  # fmt: skip
-    queue = {"name": text, "unservedTypes": [text]} | dict.fromkeys(
+    held = {"since": text, "by": text, "reason": text}
+    queue = {"name": text, "unservedTypes": [text], "paused": held} | dict.fromkeys(
         ("ready", "reserved", "delayed", "buried", "arrivalPerMinute", "departurePerMinute",
          "waitingSeconds"), 1)  # fmt: skip
     kind = {"name": text, "queue": text, "description": text, "served": False,
             "schema": {"properties": {text: {}}, "required": [text]}}  # fmt: skip
     worker = {"name": text, "state": text, "running": [{"type": text, "uuid": text}], "slots": 1,
-              "queues": [text]}  # fmt: skip
+              "queues": [text], "drain": held}  # fmt: skip
     pool = {"namespace": text, "name": text, "queue": text, "ready": "False", "message": text}
     api.route("/v1/jobs", Answer(body={"jobs": [done], "next": None}))
     api.route(f"/v1/jobs/{UUID}/info", Answer(body=info(text, state)))
@@ -134,6 +139,10 @@ def stand(api: FakeApi, text: str, state: str | None = None) -> None:
     api.route("/v1/queues", Answer(body={"queues": [queue]}))
     api.route("/v1/workers", Answer(body={"workers": [worker]}))
     api.route("/v1/pools", Answer(body={"pools": [pool]}))
+    for path in ("/v1/queues/media:pause", "/v1/queues/media:resume"):
+        api.route(path, Answer(body={"name": text, "paused": held}))
+    for path in ("/v1/workers/one:drain", "/v1/workers/one:undrain"):
+        api.route(path, Answer(body={"name": text, "drain": held}))
     changed = {"changed": 1, "more": True}
     for what in ("cancel", "retry"):
         api.route(f"/v1/jobs:{what}", Answer(body=changed))

@@ -41,6 +41,7 @@ def waiting(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     api.route(f"{JOB}/progress", Answer(body=QUEUED))
     api.route(f"{JOB}/data", Answer(body={"data": None}))
     api.route("/v1/pools", Answer(body={"pools": []}))
+    api.route("/v1/queues", Answer(body={"queues": []}))
     end_after(api, 4)
     return api
 
@@ -54,6 +55,24 @@ def end_after(api: FakeApi, looks: int) -> None:
     looked = api.asked(TYPE, looks)
     stream(api, sent("progress", QUEUED), looked, sent("end", CANCELLED))
     api.route(f"{JOB}/progress?wait=20.0", Answer(body=CANCELLED, after=looked))
+
+
+def test_who_waits_is_told_that_the_queue_is_paused_and_that_it_is_resumed(
+    waiting: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = {"since": None, "by": "ada", "reason": "no disk"}
+    paused, resumed = (
+        Answer(body={"queues": [{"name": "mail", "paused": it}]}) for it in (held, None)
+    )
+    waiting.route(TYPE, served(True))
+    waiting.route("/v1/queues", resumed, paused, paused, resumed)
+    end_after(waiting, 6)
+
+    main(["watch", UUID, "--url", waiting.url])
+
+    said = capsys.readouterr().err
+    assert said.count("the queue mail is paused, by ada: no disk") == 1
+    assert said.count("the queue mail is resumed") == 1
 
 
 @pytest.mark.parametrize("command", [["watch", UUID], ["run", "Hello"]])

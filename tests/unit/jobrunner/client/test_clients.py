@@ -236,6 +236,29 @@ def test_a_listing_of_the_system_is_unwrapped(api: Any, call: Any, answer: Any, 
     assert call(name) == [{"name": "x"}]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("pause", "/v1/queues/a%2Fb:pause"), ("resume", "/v1/queues/a%2Fb:resume"),
+     ("drain", "/v1/workers/a%2Fb:drain"), ("undrain", "/v1/workers/a%2Fb:undrain")],
+)  # fmt: skip
+def test_what_holds_work_is_asked_for_again_while_the_api_is_away(
+    api: Any, call: Any, answer: Any, method: str, path: str
+) -> None:
+    api.script(answer(503, AWAY), answer(cut=True), answer(body={"name": "a/b"}))
+
+    assert call(method, "a/b") == {"name": "a/b"}
+
+    assert [(seen.method, seen.path) for seen in api.seen] == 3 * [("POST", path)]
+
+
+def test_a_reason_is_sent_along(api: Any, call: Any, answer: Any) -> None:
+    api.script(answer(body={"name": "media"}))
+
+    call("pause", "media", "no disk")
+
+    assert api.seen[0].body == {"reason": "no disk"}
+
+
 def test_a_type_is_read_by_its_name(api: Any, call: Any, answer: Any) -> None:
     api.script(answer(body={"name": "a/b", "served": None}))
 

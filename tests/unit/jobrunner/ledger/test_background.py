@@ -1,6 +1,7 @@
 """What the ledger does in the background outlives store, queue and surprises."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
@@ -147,6 +148,17 @@ async def test_repair_outlives_store_queue_and_surprises() -> None:
 
     assert queue.bodies() == [uuid]
     assert queue.closed
+
+
+async def test_controls_that_cannot_be_read_keep_no_job_from_being_put_back() -> None:
+    ledger, queue = Ledger(), MemoryQueue()
+    ledger.store.away["controls"] = math.inf
+    uuid = await ledger.add()
+    loop, _ = await background(ledger, queue)
+
+    task = asyncio.create_task(loop.run())
+    await until(lambda: uuid in queue.bodies())
+    await stop(task)
 
 
 async def test_a_closed_connection_is_replaced() -> None:

@@ -23,6 +23,7 @@ from zerog.model.events import Returned
 from zerog.model.record import JobId, JobRecord, WorkerIdentity, new_job_id
 from zerog.settings import WorkerSettings
 from zerog.worker import heartbeat
+from zerog.worker.controls import ControlWatch
 from zerog.worker.seat import Seat
 from zerog.worker.slot import Slot, SlotParts
 
@@ -96,9 +97,13 @@ class Rig:
         settings = WorkerSettings(jobs=("none",))
         self.beat = heartbeat.first_beat(self.store, IDENTITY, ["default"], [TYPE], 1)
         claimer = Claimer(self.jobs, IDENTITY, {TYPE}, {"default"}, self.beat)
-        parts = SlotParts(settings, self.jobs, claimer, ["tube"], self._connect)
+        self.controls = ControlWatch(self.store, IDENTITY.name, ["default"], self._stir)
+        parts = SlotParts(settings, self.jobs, claimer, self.controls, self._connect)
         seat = Seat(self.nursery, settings)  # type: ignore[arg-type]
         self.slot = Slot(0, parts, seat)
+
+    def _stir(self) -> None:
+        self.slot.stir()
 
     async def _connect(self) -> MemoryQueue:
         return self.queue

@@ -17,6 +17,7 @@ from zerog.queue.port import QueueConnection
 from zerog.settings import WorkerSettings
 from zerog.store.port import Collection, Stored
 from zerog.worker import heartbeat
+from zerog.worker.controls import ControlWatch
 from zerog.worker.hearing import Hearing
 from zerog.worker.main import Worker
 from zerog.worker.verdict import Stop
@@ -53,7 +54,7 @@ async def test_beats_do_not_wait_for_a_record_that_cannot_be_read(
     beat = heartbeat.first_beat(store, worker._identity, ["default"], ["T"], 1)
     hearing = Hearing("w", None, [], beat.alertness, never)
     tasks = [
-        asyncio.create_task(worker._beat(beat, hearing)),
+        asyncio.create_task(worker._beat(beat, hearing, ControlWatch(store, "w", ["default"]))),
         asyncio.create_task(worker._watch(Jobs(store, Stats(store)), beat.alertness)),
     ]
     for _ in range(TURNS):

@@ -259,6 +259,10 @@ class BeanstalkConnection:
         """Return the names of tubes."""
         return await self._ask(wire.encode("list-tubes"), wire.read_list)
 
+    async def pause_tube(self, tube: str, seconds: int) -> bool:
+        """Let nobody reserve from a tube for a while."""
+        return await self._ask(wire.encode_pause(tube, seconds), wire.found(b"PAUSED"))
+
     async def server_id(self) -> str:
         """Return the server's id, which was asked for when the connection was made."""
         return self._server

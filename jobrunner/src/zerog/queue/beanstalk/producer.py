@@ -73,6 +73,10 @@ class BeanstalkProducer:
         """Return the names of tubes."""
         return await (await self._connect()).tubes()
 
+    async def pause_tube(self, tube: str, seconds: int) -> bool:
+        """Let nobody reserve from a tube for a while."""
+        return await (await self._connect()).pause_tube(tube, seconds)
+
     async def server_id(self) -> str:
         """Return the id of the server that is connected now."""
         return await (await self._connect()).server_id()

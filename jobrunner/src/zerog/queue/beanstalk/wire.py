@@ -123,6 +123,11 @@ def encode_tube(command: str, tube: str) -> bytes:
     return encode(command, check_tube(tube))
 
 
+def encode_pause(tube: str, seconds: int) -> bytes:
+    """Encode `pause-tube`."""
+    return encode("pause-tube", check_tube(tube), to_server_delay(seconds))
+
+
 def encode(command: str, *args: str | int) -> bytes:
     """Encode a command whose arguments are numbers or checked names."""
     return " ".join([command, *map(str, args)]).encode("ascii") + _CRLF

@@ -1,0 +1,42 @@
+"""Queues and workers are held by buttons, and everybody who looks sees it and why."""
+
+from playwright.sync_api import expect
+from tests.integration.path.conftest import until
+
+from .conftest import Web
+
+
+def test_a_queue_is_paused_with_a_reason_and_resumed(web: Web) -> None:
+    page = web.open()
+    row = page.get_by_role("region", name="Queues").get_by_role("row", name="quick")
+
+    row.get_by_role("button", name="Pause quick").click()
+    dialog = page.get_by_role("dialog", name="Pause the queue quick?")
+    dialog.get_by_role("textbox", name="Why").fill("the <b>disk</b> is full")
+    dialog.get_by_role("button", name="Pause", exact=True).click()
+
+    expect(row.get_by_text("paused since")).to_contain_text("the <b>disk</b> is full")
+    (uuid,) = web.submit("Quick")
+    expect(row.get_by_role("cell", name="1", exact=True)).to_be_visible()
+    assert web.system.client.progress(uuid)["state"] == "queued"
+
+    row.get_by_role("button", name="Resume quick").click()
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(row.get_by_role("button", name="Pause quick")).to_be_visible()
+    web.finished(uuid)
+
+
+def test_a_worker_drains_and_takes_jobs_again(web: Web) -> None:
+    page = web.open()
+    workers = page.get_by_role("region", name="Workers")
+
+    workers.get_by_role("button", name="Drain").click()
+    page.get_by_role("dialog").get_by_role("button", name="Drain", exact=True).click()
+
+    expect(workers.get_by_text("drains since")).to_be_visible()
+    expect(workers.get_by_text("draining")).to_be_visible()
+    workers.get_by_role("button", name="Undrain").click()
+    page.get_by_role("dialog").get_by_role("button", name="Undrain", exact=True).click()
+    expect(workers.get_by_text("idle")).to_be_visible()
+    client = web.system.client
+    until(lambda: all(worker["drain"] is None for worker in client.workers()))
