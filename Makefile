@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Tests start very many Python processes: they shall find what others compiled.
 unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
-SOURCES := jobrunner/src api/src operator/src
+SOURCES := jobrunner/src api/src operator/src simulate/src
 # What decides over jobs is pure, and every branch of it is tested.
 PURE := $(foreach module,life record events limits backoff,--cov=zerog.model.$(module))
 # Tests that need a Kubernetes.
@@ -151,6 +151,10 @@ power: setup ## Cut the power at random, check what was answered (SEED, CUTS; ne
 .PHONY: bench
 bench: ## Measure ZeroG and its peers side by side
 	@bash hack/bench.sh
+
+.PHONY: simulate
+simulate: setup ## Play loads under ZeroG and KEDA, write the docs' figures (minutes)
+	@$(PY) -m benchmarks.simulate
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here

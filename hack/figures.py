@@ -58,21 +58,22 @@ def operator_row(name: str) -> str:
 
 
 def simulated() -> Rows:
-    """Return what the simulated table has of each load and policy."""
-    rows: Rows = {}
-    table = (ROOT / PERFORMANCE).read_text().partition("<!-- simulated: begin -->")[2]
-    load = ""
-    for line in table.partition("<!-- simulated: end -->")[0].strip().splitlines()[2:]:
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        load = cells[0] or load
-        p95, seconds, interrupted = (float(cells[i].replace(",", "")) for i in (4, 7, 8))
-        rows[load, cells[1]] = {"p95": p95, "seconds": seconds, "interrupted": interrupted}
-    return rows
+    """Return what the simulator found for each load and policy; nothing where a goal is missed."""
+    found = json.loads((ROOT / "benchmarks/results/simulated.json").read_text())
+    return {
+        (item["trace"]["name"], row["name"]): {
+            "p95": row["outcome"]["startSeconds"]["p95"],
+            "seconds": row["outcome"]["workerSeconds"],
+            "interrupted": row["outcome"]["interrupted"],
+        }
+        for item in found
+        for row in item["policies"]
+        if row["outcome"]
+    }
 
 
-ZEROG, KEDA, TUNED, JOBS = (
-    "ZeroG", "KEDA+HPA", "KEDA+HPA, tuned to ZeroG's p95", "KEDA ScaledJob",
-)  # fmt: skip
+ZEROG, OBJECT, JOB = "ZeroG", "KEDA ScaledObject", "KEDA ScaledJob"
+TUNED = "{}, tuned"
 
 
 def policy(rows: Rows, name: str, figure: str) -> dict[str, float]:

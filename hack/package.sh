@@ -7,7 +7,7 @@ version=$(.venv/bin/python -c 'import tomllib; print(tomllib.load(open("pyprojec
 [[ -z ${TAG:-} || $TAG == "v$version" ]] || { echo "the tag is $TAG and the version is $version" >&2; exit 1; }
 dist=${DIST:-dist}
 rm -rf "$dist"
-for folder in jobrunner api operator; do
+for folder in jobrunner api operator simulate; do
   .tools/bin/uv build -q --no-build-isolation --python .venv/bin/python --out-dir "$dist/wheels" "$folder"
 done
 rm -f "$dist/wheels/.gitignore"

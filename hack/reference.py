@@ -38,7 +38,7 @@ def command_line() -> str:
     os.environ["COLUMNS"] = WIDTH
     from zerog.cli.main import build_parser
     from zerog_api.command import build_parser as build_api_parser
-    from zerog_operator.simulation.command import parsers
+    from zerog_simulate.command import parsers
 
     parts = [NOTE, "# The command line\n", _help(build_parser()), _outcomes()]
     for parser in (*_commands(build_parser()), build_api_parser(), *parsers()):

@@ -46,7 +46,7 @@ ELSEWHERE = {
     "docs/howto/test-a-job.md": ("typed by a test below", "tests/integration/docs"),
     "docs/howto/simulate.md": (
         "but an hour of a live queue, below",
-        "tests/integration/simulation",
+        "tests/integration/simulate",
     ),
 }
 #: Lines that install or start a whole system: the reader has one.
@@ -207,7 +207,7 @@ def test_a_pool_is_simulated_as_the_how_to_says(reader: Reader) -> None:
     commands = [line for line in lines(page) if line.startswith("zerog simulate --")]
     commands += re.findall(r"`(zerog simulate generate [^`]*)`", (ROOT / page).read_text())
 
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         assert reader.type(command).strip()
     assert (reader.folder / "monday.svg").stat().st_size > 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = ["jobrunner/src", "api/src", "operator/src"]
+SOURCES = ["jobrunner/src", "api/src", "operator/src", "simulate/src"]
 #: Modules that read the environment, and why.
 EDGES = {
     "zerog/settings.py": "the one reader of settings",
@@ -16,7 +16,7 @@ EDGES = {
     "zerog/cli/system.py": "a command",
     "zerog_api/command.py": "a command",
     "zerog_operator/__main__.py": "a command; also the name of its pod",
-    "zerog_operator/simulation/command.py": "a command",
+    "zerog_simulate/command.py": "a command",
     "zerog/cli/main.py": "whether a shell asks for completions",
     "zerog/client/network.py": "names the proxies and certificates that httpx reads",
     "zerog/queue/beanstalk/server.py": "hands it to the server that it starts",

@@ -69,12 +69,12 @@ def test_the_lock_of_generated_clients_has_hashes_and_no_address(root: Path) -> 
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-@pytest.mark.parametrize("member", ["jobrunner", "api", "operator"])
+@pytest.mark.parametrize("member", ["jobrunner", "api", "operator", "simulate"])
 def test_a_lock_holds_all_that_a_distribution_needs(root: Path, member: str, lock: str) -> None:
     project = tomllib.loads((root / member / "pyproject.toml").read_text())
     needed = {name_of(item) for item in project["project"]["dependencies"]}
     needed |= {name_of(item) for item in project["build-system"]["requires"]}
-    ours = {"zerog", "zerog-api", "zerog-operator"}
+    ours = {"zerog", "zerog-api", "zerog-operator", "zerog-simulate"}
 
     assert needed - ours <= read_lock(root / lock).keys()
 

@@ -14,7 +14,12 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = ["jobrunner/src/zerog", "api/src/zerog_api", "operator/src/zerog_operator"]
+SOURCES = [
+    "jobrunner/src/zerog",
+    "api/src/zerog_api",
+    "operator/src/zerog_operator",
+    "simulate/src/zerog_simulate",
+]
 #: Package, and what its modules must not import.
 FORBIDDEN = [
     ("zerog.worker", "zerog_api"),
@@ -22,6 +27,9 @@ FORBIDDEN = [
     ("zerog.worker", "zerog_operator"),
     ("zerog_api", "zerog_operator"),
     ("zerog_operator", "zerog_api"),
+    ("zerog_operator", "zerog_simulate"),
+    ("zerog_simulate", "zerog_api"),
+    ("zerog_simulate", "zerog_operator"),
     # Layers.
     ("zerog.worker", "zerog.cli"),
     ("zerog.ledger", "zerog.worker"),

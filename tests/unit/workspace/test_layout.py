@@ -11,7 +11,12 @@ import pytest
 
 import zerog
 
-MEMBERS = {"jobrunner": "zerog", "api": "zerog_api", "operator": "zerog_operator"}
+MEMBERS = {
+    "jobrunner": "zerog",
+    "api": "zerog_api",
+    "operator": "zerog_operator",
+    "simulate": "zerog_simulate",
+}
 VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager"}
 
 

@@ -7,7 +7,7 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
-SOURCES = ["jobrunner/src", "api/src", "operator/src"]
+SOURCES = ["jobrunner/src", "api/src", "operator/src", "simulate/src"]
 #: Its classes are named as the bodies of the API are: `models.Job` is what the API tells of a job.
 BODIES = "api/src/zerog_api/models"
 #: Names that two modules may use, because each never meets the other.

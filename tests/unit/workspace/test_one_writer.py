@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = ["jobrunner/src/zerog", "api/src/zerog_api", "operator/src/zerog_operator"]
+SOURCES = [
+    "jobrunner/src/zerog",
+    "api/src/zerog_api",
+    "operator/src/zerog_operator",
+    "simulate/src/zerog_simulate",
+]
 WRITERS = "jobrunner/src/zerog/ledger/"
 WRITES = {"insert", "replace", "upsert", "patch", "remove", "expire"}
 #: What turns records into documents and back.

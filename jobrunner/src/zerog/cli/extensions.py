@@ -29,7 +29,7 @@ class Known(NamedTuple):
 KNOWN = {
     "api": Known("zerog-api", "processes", "serve the REST API and the page, until SIGTERM or ^C"),
     "simulate": Known(
-        "zerog-operator",
+        "zerog-simulate",
         "on Kubernetes",
         "try a pool's scaling against a load, without a cluster",
     ),

@@ -1,0 +1,54 @@
+"""docs/performance.md says what the simulator says, and what it says is what was promised.
+
+What the search found is played again; that the search finds it anew is not tried, it takes long.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from benchmarks.simulate import BEGIN, END, FOUND, PAGE, everyone
+
+from zerog_simulate.cluster import ClusterSettings
+from zerog_simulate.comparison import Comparison, Row, play
+from zerog_simulate.generate import SHAPES, load_trace
+from zerog_simulate.options import GOAL_SECONDS, TRIES
+from zerog_simulate.report import markdown, to_json
+from zerog_simulate.setting import describe
+from zerog_simulate.tuning import QUANTILE, Search
+
+CLUSTER = ClusterSettings()
+
+
+def replay(found: dict[str, Any]) -> Comparison:
+    """Return the comparison that was written down, with all its outcomes made anew."""
+    trace, rows = load_trace(found["trace"]["name"]), []
+    for row in found["policies"]:
+        (it,) = (one for one in everyone() if one.name == row["name"].partition(",")[0])
+        values = row["settings"]
+        if row["outcome"] is None:
+            rows.append(Row(row["name"], {}, "not reached", None))
+            continue
+        outcome = play(trace, it, values, CLUSTER)
+        rows.append(Row(row["name"], values, describe(it.settings, values), outcome))
+    return Comparison(trace, CLUSTER, Search(GOAL_SECONDS, TRIES), tuple(rows))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_traces_rows_in_the_docs_are_what_the_simulator_prints(name: str) -> None:
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    documented = rest.partition(END)[0]
+    (found,) = (item for item in json.loads(FOUND.read_text()) if item["trace"]["name"] == name)
+
+    comparison = replay(found)
+
+    assert to_json(comparison) == found, "run make simulate"
+    for part in markdown([comparison]).split("\n\n"):
+        head, rule, *rows = part.strip().splitlines() if part.startswith("|") else ("", "", part)
+        assert "\n".join(rows).strip() in documented, "run make simulate"
+        assert f"{head}\n{rule}".strip() in documented
+    for row in comparison.rows:
+        if row.outcome is not None and (row.name == "ZeroG" or "tuned" in row.name):
+            assert row.outcome.latency(QUANTILE) <= GOAL_SECONDS
+            assert row.outcome.interrupted == 0
