@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zerog.model.errors import DocumentExistsError, DocumentNotFoundError, RevisionConflictError
-from zerog.store.filtering import is_of_workers, lacks_entry, matches, open_job
+from zerog.store.filtering import (
+    count_up_to,
+    is_of_workers,
+    lacks_entry,
+    matches,
+    open_job,
+    waiting_version,
+)
 from zerog.store.patching import apply_patch, as_stored, decode_document, encode_document
 from zerog.store.port import (
     MAX_PAGE_BYTES,
@@ -21,6 +28,7 @@ from zerog.store.port import (
     Page,
     PatchOp,
     Stored,
+    Version,
 )
 
 
@@ -207,6 +215,12 @@ class MemoryDatastore:
         """Return jobs that the workers may run."""
         rows = self._matching(JobFilter())
         return [key for key, row in rows if is_of_workers(_stored(row).document, workers)]
+
+    async def count_waiting(self, versions: Sequence[Version], *, limit: int) -> dict[Version, int]:
+        """Count jobs of versions that wait for a worker."""
+        rows = self._matching(JobFilter())
+        found = [waiting_version(_stored(row).document) for _, row in rows]
+        return count_up_to(found, versions, limit)
 
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""

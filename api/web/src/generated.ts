@@ -1,5 +1,5 @@
 // Made by `make web` of hack/specification.py; edit the API.
-// sha256 of the specification: 73810e4e674aed0ae5250285c5fa68e30e74b2703b5d52156e3cd67775af8ce6
+// sha256 of the specification: 38d72b410589430b34cb99754a2c532a4dc5921ec90e2191439a6719da202812
 
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
@@ -182,6 +182,8 @@ export interface components {
             limits: components["schemas"]["Limits"];
             /** @description Why the job is in this state, in one line. */
             message?: string;
+            /** @description The queue that it left, because it needed more memory. */
+            movedFrom?: string;
             /** @description `cursor` of the next page, null on the last page. */
             next: string | null;
             /**
@@ -197,6 +199,8 @@ export interface components {
             replays?: number;
             /** @description -1 until the job is finished. */
             resultCode: number;
+            /** @description The version of the type that accepted it: the hash of the schema. */
+            schemaHash: string;
             /**
              * Format: date-time
              * @description When its first attempt began.
@@ -260,6 +264,8 @@ export interface components {
             limits: components["schemas"]["Limits"];
             /** @description Why the job is in this state, in one line. */
             message?: string;
+            /** @description The queue that it left, because it needed more memory. */
+            movedFrom?: string;
             /**
              * Format: date-time
              * @description It does not start before this time.
@@ -275,6 +281,8 @@ export interface components {
             replays?: number;
             /** @description -1 until the job is finished. */
             resultCode: number;
+            /** @description The version of the type that accepted it: the hash of the schema. */
+            schemaHash: string;
             /**
              * Format: date-time
              * @description When its first attempt began.
@@ -330,6 +338,25 @@ export interface components {
              */
             time: string;
         };
+        /** @description Another version of a job type. */
+        OtherVersion: {
+            /**
+             * Format: date-time
+             * @description When it became the newest version.
+             */
+            introducedTime: string | null;
+            /** @description The queue its jobs go through. */
+            queue: string;
+            /** @description The hash of its schema; its jobs carry it. */
+            schemaHash: string;
+            /**
+             * Format: date-time
+             * @description When it was registered last, or seen at a worker.
+             */
+            seenTime: string | null;
+            /** @description Whether a living worker takes its jobs. null: that is not known. */
+            served: boolean | null;
+        };
         /** @description One page of a list. */
         Page: {
             /** @description The jobs, newest first. */
@@ -370,7 +397,7 @@ export interface components {
             retiring?: number;
             /** @description Workers that are starting. */
             starting?: number;
-            /** @description Job types with unfinished jobs that no worker of the queue knows. null: no worker was seen yet. */
+            /** @description Job types with unfinished jobs that no worker of the queue knows, and versions of types, as `media.convert@3fa9c1`, whose jobs none of them runs. null: no worker was seen yet. */
             unservedTypes: string[] | null;
         };
         /** @description The pools of workers that the operator manages. */
@@ -429,7 +456,7 @@ export interface components {
             ready: number;
             /** @description Jobs that workers hold. */
             reserved: number;
-            /** @description Job types with unfinished jobs that no worker of the queue knows. null: no worker was seen yet. */
+            /** @description Job types with unfinished jobs that no worker of the queue knows, and versions of types, as `media.convert@3fa9c1`, whose jobs none of them runs. null: no worker was seen yet. */
             unservedTypes: string[] | null;
             /** @description How long a job that arrives now would wait. null while unknown, and while the queue is paused. */
             waitingSeconds: number | null;
@@ -556,6 +583,8 @@ export interface components {
             finishedTime?: string;
             /** @description Why the job is in this state, in one line. */
             message?: string;
+            /** @description The queue that it left, because it needed more memory. */
+            movedFrom?: string;
             /**
              * Format: date-time
              * @description It does not start before this time.
@@ -569,6 +598,8 @@ export interface components {
             replays?: number;
             /** @description -1 until the job is finished. */
             resultCode: number;
+            /** @description The version of the type that accepted it: the hash of the schema. */
+            schemaHash: string;
             /**
              * Format: date-time
              * @description When its first attempt began.
@@ -584,7 +615,7 @@ export interface components {
              */
             uuid: string;
         };
-        /** @description A registered job type. */
+        /** @description A registered job type, by its current version. */
         Type: {
             /** @description The longest such delay. */
             backoffMaxSeconds: number;
@@ -592,12 +623,19 @@ export interface components {
             backoffSeconds: number;
             /** @description The description of its class. */
             description: string;
+            /**
+             * Format: date-time
+             * @description When it became the newest version.
+             */
+            introducedTime: string | null;
             /** @description The crash with this number is final. */
             maxCrashes: number;
             /** @description The error with this number is final. */
             maxErrors: number;
             /** @description Its name. */
             name: string;
+            /** @description The type's other versions. Jobs that wait may carry their hashes. */
+            otherVersions: components["schemas"]["OtherVersion"][];
             /** @description The JSON Schema of its output, where its class says what that is. */
             outputSchema?: {
                 [key: string]: unknown;
@@ -606,11 +644,6 @@ export interface components {
             priority: number;
             /** @description The queue its jobs go through. */
             queue: string;
-            /**
-             * Format: date-time
-             * @description When a worker last registered it.
-             */
-            registeredTime: string | null;
             /** @description How long a job is kept after it has failed or was cancelled. */
             retainFailedSeconds: number;
             /** @description How long a job is kept after it has succeeded. */
@@ -619,8 +652,13 @@ export interface components {
             schema: {
                 [key: string]: unknown;
             };
-            /** @description Changes when the schema does. */
-            schemaHash?: string;
+            /** @description Changes when the schema does. Jobs carry it. */
+            schemaHash: string;
+            /**
+             * Format: date-time
+             * @description When it was registered last, or seen at a worker.
+             */
+            seenTime: string | null;
             /** @description Whether a living worker runs its jobs. null: that is not known. */
             served: boolean | null;
             /** @description Changes when its code or image does. */
@@ -667,6 +705,10 @@ export interface components {
              * @enum {string}
              */
             state: "running" | "draining";
+            /** @description Which version of each type it takes jobs of now, by the hash of its schema. */
+            takes: {
+                [key: string]: string;
+            };
             /** @description The job types it runs. */
             types: string[];
             /**

@@ -284,7 +284,7 @@ def _served_condition(
         "False",
         "TypesUnserved",
         f"no worker of the queue knows {named}: start workers from an image that does, or "
-        "cancel the jobs of these types",
+        "cancel their jobs",
     )
 
 

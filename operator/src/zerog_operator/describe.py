@@ -1,7 +1,9 @@
 """Whether a pool's image may be used: what the one-shot `zerog describe` pod has said.
 
 The pod is the memory: it stays while its template is the pool's. A worker of the template that
-is ready says as much, so a pod that somebody deleted costs nothing. Pure but for the types.
+is ready says as much, so a pod that somebody deleted costs nothing. But the pod also introduces
+the template's job types (`zerog.ledger.types`), so one runs after a roll-back, too, when workers of
+the template are still ready. Pure but for the types.
 """
 
 from collections.abc import Sequence
@@ -38,7 +40,8 @@ def check_image(pods: Sequence[PodFacts], template: str, now: float) -> Check:
         and item.worker.state is WorkerState.READY
         for item in pods
     ):
-        return Check(None, remove=old)
+        # Another template's pod is the sign of a roll-back, so it stays until ours has begun.
+        return Check(None, start=bool(old) and not ours, remove=old if ours else ())
     if not ours:
         waiting = Refusal("ImageNotChecked", "the image's job types are being read", final=True)
         return Check(waiting, start=True, remove=old)

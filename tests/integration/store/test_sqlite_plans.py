@@ -125,6 +125,12 @@ async def test_repair_reads_indexes_and_no_document(store: SqliteDatastore) -> N
     ]
 
 
+async def test_jobs_of_a_version_are_counted_in_an_index(store: SqliteDatastore) -> None:
+    found = await planned(store, store.count_waiting([("T", "aa")], limit=10))
+
+    assert "SEARCH document USING COVERING INDEX jobs_by_version (type=? AND version=?" in found[0]
+
+
 async def test_the_sweep_finds_what_has_expired_by_index(store: SqliteDatastore) -> None:
     connection = sqlite3.connect(store.path)
     found = connection.execute(

@@ -25,7 +25,7 @@ from zerog_api.core import overview
 from zerog_api.core.errors import Fault
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-TYPE = TypeDocument("Mail", "mail", {"type": "object"}, registered_time=NOW)
+TYPE = TypeDocument("Mail", "mail", {"type": "object"}, introduced_time=NOW)
 
 
 def record() -> JobRecord:
@@ -66,12 +66,17 @@ UUID = str(new_job_id())
         (models.BatchAccepted, {"uuids": [UUID]}),
         (models.Job, job()),
         (models.Job, job(attempts=[attempt(), attempt(cause="outOfMemory", message="killed")])),
-        (models.Type, {**write(TYPE), "served": None}),
-        (models.Type, {**write(TYPE), "served": True, "schemaHash": "a", "templateHash": "b"}),
-        (
-            models.Type,
-            {**write(TypeDocument("Mail", "mail", {}, timeout_seconds=5)), "served": False},
-        ),
+        (models.Type, {**write(TYPE), "served": None, "otherVersions": []}),
+        (models.Type, {
+            **write(TYPE), "served": True, "templateHash": "b", "otherVersions": [{
+                "schemaHash": "a", "queue": "mail", "introducedTime": None, "seenTime": None,
+                "served": False,
+            }],
+        }),
+        (models.Type, {
+            **write(TypeDocument("Mail", "mail", {}, timeout_seconds=5)), "served": False,
+            "otherVersions": [],
+        }),
         (models.Worker, worker()),
         (models.Pool, {**POOL, "unservedTypes": None}),
         (models.Line, {"attempt": 1, **write(LogLine(0, NOW, "info", "text", {"n": 1}))}),

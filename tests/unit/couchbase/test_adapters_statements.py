@@ -199,10 +199,12 @@ async def test_without_its_index_a_listing_reads_the_collection_if_the_user_may(
         (openjobs.rows(KEYSPACE, "", LIMIT, None), True),
         (openjobs.rows(KEYSPACE, "", LIMIT, "2026"), True),
         (openjobs.counts(KEYSPACE, "2026"), True),
+        (openjobs.waiting(KEYSPACE, [("t0", "aa")], LIMIT), True),
+        (openjobs.waiting(KEYSPACE, [("t0", "aa"), ("t1", "aa")], LIMIT), True),
         # The documents of dead workers' jobs are read anyway.
         (openjobs.begun(KEYSPACE, ["w"]), False),
     ],
-    ids=["open", "unqueued", "counts", "workers"],
+    ids=["open", "unqueued", "counts", "version", "versions", "workers"],
 )
 def test_what_repair_reads_has_one_plan(indexes: Indexes, query: Query, covers: bool) -> None:
     statement = parse(query.text)
@@ -232,6 +234,23 @@ async def test_what_repair_reads_costs_what_it_returns(
     assert (bucket.counters[SCANNED], bucket.counters[FETCHED]) == (50, 0)
     assert await run(ask, openjobs.begun(KEYSPACE, ["w"])) == [[]]
     assert (bucket.counters[SCANNED], bucket.counters[FETCHED]) == (50, 0)
+
+
+async def test_jobs_of_versions_are_counted_no_further_than_the_limit(
+    ask: Asker, bucket: Bucket, engine: Engine
+) -> None:
+    number = engine.manifest.find(KEYSPACE.scope, "jobs").number
+    for at in range(200):
+        state = ("queued", "waiting", "running", "failed")[at % 4]
+        job = {"type": "T", "schemaHash": "aa", "state": state}
+        engine.upsert(Address(number, f"{at:08}".encode()), Write(json.dumps(job).encode()))
+    bucket.counters.clear()
+
+    (found,) = await run(ask, openjobs.waiting(KEYSPACE, [("T", "aa"), ("T", "bb")], LIMIT))
+
+    assert list(map(len, found)) == [LIMIT, 0]
+    assert bucket.counters[SCANNED] <= 2 * LIMIT
+    assert bucket.counters[FETCHED] == 0
 
 
 async def test_what_is_read_whole_has_an_index_for_that(ask: Asker) -> None:

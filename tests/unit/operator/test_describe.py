@@ -63,6 +63,18 @@ def test_a_check_that_waits_for_a_node_says_so() -> None:
     assert "waits for a node: 0/0 nodes are available" in check.refusal.message
 
 
+def test_a_template_that_is_rolled_back_to_is_described_again_though_a_worker_is_ready() -> None:
+    item = facts("worker", "Running")
+    ready = replace(item, worker=replace(item.worker, state=WorkerState.READY))
+    other, ours = facts("describe", "Succeeded", "old"), facts("describe", "Pending")
+
+    check = check_image([ready, other], "new", 0)
+    assert (check.refusal, check.start, check.remove) == (None, True, ())
+
+    check = check_image([ready, other, ours], "new", 0)
+    assert (check.refusal, check.start, check.remove) == (None, False, (other,))
+
+
 def test_a_failed_check_is_told_and_repeated_after_a_while() -> None:
     failed = replace(facts("describe", "Failed"), ending=Ending("Error", "no module acme"))
 

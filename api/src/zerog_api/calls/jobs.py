@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -54,12 +55,25 @@ class _Submitting(CallHandler):
     async def take(self, orders: Sequence[Order], key: Key | None, refusal: str) -> list[str]:
         """Accept jobs whose parameters fit, and return their UUIDs."""
         intake = self.parts.intake
-        if faults := await intake.check(orders, key, only_first=self.is_long):
+        orders, faults = await intake.check(orders, key, only_first=self.is_long)
+        if faults and (renewed := await self._renewed(orders)) is not None:
+            orders, faults = await intake.check(renewed, key, only_first=self.is_long)
+        if faults:
             raise InvalidCallError(faults[: models.MAX_BATCH], refusal)
+        for queue in {order.type.queue for order in orders}:  # of an older version perhaps
+            await self.access.require(queue)
         named = await intake.name(len(orders), key)
         self.access.note(*named.uuids)  # also of those that cannot be taken in
         await intake.take(orders, named)
         return list(named.uuids)
+
+    async def _renewed(self, orders: Sequence[Order]) -> list[Order] | None:
+        """Return orders with the versions that workers serve now; None if those are the same."""
+        before = {order.type.type.name: order.type for order in orders}
+        now = {name: await self.parts.types.get(name, fresh=True) for name in before}
+        if all(now[name].hashes == before[name].hashes for name in before):
+            return None
+        return [replace(order, type=now[order.type.type.name]) for order in orders]
 
     async def warning(self, orders: Sequence[Order]) -> dict[str, str]:
         """Return what the client is told of jobs that were accepted, and that nobody will run."""

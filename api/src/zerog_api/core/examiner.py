@@ -21,7 +21,7 @@ from typing import Any, Self
 from zerog.child.desk import Desk
 from zerog.child.handle import ChildHandle, NurseryHandle
 from zerog.child.protocol import MAX_CHECKED_BYTES
-from zerog.model.documents import TypeDocument
+from zerog.model.documents import TypeDocument, version_name
 from zerog.model.errors import NurseryError, ZeroGError
 from zerog.sdk.faults import Fault
 
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 START_SECONDS = 10.0
 #: How long the processes may take to end.
 CLOSE_SECONDS = 1.0
+#: Versions of types that are remembered.
+MAX_COMPARED = 10_000
 #: Types that have a process at the same time. The one that was not asked for longest gives way.
 MAX_DESKS = 16
 
@@ -48,8 +50,8 @@ class Examiner:
         self._nursery: NurseryHandle | None = None
         #: The job types of the modules, by name.
         self.types: dict[str, TypeDocument] = {}
-        #: The registered types that were compared last, and whether their classes are these.
-        self._compared: dict[str, tuple[TypeDocument, bool]] = {}
+        #: By type and hash of a registered schema, whether the class here has that schema.
+        self._compared: dict[tuple[str, str], bool] = {}
         self._desks: dict[str, Desk] = {}
         self._is_loaded, self._is_outdated = asyncio.Event(), asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -80,18 +82,20 @@ class Examiner:
         """Whether the class of a registered type can be asked. A batch need not wait for others."""
         if self._nursery is None:
             return False
-        before = self._compared.get(registered.name)
-        if before is not None and before[0] is registered:
-            return before[1]
+        version = (registered.name, registered.schema_hash)
+        if version in self._compared:
+            return self._compared[version]
+        if len(self._compared) >= MAX_COMPARED:
+            self._compared.clear()
         ours = self.types.get(registered.name)
-        is_ours = ours is not None and ours.schema == registered.schema
+        is_ours = ours is not None and ours.schema_hash == registered.schema_hash
         if ours is not None and not is_ours:
             log.warning(
                 "parameters of %s are checked by the registered schema alone: the class in this "
                 "API's modules has another one",
-                registered.name,
+                version_name(*version),
             )
-        self._compared[registered.name] = registered, is_ours
+        self._compared[version] = is_ours
         return is_ours
 
     async def faults(

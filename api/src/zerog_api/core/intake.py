@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,28 +79,44 @@ class Intake:
 
     async def check(
         self, orders: Sequence[Order], key: Key | None, *, only_first: bool
-    ) -> list[Fault]:
-        """Return what is wrong with the parameters of jobs: by the schemas of their types, and by
-        their classes where this API has them.
+    ) -> tuple[list[Order], list[Fault]]:
+        """Return the jobs, each with the version of its type that takes its parameters, and what is
+        wrong with parameters that none takes: by the schemas of their types, and by their classes
+        where this API has them. Faults are those that the current version finds.
 
         What a class checks may depend on the time, so a repeat of a call that was accepted is not
         refused by it. `only_first` is for bodies so long that looking for everything takes long.
         """
         faults: list[Fault] = []
+        chosen: list[Order] = []
         for order in orders:
-            faults += order.type.faults(order.parameters, order.root, only_first=only_first)
+            fitting = [each for each in order.type.versions if each.accepts(order.parameters)]
+            if not fitting:
+                faults += order.type.faults(order.parameters, order.root, only_first=only_first)
+            elif not faults:
+                chosen.append(_of_version(order, fitting))
         if faults:
-            return faults
-        known = [order for order in orders if self._examiner.knows(order.type.type)]
-        if not known:
-            return []
-        for found in await asyncio.gather(*[self._examine(order) for order in known]):
+            return [*orders], faults
+        examined = [n for n, order in enumerate(chosen) if self._is_known(order)]
+        ends = await asyncio.gather(*[self._examine(chosen[n]) for n in examined])
+        for number, (order, found) in zip(examined, ends, strict=True):
+            chosen[number] = order
             faults += found
-        return [] if faults and await self._is_repeat(key) else faults
+        return chosen, [] if faults and await self._is_repeat(key) else faults
 
-    async def _examine(self, order: Order) -> list[Fault]:
-        found = await self._examiner.faults(order.type.type, order.parameters)
-        return [Fault(order.root + fault.path, fault.message) for fault in found or ()]
+    def _is_known(self, order: Order) -> bool:
+        return any(self._examiner.knows(each.type) for each in order.type.versions)
+
+    async def _examine(self, order: Order) -> tuple[Order, list[Fault]]:
+        """Ask the classes of the versions whose schemas take a job's parameters."""
+        first: list[Fault] | None = None
+        for version in order.type.versions:
+            found = await self._examiner.faults(version.type, order.parameters)
+            if not found:
+                return _of_version(order, [version]), []
+            if first is None:
+                first = [Fault(order.root + fault.path, fault.message) for fault in found]
+        return order, first or []
 
     async def _is_repeat(self, key: Key | None) -> bool:
         if key is None:
@@ -171,6 +187,14 @@ class Intake:
         except DocumentExistsError:  # another call with this key was faster
             if not await self._dispatch.ensure_queued(uuid):
                 raise TakenBackError from None
+
+
+def _of_version(order: Order, fitting: Sequence[RegisteredType]) -> Order:
+    """Return an order of the first of the versions that fit; the others are left to try."""
+    first, *others = fitting
+    if first is order.type and len(others) == len(order.type.others):
+        return order
+    return replace(order, type=replace(first, others=tuple(others)))
 
 
 def _place(key: Key) -> str:

@@ -6,11 +6,12 @@ warning is a courtesy, so nothing that goes wrong here fails or delays a submiss
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 
 from zerog.ledger.readable import read_collection
-from zerog.ledger.unserved import Unserved, explained
+from zerog.ledger.unserved import ANY, Unserved, explained
 from zerog.model.documents import PoolDocument
 from zerog.model.errors import ZeroGError
 from zerog.store.port import Datastore
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: How old an answer may be.
 LOOK_SECONDS = 1.0
+#: … for whoever has seen a worker start, or is refused.
+FRESH_SECONDS = 0.1
 #: An answer that is not older than this is given while the next one is made. A worker that has died
 #: is noticed later than that anyway.
 USABLE_SECONDS = 5.0
@@ -42,13 +45,22 @@ class Served:
         #: Warnings by the types that they are for, as of the last look.
         self._told: dict[frozenset[tuple[str, str]], str | None] = {}
 
-    async def is_served(self, name: str, queue: str) -> bool | None:
-        """Return whether a living worker takes jobs of a type from its queue; None: unknown."""
+    async def is_served(self, name: str, queue: str, version: str = ANY) -> bool | None:
+        """Return whether a living worker takes jobs of a type, or of a version of it, from its
+        queue; None: unknown.
+        """
         try:
             await self._look.get(LOOK_SECONDS)
         except ZeroGError:
             return None
-        return self._unserved.served(name, queue)
+        return self._unserved.served(name, queue, version)
+
+    async def look(self, *, fresh: bool) -> None:
+        """Look at the workers if the last look is old. What goes wrong is left to the next one."""
+        ages = (FRESH_SECONDS, 0.0) if fresh else (LOOK_SECONDS, USABLE_SECONDS)
+        with contextlib.suppress(ZeroGError, TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._look.get(*ages)
 
     async def warning(self, *types: tuple[str, str]) -> str | None:
         """Return what to tell those who submitted jobs of types, each with its queue. None: nothing

@@ -30,16 +30,32 @@ MAX_NEAR = 10
 
 @dataclass(frozen=True, slots=True)
 class RegisteredType:
-    """A type's document with its check; None if the class alone can check parameters."""
+    """A version of a type with its check; None if the class alone can check parameters."""
 
     type: TypeDocument
-    revision: str
     check: ParameterCheck | None
+    #: Other versions that workers serve, the last introduced first: around a rollout callers may
+    #: send what those take.
+    others: "tuple[RegisteredType, ...]" = ()
 
     @property
     def queue(self) -> str:
-        """The queue that the type's jobs go to."""
+        """The queue that the version's jobs go to."""
         return self.type.queue
+
+    @property
+    def versions(self) -> "tuple[RegisteredType, ...]":
+        """The versions that jobs are accepted by, in this order."""
+        return (self, *self.others)
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """What tells these versions from others."""
+        return tuple(each.type.schema_hash for each in self.versions)
+
+    def accepts(self, parameters: dict[str, Any]) -> bool:
+        """Whether the schema takes parameters."""
+        return self.check is None or self.check.accepts(parameters)
 
     def faults(
         self, parameters: dict[str, Any], root: str = "$", *, only_first: bool = False
@@ -58,63 +74,106 @@ def _fault(error: Any, root: str) -> Fault:
     return Fault(root + "".join(parts), error.message[:500])
 
 
+#: A type's revision, and its versions, the last introduced first.
+_Versions = tuple[str, tuple[RegisteredType, ...]]
+
+
 class Types:
-    """Keeps the types at hand."""
+    """Keeps the types at hand.
+
+    A type is shown by its current version: the last introduced one that a living worker serves, or
+    the last introduced one while no worker serves any.
+    """
 
     def __init__(self, store: Datastore) -> None:
         self._store = store
         #: As last read: what has not changed is not compiled again.
-        self._known: dict[str, RegisteredType] = {}
+        self._known: dict[str, _Versions] = {}
         self._types = Shared(self._read)
         self._unserved = Unserved()
         #: Whether workers serve a type.
         self.served = Served(store, self._unserved)
 
-    async def get(self, name: str) -> RegisteredType:
-        """Return a type. `UnknownTypeError` if there is none."""
-        types = await self._types.get(REFRESH_SECONDS)
+    async def get(self, name: str, *, fresh: bool = False) -> RegisteredType:
+        """Return a type by its current version. `UnknownTypeError` if there is none.
+
+        What is not `fresh` may be some seconds behind the workers.
+        """
+        types = await self._types.get(MISS_SECONDS if fresh else REFRESH_SECONDS)
         if name not in types:
             types = await self._types.get(MISS_SECONDS)
-        if name in types:
-            return types[name]
-        raise UnknownTypeError(name)
+        if name not in types:
+            raise UnknownTypeError(name)
+        return await self._current(types[name], fresh=fresh)
 
     async def near(self, name: str) -> list[RegisteredType]:
         """Return the types whose names are most like this one."""
         types = await self._types.get(REFRESH_SECONDS)
-        return [types[n] for n in difflib.get_close_matches(name[:100], types, n=MAX_NEAR)]
+        found = difflib.get_close_matches(name[:100], types, n=MAX_NEAR)
+        return [await self._current(types[near]) for near in found]
 
     async def documents(self) -> list[TypeDocument]:
         """Return all types, by name."""
         types = await self._types.get(MISS_SECONDS)
-        return [types[name].type for name in sorted(types)]
+        return [(await self._current(types[name], fresh=True)).type for name in sorted(types)]
 
     async def told(self, job_type: TypeDocument) -> dict[str, Any]:
         """Return a type as the API shows it."""
-        served = await self.served.is_served(job_type.name, job_type.queue)
-        return {**write(job_type), "served": served}
+        told = {**write(job_type), "served": await self._is_served(job_type)}
+        told["otherVersions"] = [
+            {
+                "schemaHash": other.schema_hash,
+                "queue": other.queue,
+                "introducedTime": other.introduced_time,
+                "seenTime": other.seen_time,
+                "served": await self._is_served(other),
+            }
+            for other in job_type.versions[1:]
+        ]
+        told.pop("others", None)
+        return told
+
+    async def _is_served(self, version: TypeDocument) -> bool | None:
+        return await self.served.is_served(version.name, version.queue, version.schema_hash)
 
     async def queues(self) -> list[str]:
         """Return the queues of all types."""
         types = await self._types.get(REFRESH_SECONDS)
-        return sorted({item.queue for item in types.values()})
+        return sorted({each.queue for _, versions in types.values() for each in versions})
 
     async def unserved(self) -> TypesByQueue:
         """Return, for each queue seen with a worker, the types with jobs that no worker takes."""
         await self._unserved.look(self._store, time.monotonic())
         return self._unserved.found
 
-    async def _read(self) -> dict[str, RegisteredType]:
+    async def _current(self, found: _Versions, *, fresh: bool = False) -> RegisteredType:
+        _, versions = found
+        if len(versions) == 1:
+            return versions[0]
+        await self.served.look(fresh=fresh)
+        served = [each for each in versions if self._unserved.may_serve(each.type)] or versions[:1]
+        current, *others = served
+        rest = [each.type for each in versions if each is not current]
+        whole = TypeDocument.of_versions([current.type, *rest])
+        return RegisteredType(whole, current.check, tuple(others))
+
+    async def _read(self) -> dict[str, _Versions]:
         known, made = self._known, {}
         # Fresh: a client that has seen a type registered may submit its jobs.
         found = await read_all(self._store, fresh=True)
         for name, (job_type, revision) in found.items():
-            if name in known and known[name].revision == revision:
+            if name in known and known[name][0] == revision:
                 made[name] = known[name]
                 continue
-            # In a thread: other requests need not wait for a large schema.
-            check = await asyncio.to_thread(_compile, job_type)
-            made[name] = RegisteredType(job_type, revision, check)
+            checks = {each.type.schema_hash: each.check for each in known.get(name, ("", ()))[1]}
+            versions = []
+            for version in job_type.versions:
+                if version.schema_hash not in checks:
+                    # In a thread: other requests need not wait for a large schema.
+                    check = await asyncio.to_thread(_compile, version)
+                    checks[version.schema_hash] = check
+                versions.append(RegisteredType(version, checks[version.schema_hash]))
+            made[name] = revision, tuple(versions)
         self._known = made
         return made
 

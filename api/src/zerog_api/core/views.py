@@ -19,9 +19,9 @@ from zerog.model.record import JobRecord
 from zerog.store.port import Datastore, Stored
 
 _SUMMARY = (
-    "uuid", "type", "queue", "priority", "state", "resultCode", "message", "createdTime",
-    "changedTime", "startedTime", "finishedTime", "notBeforeTime", "cancelRequestedTime",
-    "attempt", "crashes", "continuations", "replays", "movedFrom",
+    "uuid", "type", "schemaHash", "queue", "priority", "state", "resultCode", "message",
+    "createdTime", "changedTime", "startedTime", "finishedTime", "notBeforeTime",
+    "cancelRequestedTime", "attempt", "crashes", "continuations", "replays", "movedFrom",
 )  # fmt: skip
 _LEVELS = {"events": "info", "warnings": "warning", "errors": "error"}
 _NAMES = {level: name for name, level in _LEVELS.items()}

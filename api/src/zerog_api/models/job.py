@@ -60,6 +60,9 @@ class Summary(Answer):
 
     uuid: Uuid = Field(description="The job's UUID.")
     type: str = Field(description="The job type.")
+    schema_hash: str = Field(
+        description="The version of the type that accepted it: the hash of the schema."
+    )
     queue: str = Field(description="The queue it goes through.")
     priority: Priority = Field(description="0 is first, 9 is last.")
     state: StateName = Field(description="Where the job is in its life.")

@@ -7,8 +7,20 @@ from pydantic import Field
 from zerog_api.models.shape import Absent, Answer, Count, Priority, Rate, Seconds, Time, Uuid
 
 
+class OtherVersion(Answer):
+    """Another version of a job type."""
+
+    schema_hash: str = Field(description="The hash of its schema; its jobs carry it.")
+    queue: str = Field(description="The queue its jobs go through.")
+    introduced_time: Time | None = Field(description="When it became the newest version.")
+    seen_time: Time | None = Field(description="When it was registered last, or seen at a worker.")
+    served: bool | None = Field(
+        description="Whether a living worker takes its jobs. null: that is not known."
+    )
+
+
 class Type(Answer):
-    """A registered job type."""
+    """A registered job type, by its current version."""
 
     name: str = Field(description="Its name.")
     queue: str = Field(description="The queue its jobs go through.")
@@ -33,8 +45,12 @@ class Type(Answer):
     retain_failed_seconds: Seconds = Field(
         description="How long a job is kept after it has failed or was cancelled."
     )
-    registered_time: Time | None = Field(description="When a worker last registered it.")
-    schema_hash: Absent[str] = Field(None, description="Changes when the schema does.")
+    introduced_time: Time | None = Field(description="When it became the newest version.")
+    seen_time: Time | None = Field(description="When it was registered last, or seen at a worker.")
+    schema_hash: str = Field(description="Changes when the schema does. Jobs carry it.")
+    other_versions: list[OtherVersion] = Field(
+        description="The type's other versions. Jobs that wait may carry their hashes."
+    )
     served: bool | None = Field(
         description="Whether a living worker runs its jobs. null: that is not known."
     )
@@ -70,7 +86,8 @@ class HeldWorker(Answer):
 
 
 UNSERVED = (
-    "Job types with unfinished jobs that no worker of the queue knows. "
+    "Job types with unfinished jobs that no worker of the queue knows, and versions of types, as "
+    "`media.convert@3fa9c1`, whose jobs none of them runs. "
     "null: no worker was seen yet."
 )
 
@@ -122,6 +139,9 @@ class Worker(Answer):
     name: str = Field(description="Its name.")
     queues: list[str] = Field(description="The queues it serves.")
     types: list[str] = Field(description="The job types it runs.")
+    takes: dict[str, str] = Field(
+        description="Which version of each type it takes jobs of now, by the hash of its schema."
+    )
     slots: Count = Field(description="How many jobs it runs at the same time.")
     running: list[Running] = Field(
         description="The jobs it runs, up to 5 s ago. A job's own record is exact."

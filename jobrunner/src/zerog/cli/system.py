@@ -89,7 +89,13 @@ async def _register(settings: WorkerSettings, documents: list[TypeDocument]) -> 
 
     store = await open_datastore(settings.store, settings)
     try:
-        await register(store, documents, datetime.now(UTC), template_hash=settings.template_hash)
+        await register(
+            store,
+            documents,
+            datetime.now(UTC),
+            template_hash=settings.template_hash,
+            introduce=True,
+        )
     finally:
         await store.close()
 

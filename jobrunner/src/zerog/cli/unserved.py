@@ -31,7 +31,7 @@ class UnservedWatch:
         self._client = client
         self._uuid = uuid
         self._remark = remark
-        self._type = ""
+        self._type = self._version = ""
         self._told = self._ended = False
         #: Whether the job has been seen running, and whether its queue was said to be paused.
         self._started = self._paused = False
@@ -45,6 +45,7 @@ class UnservedWatch:
                 if not queue:
                     job = await self._client.info(self._uuid)
                     self._type, queue = job["type"], job["queue"]
+                    self._version = job["schemaHash"]
                 await self._look(queue)
             await asyncio.sleep(UNSERVED_SECONDS if self._told else SERVED_SECONDS)
 
@@ -56,14 +57,15 @@ class UnservedWatch:
 
     async def _look(self, queue: str) -> None:
         found = await self._client.type(self._type)
+        version = version_of(found, self._version)
         # A type that has moved to another queue says nothing of the jobs in this one.
-        served = found.get("served") if found.get("queue") == queue else None
+        served = version.get("served") if version.get("queue") == queue else None
         if served and self._told:
             self._tell_served()
         elif served is False and not self._told:
             progress = await self._client.progress(self._uuid)
             if progress["state"] in _NEED_WORKER:
-                text = explained(self._type, queue, await self._pools(queue))
+                text = await self._explained(queue, is_current=version is found)
                 self._told = True
                 self._remark(text)
         await self._look_at_pause(queue)
@@ -77,6 +79,13 @@ class UnservedWatch:
         self._paused = bool(held)
         told = held_text("queue", queue, held) if held else ""
         self._remark(told or f"the queue {queue} is resumed")
+
+    async def _explained(self, queue: str, *, is_current: bool) -> str:
+        if not is_current:
+            from zerog.ledger import unserved
+
+            return unserved.explained_version(self._type, self._version)
+        return explained(self._type, queue, await self._pools(queue))
 
     async def _pools(self, queue: str) -> list[dict[str, Any]]:
         """Return the pools whose workers would take the job."""
@@ -93,6 +102,12 @@ class UnservedWatch:
         if self._told and not self._ended:
             self._ended = True
             self._remark(f"a worker serves the type {self._type} now")
+
+
+def version_of(job_type: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return a version of a type as the API shows it; nothing if the API does not know it."""
+    versions = [job_type, *job_type.get("otherVersions", ())]
+    return next((each for each in versions if each.get("schemaHash") == version), {})
 
 
 def explained(name: str, queue: str, pools: list[dict[str, Any]]) -> str:

@@ -8,17 +8,19 @@ Each entry stands for itself: whatever is wrong with one, the others are claimed
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from zerog.ledger import beside
+from zerog.ledger.foreign import Foreign, Misfit
 from zerog.ledger.jobs import Jobs, Kept, settle
 from zerog.ledger.mailboxes import nudge, take_back
 from zerog.ledger.workers import Beat, vouches
 from zerog.model import events
 from zerog.model.backoff import Backoff
+from zerog.model.documents import version_name
 from zerog.model.errors import DatastoreError, JobError, JobNotFoundError, UnreadableDocumentError
 from zerog.model.record import JobId, JobRecord, State, WorkerIdentity, is_job_id
 from zerog.queue.port import DEFAULT_PRIORITY, Entry, QueueConnection
@@ -29,7 +31,9 @@ log = logging.getLogger(__name__)
 MAX_UNKNOWN_RESERVES = 3
 #: Pause of an entry that somebody else holds the job of.
 HELD_SECONDS = 2
-#: Pauses of an entry whose type nobody here knows; another worker may, or a later release.
+#: Pause of an entry that is left to workers of its version. Short, because they may be idle.
+LEFT_SECONDS = 2
+#: Pauses of an entry that nobody here can run; another worker may, or a later release.
 UNSERVED_BACKOFF = Backoff(2.0, 60.0)
 #: A type that is unknown here is logged this often, however many jobs it has.
 LOG_SECONDS = 60.0
@@ -65,27 +69,36 @@ class Suspect(Struct, frozen=True):
     kept: Kept
 
 
+class Left(Struct, frozen=True):
+    """An entry that was given back, because a worker of another version is to run its job."""
+
+
 class Claimer:
-    """Claims jobs for one worker."""
+    """Claims jobs for one worker, which has one version of each of its types."""
 
     def __init__(
         self,
         jobs: Jobs,
         identity: WorkerIdentity,
-        types: Container[str],
+        versions: Mapping[str, str],
         queues: Container[str],
         beat: Beat,
+        misfit: Misfit,
     ) -> None:
         self._jobs = jobs
         self._identity = identity
-        self._types = types
+        self._versions = versions
         self._queues = queues
         self._beat = beat
+        self._foreign = Foreign(jobs.store, versions, misfit)
         self._logged: dict[str, float] = {}
+        #: The versions whose jobs the worker takes. Fewer than it has once it is to go: then it
+        #: takes no others.
+        self.takes: Mapping[str, str] = versions
 
     async def claim_all(
         self, queue: QueueConnection, entries: Sequence[Entry], vouch: Vouch
-    ) -> list[Claim | Suspect | BaseException | None]:
+    ) -> list[Claim | Suspect | Left | BaseException | None]:
         """Claim several entries' jobs. None: the entry was put where it belongs.
 
         `vouch` is called before a claim is written. An entry whose result is an error is still
@@ -106,7 +119,7 @@ class Claimer:
         entry: Entry,
         found: Kept | UnreadableDocumentError | None,
         vouch: Vouch,
-    ) -> Claim | Suspect | None:
+    ) -> Claim | Suspect | Left | None:
         if not is_job_id(entry.body):
             log.error("entry %d holds no job's UUID and is buried: %.80r", entry.id, entry.body)
             await queue.bury(entry.id, priority=DEFAULT_PRIORITY)
@@ -116,12 +129,36 @@ class Claimer:
             await self._put_unknown_aside(queue, entry)
         elif self._has_moved(entry, found.record):
             await queue.delete(entry.id)
-        elif not found.record.is_finished and found.record.type not in self._types:
+        elif not found.record.is_finished and found.record.type not in self._versions:
             await self._put_unserved_aside(queue, entry, found)
         elif found.record.state is State.RUNNING:
             return Suspect(entry, found)
-        else:
+        elif found.record.is_finished or self._is_taken(found.record):
             return await self._claim(queue, entry, found, vouch)
+        else:
+            return await self._look_at_foreign(queue, entry, found, vouch)
+        return None
+
+    def _is_taken(self, record: JobRecord) -> bool:
+        return self.takes.get(record.type) == record.schema_hash
+
+    async def _look_at_foreign(
+        self, queue: QueueConnection, entry: Entry, kept: Kept, vouch: Vouch
+    ) -> Claim | Left | None:
+        """An entry of a version that this worker does not have, or takes no more."""
+        record = kept.record
+        if self.takes is not self._versions or await self._foreign.is_taken(record):
+            await queue.release(entry.id, priority=record.priority, delay_seconds=LEFT_SECONDS)
+            return Left()
+        parameters, _ = await self._read_input(record)
+        why_not = "" if parameters is None else await self._foreign.why_not(record, parameters)
+        if not why_not:
+            return await self._claim(queue, entry, kept, vouch)
+        self._log(
+            version_name(record.type, record.schema_hash),
+            "jobs of %s are put aside: no worker runs it, and their parameters do not fit here",
+        )
+        await self._put_aside(queue, entry, kept, why_not)
         return None
 
     def _has_moved(self, entry: Entry, record: JobRecord) -> bool:
@@ -214,14 +251,24 @@ class Claimer:
     async def _put_unserved_aside(self, queue: QueueConnection, entry: Entry, kept: Kept) -> None:
         """An entry whose type this worker does not know; its job says so."""
         record = kept.record
-        if time.monotonic() - self._logged.get(record.type, -LOG_SECONDS) >= LOG_SECONDS:
+        self._log(record.type, "jobs of type %s are put aside: it is unknown here")
+        message = f"no worker of queue {record.queue} that has seen it knows the type {record.type}"
+        await self._put_aside(queue, entry, kept, message)
+
+    def _log(self, what: str, template: str) -> None:
+        if time.monotonic() - self._logged.get(what, -LOG_SECONDS) >= LOG_SECONDS:
             if len(self._logged) >= MAX_LOGGED:
                 self._logged.clear()
-            self._logged[record.type] = time.monotonic()
-            log.warning("jobs of type %s are put aside: it is unknown here", record.type)
+            self._logged[what] = time.monotonic()
+            log.warning(template, what)
+
+    async def _put_aside(
+        self, queue: QueueConnection, entry: Entry, kept: Kept, message: str
+    ) -> None:
+        """Give back an entry that nobody here can run; its job says why."""
+        record = kept.record
         stats = await queue.entry_stats(entry.id)
         pause = UNSERVED_BACKOFF.pause(1 + (stats.releases if stats is not None else 0))
-        message = f"no worker of queue {record.queue} that has seen it knows the type {record.type}"
         try:
             await self._jobs.apply(record.uuid, events.PutAside(message), kept)
         except JobError:

@@ -1,4 +1,5 @@
-"""Which job types no worker serves, and which of those have jobs that wait for one.
+"""Which job types no worker serves, or which versions of them, and which of those have jobs that
+wait for one.
 
 Unknown is not zero: a queue without a worker says nothing of jobs that wait, since a pool may be at
 zero, and a store that cannot be read changes nothing. What was found of a queue stays until one of
@@ -9,19 +10,21 @@ serves nothing, whatever will start one. There unknown is a worker that may be a
 store that cannot be read.
 
 Only registered types are looked for, in the queue they are registered for: a store cannot list the
-jobs of all *other* types. Jobs of a type whose document is gone say it in their own message
-(`zerog.ledger.claims`).
+jobs of all *other* types. Jobs of a type or version whose document is gone say it in their own
+message (`zerog.ledger.claims`). A version whose jobs a served one takes, too, is not unserved.
 """
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from zerog.ledger import types
+from zerog.ledger.foreign import taken_versions
 from zerog.ledger.workers import Observer
-from zerog.model.documents import TypeDocument, WorkerDocument
+from zerog.model.documents import TypeDocument, WorkerDocument, version_name
 from zerog.model.errors import DatastoreError
 from zerog.model.record import State
-from zerog.store.port import Datastore, JobFilter
+from zerog.model.schemas import takes_all
+from zerog.store.port import Datastore, JobFilter, Version
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,8 @@ LOOK_SECONDS = 5.0
 RECHECK_SECONDS = 30.0
 
 TypesByQueue = Mapping[str, list[str]]
+#: In place of a version's hash: the type as a whole.
+ANY = ""
 
 
 def explained(name: str, queue: str) -> str:
@@ -41,34 +46,65 @@ def explained(name: str, queue: str) -> str:
     )
 
 
+def explained_version(name: str, version: str) -> str:
+    """Say to people that no worker serves the version of a job, and what to do."""
+    return (
+        f"no worker serves {version_name(name, version)}, the version of the type that the job was "
+        "accepted by: start a worker of that version, or cancel the job and submit it again"
+    )
+
+
 def served_types(
     workers: Iterable[WorkerDocument], beats: Callable[[str], bool]
-) -> dict[str, dict[str, bool]]:
-    """Return, for each queue that has workers, the types that they know; false for those of which
-    no worker was seen to beat.
+) -> dict[str, dict[Version, bool]]:
+    """Return, for each queue that has workers, the types and versions that they run; false for
+    those of which no worker was seen to beat.
 
-    A worker that drains takes no job, so it counts as gone.
+    A worker that drains takes no job but perhaps some of an old version, so it counts as gone.
     """
-    found: dict[str, dict[str, bool]] = {}
+    found: dict[str, dict[Version, bool]] = {}
     for worker in workers:
         if worker.state != "draining":
             certain = beats(worker.name)
             for queue in worker.queues:
-                types_of_queue = found.setdefault(queue, {})
-                for name in worker.types:
-                    types_of_queue[name] = certain or types_of_queue.get(name, False)
+                of_queue = found.setdefault(queue, {})
+                for run in [*((name, ANY) for name in worker.types), *worker.takes.items()]:
+                    of_queue[run] = certain or of_queue.get(run, False)
     return found
 
 
 def unserved_types(
-    registered: Iterable[TypeDocument], served: Mapping[str, Collection[str]]
-) -> dict[str, list[str]]:
-    """Return, for each queue that has workers, the types that none of them knows."""
-    found: dict[str, list[str]] = {queue: [] for queue in served}
+    registered: Iterable[TypeDocument],
+    served: Mapping[str, Collection[Version]],
+    taken: Mapping[str, Collection[Version]],
+) -> dict[str, list[Version]]:
+    """Return, for each queue that has workers, the types that none of them knows, and the versions
+    of which none of them runs the jobs, not even one that is to go.
+    """
+    found: dict[str, list[Version]] = {queue: [] for queue in served}
     for job_type in registered:
-        if job_type.name not in served.get(job_type.queue, {job_type.name}):
-            found[job_type.queue].append(job_type.name)
+        for version in job_type.versions:
+            if version.queue not in served:
+                continue
+            lacking, known = found[version.queue], served[version.queue]
+            if (version.name, ANY) not in known:
+                if (version.name, ANY) not in lacking:
+                    lacking.append((version.name, ANY))
+            elif (version.name, version.schema_hash) not in taken.get(version.queue, ()) and (
+                not _is_run(version, job_type.versions, known)
+            ):
+                lacking.append((version.name, version.schema_hash))
     return found
+
+
+def _is_run(
+    version: TypeDocument, versions: Iterable[TypeDocument], known: Collection[Version]
+) -> bool:
+    return any(
+        takes_all(each.schema, version.schema)
+        for each in versions
+        if (each.name, each.schema_hash) in known
+    )
 
 
 class Unserved:
@@ -80,20 +116,26 @@ class Unserved:
         self._next_look = float("-inf")
         self._observer = Observer()
         #: What the workers of each queue run; None while they cannot be read.
-        self._served: dict[str, dict[str, bool]] | None = None
-        #: Queue → types that may have jobs.
-        self._candidates: dict[str, list[str]] = {}
-        #: (queue, type) → whether it has jobs, and when to look again.
-        self._answers: dict[tuple[str, str], tuple[bool, float]] = {}
+        self._served: dict[str, dict[Version, bool]] | None = None
+        #: Queue → versions that workers take, also those that are to go.
+        self._taken: dict[str, set[Version]] = {}
+        #: Queue → types and versions that may have jobs.
+        self._candidates: dict[str, list[Version]] = {}
+        #: Queue, and type or version → whether it has jobs, and when to look again.
+        self._answers: dict[tuple[str, Version], tuple[bool, float]] = {}
 
-    def served(self, name: str, queue: str) -> bool | None:
-        """Whether a living worker takes jobs of a type from a queue, as of the last look at the
-        workers. None: unknown.
+    def served(self, name: str, queue: str, version: str = ANY) -> bool | None:
+        """Whether a living worker takes jobs of a type, or of a version of it, from a queue, as of
+        the last look at the workers. None: unknown.
         """
         if self._served is None:
             return None
         known = self._served.get(queue, {})
-        return (known[name] or None) if name in known else False
+        return (known[name, version] or None) if (name, version) in known else False
+
+    def may_serve(self, version: TypeDocument) -> bool:
+        """Whether a worker that may live takes jobs of a version."""
+        return self.served(version.name, version.queue, version.schema_hash) is not False
 
     def has_workers(self, queue: str) -> bool:
         """Whether a worker that may live takes jobs from a queue, whatever their types."""
@@ -107,6 +149,7 @@ class Unserved:
             self._served = None
             raise
         self._served = served_types(workers, self._observer.has_seen_beating)
+        self._taken = taken_versions(workers)
 
     async def look(self, store: Datastore, now: float) -> None:
         """Look again if the last look is old. `now` is a monotonic clock's."""
@@ -124,23 +167,30 @@ class Unserved:
     async def _find_candidates(self, store: Datastore, now: float) -> None:
         registered = [job_type for job_type, _ in (await types.read_all(store)).values()]
         await self.look_at_workers(store, now)
-        self._candidates |= unserved_types(registered, self._served or {})
+        self._candidates |= unserved_types(registered, self._served or {}, self._taken)
 
     async def _look_up_jobs(self, store: Datastore, now: float) -> None:
-        wanted = {(queue, name) for queue, names in self._candidates.items() for name in names}
+        wanted = {(queue, item) for queue, items in self._candidates.items() for item in items}
         self._answers = {pair: it for pair, it in self._answers.items() if pair in wanted}
-        for queue, name in sorted(wanted):
-            _, next_check = self._answers.get((queue, name), (False, now))
+        for queue, item in sorted(wanted):
+            _, next_check = self._answers.get((queue, item), (False, now))
             if next_check <= now:
-                has_jobs = await _has_jobs(store, queue, name)
-                self._answers[queue, name] = (has_jobs, now + RECHECK_SECONDS)
+                has_jobs = await _has_jobs(store, queue, *item)
+                self._answers[queue, item] = (has_jobs, now + RECHECK_SECONDS)
         self.found = {
-            queue: [name for name in sorted(names) if self._answers[queue, name][0]]
-            for queue, names in self._candidates.items()
+            queue: [_told(*item) for item in sorted(items) if self._answers[queue, item][0]]
+            for queue, items in self._candidates.items()
         }
 
 
-async def _has_jobs(store: Datastore, queue: str, name: str) -> bool:
+def _told(name: str, version: str) -> str:
+    return name if version == ANY else version_name(name, version)
+
+
+async def _has_jobs(store: Datastore, queue: str, name: str, version: str) -> bool:
+    if version != ANY:
+        asked = (name, version)
+        return bool((await store.count_waiting([asked], limit=1))[asked])
     open_states = (State.QUEUED, State.WAITING)
     chosen = JobFilter(types=(name,), states=open_states, queues=(queue,))
     return bool((await store.list_jobs(chosen, limit=1)).jobs)

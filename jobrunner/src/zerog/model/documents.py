@@ -23,11 +23,12 @@ field is found when a document is read.
 """
 
 import hashlib
-import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import force_setattr, replace
 
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.limits import LINES_PER_CHUNK, MAX_REASON_CHARS
@@ -42,6 +43,7 @@ from zerog.model.record import (
     Time,
     Tries,
 )
+from zerog.model.schemas import schema_hash
 
 T = TypeVar("T")
 ControlKind = Literal["queue", "worker"]
@@ -124,7 +126,11 @@ UNCHECKED = "x-zerog-unchecked"
 
 
 class TypeDocument(_Document, frozen=True):
-    """A job type as its worker registered it: what the API needs to accept its jobs."""
+    """A version of a job type as its worker registered it: what the API needs to accept its jobs.
+
+    A version is told from the type's others by the hash of its schema. Stored is the newest one,
+    which has the others with it.
+    """
 
     name: str
     queue: QueueName
@@ -139,18 +145,38 @@ class TypeDocument(_Document, frozen=True):
     timeout_seconds: Seconds | None = None
     retain_ok_seconds: Retention = 7 * 86400.0
     retain_failed_seconds: Retention = 30 * 86400.0
-    registered_time: Time | None = None
-    #: `schema_hash` of the schema: types whose hashes are equal take the same parameters.
-    schema_hash: str | UnsetType = UNSET
+    #: When it became the newest version.
+    introduced_time: Time | None = None
+    #: When it was registered last, or seen at a worker.
+    seen_time: Time | None = None
+    #: `schema_hash` of the schema: versions whose hashes are equal take the same parameters.
+    schema_hash: str = ""
     #: The JSON Schema of its output, where its class says what `run` returns.
     output_schema: dict[str, Any] | UnsetType = UNSET
     #: What the operator made the worker's pod from; not set outside Kubernetes.
     template_hash: str | UnsetType = UNSET
+    #: Of the stored document: the type's other versions, the last introduced first.
+    others: "list[TypeDocument] | UnsetType" = UNSET
+
+    def __post_init__(self) -> None:
+        if not self.schema_hash:
+            force_setattr(self, "schema_hash", schema_hash(self.schema))
 
     @property
     def key(self) -> str:
         """Where it is stored."""
         return self.name
+
+    @property
+    def versions(self) -> "list[TypeDocument]":
+        """All versions of the stored type, the last introduced first."""
+        return [replace(self, others=UNSET), *self.others] if self.others else [self]
+
+    @classmethod
+    def of_versions(cls, versions: "Sequence[TypeDocument]") -> "TypeDocument":
+        """Return what is stored of a type's versions, the last introduced first."""
+        newest, *others = versions
+        return replace(newest, others=others or UNSET)
 
 
 class RunningJob(_Document, frozen=True):
@@ -185,6 +211,9 @@ class WorkerDocument(_Document, frozen=True):
     #: Which server of the queue it hears its own tube on, see `zerog.queue.port.ServerStats.id`.
     #: Empty: none.
     queue_server: str = ""
+    #: Which version of each type it takes jobs of, by `schema_hash`. Fewer than `types` while it
+    #: drains.
+    takes: dict[str, str] = {}
 
     @property
     def key(self) -> str:
@@ -251,17 +280,13 @@ class Control(_Document, frozen=True):
 
 #: The one field of what a store holds in place of a JSON object: why that cannot be read.
 UNREADABLE = "$unreadable"
-#: Hexadecimal digits of a schema's hash: enough to tell a type's versions apart.
-SCHEMA_HASH_DIGITS = 16
+#: Of a schema's hash, what people are shown.
+SHORT_HASH_DIGITS = 6
 
 
-def schema_hash(schema: dict[str, Any]) -> str:
-    """Return what tells a schema from others: the beginning of the SHA-256, in hexadecimal digits,
-    of its canonical JSON. That is UTF-8 with sorted keys and no spaces, so that the order in which
-    a class or a store gives the keys does not count.
-    """
-    text = json.dumps(schema, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:SCHEMA_HASH_DIGITS]
+def version_name(name: str, version: str) -> str:
+    """Return what people call a version of a type, e.g. `media.convert@3fa9c1`."""
+    return f"{name}@{version[:SHORT_HASH_DIGITS]}"
 
 
 def read(document: dict[str, Any], kind: type[T], key: str = "") -> T:

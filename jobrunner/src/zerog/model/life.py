@@ -108,6 +108,7 @@ def accept(
         queue=job_type.queue,
         created_time=now,
         changed_time=now,
+        schema_hash=job_type.schema_hash,
         priority=job_type.priority if priority is None else priority,
         limits=limits,
         parameters=parameters,

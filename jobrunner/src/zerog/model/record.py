@@ -125,6 +125,8 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     created_time: Time
     #: When the record last changed.
     changed_time: Time
+    #: The version of the type that it was accepted by: the hash of its schema.
+    schema_hash: str = ""
     state: State = State.QUEUED
     #: 0 first … 9 last. Every re-queue keeps it.
     priority: Priority = 5

@@ -3,10 +3,19 @@ listings: the same for every adapter. Pure."""
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from zerog.model.limits import MAX_ENTRY_ID
-from zerog.store.port import BEGUN_STATES, OPEN_STATES, Document, JobFilter, OpenJob
+from zerog.store.port import (
+    BEGUN_STATES,
+    OPEN_STATES,
+    WAITING_STATES,
+    Document,
+    JobFilter,
+    OpenJob,
+    Version,
+)
 
 
 def matches(document: Document, job_filter: JobFilter) -> bool:
@@ -42,6 +51,24 @@ def lacks_entry(document: Document, since: str) -> bool:
 def is_of_workers(document: Document, workers: Sequence[str]) -> bool:
     """Whether a job is running or waiting and one of the workers has made an attempt."""
     return document.get("state") in BEGUN_STATES and not workers_of(document).isdisjoint(workers)
+
+
+def waiting_version(document: Document) -> Version | None:
+    """Return the version of a job that waits for a worker; None if it does not."""
+    name, version = document.get("type"), document.get("schemaHash")
+    waits = document.get("state") in WAITING_STATES
+    return (name, version) if waits and isinstance(name, str) and isinstance(version, str) else None
+
+
+def count_up_to(
+    found: Iterable[Version | None], wanted: Sequence[Version], limit: int
+) -> Counter[Version]:
+    """Count the wanted versions, of each up to a limit."""
+    counted = Counter(dict.fromkeys(wanted, 0))
+    for version in found:
+        if version is not None and version in counted and counted[version] < limit:
+            counted[version] += 1
+    return counted
 
 
 def workers_of(document: Document) -> set[str]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 Document = dict[str, Any]
+#: A type's name and the hash of its schema: what a job was accepted by.
+Version = tuple[str, str]
 
 Collection = Literal[
     "jobs",
@@ -37,6 +39,8 @@ COLLECTIONS: tuple[Collection, ...] = get_args(Collection)
 OPEN_STATES = ("queued", "running", "waiting")
 #: Those of jobs that a worker may have been running when it died.
 BEGUN_STATES = ("running", "waiting")
+#: Those of jobs that a worker will be needed for.
+WAITING_STATES = ("queued", "waiting")
 #: Limits that every adapter enforces alike, so that code tried on one works on the other.
 MAX_KEY_BYTES = 200
 MAX_PATCH_OPS = 16
@@ -253,6 +257,13 @@ class Datastore(Protocol):
     async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
         """Return the UUIDs of jobs that are running or waiting and of which one of these workers
         has made an attempt. It reads such jobs only, by one statement."""
+        ...
+
+    async def count_waiting(self, versions: Sequence[Version], *, limit: int) -> dict[Version, int]:
+        """Count the jobs of versions of types that are queued or waiting, of each up to a limit.
+
+        It reads no more of an index than it counts.
+        """
         ...
 
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:

@@ -12,7 +12,7 @@ seconds later, and who must know whether a job is held nudges and waits for two 
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from zerog.ledger.jobs import Jobs, Kept
@@ -31,7 +31,7 @@ def first_beat(
     store: Datastore,
     identity: WorkerIdentity,
     queues: Sequence[str],
-    types: Sequence[str],
+    versions: Mapping[str, str],
     slots: int,
 ) -> Beat:
     """Return the beat of a worker that starts now."""
@@ -39,7 +39,8 @@ def first_beat(
     document = WorkerDocument(
         name=identity.name,
         queues=list(queues),
-        types=list(types),
+        types=list(versions),
+        takes=dict(versions),
         slots=slots,
         running=[],
         state="running",
@@ -55,11 +56,18 @@ def first_beat(
     return Beat(store, document)
 
 
-async def send(beat: Beat, slots: Sequence[Slot], *, draining: bool, queue_server: str) -> None:
+async def send(
+    beat: Beat,
+    slots: Sequence[Slot],
+    takes: Mapping[str, str],
+    *,
+    draining: bool,
+    queue_server: str,
+) -> None:
     """Write the worker's document. Raises what the store raises."""
     running = [job for slot in slots for job in slot.vouched()]
     state = "draining" if draining else "running"
-    await beat.send(running=running, state=state, queue_server=queue_server)
+    await beat.send(running=running, takes=dict(takes), state=state, queue_server=queue_server)
 
 
 async def watch(jobs: Jobs, slots: Sequence[Slot]) -> None:

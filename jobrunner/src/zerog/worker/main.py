@@ -11,7 +11,7 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,7 +36,9 @@ from zerog.store.port import Datastore
 from zerog.worker import heartbeat, reaper
 from zerog.worker.attempt import RunningAttempt
 from zerog.worker.controls import ControlWatch
+from zerog.worker.fitting import Fitting
 from zerog.worker.hearing import Hearing
+from zerog.worker.linger import linger
 from zerog.worker.seat import Seat
 from zerog.worker.slot import Slot, SlotParts
 from zerog.worker.verdict import Stop
@@ -143,12 +145,13 @@ class Worker:
 
     async def _work(self, store: Datastore, nursery: NurseryHandle) -> None:
         settings = self._settings
-        names = [job_type.name for job_type in nursery.types]
+        versions = {job_type.name: job_type.schema_hash for job_type in nursery.types}
         queues = settings.queues or sorted({job_type.queue for job_type in nursery.types})
         stats = Stats(store)
         jobs = Jobs(store, stats)
-        beat = heartbeat.first_beat(store, self._identity, queues, names, settings.slots)
-        claimer = Claimer(jobs, self._identity, frozenset(names), queues, beat)
+        beat = heartbeat.first_beat(store, self._identity, queues, versions, settings.slots)
+        fitting = Fitting(nursery)
+        claimer = Claimer(jobs, self._identity, versions, queues, beat, fitting.misfit)
         controls = ControlWatch(store, self._identity.name, queues, lambda: self._stir(beat))
         parts = SlotParts(settings, jobs, claimer, controls, lambda: connect_queue(settings.queue))
         self._slots = [
@@ -161,14 +164,7 @@ class Worker:
             beat.alertness,
             lambda: connect_queue(settings.queue),
         )
-        log.info(
-            "worker %s runs %s from %s in %d %s",
-            self._identity.name,
-            ", ".join(names),
-            ", ".join(queues),
-            len(self._slots),
-            "slot" if len(self._slots) == 1 else "slots",
-        )
+        self._say_what_it_runs(versions, queues)
         producer = await connect_producer(settings.queue)  # it connects when somebody waits
         working = [
             asyncio.create_task(slot.run(), name=f"slot-{slot.number}") for slot in self._slots
@@ -177,7 +173,7 @@ class Worker:
             asyncio.create_task(self._tick(), name="tick"),
             asyncio.create_task(self._report(), name="report"),
             asyncio.create_task(hearing.run(), name="hearing"),
-            asyncio.create_task(self._beat(beat, hearing, controls), name="beat"),
+            asyncio.create_task(self._beat(beat, hearing, controls, claimer), name="beat"),
             asyncio.create_task(self._watch(jobs, beat.alertness), name="watch"),
             asyncio.create_task(controls.run(beat.alertness), name="controls"),
             asyncio.create_task(stats.run(), name="stats"),
@@ -190,7 +186,11 @@ class Worker:
             self._say_ready(True)
             await self._until_stopped([*working, *background], hearing.retired)
             self._say_ready(False)
-            beat.alertness.call()  # others see at once that it drains
+            changed = beat.alertness.call  # others see at once that it drains, and what it takes
+            name = self._identity.name
+            await self._unless_stopped(linger(store, name, versions, claimer, changed))
+            claimer.takes = {}
+            changed()
             await self._drain(working)
         finally:
             self._say_ready(False)
@@ -199,9 +199,20 @@ class Worker:
             await asyncio.gather(*background, *working, return_exceptions=True)
             await jobs.wakes.flush(producer)
             await producer.close()
+            fitting.close()
             await jobs.leftovers.flush()
             await stats.flush()
             await heartbeat.remove(beat)
+
+    def _say_what_it_runs(self, types: Iterable[str], queues: Iterable[str]) -> None:
+        log.info(
+            "worker %s runs %s from %s in %d %s",
+            self._identity.name,
+            ", ".join(types),
+            ", ".join(queues),
+            len(self._slots),
+            "slot" if len(self._slots) == 1 else "slots",
+        )
 
     def _say_ready(self, ready: bool) -> None:
         if self._settings.ready_file is not None:
@@ -277,13 +288,16 @@ class Worker:
                 if isinstance(result, BaseException):
                     log.warning("reports of job %s wait: %r", attempt.claim.uuid, result)
 
-    async def _beat(self, beat: Beat, hearing: Hearing, controls: ControlWatch) -> None:
+    async def _beat(
+        self, beat: Beat, hearing: Hearing, controls: ControlWatch, claimer: Claimer
+    ) -> None:
         async for _ in beat.alertness.turns():
             try:
                 stops = self._stopping.is_set() or hearing.retired.is_set()
                 await heartbeat.send(
                     beat,
                     self._slots,
+                    {} if controls.draining else claimer.takes,
                     draining=stops or controls.draining,
                     queue_server=hearing.server,
                 )

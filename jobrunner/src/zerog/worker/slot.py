@@ -17,7 +17,7 @@ from collections import deque
 from msgspec import Struct
 
 from zerog.child.handle import ChildHandle
-from zerog.ledger.claims import Claim, Claimer, Suspect
+from zerog.ledger.claims import Claim, Claimer, Left, Suspect
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.reports import Backlog
 from zerog.model.backoff import Backoff
@@ -103,8 +103,7 @@ class Slot:
                 except Exception:  # whatever it is, the next entry is another one
                     log.exception("slot %d", self.number)
                 failures += 1
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), BACKOFF.pause(failures))
+                await self._pause(BACKOFF.pause(failures))
             await self._endings.settled()
         finally:
             touching.cancel()
@@ -127,9 +126,16 @@ class Slot:
             return
         await queue.watch(tubes)
         await self._seat.ready()
-        claims = await self._claim(queue, await self._reserve())
+        claims, left = await self._claim(queue, await self._reserve())
         if claims:
             await self._work(queue, claims)
+        elif left:
+            await self._pause(self._pace.pause_after_left(left))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not after `stop`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _rest(self) -> None:
         """Take nothing until something changes."""
@@ -148,9 +154,12 @@ class Slot:
         await self._endings.settled()
         return [] if self._stirred.is_set() else await self._held.reserve()
 
-    async def _claim(self, queue: QueueConnection, entries: list[Entry]) -> list[Claim]:
-        """Claim what can be claimed. Raises only if an error left nothing to run."""
+    async def _claim(self, queue: QueueConnection, entries: list[Entry]) -> tuple[list[Claim], int]:
+        """Claim what can be claimed; return that, and how many entries are left to other workers.
+        Raises only if an error left nothing to run.
+        """
         claims: list[Claim] = []
+        left = 0
         failure: BaseException | None = None
         results = await self._parts.claimer.claim_all(queue, entries, self._held.vouch)
         for entry, result in zip(entries, results, strict=True):
@@ -159,15 +168,16 @@ class Slot:
                     claims.append(result)
                 case Suspect():
                     self._endings.begin(self._inspect(queue, result))
-                case None:
+                case Left() | None:
                     self._held.let_go(entry)
+                    left += result is not None
                 case _:
                     failure = result
                     log.warning("entry %d is given back: %r", entry.id, result)
                     await self._held.give_back(entry)
         if failure is not None and not claims:
             raise failure
-        return claims
+        return claims, left
 
     async def _inspect(self, queue: QueueConnection, suspect: Suspect) -> None:
         try:

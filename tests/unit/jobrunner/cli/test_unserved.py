@@ -27,8 +27,9 @@ def sent(kind: str, data: dict[str, Any]) -> bytes:
     return f"event: {kind}\nid: 1-0\ndata: {json.dumps(data)}\n\n".encode()
 
 
-def served(value: bool | None, queue: str = "mail") -> Answer:
-    return Answer(body={"name": "Hello", "queue": queue, "served": value})
+def served(value: bool | None, queue: str = "mail", **more: Any) -> Answer:
+    version = {"queue": queue, "served": value, "schemaHash": "3fa9c1d2"}
+    return Answer(body={"name": "Hello", **version, **more})
 
 
 @pytest.fixture
@@ -37,7 +38,10 @@ def waiting(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     for name in ("PATIENCE_SECONDS", "UNSERVED_SECONDS", "SERVED_SECONDS"):
         monkeypatch.setattr(unserved, name, 0.01)
     api.route("/v1/jobs/Hello", Answer(201, {"uuid": UUID, "warning": "a warning"}))
-    api.route(f"{JOB}/info", Answer(body={**QUEUED, "type": "Hello", "queue": "mail"}))
+    api.route(
+        f"{JOB}/info",
+        Answer(body={**QUEUED, "type": "Hello", "queue": "mail", "schemaHash": "3fa9c1d2"}),
+    )
     api.route(f"{JOB}/progress", Answer(body=QUEUED))
     api.route(f"{JOB}/data", Answer(body={"data": None}))
     api.route("/v1/pools", Answer(body={"pools": []}))
@@ -87,6 +91,17 @@ def test_whoever_waits_is_told_once_that_no_worker_serves_the_job(
     printed = capsys.readouterr()
     assert printed.err.count(f"{NOBODY}: start one, e.g. `zerog worker MODULE`") == 1
     assert json.loads(printed.out or "{}").get("state") == ("cancelled" if quiet else None)
+
+
+def test_whoever_waits_is_told_that_no_worker_serves_the_version_of_the_job(
+    waiting: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = {"schemaHash": "3fa9c1d2", "queue": "mail", "served": False}
+    waiting.route(TYPE, served(True, schemaHash="81c0de00", otherVersions=[ours]))
+
+    main(["watch", UUID, "--url", waiting.url])
+
+    assert capsys.readouterr().err.count("no worker serves Hello@3fa9c1, the version") == 1
 
 
 def test_it_is_said_above_a_bar_too(

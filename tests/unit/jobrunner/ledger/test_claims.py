@@ -6,52 +6,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ledger.jobs import BEGIN, ME, OTHER, Ledger
-from tests.queue.memory import MemoryQueue
+from tests.ledger.claiming import Worker
+from tests.ledger.jobs import ME, OTHER
 
 from zerog.ledger import claims
-from zerog.ledger.claims import Claim, Claimer, Suspect
+from zerog.ledger.claims import Claim, Suspect
 from zerog.ledger.mailboxes import NUDGE
 from zerog.ledger.workers import Beat
 from zerog.model import events, jsontext
-from zerog.model.documents import WorkerDocument, input_key
+from zerog.model.documents import input_key
 from zerog.model.errors import DatastoreUnavailableError, QueueUnavailableError
 from zerog.model.limits import MAX_SECONDS
 from zerog.model.names import mailbox_tube_name
-from zerog.model.record import Cause, JobRecord, Limits, State, WorkerIdentity, new_job_id
+from zerog.model.record import Cause, JobRecord, Limits, State, new_job_id
 from zerog.queue.port import Entry
 
 LARGE = {"a": 1}
 #: An attempt that a worker of the name "other" holds.
 BY_OTHER = events.Claimed(OTHER, 1)
-
-
-class Worker(Ledger):
-    """A worker that claims jobs of type T."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.queue = MemoryQueue()
-        self.beat = Beat(self.store, document_of(ME))
-        self.claimer = Claimer(self.jobs, ME, {"T"}, {"default"}, self.beat)
-        #: UUIDs of the jobs that it vouched for, each with whether its claim was written by then.
-        self.vouched: dict[str, bool] = {}
-
-    def vouch(self, entry: Entry, record: JobRecord) -> None:
-        self.vouched[record.uuid] = any(method == "replace" for method, *_ in self.store.writes)
-
-    def reserve(self, *bodies: str) -> list[Entry]:
-        return [
-            Entry(self.queue.add(body, state="reserved"), body, self.queue.server)
-            for body in bodies
-        ]
-
-    async def claim(self, *bodies: str) -> list[Any]:
-        return await self.claimer.claim_all(self.queue, self.reserve(*bodies), self.vouch)
-
-
-def document_of(worker: WorkerIdentity, beat: int = 0) -> WorkerDocument:
-    return WorkerDocument(worker.name, [], [], 1, [], "running", BEGIN, BEGIN, beat)
 
 
 @pytest.fixture

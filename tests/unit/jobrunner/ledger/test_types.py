@@ -1,6 +1,7 @@
 """The documents of job types, as workers register them."""
 
-from datetime import UTC, datetime
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.store.memory import MemoryDatastore
 
-from zerog.ledger.types import read_all, register
+from zerog.ledger.types import KEEP_FOR, MAX_VERSIONS, read_all, register
 from zerog.model import jsontext
-from zerog.model.documents import SCHEMA_HASH_DIGITS, TypeDocument, schema_hash, write
+from zerog.model.documents import TypeDocument, WorkerDocument, write
+from zerog.model.record import new_job_id
+from zerog.model.schemas import SCHEMA_HASH_DIGITS, schema_hash
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "größe": {"minimum": 1}}}
@@ -50,15 +53,153 @@ async def test_the_hash_of_the_template_is_registered_where_there_is_one() -> No
     assert "templateHash" not in await registered({}, template_hash="")
 
 
-async def test_the_last_of_several_workers_says_what_is_accepted() -> None:
-    store = MemoryDatastore()
-    for schema, template in (({"minProperties": 1}, "old"), (SCHEMA, "new")):
-        await register(store, [TypeDocument("Send", "mail", schema)], NOW, template_hash=template)
+class Fleet:
+    """Workers that register versions of the type Send, at times of the test's choice."""
 
-    found, _ = (await read_all(store))["Send"]
+    def __init__(self) -> None:
+        self.store = MemoryDatastore()
+        self.now = NOW
 
-    assert found.schema == SCHEMA
-    assert (found.schema_hash, found.template_hash) == (schema_hash(SCHEMA), "new")
+    async def register(
+        self, schema: dict[str, Any], template: str = "", *, introduce: bool = False, **more: Any
+    ) -> None:
+        job_type = TypeDocument("Send", "mail", schema, **more)
+        self.now += timedelta(minutes=1)
+        await register(
+            self.store, [job_type], self.now, template_hash=template, introduce=introduce
+        )
+
+    async def work(self, name: str, schema: dict[str, Any]) -> None:
+        takes = {"Send": schema_hash(schema)}
+        worker = WorkerDocument(
+            name, ["mail"], ["Send"], 1, [], "running", NOW, NOW, 1, takes=takes
+        )
+        await self.store.upsert("workers", name, write(worker))
+
+    async def submit(self, schema: dict[str, Any]) -> None:
+        version = schema_hash(schema)
+        document = {"type": "Send", "state": "queued", "queue": "mail", "schemaHash": version}
+        await self.store.upsert("jobs", new_job_id(), document)
+
+    async def stored(self) -> TypeDocument:
+        found, _ = (await read_all(self.store))["Send"]
+        return found
+
+    async def schemas(self) -> list[dict[str, Any]]:
+        """Return the schemas of the versions, the last introduced first."""
+        return [version.schema for version in (await self.stored()).versions]
+
+
+OLD: dict[str, Any] = {"minProperties": 1}
+
+
+async def test_a_new_version_is_introduced_and_keeps_the_others() -> None:
+    fleet = Fleet()
+
+    await fleet.register(OLD, "old")
+    await fleet.register(SCHEMA, "new")
+
+    assert await fleet.schemas() == [SCHEMA, OLD]
+    assert [each.template_hash for each in (await fleet.stored()).versions] == ["new", "old"]
+
+
+async def test_an_old_container_that_restarts_changes_nothing() -> None:
+    fleet = Fleet()
+    await fleet.register(OLD, "old")
+    await fleet.register(SCHEMA, "new")
+    before = await fleet.stored()
+
+    await fleet.register(OLD, "old")
+
+    assert await fleet.stored() == before
+
+
+async def test_the_template_that_is_rolled_back_to_introduces_its_version_again() -> None:
+    fleet = Fleet()
+    await fleet.register(OLD, "old")
+    await fleet.register(SCHEMA, "new", introduce=True)
+
+    await fleet.register(OLD, "old", introduce=True)
+
+    assert await fleet.schemas() == [OLD, SCHEMA]
+    assert (await fleet.stored()).introduced_time == fleet.now
+
+
+async def test_what_only_people_read_makes_no_version() -> None:
+    fleet = Fleet()
+    await fleet.register(SCHEMA)
+
+    await fleet.register({**SCHEMA, "title": "Send", "description": "Sends."})
+
+    assert len(await fleet.schemas()) == 1
+    assert (await fleet.stored()).schema["title"] == "Send"
+
+
+async def test_options_of_a_version_are_those_of_the_template_that_introduced_it() -> None:
+    fleet = Fleet()
+    await fleet.register(SCHEMA, "old", priority=1, introduce=True)
+    await fleet.register(SCHEMA, "new", priority=2, introduce=True)
+
+    await fleet.register(SCHEMA, "old", priority=1)
+    assert (await fleet.stored()).priority == 2
+
+    await fleet.register(SCHEMA, "new", priority=3)
+    assert (await fleet.stored()).priority == 3
+
+
+async def test_where_there_are_no_templates_the_last_worker_sets_the_options() -> None:
+    fleet = Fleet()
+    for priority in (1, 2):
+        await fleet.register(SCHEMA, priority=priority)
+
+    assert (await fleet.stored()).priority == 2
+
+
+async def test_an_old_version_that_nobody_needs_is_dropped_after_a_while() -> None:
+    fleet = Fleet()
+    await fleet.register(OLD)
+    await fleet.register(SCHEMA)
+
+    fleet.now += KEEP_FOR - timedelta(minutes=5)
+    await fleet.register(SCHEMA)
+    assert len(await fleet.schemas()) == 2
+    fleet.now += timedelta(minutes=5)
+    await fleet.register(SCHEMA)
+
+    assert await fleet.schemas() == [SCHEMA]
+
+
+async def test_an_old_version_stays_while_a_worker_has_it_or_a_waiting_job_carries_it() -> None:
+    fleet = Fleet()
+    served, carried = {"minProperties": 2}, {"minProperties": 3}
+    for schema in (OLD, served, carried, SCHEMA):
+        await fleet.register(schema)
+    await fleet.work("a", served)
+    await fleet.submit(carried)
+
+    fleet.now += KEEP_FOR
+    await fleet.register(SCHEMA)
+
+    assert await fleet.schemas() == [SCHEMA, carried, served]
+
+
+async def test_the_number_of_versions_is_bounded() -> None:
+    fleet = Fleet()
+
+    for number in range(MAX_VERSIONS + 3):
+        await fleet.register({"minProperties": number})
+
+    found = await fleet.schemas()
+    assert [schema["minProperties"] for schema in found] == list(range(3, MAX_VERSIONS + 3))[::-1]
+
+
+async def test_workers_that_register_at_the_same_time_lose_no_version() -> None:
+    fleet = Fleet()
+    schemas: list[dict[str, Any]] = [{"minProperties": number} for number in range(MAX_VERSIONS)]
+
+    await asyncio.gather(*[fleet.register(schema) for schema in schemas])
+
+    assert len(await fleet.schemas()) == MAX_VERSIONS
 
 
 async def test_a_document_of_before_the_hashes_is_read() -> None:
@@ -67,7 +208,7 @@ async def test_a_document_of_before_the_hashes_is_read() -> None:
 
     found, _ = (await read_all(store))["Send"]
 
-    assert not found.schema_hash
+    assert found.schema_hash == schema_hash({})
     assert not found.template_hash
 
 

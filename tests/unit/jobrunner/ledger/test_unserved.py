@@ -7,6 +7,7 @@ import pytest
 from tests.store.memory import MemoryDatastore
 
 from zerog.ledger.unserved import (
+    ANY,
     LOOK_SECONDS,
     RECHECK_SECONDS,
     Unserved,
@@ -17,7 +18,8 @@ from zerog.ledger.workers import GONE_SECONDS
 from zerog.model.documents import TypeDocument, WorkerDocument, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import new_job_id
-from zerog.store.port import JobFilter, Page, Stored
+from zerog.model.schemas import schema_hash
+from zerog.store.port import JobFilter, Page, PatchOp, Stored
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,7 +35,10 @@ def worker(
     state: str = "running",
     beat: int = 1,
 ) -> WorkerDocument:
-    return WorkerDocument(name, list(queues), list(types), 1, [], state, START, START, beat)
+    takes = dict.fromkeys(types, schema_hash({}))
+    return WorkerDocument(
+        name, list(queues), list(types), 1, [], state, START, START, beat, takes=takes
+    )
 
 
 class Store(MemoryDatastore):
@@ -87,7 +92,56 @@ def test_a_type_is_unserved_when_its_queue_has_workers_and_none_knows_it(
 ) -> None:
     types = [job_type("Send"), job_type("Sort"), job_type("Count", "numbers")]
 
-    assert unserved_types(types, served_types(workers, lambda _: False)) == found
+    expected = {queue: [(name, ANY) for name in names] for queue, names in found.items()}
+    assert unserved_types(types, served_types(workers, lambda _: False), {}) == expected
+
+
+def versions(*schemas: dict[str, Any]) -> TypeDocument:
+    """Return the document of a type with these versions, the newest first."""
+    return TypeDocument.of_versions([TypeDocument("Send", "mail", each) for each in schemas])
+
+
+#: A type with a field; the worker of the tests has the version without it.
+NEEDS: dict[str, Any] = {"properties": {"n": {}}, "required": ["n"]}
+
+
+def test_a_version_is_unserved_when_no_served_one_takes_its_jobs() -> None:
+    served = served_types([worker("a", "Send")], lambda _: True)
+
+    assert unserved_types([versions({}, NEEDS)], served, {}) == {
+        "mail": [("Send", schema_hash(NEEDS))]
+    }
+    assert unserved_types([versions(NEEDS, {})], served, {}) == {
+        "mail": [("Send", schema_hash(NEEDS))]
+    }
+    assert unserved_types([versions({})], served, {}) == {"mail": []}
+
+
+def test_a_version_whose_jobs_a_served_one_takes_is_not_unserved() -> None:
+    optional: dict[str, Any] = {"properties": {"n": {}}}
+    served = {"mail": [("Send", ANY), ("Send", schema_hash(optional))]}
+
+    assert unserved_types([versions(optional, NEEDS)], served, {}) == {"mail": []}
+
+
+def test_a_version_that_a_worker_stays_for_is_not_unserved() -> None:
+    served = served_types([worker("a", "Send")], lambda _: True)
+    stays = {"mail": {("Send", schema_hash(NEEDS))}}
+
+    assert unserved_types([versions({}, NEEDS)], served, stays) == {"mail": []}
+
+
+async def test_a_version_with_jobs_that_wait_is_named_by_its_hash(store: Store) -> None:
+    await store.add(versions({}, NEEDS), worker("a", "Send"))
+    unserved = Unserved()
+    await unserved.look(store, 0.0)
+    assert unserved.found == {"mail": []}
+
+    uuid = await store.add_job("Send")
+    await store.patch("jobs", uuid, [PatchOp("set", ("schemaHash",), schema_hash(NEEDS))])
+    await unserved.look(store, RECHECK_SECONDS)
+
+    assert unserved.found == {"mail": [f"Send@{schema_hash(NEEDS)[:6]}"]}
 
 
 @pytest.mark.parametrize("state", ["queued", "waiting"])

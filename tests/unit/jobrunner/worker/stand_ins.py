@@ -29,6 +29,7 @@ from zerog.worker.slot import Slot, SlotParts
 
 IDENTITY = WorkerIdentity("worker")
 TYPE = "T"
+VERSIONS = {TYPE: ""}
 
 #: Returns the bytes that a process answers a run with, and whether it lives on.
 Answer = Callable[[RunFrame], tuple[bytes, bool]]
@@ -40,6 +41,11 @@ def returns(data: Any) -> Answer:
 
 
 RETURNS_DONE = returns("done")
+
+
+async def fits(name: str, parameters: dict[str, Any]) -> str:
+    """Find nothing that does not fit."""
+    return ""
 
 
 class ScriptedChild(ChildHandle):
@@ -95,8 +101,8 @@ class Rig:
         self.nursery = ScriptedNursery(answer)
         self.jobs = Jobs(self.store, Stats(self.store))
         settings = WorkerSettings(jobs=("none",))
-        self.beat = heartbeat.first_beat(self.store, IDENTITY, ["default"], [TYPE], 1)
-        claimer = Claimer(self.jobs, IDENTITY, {TYPE}, {"default"}, self.beat)
+        self.beat = heartbeat.first_beat(self.store, IDENTITY, ["default"], VERSIONS, 1)
+        claimer = Claimer(self.jobs, IDENTITY, VERSIONS, {"default"}, self.beat, fits)
         self.controls = ControlWatch(self.store, IDENTITY.name, ["default"], self._stir)
         parts = SlotParts(settings, self.jobs, claimer, self.controls, self._connect)
         seat = Seat(self.nursery, settings)  # type: ignore[arg-type]

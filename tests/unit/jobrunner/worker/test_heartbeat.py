@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from tests.store.memory import MemoryDatastore
+from tests.unit.jobrunner.worker.stand_ins import fits
 
 from zerog.ledger import alertness
+from zerog.ledger.claims import Claimer
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
 from zerog.model.errors import QueueUnavailableError
@@ -51,11 +53,13 @@ async def test_beats_do_not_wait_for_a_record_that_cannot_be_read(
 
     monkeypatch.setattr(heartbeat, "watch", watch)
     store, worker = HangingStore(), Worker(WorkerSettings(jobs=("none",)))
-    beat = heartbeat.first_beat(store, worker._identity, ["default"], ["T"], 1)
-    hearing = Hearing("w", None, [], beat.alertness, never)
+    beat = heartbeat.first_beat(store, worker._identity, ["default"], {"T": ""}, 1)
+    jobs = Jobs(store, Stats(store))
+    claimer = Claimer(jobs, worker._identity, {"T": ""}, {"default"}, beat, fits)
+    hearing, controls = Hearing("w", None, [], beat.alertness, never), ControlWatch(store, "w", [])
     tasks = [
-        asyncio.create_task(worker._beat(beat, hearing, ControlWatch(store, "w", ["default"]))),
-        asyncio.create_task(worker._watch(Jobs(store, Stats(store)), beat.alertness)),
+        asyncio.create_task(worker._beat(beat, hearing, controls, claimer)),
+        asyncio.create_task(worker._watch(jobs, beat.alertness)),
     ]
     for _ in range(TURNS):
         if beat.sent > 1:

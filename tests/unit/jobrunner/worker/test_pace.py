@@ -1,6 +1,6 @@
 """How many jobs a slot takes at once."""
 
-from zerog.worker.pace import BATCH_SECONDS, MAX_BATCH, Pace
+from zerog.worker.pace import BATCH_SECONDS, LEFT_BACKOFF, MAX_BATCH, Pace
 
 
 def test_a_slot_begins_with_one_job() -> None:
@@ -47,3 +47,18 @@ def test_jobs_that_took_no_measurable_time_are_short() -> None:
     pace.after(2, 0.0)
 
     assert pace.size == 4
+
+
+def test_entries_of_others_in_a_row_make_ever_longer_pauses_until_a_job_comes() -> None:
+    pace = Pace()
+    longest = LEFT_BACKOFF.pause(100)
+
+    pauses = [pace.pause_after_left(1) for _ in range(20)]
+
+    assert pauses[0] < longest / 5
+    assert min(pauses[10:]) >= longest / 2
+    # A backlog of any length costs a slot a few entries a second.
+    assert sum(pauses) > 20 * longest / 3
+
+    pace.after(1, 0.001)
+    assert pace.pause_after_left(1) < longest / 5

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.queue.memory import MemoryQueue
-from tests.unit.jobrunner.worker.stand_ins import Rig, ScriptedChild, returns
+from tests.unit.jobrunner.worker.stand_ins import TYPE, Rig, ScriptedChild, returns
 
 from zerog.child.protocol import EndFrame, RunFrame, ToChild, encode
 from zerog.model import events
+from zerog.model.documents import WorkerDocument, write
 from zerog.model.record import Limits, State, new_job_id
-from zerog.worker.pace import SPLIT_SECONDS
+from zerog.worker.pace import LEFT_BACKOFF, SPLIT_SECONDS
 
 
 def frame_bytes(document: Any) -> bytes:
@@ -217,3 +218,29 @@ async def test_whatever_is_stored_or_queued_the_slot_runs_the_next_job(
         rig.queue.add(body)
     async with rig.working():
         assert (await rig.ended(await rig.submit())).state is State.SUCCEEDED
+
+
+async def test_a_slot_that_meets_only_other_versions_jobs_pauses_after_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, pauses = Rig(), list[float]()
+    now = datetime.now(UTC)
+    other = WorkerDocument(
+        "other", ["default"], [TYPE], 1, [], "running", now, now, 1, takes={TYPE: "new"}
+    )
+    await rig.store.upsert("workers", "other", write(other))
+    for _ in range(30):
+        await rig.submit(schema_hash="new")
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(rig.slot, "_pause", pause)
+    async with rig.working():
+        async with asyncio.timeout(60):
+            while any(item.state != "delayed" for item in rig.queue.items.values()):
+                await asyncio.sleep(0)
+
+    assert len(pauses) >= 29
+    assert min(pauses[10:]) >= LEFT_BACKOFF.max_seconds / 2

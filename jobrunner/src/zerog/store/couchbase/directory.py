@@ -24,9 +24,24 @@ from zerog.store.couchbase.listing import READ_TOGETHER, GetMany
 from zerog.store.couchbase.patches import Patch, Patches
 from zerog.store.couchbase.statements import SMALL
 from zerog.store.couchbase.writes import Writes
-from zerog.store.filtering import is_of_workers, lacks_entry, matches, open_job
+from zerog.store.filtering import (
+    count_up_to,
+    is_of_workers,
+    lacks_entry,
+    matches,
+    open_job,
+    waiting_version,
+)
 from zerog.store.patching import decode_document
-from zerog.store.port import MAX_PAGE_BYTES, Collection, JobFilter, OpenJob, PatchOp, Stored
+from zerog.store.port import (
+    MAX_PAGE_BYTES,
+    Collection,
+    JobFilter,
+    OpenJob,
+    PatchOp,
+    Stored,
+    Version,
+)
 
 #: Characters of the key that name a node on each level: 49 days, 4.7 hours, 4.1 seconds.
 _LEVELS = (4, 6, 9)
@@ -149,6 +164,12 @@ class Directory:
         """Return jobs that the workers may run, by reading all jobs."""
         jobs = self._jobs(_Way())
         return [key async for key, stored in jobs if is_of_workers(stored.document, workers)]
+
+    async def count_waiting(self, versions: Sequence[Version], limit: int) -> dict[Version, int]:
+        """Count jobs of versions that wait for a worker, by reading all jobs."""
+        jobs = self._jobs(_Way())
+        found = [waiting_version(stored.document) async for _, stored in jobs]
+        return count_up_to(found, versions, limit)
 
     async def _jobs(self, way: _Way) -> AsyncIterator[tuple[str, Stored]]:
         """All jobs on the way, but for the one where it starts."""

@@ -4,27 +4,30 @@ Each of the two partial indexes covers its statements, which name it: nothing el
 no document is fetched. A page is one row that holds them all, because the SDK pays for each row.
 Repair does not wait for the indexes to catch up: it looks again.
 
-The operator asks, by an index of its own, which jobs a worker that died may have run.
+The operator asks, by an index of its own, which jobs a worker that died may have run. So do workers
+and others ask whether jobs of a version of a type wait.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from zerog.store.couchbase.queries import Queries
 from zerog.store.couchbase.statements import (
     IS_BEGUN,
     IS_OPEN,
     IS_UNQUEUED,
+    IS_WAITING,
     JOBS,
     OPEN_INDEX,
     UNQUEUED_INDEX,
+    VERSIONS_INDEX,
     WORKERS_INDEX,
     Index,
     Keyspace,
     Query,
 )
 from zerog.store.filtering import as_open_job
-from zerog.store.port import OpenJob
+from zerog.store.port import OpenJob, Version
 
 
 class OpenJobs(Protocol):
@@ -42,6 +45,10 @@ class OpenJobs(Protocol):
 
     async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
         """Return the jobs that the workers may run."""
+        ...
+
+    async def count_waiting(self, versions: Sequence[Version], limit: int) -> dict[Version, int]:
+        """Count jobs of versions that wait for a worker."""
         ...
 
 
@@ -70,6 +77,11 @@ class QueryOpenJobs:
         """Return the jobs that the workers may run. A claim just before a death is among them."""
         ((page,),) = await self._queries.ask(begun(self._keyspace, workers))
         return list(map(str, page))
+
+    async def count_waiting(self, versions: Sequence[Version], limit: int) -> dict[Version, int]:
+        """Count jobs of versions that wait for a worker."""
+        ((found,),) = await self._queries.ask(waiting(self._keyspace, versions, limit))
+        return {version: len(ones) for version, ones in zip(versions, found, strict=True)}
 
 
 def rows(keyspace: Keyspace, after: str, limit: int, without_entry_since: str | None) -> Query:
@@ -105,6 +117,20 @@ def begun(keyspace: Keyspace, workers: Sequence[str]) -> Query:
         "AND ANY a IN j.`attempts` SATISFIES a.`worker`.`name` IN $workers END)",
         {"workers": list(workers)},
     )
+
+
+def waiting(keyspace: Keyspace, versions: Sequence[Version], limit: int) -> Query:
+    """Return the query of jobs of versions: an array for each, no longer than the limit. Pure."""
+    parameters: dict[str, Any] = {"limit": limit}
+    parts = []
+    for number, (name, version) in enumerate(versions):
+        parameters |= {f"type{number}": name, f"version{number}": version}
+        parts.append(
+            f"(SELECT RAW 1 FROM {_source(keyspace, VERSIONS_INDEX)} "
+            f"WHERE j.`type` = $type{number} AND j.`schemaHash` = $version{number} "
+            f"AND j.{IS_WAITING} LIMIT $limit)"
+        )
+    return Query(f"SELECT RAW [{', '.join(parts)}]", parameters)
 
 
 def _source(keyspace: Keyspace, index: Index) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from zerog.store.couchbase import plans
 from zerog.store.couchbase.plans import JobIndex, Selection
-from zerog.store.port import BEGUN_STATES, COLLECTIONS, OPEN_STATES, JobFilter
+from zerog.store.port import BEGUN_STATES, COLLECTIONS, OPEN_STATES, WAITING_STATES, JobFilter
 
 #: Greater than every key.
 LAST = "\uffff"
@@ -100,12 +100,17 @@ WORKERS_INDEX = Index(
     ("DISTINCT ARRAY a.`worker`.`name` FOR a IN `attempts` END",),
     IS_BEGUN,
 )
+#: What workers that are told to go read: whether jobs of their versions wait.
+IS_WAITING = f"`state` IN {json.dumps(WAITING_STATES)}"
+VERSIONS_INDEX = Index(
+    "zerog_jobs_by_version", JOBS, ("`type`", "`schemaHash`", "`state`"), IS_WAITING
+)
 
 
 def indexes() -> list[Index]:
     """Return all indexes that listings need."""
     made = [Index(index.name, JOBS, tuple(_index_keys(index))) for index in plans.JOB_INDEXES]
-    made += [OPEN_INDEX, UNQUEUED_INDEX, WORKERS_INDEX]
+    made += [OPEN_INDEX, UNQUEUED_INDEX, WORKERS_INDEX, VERSIONS_INDEX]
     return made + [Index(name, collection, None) for collection, name in _PRIMARY.items()]
 
 

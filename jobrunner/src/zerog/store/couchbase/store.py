@@ -35,6 +35,7 @@ from zerog.store.port import (
     Page,
     PatchOp,
     Stored,
+    Version,
 )
 
 #: Documents read at the same time.
@@ -226,6 +227,12 @@ class CouchbaseDatastore:
     async def jobs_of_workers(self, workers: Sequence[str]) -> list[str]:
         """Return jobs that the workers may run."""
         return await self.connection.run(self._open.jobs_of_workers(workers))
+
+    async def count_waiting(self, versions: Sequence[Version], *, limit: int) -> dict[Version, int]:
+        """Count jobs of versions that wait for a worker."""
+        if not versions:
+            return {}
+        return await self.connection.run(self._open.count_waiting(versions, limit))
 
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""

@@ -1,6 +1,7 @@
-"""What repair reads of the SQLite store: unfinished jobs, from indexes that hold no others.
+"""What repair and workers read of the SQLite store: unfinished jobs, from indexes that hold no
+others.
 
-Each of the two partial indexes has all that its statements return, so that no document is read. A
+Each of the partial indexes has all that its statements return, so that no document is read. A
 statement repeats the index's condition word by word: SQLite does not conclude anything here.
 """
 
@@ -10,10 +11,11 @@ from typing import Any
 
 from zerog.model import jsontext
 from zerog.store.filtering import as_open_job
-from zerog.store.port import BEGUN_STATES, OPEN_STATES, Document, OpenJob
+from zerog.store.port import BEGUN_STATES, OPEN_STATES, WAITING_STATES, Document, OpenJob, Version
 from zerog.store.sqlite.ranges import LIVE
 
 _OPEN = f"state IN {OPEN_STATES}"
+_WAITING = f"state IN {WAITING_STATES}"
 _ENTRY_MISSING = "state = 'queued' AND entry IS NULL"
 #: Written where a document names an entry that no queue could have.
 _NO_ENTRY = -1
@@ -25,6 +27,10 @@ CREATE INDEX jobs_open ON document (key, changed, queue, entry, expires, state)
     WHERE collection = 'jobs' AND {_OPEN};
 CREATE INDEX jobs_without_entry ON document (key, changed, entry, expires, state)
     WHERE collection = 'jobs' AND {_ENTRY_MISSING};
+"""
+VERSIONS_INDEX = f"""
+CREATE INDEX jobs_by_version ON document (type, version, expires, state)
+    WHERE collection = 'jobs' AND {_WAITING};
 """
 
 
@@ -68,6 +74,22 @@ def begun(workers: Sequence[str], now: float) -> Statement:
         f"WHERE collection = 'jobs' AND state IN {BEGUN_STATES} AND {LIVE} AND ({named})",
         (now, *names),
     )
+
+
+def waiting(version: Version, limit: int, now: float) -> Statement:
+    """Return what counts the jobs of a version that wait for a worker, up to a limit."""
+    return Statement(
+        "SELECT count(*) FROM (SELECT 1 FROM document INDEXED BY jobs_by_version "
+        f"WHERE collection = 'jobs' AND {_WAITING} AND type = ? AND version = ? AND {LIVE} "
+        "LIMIT ?)",
+        (*version, now, limit),
+    )
+
+
+def version_column(document: Document) -> str | None:
+    """Return what the column `version` has of a control document."""
+    version = document.get("schemaHash")
+    return version if isinstance(version, str) else None
 
 
 def entry_column(document: Document) -> int | None:

@@ -15,7 +15,7 @@ from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.privatefile import FILE_MODE, make_folder
 from zerog.store.sqlite import openjobs
 
-VERSION = 3
+VERSION = 4
 #: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
 CHECKPOINT_PAGES = 2000
 #: Between tries to put a new file into write-ahead-log mode while others do the same.
@@ -28,13 +28,13 @@ CREATE TABLE document (
     revision INTEGER NOT NULL,
     body BLOB NOT NULL,
     expires REAL,
-    state TEXT, type TEXT, queue TEXT, changed TEXT, entry INTEGER,
+    state TEXT, type TEXT, queue TEXT, changed TEXT, entry INTEGER, version TEXT,
     PRIMARY KEY (collection, key)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
-    WHERE collection = 'jobs';{openjobs.INDEXES}
+    WHERE collection = 'jobs';{openjobs.INDEXES}{openjobs.VERSIONS_INDEX}
 CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
 CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL);
 INSERT INTO counter VALUES (1, 0);
@@ -61,6 +61,9 @@ ALTER TABLE document RENAME COLUMN has_entry TO entry;
 UPDATE document SET entry = json_extract(CAST(body AS TEXT), '$.entryId')
     WHERE collection = 'jobs' AND state IN ('queued', 'running', 'waiting')
     AND json_valid(CAST(body AS TEXT));{openjobs.INDEXES}
+""",
+    3: f"""
+ALTER TABLE document ADD COLUMN version TEXT;{openjobs.VERSIONS_INDEX}
 """,
 }
 

@@ -31,6 +31,7 @@ from zerog.store.port import (
     Page,
     PatchOp,
     Stored,
+    Version,
 )
 from zerog.store.sqlite import openjobs, schema
 from zerog.store.sqlite.ranges import LIVE, ranges
@@ -43,8 +44,8 @@ _PARSED_AT_ONCE = 100
 #: How long a read waits for a lock that only recovery and checkpoints of a closing process take.
 _READ_TIMEOUT_SECONDS = 0.05
 _ROW = (
-    "document (collection, key, body, expires, state, type, queue, changed, entry, revision) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?)"
+    "document (collection, key, body, expires, state, type, queue, changed, entry, version, "
+    "revision) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 )
 
 
@@ -88,7 +89,7 @@ class SqliteDatastore:
                 f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET "
                 "body=excluded.body, expires=excluded.expires, state=excluded.state, "
                 "type=excluded.type, queue=excluded.queue, changed=excluded.changed, "
-                "entry=excluded.entry, revision=excluded.revision "
+                "entry=excluded.entry, version=excluded.version, revision=excluded.revision "
                 "WHERE expires IS NOT NULL AND expires <= ?",
                 (*row, revision, time.time()),
             )
@@ -153,7 +154,8 @@ class SqliteDatastore:
             now = time.time()
             cursor = connection.execute(
                 "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
-                f"entry=?, revision=? WHERE collection=? AND key=? AND revision=? AND {LIVE}",
+                "entry=?, version=?, revision=? "
+                f"WHERE collection=? AND key=? AND revision=? AND {LIVE}",
                 (*row[2:], new, collection, key, revision, now),
             )
             if cursor.rowcount != 1:
@@ -307,6 +309,12 @@ class SqliteDatastore:
         found = map(_stored, rows)
         return [stored.key for stored in found if is_of_workers(stored.document, workers)]
 
+    async def count_waiting(self, versions: Sequence[Version], *, limit: int) -> dict[Version, int]:
+        """Count jobs of versions that wait for a worker."""
+        now = time.time()
+        asked = {version: openjobs.waiting(version, limit, now) for version in versions}
+        return {v: self._read(each.text, each.values)[0][0] for v, each in asked.items()}
+
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
         rows = self._read(
@@ -381,12 +389,12 @@ def _row(
     body = encode_document(key, document)
     expires = None if expire_seconds is None else time.time() + expire_seconds
     if collection != "jobs":
-        return (collection, key, body, expires, None, None, None, None, None)
+        return (collection, key, body, expires, None, None, None, None, None, None)
     get = document.get
     return (
         collection, key, body, expires,
         get("state"), get("type"), get("queue"), get("changedTime"),
-        openjobs.entry_column(document),
+        openjobs.entry_column(document), openjobs.version_column(document),
     )  # fmt: skip
 
 

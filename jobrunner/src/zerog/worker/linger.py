@@ -1,0 +1,111 @@
+"""A worker that is to go stays while jobs wait that only its version of their type can run.
+
+It stays only if its version has been replaced by one that need not take the jobs' parameters, and
+if no worker that stays has it. Then it takes jobs of that version and no others. Of several workers
+of the version as many stay as there are jobs for, so that a job which is due in a week keeps one.
+
+API processes may still accept jobs by a version for some seconds after its last worker was told to
+go, so it stays for that time at least.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from zerog.ledger import types
+from zerog.ledger.claims import Claimer
+from zerog.ledger.workers import GONE_SECONDS, Observer
+from zerog.model.documents import TypeDocument, WorkerDocument, version_name
+from zerog.model.errors import DatastoreError
+from zerog.model.schemas import takes_all
+from zerog.store.port import Datastore, Version
+
+log = logging.getLogger(__name__)
+
+#: Between two looks at workers and waiting jobs.
+LOOK_SECONDS = 3.0
+#: Longer than what an API process knows of workers is used, and than a worker that died is listed.
+SETTLE_SECONDS = GONE_SECONDS + LOOK_SECONDS
+#: Of each version, this many waiting jobs are counted at most.
+MAX_COUNTED = 1000
+
+
+def outdated(
+    own: Mapping[str, str],
+    registered: Mapping[str, TypeDocument],
+    others: Sequence[WorkerDocument],
+    beats: Callable[[str], bool],
+) -> dict[str, list[WorkerDocument]]:
+    """Return the types whose version here was replaced by one that may not take its jobs, and that
+    no other worker has which stays and surely lives; for each, the others that have the version.
+    Pure.
+    """
+    found = {}
+    for name, version in own.items():
+        if name not in registered:
+            continue
+        peers = [each for each in others if each.takes.get(name) == version]
+        staying = [each for each in others if each.state != "draining"]
+        schemas = {each.schema_hash: each.schema for each in registered[name].versions}
+        served = {each.takes.get(name, "") for each in staying} | {registered[name].schema_hash}
+        newer = (served & schemas.keys()) - {version}
+        if version not in schemas or not newer:
+            continue
+        if any(each in staying and beats(each.name) for each in peers):
+            continue
+        if not any(takes_all(schemas[each], schemas[version]) for each in newer):
+            found[name] = peers
+    return found
+
+
+async def linger(
+    store: Datastore,
+    name: str,
+    versions: Mapping[str, str],
+    claimer: Claimer,
+    changed: Callable[[], None],
+) -> None:
+    """Return when the worker of this name may go; it takes no more jobs then.
+
+    `changed` is called when what it takes has changed.
+    """
+    began, observer = time.monotonic(), Observer()
+    said: dict[str, str] = {}
+    while True:
+        try:
+            settled = time.monotonic() - began >= SETTLE_SECONDS
+            needed = await _needed(store, observer, name, versions, settled)
+        except DatastoreError as error:
+            log.warning("retiring: whether jobs wait for this worker cannot be read: %s", error)
+        else:
+            if needed and needed != said:
+                told = ", ".join(version_name(*each) for each in needed.items())
+                log.info("retiring: jobs of %s may wait for this worker", told)
+                said = needed
+            before, claimer.takes = claimer.takes, needed
+            if needed != before:
+                changed()
+            if not needed:
+                return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _needed(
+    store: Datastore, observer: Observer, me: str, own: Mapping[str, str], settled: bool
+) -> dict[str, str]:
+    registered = {name: found for name, (found, _) in (await types.read_all(store)).items()}
+    if all(registered[name].schema_hash == own[name] for name in own if name in registered):
+        return {}  # as in most rollouts: nothing was replaced
+    living = await observer.living(store, time.monotonic())
+    others = [worker for worker in living if worker.name != me]
+    replaced = outdated(own, registered, others, observer.has_seen_beating)
+    if not settled or not replaced:
+        return {name: own[name] for name in replaced}
+    asked: list[Version] = [(name, own[name]) for name in replaced]
+    counts = await store.count_waiting(asked, limit=MAX_COUNTED)
+    return {
+        name: own[name]
+        for name, peers in replaced.items()
+        if counts[name, own[name]] > sum(each.slots for each in peers if each.name < me)
+    }

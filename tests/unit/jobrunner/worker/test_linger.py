@@ -1,0 +1,160 @@
+"""Which workers stay for jobs of their version when they are told to go."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.store.memory import MemoryDatastore
+from tests.unit.jobrunner.worker.stand_ins import IDENTITY, fits
+
+from zerog.ledger.claims import Claimer
+from zerog.ledger.jobs import Jobs
+from zerog.ledger.stats import Stats
+from zerog.ledger.types import register
+from zerog.ledger.workers import Beat
+from zerog.model.documents import TypeDocument, WorkerDocument, write
+from zerog.model.errors import DatastoreUnavailableError
+from zerog.model.record import new_job_id
+from zerog.model.schemas import schema_hash
+from zerog.store.port import Stored
+from zerog.worker import linger as module
+from zerog.worker.linger import linger, outdated
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def schema(*required: str, optional: str = "") -> dict[str, Any]:
+    properties = {name: {"type": "string"} for name in (*required, *optional)}
+    closed = {"type": "object", "additionalProperties": False}
+    return {**closed, "properties": properties, "required": list(required)}
+
+
+OLD, NEW, WIDER = schema("a"), schema("a", "b"), schema("a", optional="c")
+
+
+def registered(*schemas: dict[str, Any]) -> dict[str, TypeDocument]:
+    return {"T": TypeDocument.of_versions([TypeDocument("T", "default", s) for s in schemas])}
+
+
+def worker(name: str, has: dict[str, Any] = OLD, state: str = "running") -> WorkerDocument:
+    takes = {"T": schema_hash(has)}
+    return WorkerDocument(name, ["default"], ["T"], 1, [], state, START, START, 1, takes=takes)
+
+
+@pytest.mark.parametrize(
+    ("types", "others", "stays"),
+    [
+        pytest.param(registered(OLD), [], False, id="nothing newer"),
+        pytest.param(registered(NEW, OLD), [], True, id="replaced"),
+        pytest.param(registered(NEW, OLD), [worker("b", NEW)], True, id="replaced, and served"),
+        pytest.param(registered(WIDER, OLD), [], False, id="the newer one takes all"),
+        pytest.param(registered(NEW, OLD), [worker("b")], False, id="another one stays"),
+        pytest.param(registered(NEW, OLD), [worker("dead")], True, id="another one may be dead"),
+        pytest.param(registered(NEW, OLD), [worker("b", state="draining")], True, id="both go"),
+        pytest.param(registered(OLD, NEW), [], False, id="rolled back, nobody has the newer"),
+        pytest.param(registered(OLD, NEW), [worker("b", NEW)], True, id="another version stays"),
+        pytest.param(registered(NEW), [], False, id="a version that nobody knows any more"),
+        pytest.param({}, [], False, id="a type that nobody knows any more"),
+    ],
+)
+def test_a_worker_stays_only_for_a_version_that_was_replaced_by_one_that_may_not_take_its_jobs(
+    types: dict[str, TypeDocument], others: list[WorkerDocument], stays: bool
+) -> None:
+    found = outdated({"T": schema_hash(OLD)}, types, others, lambda name: name != "dead")
+
+    assert ("T" in found) is stays
+
+
+class Store(MemoryDatastore):
+    """Cannot be read some times."""
+
+    failures = 0
+
+    async def scan(self, *arguments: Any, **more: Any) -> dict[str, Stored]:
+        if self.failures:
+            self.failures -= 1
+            raise DatastoreUnavailableError
+        return await super().scan(*arguments, **more)
+
+
+class Going:
+    """A worker called `b` of the old version that is told to go."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.versions = {"T": schema_hash(OLD)}
+        beat = Beat(store, worker("b"))
+        self.claimer = Claimer(
+            Jobs(store, Stats(store)), IDENTITY, self.versions, {"default"}, beat, fits
+        )
+
+    async def submit(self) -> str:
+        uuid = new_job_id()
+        document = {"type": "T", "state": "queued", "schemaHash": schema_hash(OLD)}
+        await self.store.upsert("jobs", uuid, document)
+        return uuid
+
+    async def looked(self) -> asyncio.Task[None]:
+        """Let it look again and again; return after some looks."""
+        task = asyncio.create_task(linger(self.store, "b", self.versions, self.claimer))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        return task
+
+
+@pytest.fixture
+async def going(monkeypatch: pytest.MonkeyPatch) -> Going:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.0)
+    store = Store()
+    for each in (OLD, NEW):
+        await register(store, [TypeDocument("T", "default", each)], START)
+    await store.upsert("workers", "new", write(worker("new", NEW)))
+    return Going(store)
+
+
+async def test_a_worker_goes_when_no_job_of_its_version_waits_any_more(going: Going) -> None:
+    uuid = await going.submit()
+    task = await going.looked()
+    assert not task.done()
+    assert going.claimer.takes == going.versions
+
+    await going.store.remove("jobs", uuid)
+    await asyncio.wait_for(task, 60)
+
+    assert going.claimer.takes == {}
+
+
+async def test_as_many_workers_stay_as_there_are_jobs_for(going: Going) -> None:
+    await going.store.upsert("workers", "a", write(worker("a", OLD, "draining")))
+    await going.submit()
+    await asyncio.wait_for(await going.looked(), 60)
+
+    await going.submit()
+    task = await going.looked()
+
+    assert not task.done()
+    task.cancel()
+
+
+async def test_it_stays_for_a_while_because_its_version_may_still_be_accepted(
+    going: Going, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 1e9)
+
+    task = await going.looked()
+
+    assert not task.done()
+    assert going.claimer.takes == going.versions
+    task.cancel()
+
+
+async def test_while_the_store_cannot_be_read_it_stays(going: Going) -> None:
+    going.store.failures = 10**9
+
+    task = await going.looked()
+    assert not task.done()
+
+    going.store.failures = 0
+    await asyncio.wait_for(task, 60)
