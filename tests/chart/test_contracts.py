@@ -14,7 +14,7 @@ from zerog.settings import ClientSettings, PlaceSettings, Settings, WorkerSettin
 from zerog_api.command import build_parser as build_api_parser
 from zerog_api.edge.metrics import Metrics as ApiMetrics
 from zerog_api.settings import ApiSettings
-from zerog_operator.defaults import join_defaults, parse_defaults
+from zerog_operator.defaults import join_defaults, worker_defaults
 from zerog_operator.metrics import Metrics as OperatorMetrics
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity, build_worker_pod
@@ -63,13 +63,13 @@ def test_every_command_is_one_that_there_is(variant: str) -> None:
 @pytest.mark.parametrize("variant", list(VARIANTS))
 def test_a_worker_understands_what_the_installation_gives_it(variant: str) -> None:
     settings = render(VARIANTS[variant]).find("ConfigMap", "zerog-operator")
-    defaults = parse_defaults(settings["data"]["worker-defaults.json"])
+    given = OperatorSettings(worker_defaults=settings["data"]["worker-defaults.json"])
     template = join_defaults(
-        {"spec": {"containers": [{"name": "worker", "image": "acme:1"}]}}, defaults
+        {"spec": {"containers": [{"name": "worker", "image": "acme:1"}]}}, worker_defaults(given)
     )
     pool = PoolSpec.parse("media", {"jobs": ["acme.jobs"], "template": template})
 
-    pod = build_worker_pod(PoolIdentity("zerog", "media", "uid"), pool, OperatorSettings(), "w")
+    pod = build_worker_pod(PoolIdentity("zerog", "media", "uid"), pool, "w")
 
     (worker,) = pod["spec"]["containers"]
     load(WorkerSettings, environment(worker))

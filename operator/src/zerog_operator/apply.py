@@ -9,16 +9,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from zerog.model.errors import QueueError
 from zerog_operator import names
 from zerog_operator.cluster import CallError, Cluster
+from zerog_operator.describe import Check
+from zerog_operator.inventory import Inventory
 from zerog_operator.model import Decision, Refusal, WorkerPod
-from zerog_operator.pods import PodFacts, parse_pod
+from zerog_operator.pods import PodFacts
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity, build_describe_pod, build_worker_pod
-from zerog_operator.settings import OperatorSettings
-from zerog_operator.sightings import Sightings
 from zerog_operator.tubes import Tubes
 
 log = logging.getLogger(__name__)
@@ -30,17 +31,27 @@ CALLS_AT_ONCE = 20
 class Applier:
     """Does what was decided."""
 
-    def __init__(
-        self, cluster: Cluster, tubes: Tubes, settings: OperatorSettings, sightings: Sightings
-    ) -> None:
+    def __init__(self, cluster: Cluster, tubes: Tubes, inventory: Inventory) -> None:
         self._cluster = cluster
         self._tubes = tubes
-        self._settings = settings
-        self._sightings = sightings
+        self._inventory = inventory
 
-    async def apply(self, pool: PoolIdentity, spec: PoolSpec, decision: Decision) -> Refusal | None:
-        """Carry out a decision. Returns why a pod was refused, if one was."""
-        refusal = await self._create(pool, spec, decision.create)
+    async def apply(
+        self,
+        pool: PoolIdentity,
+        spec: PoolSpec,
+        decision: Decision,
+        *,
+        check: Check,
+        ended: Sequence[PodFacts],
+    ) -> Refusal | None:
+        """Carry out a decision and an image's check, and remove pods that have ended for good.
+
+        Returns why a pod was refused, if one was.
+        """
+        await self._remove(pool, check.remove)
+        refusal = await self._start_describe(pool, spec) if check.start else None
+        refusal = await self._create(pool, spec, decision.create) or refusal
         await self._delete(pool, decision.delete, unchanged=True)
         key = names.retire_key(pool.namespace, pool.name)
         try:
@@ -51,22 +62,25 @@ class Applier:
             await self._tubes.retire(worker.name for worker in decision.retire)
         except QueueError as error:
             log.warning("pool %s/%s: %s", pool.namespace, pool.name, error)
+        await self._remove(pool, ended)
         return refusal
 
-    async def remove_finished(self, pool: PoolIdentity, pods: Sequence[PodFacts]) -> None:
-        """Delete pods that have ended for good, and what was put for them."""
+    async def _remove(self, pool: PoolIdentity, pods: Sequence[PodFacts]) -> None:
+        """Delete pods that nobody needs, and what was put for them."""
         workers = [facts.worker for facts in pods]
         await self._delete(pool, workers, unchanged=False)
         with contextlib.suppress(QueueError):  # what is left over does no harm
             for worker in workers:
                 await self._tubes.forget_worker(worker.name)
 
-    async def start_describe(self, pool: PoolIdentity, spec: PoolSpec) -> Refusal | None:
-        """Start the pod that checks the image."""
+    async def _start_describe(self, pool: PoolIdentity, spec: PoolSpec) -> Refusal | None:
+        """Start the pod that checks the image. Without it no worker may be created."""
         try:
-            await self._cluster.create_pod(build_describe_pod(pool, spec, self._settings))
+            made = await self._cluster.create_pod(build_describe_pod(pool, spec))
         except CallError as error:
-            return refusal_of(error)
+            return replace(refusal_of(error), final=True)
+        if made is not None:
+            self._inventory.put(made)
         return None
 
     async def _create(self, pool: PoolIdentity, spec: PoolSpec, count: int) -> Refusal | None:
@@ -76,18 +90,16 @@ class Applier:
             nonlocal answered
             name = names.worker_pod_name(pool.name)
             try:
-                made = await self._cluster.create_pod(
-                    build_worker_pod(pool, spec, self._settings, name)
-                )
+                made = await self._cluster.create_pod(build_worker_pod(pool, spec, name))
             except CallError as error:
                 if not error.ambiguous:
                     return refusal_of(error)
                 # It may be there all the same: it counts as unseen until a list shows it.
-                self._sightings.doubt()
+                self._inventory.doubt()
                 answered = False
                 return None
             if made is not None:
-                self._sightings.note_created((pool.namespace, pool.name), parse_pod(made))
+                self._inventory.put(made)
             return None
 
         for start in range(0, count, CALLS_AT_ONCE):
@@ -110,7 +122,7 @@ class Applier:
                 if await self._cluster.delete_pod(
                     pool.namespace, pod.name, uid=pod.uid, resource_version=version
                 ):
-                    self._sightings.settle(pod.uid)
+                    self._inventory.note_deleted(pool.uid, pod.uid)
             except CallError as error:
                 log.warning("pod %s/%s stays: %s", pool.namespace, pod.name, error)
                 return not error.ambiguous

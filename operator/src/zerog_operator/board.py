@@ -1,16 +1,12 @@
-"""What people see of the pools on the web page: a small document a pool in the datastore.
+"""What people see of the pools on the web page: a small document per pool in the datastore.
 
-Written by a task of its own, so that a datastore that is slow or away never holds up a
-pool. Documents expire: of an operator that is gone nothing is told for long.
-
-The same task reads which types of the pools' queues are unserved; a pool's loop only looks at
-what it has found.
+A pool's loop only hands over what is to be shown, and looks at which types of its queue are
+unserved, as last read; `bookkeeping` does the writing and the reading. Documents expire: nothing
+is shown for long of an operator that is gone.
 """
 
-import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from zerog.ledger.unserved import Unserved
@@ -30,10 +26,10 @@ Key = tuple[str, str]
 
 
 class Board:
-    """The pools as last seen, kept up to date in the datastore, if there is one to open."""
+    """The pools as last seen."""
 
-    def __init__(self, open_store: Callable[[], Awaitable[Datastore]] | None) -> None:
-        self._open_store = open_store
+    def __init__(self) -> None:
+        self._next = 0.0
         self._shown: dict[Key, PoolDocument] = {}
         self._written: dict[Key, tuple[PoolDocument, float]] = {}
         self._unserved = Unserved()
@@ -51,25 +47,13 @@ class Board:
         found = self._unserved.found.get(queue)
         return None if found is None else tuple(found)
 
-    async def run(self) -> None:
-        """Write what has changed, and look for unserved types, for ever."""
-        if self._open_store is None:
+    async def work(self, store: Datastore, now: float) -> None:
+        """Write what has changed and read which types are unserved, not too often."""
+        if now < self._next:
             return
-        store: Datastore | None = None
-        try:
-            while True:
-                await asyncio.sleep(WRITE_SECONDS)
-                try:
-                    store = store or await self._open_store()
-                    await self.write(store, time.monotonic())
-                    await self.look(store, time.monotonic())
-                except DatastoreError as error:
-                    log.warning("the pools are not shown on the web page: %s", error)
-                except Exception:  # one pool's status must not end this for all pools
-                    log.exception("the pools are not shown on the web page")
-        finally:
-            if store is not None:
-                await store.close()
+        self._next = now + WRITE_SECONDS
+        await self.write(store, now)
+        await self.look(store, now)
 
     async def write(self, store: Datastore, now: float) -> None:
         """Write the documents that are new, changed or about to expire; remove those of no pool."""

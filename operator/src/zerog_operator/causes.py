@@ -29,16 +29,22 @@ CAUSES = {
 
 @dataclass(slots=True)
 class CauseRecorder:
-    """Remembers which ends were told."""
+    """Remembers what was told."""
 
     told: dict[str, None] = field(default_factory=dict)
 
     def news(self, facts: PodFacts) -> tuple[str, Ending] | None:
         """Return the cause of an end that was not told yet."""
         ending = facts.ending
-        if ending is None or ending.key in self.told or ending.exit_code == 0:
+        if ending is None or ending.exit_code == 0 or not self.is_new(ending.key):
             return None
-        self.told[ending.key] = None
+        return CAUSES.get(ending.reason, "Crash"), ending
+
+    def is_new(self, key: str) -> bool:
+        """Whether this is asked for the first time."""
+        if key in self.told:
+            return False
+        self.told[key] = None
         while len(self.told) > REMEMBERED:
             del self.told[next(iter(self.told))]
-        return CAUSES.get(ending.reason, "Crash"), ending
+        return True

@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,6 +24,14 @@ CALL_SECONDS = 10.0
 #: Objects of a list that are read at a time: long lists must not hold up the loop.
 PAGE = 250
 _MERGE_PATCH = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """A part of a list. All parts of one list have the same version."""
+
+    items: list[dict[str, Any]]
+    version: int
 
 
 class CallError(ZeroGError):
@@ -59,9 +68,12 @@ class Cluster:
         self._note_error = note_error
 
     async def create_pod(self, pod: dict[str, Any]) -> dict[str, Any] | None:
-        """Create a pod and return it. One that is there already is as good: None."""
+        """Create a pod and return it. One that is there already is as good: None.
+
+        A field that the API server does not know is refused, so that a misspelt one is reported.
+        """
         namespace = pod["metadata"]["namespace"]
-        path = f"/api/v1/namespaces/{namespace}/pods"
+        path = f"/api/v1/namespaces/{namespace}/pods?fieldValidation=Strict"
         try:
             created: dict[str, Any] = await self._call("POST", path, pod)
         except CallError as error:
@@ -70,18 +82,15 @@ class Cluster:
             return None
         return created
 
-    async def list_pods(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
-        """Yield all pools' pods of a namespace, or of all, as they are at one moment."""
+    def list_pods(self, namespace: str | None) -> AsyncIterator[ListPage]:
+        """Return all pools' pods of a namespace, or of all, as they are at one moment."""
         place = "" if namespace is None else f"/namespaces/{namespace}"
-        async for pod in self._list(f"/api/v1{place}/pods", labelSelector=names.POOL_LABEL):
-            yield pod
+        return self._list(f"/api/v1{place}/pods", labelSelector=names.POOL_LABEL)
 
-    async def list_pools(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
-        """Yield all pools of a namespace, or of all, as they are at one moment."""
+    def list_pools(self, namespace: str | None) -> AsyncIterator[ListPage]:
+        """Return all pools of a namespace, or of all, as they are at one moment."""
         place = "" if namespace is None else f"/namespaces/{namespace}"
-        path = f"/apis/{names.GROUP}/{names.VERSION}{place}/{names.PLURAL}"
-        async for pool in self._list(path):
-            yield pool
+        return self._list(f"/apis/{names.GROUP}/{names.VERSION}{place}/{names.PLURAL}")
 
     async def delete_pod(
         self, namespace: str, name: str, *, uid: str, resource_version: str | None = None
@@ -127,12 +136,11 @@ class Cluster:
         """Return if the API server answers."""
         await self._call("GET", "/version")
 
-    async def _list(self, path: str, **selectors: str) -> AsyncIterator[dict[str, Any]]:
+    async def _list(self, path: str, **selectors: str) -> AsyncIterator[ListPage]:
         query = {"limit": str(PAGE), **selectors}
         while True:
             page = await self._call("GET", f"{path}?{urlencode(query)}")
-            for item in page["items"]:
-                yield item
+            yield ListPage(page["items"], int(page["metadata"]["resourceVersion"]))
             token = page["metadata"].get("continue")
             if not token:
                 return

@@ -72,6 +72,19 @@ def build_status(
     return status
 
 
+def build_invalid_status(
+    fault: str, before: Mapping[str, Any], *, generation: int, now: float
+) -> dict[str, Any]:
+    """Return the status of a pool whose spec makes no sense: as it was, and not Ready."""
+    others = list(before.get("conditions") or ())
+    old = next((item for item in others if item["type"] == READY), None)
+    others = [item for item in others if item["type"] != READY]
+    message = f"{fault}. Until this is corrected, the pool's workers stay as they are"
+    verdict = "False", "InvalidSpec", message
+    ready = _condition(READY, verdict, old, generation, format_seconds(now))
+    return {**before, "conditions": [ready, *others], "observedGeneration": generation}
+
+
 def format_seconds(now: float) -> str:
     """RFC 3339, whole seconds: what Kubernetes shows."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -139,7 +152,8 @@ def _figures(
         "reserved": queue.reserved,
         "delayed": queue.delayed,
         "buried": queue.buried,
-        "observedTime": format_seconds(queue.time),
+        # Read within this look; `queue.time` is of a clock for ages.
+        "observedTime": format_seconds(now),
     }
     if rates.arrivals_per_second is not None:
         figures["arrivalPerMinute"] = round(rates.arrivals_per_second * 60)
@@ -211,19 +225,23 @@ def _conditions(
     ):
         if verdict is None:
             continue
-        status, reason, message = verdict
-        same = kind in old and old[kind].get("status") == status
-        found.append(
-            {
-                "type": kind,
-                "status": status,
-                "reason": reason,
-                "message": message[:1024],
-                "observedGeneration": generation,
-                "lastTransitionTime": old[kind]["lastTransitionTime"] if same else time,
-            }
-        )
+        found.append(_condition(kind, verdict, old.get(kind), generation, time))
     return found
+
+
+def _condition(
+    kind: str, verdict: "Verdict", before: Mapping[str, Any] | None, generation: int, time: str
+) -> dict[str, Any]:
+    status, reason, message = verdict
+    same = before is not None and before.get("status") == status
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message[:1024],
+        "observedGeneration": generation,
+        "lastTransitionTime": before["lastTransitionTime"] if before and same else time,
+    }
 
 
 Verdict = tuple[str, str, str]

@@ -1,8 +1,8 @@
 """What every worker pod gets beside its pool's template: a partial template of the installation.
 
-It is the place for what all pools of an installation share, e.g. how the datastore is reached or a
-security context: a PodTemplateSpec's `spec` of which any part may be missing, with at most one
-container, named worker. What a pool's template says itself wins. The two are joined before
+It is the place for what all pools of an installation share, e.g. how queue and datastore are
+reached or a security context: a PodTemplateSpec's `spec` of which any part may be missing, with at
+most one container, named worker. What a pool's template says itself wins. The two are joined before
 anything else looks at the template, so that a change here rolls workers as a change there does.
 
 What neither says is the operator's own: resources, and no token of a service account.
@@ -11,11 +11,11 @@ What neither says is the operator's own: resources, and no token of a service ac
 import copy
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from zerog.model.errors import ConfigError
 from zerog_operator import names
+from zerog_operator.settings import OperatorSettings
 
 #: What a worker gets that asks for nothing: without requests it is the first to be evicted and
 #: counts nothing for the scheduler and quotas; without a limit one job's leak takes its node.
@@ -39,7 +39,6 @@ _JOINED: dict[str, str | None] = {
 }
 
 
-@lru_cache(maxsize=4)
 def parse_defaults(text: str | None) -> Mapping[str, Any]:
     """Read the setting, the JSON of a pod's `spec`; empty without one.
 
@@ -63,6 +62,20 @@ def parse_defaults(text: str | None) -> Mapping[str, Any]:
     if len(containers) > 1:
         raise ConfigError("ZEROG_WORKER_DEFAULTS has more than one container")
     return spec
+
+
+def worker_defaults(settings: OperatorSettings) -> Mapping[str, Any]:
+    """Return what all workers of an installation get, the queue's address included.
+
+    Raises:
+        ConfigError: `worker_defaults` makes no sense.
+    """
+    defaults = copy.deepcopy(dict(parse_defaults(settings.worker_defaults)))
+    if not defaults.get("containers"):
+        defaults["containers"] = [{"name": names.WORKER_CONTAINER}]
+    address = {"name": "ZEROG_QUEUE", "value": settings.worker_queue or settings.queue}
+    _join(defaults["containers"][0], {"env": [address]})
+    return defaults
 
 
 def join_defaults(template: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ may still run a job, and what the cluster says of one that is not coming is kept
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from zerog_operator import names
 from zerog_operator.model import NODE_REASONS, WorkerPod, WorkerState
@@ -31,6 +31,9 @@ FINISHED_PHASES = frozenset({"Succeeded", "Failed"})
 LATE_SECONDS = 300.0
 #: A node that has much to do tells so late that a pod is ready.
 TOLD_LATE_SECONDS = 10.0
+
+
+Moved = TypeVar("Moved", "PodFacts", WorkerPod)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,13 @@ class PodFacts:
     ready: bool = False
     #: Since when it could get ready: its scheduling, or the end of its process before.
     waiting_since: float = 0.0
+
+    def moved(self, seconds: float) -> "PodFacts":
+        """Return the same with all times as by a clock that is ahead by this.
+
+        The time of an ending stays the cluster's: it goes into records.
+        """
+        return replace(_move(self, seconds), worker=_move(self.worker, seconds))
 
     def worker_at(self, now: float, node_wait_seconds: float) -> WorkerPod:
         """Return what can be expected of the worker now: one that is late is not coming.
@@ -224,6 +234,15 @@ def _scheduled_since(status: Mapping[str, Any]) -> float | None:
 def _transition_time(condition: Mapping[str, Any] | None) -> float | None:
     text = (condition or {}).get("lastTransitionTime")
     return _time(text) if text else None
+
+
+def _move(item: Moved, seconds: float) -> Moved:
+    """Add seconds to every float: all of them are times."""
+    times: dict[str, Any] = {}
+    for field in fields(item):
+        if isinstance(value := getattr(item, field.name), float):
+            times[field.name] = value + seconds
+    return replace(item, **times)
 
 
 def _time(text: str) -> float:

@@ -1,27 +1,51 @@
 """A ZeroGWorkerPool's `spec`, read into values: parsed once at the edge, trusted afterwards.
 
 The CRD's schema has checked types, ranges and rules and filled the defaults in before anything
-arrives here. What is read here is nevertheless checked again, because `zerog simulate` reads the
-same YAML from files that no API server has seen: `ConfigError` lists every fault at once.
+arrives here. The models check again, because `zerog simulate` reads the same YAML from files that
+no API server has seen, and because the schema leaves the pod template alone. `ConfigError` lists
+every fault at once, each with its path.
+
+What a field means is described in the CRD and nowhere else. A test compares names, types, bounds
+and defaults of the two.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
 
 from zerog.model.errors import ConfigError, InvalidTubeNameError
 from zerog.model.names import check_queue_name
 
 #: Hexadecimal digits of a template's hash in labels and names.
 HASH_DIGITS = 10
+_DAY_SECONDS = 86400
+
+_CONFIG = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
+Replicas = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+#: The CRD has whole seconds; the simulator also takes parts of one.
+Seconds = Annotated[float, Field(strict=True, ge=0, le=7 * _DAY_SECONDS)]
 
 
 class StopPolicy(StrEnum):
-    """What a person asked for beside scaling by load."""
+    """What a person asked for instead of scaling by load."""
 
     NONE = "None"
     #: The number of workers stays what it is.
@@ -30,52 +54,82 @@ class StopPolicy(StrEnum):
     DRAIN = "Drain"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_CONFIG)
 class Scaling:
     """How the load becomes a number of workers. Exactly one of the first two is set."""
 
-    target_start_seconds: float | None = 10.0
-    jobs_per_worker: int | None = None
-    expected_job_seconds: float = 30.0
-    scale_down_delay_seconds: float = 60.0
-    min_idle: int = 0
-    #: A pod that no node takes for this long is not coming.
-    node_wait_seconds: float = 600.0
+    target_start_seconds: Annotated[float, Field(strict=True, ge=0.1, le=_DAY_SECONDS)] | None = (
+        10.0
+    )
+    jobs_per_worker: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    expected_job_seconds: Annotated[Seconds, Field(ge=0.001)] = 30.0
+    scale_down_delay_seconds: Annotated[Seconds, Field(le=_DAY_SECONDS)] = 60.0
+    min_idle: Replicas = 0
+    node_wait_seconds: Annotated[Seconds, Field(ge=1)] = 600.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        given = _without_nulls(given)
+        # The default of the one gives way to the other.
+        return {"targetStartSeconds": None, **given} if "jobsPerWorker" in given else given
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> "Scaling":
+        given = sum(it is not None for it in (self.target_start_seconds, self.jobs_per_worker))
+        if given != 1:
+            amount = "both" if given else "neither"
+            raise ValueError(f"has {amount} of targetStartSeconds and jobsPerWorker: set one")
+        return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CONFIG)
 class PoolSpec:
     """What a person wrote."""
 
     queue: str
     jobs: tuple[str, ...] = ()
-    min_replicas: int = 0
-    max_replicas: int = 10
-    slots: int = 1
+    min_replicas: Replicas = 0
+    max_replicas: Replicas = 10
+    slots: Annotated[int, Field(strict=True, ge=1, le=256)] = 1
     scaling: Scaling = field(default_factory=Scaling)
     stop_policy: StopPolicy = StopPolicy.NONE
-    drain_timeout_seconds: float = 3600.0
+    drain_timeout_seconds: Seconds = 3600.0
     template: Mapping[str, Any] = field(default_factory=dict)
+
+    @field_validator("queue")
+    @classmethod
+    def _check_queue(cls, queue: str) -> str:
+        try:
+            return check_queue_name(queue)
+        except InvalidTubeNameError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("max_replicas")
+    @classmethod
+    def _check_bounds(cls, most: int, others: ValidationInfo) -> int:
+        if most < (least := others.data.get("min_replicas", 0)):
+            raise ValueError(f"is too low: minReplicas ({least}) is more than {most}")
+        return most
 
     @classmethod
     def parse(cls, name: str, spec: Mapping[str, Any]) -> "PoolSpec":
         """Read the `spec` of the pool of this name. `ConfigError` lists what is wrong with it."""
-        reader = _Reader(spec, "spec")
-        scaling = _Reader(reader.mapping("scaling"), "spec.scaling", reader.problems)
-        parsed = cls(
-            queue=reader.text("queue", name),
-            jobs=reader.texts("jobs"),
-            min_replicas=reader.integer("minReplicas", 0),
-            max_replicas=reader.integer("maxReplicas", 10),
-            slots=reader.integer("slots", 1, minimum=1),
-            scaling=_parse_scaling(scaling),
-            stop_policy=reader.stop_policy("stopPolicy"),
-            drain_timeout_seconds=reader.number("drainTimeoutSeconds", 3600.0),
-            template=reader.mapping("template"),
-        )
-        problems = reader.problems + _contradictions(parsed)
-        if problems:
-            raise ConfigError(f"pool {name}: " + "; ".join(problems))
+        given = _without_nulls({"queue": name, **spec})
+        faults: list[str] = []
+        try:
+            parsed = _POOL.validate_python(given)
+        except ValidationError as error:
+            faults += _describe(error, "spec")
+        if "template" in given:
+            try:
+                _Template.model_validate(given["template"])
+            except ValidationError as error:
+                faults += _describe(error, "spec.template")
+        if faults:
+            raise ConfigError(f"pool {name}: " + "; ".join(dict.fromkeys(faults)))
         return parsed
 
     @cached_property
@@ -95,83 +149,59 @@ class PoolSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
 
-def _parse_scaling(reader: "_Reader") -> Scaling:
-    given = [name for name in ("targetStartSeconds", "jobsPerWorker") if reader.has(name)]
-    if len(given) == 2:
-        reader.problems.append("spec.scaling has both targetStartSeconds and jobsPerWorker")
-    by_depth = given == ["jobsPerWorker"]
-    return Scaling(
-        target_start_seconds=None if by_depth else reader.number("targetStartSeconds", 10.0, 0.1),
-        jobs_per_worker=reader.integer("jobsPerWorker", 1, minimum=1) if by_depth else None,
-        expected_job_seconds=reader.number("expectedJobSeconds", 30.0, 0.001),
-        scale_down_delay_seconds=reader.number("scaleDownDelaySeconds", 60.0),
-        min_idle=reader.integer("minIdle", 0),
-        node_wait_seconds=reader.number("nodeWaitSeconds", 600.0, 1.0),
-    )
+_POOL = TypeAdapter(PoolSpec)
+
+#: Lists of objects, which may be null.
+_Objects = Annotated[tuple[dict[str, Any], ...], BeforeValidator(lambda value: value or ())]
 
 
-def _contradictions(spec: PoolSpec) -> list[str]:
-    found = []
-    if spec.min_replicas > spec.max_replicas:
-        found.append(
-            f"spec.minReplicas ({spec.min_replicas}) is more than "
-            f"spec.maxReplicas ({spec.max_replicas})"
-        )
-    try:
-        check_queue_name(spec.queue)
-    except InvalidTubeNameError as error:
-        found.append(f"spec.queue: {error}")
-    return found
+class _Named(BaseModel):
+    name: str
 
 
-class _Reader:
-    """Reads fields of one mapping and collects what is wrong with them."""
+class _Container(BaseModel):
+    env: Annotated[tuple[_Named, ...], BeforeValidator(lambda value: value or ())] = ()
+    envFrom: _Objects = ()
+    volumeMounts: _Objects = ()
+    securityContext: dict[str, Any] | None = None
 
-    def __init__(self, values: Mapping[str, Any], path: str, problems: list[str] | None = None):
-        self._values = values
-        self._path = path
-        self.problems: list[str] = [] if problems is None else problems
 
-    def has(self, name: str) -> bool:
-        return self._values.get(name) is not None
+class _PodSpec(BaseModel):
+    containers: tuple[_Container, ...]
+    volumes: _Objects = ()
+    imagePullSecrets: _Objects = ()
+    tolerations: _Objects = ()
+    securityContext: dict[str, Any] | None = None
 
-    def _get(self, name: str, types: tuple[type, ...], rule: str, default: Any) -> Any:
-        value = self._values.get(name)
-        if value is None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, types):
-            self.problems.append(f"{self._path}.{name} is not {rule}")
-            return default
-        return value
 
-    def mapping(self, name: str) -> Mapping[str, Any]:
-        value: Mapping[str, Any] = self._get(name, (Mapping,), "an object", {})
-        return value
+class _Template(BaseModel):
+    """What the operator adds to in a pod template, and the CRD leaves to the API server."""
 
-    def text(self, name: str, default: str) -> str:
-        return str(self._get(name, (str,), "a text", default))
+    spec: _PodSpec
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        values = self._get(name, (list, tuple), "a list", ())
-        return tuple(str(value) for value in values)
 
-    def number(self, name: str, default: float, minimum: float = 0.0) -> float:
-        value = float(self._get(name, (int, float), "a number", default))
-        if not minimum <= value < float("inf"):
-            self.problems.append(f"{self._path}.{name} is less than {minimum:g}")
-            return default
-        return value
+def _without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is null, as the API server does."""
+    return {key: value for key, value in given.items() if value is not None}
 
-    def integer(self, name: str, default: int, *, minimum: int = 0) -> int:
-        value = int(self._get(name, (int,), "a whole number", default))
-        if value < minimum:
-            self.problems.append(f"{self._path}.{name} is less than {minimum}")
-            return default
-        return value
 
-    def stop_policy(self, name: str) -> StopPolicy:
-        value = self.text(name, StopPolicy.NONE)
-        if value not in set(StopPolicy):
-            self.problems.append(f"{self._path}.{name} is none of {', '.join(StopPolicy)}")
-            return StopPolicy.NONE
-        return StopPolicy(value)
+#: Instead of what pydantic says of its own types.
+_WORDS = {
+    "missing": "is required",
+    "int_type": "is not a whole number",
+    "float_type": "is not a number",
+    "string_type": "is not a text",
+    "tuple_type": "is not a list",
+    **dict.fromkeys(
+        ("model_type", "dict_type", "mapping_type", "dataclass_type"), "is not an object"
+    ),
+}
+
+
+def _describe(error: ValidationError, root: str) -> Iterator[str]:
+    """Give one sentence per fault, each beginning with the field's path."""
+    for fault in error.errors(include_url=False, include_input=False):
+        steps = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]]
+        words = _WORDS.get(fault["type"], fault["msg"])
+        words = words.replace("Input should", "should").replace("Value error, ", "")
+        yield f"{root}{''.join(steps)} {words}"

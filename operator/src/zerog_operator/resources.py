@@ -1,7 +1,7 @@
 """Pods as they are created: pure builders over the user's template.
 
-What the template says wins; what a worker needs to find its queue, its pool and its own name is
-added beside it. Pods are owned by their pool, so that deleting the pool deletes them; each then
+What the template says wins; what a worker needs to know its queue's, its pool's and its own name is
+added to it. Pods are owned by their pool, so that deleting the pool deletes them; each then
 has `drainTimeoutSeconds` to finish what it runs.
 """
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from zerog_operator import names
 from zerog_operator.pool import PoolSpec
-from zerog_operator.settings import OperatorSettings
 
 #: Between the end of a worker's own grace period and the kubelet's SIGKILL.
 STOP_MARGIN_SECONDS = 20
@@ -32,11 +31,9 @@ class PoolIdentity:
     uid: str
 
 
-def build_worker_pod(
-    pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings, name: str
-) -> dict[str, Any]:
+def build_worker_pod(pool: PoolIdentity, spec: PoolSpec, name: str) -> dict[str, Any]:
     """Return a worker's pod."""
-    pod = _build_pod(pool, spec, settings, name, names.ROLE_WORKER)
+    pod = _build_pod(pool, spec, name, names.ROLE_WORKER)
     pod["spec"]["restartPolicy"] = "OnFailure"
     pod["spec"]["terminationGracePeriodSeconds"] = (
         int(spec.drain_timeout_seconds) + STOP_MARGIN_SECONDS
@@ -53,12 +50,10 @@ def build_worker_pod(
     return pod
 
 
-def build_describe_pod(
-    pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings
-) -> dict[str, Any]:
+def build_describe_pod(pool: PoolIdentity, spec: PoolSpec) -> dict[str, Any]:
     """Return the one-shot pod that imports an image's jobs and registers their types."""
     name = names.describe_pod_name(pool.name, pool.uid, spec.template_hash)
-    pod = _build_pod(pool, spec, settings, name, names.ROLE_DESCRIBE)
+    pod = _build_pod(pool, spec, name, names.ROLE_DESCRIBE)
     pod["spec"]["restartPolicy"] = "Never"
     pod["spec"]["activeDeadlineSeconds"] = DESCRIBE_SECONDS
     pod["spec"]["containers"] = [worker] = [_worker_container(pod["spec"])]
@@ -70,9 +65,7 @@ def build_describe_pod(
     return pod
 
 
-def _build_pod(
-    pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings, name: str, role: str
-) -> dict[str, Any]:
+def _build_pod(pool: PoolIdentity, spec: PoolSpec, name: str, role: str) -> dict[str, Any]:
     template = copy.deepcopy(dict(spec.template))
     metadata = template.get("metadata") or {}
     pod_spec = template.get("spec") or {}
@@ -90,7 +83,7 @@ def _build_pod(
     # A Service named zerog-api would give the worker a ZEROG_API_PORT, which is no setting.
     pod_spec.setdefault("enableServiceLinks", False)
     worker = _worker_container(pod_spec)
-    _add_environment(worker, pool, spec, settings)
+    _add_environment(worker, pool, spec)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -124,12 +117,9 @@ def _worker_container(pod_spec: Mapping[str, Any]) -> dict[str, Any]:
     raise ValueError("the template has no container named worker")
 
 
-def _add_environment(
-    worker: dict[str, Any], pool: PoolIdentity, spec: PoolSpec, settings: OperatorSettings
-) -> None:
+def _add_environment(worker: dict[str, Any], pool: PoolIdentity, spec: PoolSpec) -> None:
     given = {item["name"] for item in worker.get("env", ())}
     values: dict[str, Any] = {
-        "ZEROG_QUEUE": settings.worker_queue or settings.queue,
         "ZEROG_JOBS": " ".join(spec.jobs),
         "ZEROG_QUEUES": spec.queue,
         "ZEROG_SLOTS": str(spec.slots),

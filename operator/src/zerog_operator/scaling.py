@@ -23,6 +23,7 @@ from zerog_operator.model import (
     Observation,
     QueueReading,
     Rates,
+    Refusal,
     Unknown,
     WorkerPod,
     Workers,
@@ -69,6 +70,11 @@ class History:
     pod_starts: tuple[tuple[float, float], ...] = ()
     #: Uids of pods whose start was counted.
     started: frozenset[str] = frozenset()
+    #: Why the last pod of the template `refused` was refused, while that matters.
+    refusal: Refusal | None = None
+    refused: str = ""
+    #: Uids of pods that were deleted by a decision, while they are listed.
+    deleted: frozenset[str] = frozenset()
 
 
 def decide(

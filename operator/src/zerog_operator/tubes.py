@@ -6,7 +6,7 @@ or a take that fails is found missing by the next reading.
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from zerog.ledger.mailboxes import RETIRE
 from zerog.model.backoff import Backoff
@@ -23,8 +23,10 @@ BACKOFF = Backoff(first_seconds=0.5, max_seconds=2.0)
 class Tubes:
     """Reads and changes tubes. Safe to use from many tasks of one loop."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, now: Callable[[], float] = time.time) -> None:
+        """Connect at the first call; `now` gives a reading its time."""
         self._address = address
+        self._now = now
         self._connection: QueueConnection | None = None
         self._connecting = asyncio.Lock()
         self._reserving = asyncio.Lock()
@@ -43,7 +45,7 @@ class Tubes:
         except QueueError as error:
             return Unknown("QueueUnreachable", str(error))
         return QueueReading(
-            time=time.time(),
+            time=self._now(),
             ready=jobs.ready,
             reserved=jobs.reserved,
             delayed=jobs.delayed,

@@ -10,7 +10,7 @@ from tests.chart.helm import ROOT, render
 from tests.cluster.interface import Cluster, KubectlError
 from tests.cluster.process import wait_until
 
-from zerog_operator.defaults import join_defaults, parse_defaults
+from zerog_operator.defaults import join_defaults, worker_defaults
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity, build_describe_pod, build_worker_pod
 from zerog_operator.settings import OperatorSettings
@@ -35,14 +35,13 @@ def try_out(cluster: Cluster, items: Sequence[dict[str, Any]], *arguments: str) 
 def pods_of(pool: dict[str, Any], namespace: str) -> list[dict[str, Any]]:
     """The pods that the operator of the default installation makes for a pool."""
     config = render().find("ConfigMap", "zerog-operator")
-    defaults = parse_defaults(config["data"]["worker-defaults.json"])
+    settings = OperatorSettings(worker_defaults=config["data"]["worker-defaults.json"])
+    defaults = worker_defaults(settings)
     name = pool["metadata"]["name"]
     given = {**pool["spec"], "template": join_defaults(pool["spec"]["template"], defaults)}
     spec = PoolSpec.parse(name, given)
     of = PoolIdentity(namespace, name, "00000000-0000-0000-0000-000000000000")
-    settings = OperatorSettings()
-    worker = build_worker_pod(of, spec, settings, f"{name}-abcdef")
-    made = [worker, build_describe_pod(of, spec, settings)]
+    made = [build_worker_pod(of, spec, f"{name}-abcdef"), build_describe_pod(of, spec)]
     for pod in made:
         # Accounts and Secrets are the reader's.
         pod["spec"].pop("serviceAccountName", None)

@@ -72,13 +72,13 @@ class Installed:
         )
         return list(json.loads(found)["items"])
 
-    def scaling(self, pool: str) -> Object:
-        """Return a pool's condition Scaling, empty before the first."""
+    def ready(self, pool: str) -> Object:
+        """Return a pool's condition Ready, empty before the first."""
         found = json.loads(
             self.plane.kubectl("get", "zwp", pool, "-n", self.namespace, "-o", "json")
         )
         conditions = found.get("status", {}).get("conditions", [])
-        return next((dict(item) for item in conditions if item["type"] == "Scaling"), {})
+        return next((dict(item) for item in conditions if item["type"] == "Ready"), {})
 
     def apply(self, pool: Object) -> None:
         """Apply a pool."""
@@ -165,10 +165,10 @@ def test_what_the_policy_refuses_is_told_by_the_pool_in_its_words(
         installed.apply(good)
         wait_until(lambda: bool(installed.pods("describe")), DEADLINE_SECONDS, "the good one")
         wait_until(
-            lambda: installed.scaling("rough").get("reason") == "AdmissionDenied",
+            lambda: installed.ready("rough").get("reason") == "AdmissionDenied",
             DEADLINE_SECONDS,
             "the refusal is told",
         )
-        message = installed.scaling("rough")["message"]
+        message = installed.ready("rough")["message"]
 
     assert "a volume must not be a hostPath (rule hostPath of the chart's" in message

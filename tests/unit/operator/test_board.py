@@ -1,6 +1,5 @@
 """What the operator tells the web page of its pools."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +7,7 @@ import pytest
 from tests.store.memory import MemoryDatastore
 
 from zerog.model.documents import TypeDocument, WorkerDocument, write
-from zerog_operator import board as board_module
-from zerog_operator.board import AGAIN_SECONDS, EXPIRE_SECONDS, Board
+from zerog_operator.board import AGAIN_SECONDS, EXPIRE_SECONDS, WRITE_SECONDS, Board
 from zerog_operator.pool import PoolSpec
 
 KEY = ("team", "media")
@@ -48,7 +46,7 @@ def store(now: list[float]) -> Counting:
 
 
 async def test_a_pool_is_told_with_its_last_decision(store: Counting) -> None:
-    board = Board(None)
+    board = Board()
 
     board.show(KEY, SPEC, status())
     await board.write(store, 1000.0)
@@ -73,7 +71,7 @@ async def test_a_pool_is_told_with_its_last_decision(store: Counting) -> None:
 async def test_what_has_not_changed_is_written_again_only_before_it_expires(
     store: Counting,
 ) -> None:
-    board = Board(None)
+    board = Board()
     for second in range(int(AGAIN_SECONDS)):
         board.show(KEY, SPEC, status())
         await board.write(store, 1000.0 + second)
@@ -86,7 +84,7 @@ async def test_what_has_not_changed_is_written_again_only_before_it_expires(
 
 
 async def test_a_pool_that_is_gone_is_told_no_more(store: Counting) -> None:
-    board = Board(None)
+    board = Board()
     board.show(KEY, SPEC, status())
     await board.write(store, 1000.0)
 
@@ -99,7 +97,7 @@ async def test_a_pool_that_is_gone_is_told_no_more(store: Counting) -> None:
 async def test_of_an_operator_that_died_nothing_is_told_for_long(
     store: Counting, now: list[float]
 ) -> None:
-    board = Board(None)
+    board = Board()
     board.show(KEY, SPEC, status())
     await board.write(store, 1000.0)
 
@@ -116,7 +114,7 @@ async def test_the_types_that_no_worker_of_a_queue_knows_are_found_while_there_a
     await store.upsert("workers", "a", write(worker))
     await store.upsert("types", "Scale", write(TypeDocument("Scale", "pictures", {})))
     await store.upsert("jobs", "1", {"type": "Scale", "queue": "pictures", "state": "waiting"})
-    board = Board(None)
+    board = Board()
 
     await board.look(store, 1000.0)
     assert board.unserved("pictures") is None
@@ -127,38 +125,20 @@ async def test_the_types_that_no_worker_of_a_queue_knows_are_found_while_there_a
     assert board.unserved("other") is None
 
 
-async def test_what_goes_wrong_with_one_pool_does_not_end_the_loop(
-    store: Counting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    shown = asyncio.Event()
+async def test_changes_are_written_now_and_then(store: Counting) -> None:
+    board = Board()
+    for tenth in range(int(WRITE_SECONDS * 10)):
+        board.show(KEY, SPEC, status(busy=tenth))
+        await board.work(store, 1000.0 + tenth / 10)
+    assert store.writes == 1
 
-    class Broken(Counting):
-        async def upsert(self, *arguments: Any, **options: Any) -> str:
-            if not self.writes:
-                self.writes += 1
-                raise KeyError("a fault of our own")
-            shown.set()
-            return await super().upsert(*arguments, **options)
+    await board.work(store, 1000.0 + WRITE_SECONDS)
 
-    async def open_store() -> Broken:
-        return broken
-
-    broken = Broken()
-    monkeypatch.setattr(board_module, "WRITE_SECONDS", 0.0)
-    board = Board(open_store)
-    board.show(KEY, SPEC, status())
-    running = asyncio.create_task(board.run())
-
-    await shown.wait()
-
-    assert not running.done()
-    assert "a fault of our own" in caplog.text
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    assert store.writes == 2
 
 
 async def test_a_pool_whose_document_is_refused_hides_no_other(store: Counting) -> None:
-    board = Board(None)
+    board = Board()
     board.show(("team", "x" * 300), SPEC, status())
     board.show(KEY, SPEC, status())
 

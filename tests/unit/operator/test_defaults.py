@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from zerog.model.errors import ConfigError
-from zerog_operator.defaults import RESOURCES, join_defaults, parse_defaults
+from zerog_operator.defaults import RESOURCES, join_defaults, parse_defaults, worker_defaults
+from zerog_operator.pool import PoolSpec
+from zerog_operator.settings import OperatorSettings
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"team": "a"}},
@@ -156,3 +158,29 @@ def test_defaults_that_cannot_be_meant_are_refused(value: Any, complaint: str) -
 
     with pytest.raises(ConfigError, match=complaint):
         parse_defaults(text)
+
+
+def hash_of(container: dict[str, Any] | None = None, **settings: Any) -> str:
+    joined = join_defaults(template(container or {}), worker_defaults(OperatorSettings(**settings)))
+    return PoolSpec.parse("media", {"template": joined}).template_hash
+
+
+def test_workers_get_the_queues_address_as_they_reach_it() -> None:
+    def address(container: dict[str, Any] | None = None, **settings: Any) -> list[str]:
+        defaults = worker_defaults(OperatorSettings(**settings))
+        env = worker_of(join_defaults(template(container or {}), defaults))["env"]
+        return [item["value"] for item in env if item["name"] == "ZEROG_QUEUE"]
+
+    assert address(queue="here:11300") == ["here:11300"]
+    assert address(queue="here:11300", worker_queue="there:11300") == ["there:11300"]
+    shared = '{"containers": [{"name": "worker", "env": [{"name": "A", "value": "1"}]}]}'
+    assert address(queue="here:11300", worker_defaults=shared) == ["here:11300"]
+    own = {"env": [{"name": "ZEROG_QUEUE", "value": "mine:11300"}]}
+    assert address(own, queue="here:11300") == ["mine:11300"]
+
+
+def test_another_address_of_the_queue_is_another_template() -> None:
+    before = hash_of(queue="here:11300")
+
+    assert hash_of(queue="here:11300", worker_queue="there:11300") != before
+    assert hash_of(queue="operators:11300", worker_queue="here:11300") == before

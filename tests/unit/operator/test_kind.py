@@ -1,4 +1,4 @@
-"""The CRD says of each field what it means, and says what the operator's code assumes."""
+"""The CRD says of each field what it means. `test_pool.py` compares it with the code's model."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from zerog_operator.model import LimitedBy
-from zerog_operator.pool import PoolSpec, StopPolicy
+from zerog_operator.pool import StopPolicy
 
 ROOT = Path(__file__).parents[3]
 (_VERSION,) = yaml.safe_load((ROOT / "manifests/crds/zerogworkerpools.yaml").read_text())["spec"][
@@ -76,21 +76,6 @@ def test_a_description_repeats_the_default_as_it_is(path: str) -> None:
     assert bool(said) == (path in DEFAULTS)
     if said:
         assert yaml.safe_load(said[1]) == yaml.safe_load(f"{DEFAULTS[path]}")
-
-
-def test_the_code_assumes_the_defaults_that_the_kind_fills_in() -> None:
-    wanted: dict[str, Any] = {"template": {}, "scaling": {"jobsPerWorker": 1}}
-    filled: dict[str, Any] = {**wanted, "scaling": dict(wanted["scaling"])}
-    for path, value in DEFAULTS.items():
-        assert path.startswith(".spec."), path
-        *above, name = path.removeprefix(".spec.").split(".")
-        place = filled
-        for key in above:
-            place = place[key]
-        place[name] = value
-
-    assert len(filled) > len(wanted)
-    assert PoolSpec.parse("media", filled) == PoolSpec.parse("media", wanted)
 
 
 def test_choices_are_those_of_the_code() -> None:

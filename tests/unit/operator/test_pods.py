@@ -1,5 +1,6 @@
 """What a Pod object says: whether its worker is there, will come, or why it ended."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -228,3 +229,14 @@ def test_a_pod_that_went_without_a_word_was_deleted() -> None:
     assert gone.ending is not None
     assert (gone.ending.reason, gone.ending.time) == ("Deleted", None)
     assert not gone.finished
+
+
+def test_every_time_that_expectations_stand_on_is_moved() -> None:
+    item = parse_pod(pod({"conditions": [ready("True", "2026-01-01T00:00:09Z")]}))
+
+    moved = item.moved(60)
+
+    assert moved.worker.created == item.worker.created + 60
+    assert moved.worker.ready_since == (item.worker.ready_since or 0) + 60
+    assert moved.waiting_since == item.waiting_since + 60
+    assert replace(moved, worker=item.worker, waiting_since=item.waiting_since) == item

@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 from tests.ports import free_port
 
+from zerog_operator.handlers import STUCK_SECONDS, Pools
 from zerog_operator.metrics import Metrics
-from zerog_operator.probes import STUCK_SECONDS, serve_probes
+from zerog_operator.probes import serve_probes
 
 
 @pytest.mark.parametrize(
@@ -24,10 +25,11 @@ async def test_a_loop_that_does_not_turn_is_named(
     ages: dict[tuple[str, str], float], status: int, text: str
 ) -> None:
     now = time.monotonic()
-    turns = {key: now - age for key, age in ages.items()}
-    world: Any = SimpleNamespace(turns=turns, metrics=Metrics())
+    parts: Any = None
+    pools, loops = Pools(parts), {k: SimpleNamespace(turned=now - age) for k, age in ages.items()}
+    pools.loops.update(loops)  # type: ignore[arg-type]
     port = free_port()
-    runner = await serve_probes(world, "127.0.0.1", port)
+    runner = await serve_probes(Metrics().registry, pools.stuck, "127.0.0.1", port)
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
             async with session.get("/healthz") as answer:

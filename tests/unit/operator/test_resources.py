@@ -10,7 +10,6 @@ from zerog_operator.resources import (
     build_describe_pod,
     build_worker_pod,
 )
-from zerog_operator.settings import OperatorSettings
 
 POOL = PoolIdentity("prod", "media", "uid-1")
 
@@ -27,8 +26,8 @@ def spec(container: dict[str, Any] | None = None, **template: Any) -> PoolSpec:
     )
 
 
-def build(of: PoolSpec, **settings: Any) -> dict[str, Any]:
-    return build_worker_pod(POOL, of, OperatorSettings(**settings), "media-abc")
+def build(of: PoolSpec) -> dict[str, Any]:
+    return build_worker_pod(POOL, of, "media-abc")
 
 
 def environment(pod: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def test_a_worker_knows_the_hash_of_its_template_and_that_does_not_change_it() -
     of = spec()
     before = of.template_hash
 
-    pods = [build(of), build_describe_pod(POOL, of, OperatorSettings())]
+    pods = [build(of), build_describe_pod(POOL, of)]
 
     for pod in pods:
         assert environment(pod)["ZEROG_TEMPLATE_HASH"]["value"] == before
@@ -89,7 +88,7 @@ def test_services_of_the_namespace_do_not_look_like_settings() -> None:
 def test_the_describe_pod_runs_once_and_only_the_worker_container() -> None:
     of = spec({"livenessProbe": {}, "args": ["worker"]})
 
-    pod = build_describe_pod(POOL, of, OperatorSettings())
+    pod = build_describe_pod(POOL, of)
 
     assert pod["metadata"]["name"] == describe_pod_name("media", "uid-1", of.template_hash)
     assert pod["spec"]["restartPolicy"] == "Never"

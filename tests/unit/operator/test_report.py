@@ -1,0 +1,116 @@
+"""What is told of a pool, once each, and what waits until it was told."""
+
+from typing import Any
+
+import kopf
+import pytest
+from tests.store.memory import MemoryDatastore
+
+from zerog.model.errors import ConfigError
+from zerog_operator.board import Board
+from zerog_operator.causes import CauseRecorder
+from zerog_operator.describe import Check
+from zerog_operator.metrics import Metrics
+from zerog_operator.model import Observation, QueueReading, WorkerPod, Workers, WorkerState
+from zerog_operator.observe import Clock, Look
+from zerog_operator.pods import Ending, PodFacts
+from zerog_operator.records import Records
+from zerog_operator.report import Outlets, PoolReport
+from zerog_operator.resources import PoolIdentity
+from zerog_operator.scaling import History
+
+MEDIA = PoolIdentity("team", "media", "u-media")
+
+
+class Patched:
+    """An API server that takes statuses."""
+
+    def __init__(self) -> None:
+        self.statuses: list[dict[str, Any]] = []
+
+    async def patch_status(self, namespace: str, name: str, status: dict[str, Any]) -> None:
+        """Take a status."""
+        assert (namespace, name) == (MEDIA.namespace, MEDIA.name)
+        self.statuses.append(status)
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The reasons of the Events."""
+    told: list[str] = []
+    monkeypatch.setattr(kopf, "event", lambda _, **said: told.append(said["reason"]))
+    return told
+
+
+@pytest.fixture
+def outlets() -> Outlets:
+    cluster: Any = Patched()
+    records = Records(kept=True)
+    return Outlets(cluster, Metrics(), Board(), records, CauseRecorder(), Clock())
+
+
+def report_on(outlets: Outlets, status: dict[str, Any] | None = None) -> PoolReport:
+    return PoolReport(outlets, MEDIA, {"metadata": {"generation": 3}, "status": status})
+
+
+def ended(name: str, state: WorkerState = WorkerState.ENDING, **facts: Any) -> PodFacts:
+    ending = Ending("OOMKilled", "exit code 137", 137, f"{name}/1", 1.0)
+    worker = WorkerPod(name, name, "1", 0.0, state, "t")
+    return PodFacts(worker, "worker", "Failed", **{"finished": True, "ending": ending, **facts})
+
+
+def look(*pods: PodFacts, departed: tuple[PodFacts, ...] = ()) -> Look:
+    observation = Observation(QueueReading(1.0), Workers(tuple(item.worker for item in pods)))
+    return Look(1.0, observation, Check(None), pods, departed)
+
+
+async def test_a_finished_pod_stays_until_a_datastore_has_heard_why_it_ended(
+    outlets: Outlets, events: list[str]
+) -> None:
+    report, pod = report_on(outlets), ended("a")
+
+    assert report.tell_ends(look(pod), History()) == []
+    await outlets.records.work(MemoryDatastore(), 0.0)
+
+    assert report.tell_ends(look(pod), History()) == [pod]
+    assert events == ["WorkerOutOfMemory"]
+
+
+def test_an_end_that_we_asked_for_is_not_told(outlets: Outlets, events: list[str]) -> None:
+    pods = ended("a"), ended("b")
+
+    report_on(outlets).tell_ends(look(pods[0], departed=pods[1:]), History(deleted=frozenset("ab")))
+
+    assert events == []
+
+
+def test_a_worker_that_was_ready_when_we_deleted_it_counts_once(
+    outlets: Outlets, events: list[str]
+) -> None:
+    report, pod = report_on(outlets), ended("a", ready=True, finished=False)
+
+    for _ in range(2):
+        report.tell_ends(look(pod), History(deleted=frozenset("a")))
+
+    assert outlets.metrics.registry.get_sample_value("zerog_busy_worker_interrupted_total") == 1
+    assert events == []
+
+
+async def test_an_invalid_spec_is_told_once_and_leaves_the_rest_as_it_was(
+    outlets: Outlets, events: list[str]
+) -> None:
+    paused = {"type": "Paused", "status": "False", "reason": "NotPaused", "message": "",
+              "lastTransitionTime": "2026-01-01T00:00:00Z"}  # fmt: skip
+    report = report_on(outlets, {"conditions": [paused], "desiredReplicas": 2})
+
+    for _ in range(2):
+        await report.tell_invalid(ConfigError("pool media: spec.slots is not a whole number"))
+
+    cluster: Any = outlets.cluster
+    (status,) = cluster.statuses
+    ready = status["conditions"][0]
+    assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "InvalidSpec")
+    assert "spec.slots is not a whole number" in ready["message"]
+    assert status["conditions"][1:] == [paused]
+    assert (status["desiredReplicas"], status["observedGeneration"]) == (2, 3)
+    assert events == ["InvalidSpec"]
