@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from zerog.client import ApiError, Client
-from zerog.model.names import retire_worker_tube_name
+from zerog.model.names import mailbox_tube_name
 
 from .conftest import DEADLINE_SECONDS, System, until
 from .test_retire import POOL, put
@@ -83,7 +83,7 @@ class Rollout:
 
     def retire(self, release: str) -> None:
         """Tell the worker of a release to go, as the operator does."""
-        put(self.system, retire_worker_tube_name(release))
+        put(self.system, mailbox_tube_name(release))
 
     def is_gone(self, release: str) -> None:
         """Wait until a worker that was told to go is gone, for the right reason."""

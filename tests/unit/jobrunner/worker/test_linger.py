@@ -97,7 +97,9 @@ class Going:
 
     async def looked(self) -> asyncio.Task[None]:
         """Let it look again and again; return after some looks."""
-        task = asyncio.create_task(linger(self.store, "b", self.versions, self.claimer))
+        task = asyncio.create_task(
+            linger(self.store, "b", self.versions, self.claimer, lambda: None)
+        )
         for _ in range(100):
             await asyncio.sleep(0)
         return task
