@@ -1,5 +1,5 @@
 // Made by `make web` of hack/specification.py; edit the API.
-// sha256 of the specification: 38d72b410589430b34cb99754a2c532a4dc5921ec90e2191439a6719da202812
+// sha256 of the specification: b3769cece5a5a08b99f0abe62ba3702baff5a2df8dfbdcec04579f8ebba79366
 
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
