@@ -174,11 +174,11 @@ async def test_a_shared_tube_is_heard_only_by_who_wants_it_and_keeps_what_is_not
 async def test_what_lies_on_tubes_that_nobody_hears_is_swept(
     server: Beanstalkd, queue: QueueConnection
 ) -> None:
-    """A worker that was killed can be nudged as long as its record says that it runs a job."""
+    """Their processes ended between the last look and the put."""
     gone = [f"gone-{n}" for n in range(3)]
     for worker in gone:
-        await nudge(queue, worker)
-        await queue.put(mailbox_tube_name(worker), RETIRE)
+        for body in (NUDGE, RETIRE):
+            await queue.put(mailbox_tube_name(worker), body)
     await queue.put("zerog.default", "a job's")
     ear = Ear(server)
     async with ear.listening():
@@ -194,15 +194,19 @@ async def test_what_lies_on_tubes_that_nobody_hears_is_swept(
     assert (await queue.tube_stats("zerog.default")).watching == 0
 
 
-async def test_a_worker_that_hears_nothing_is_nudged_once_however_often_it_is_asked_for(
-    queue: QueueConnection,
+@pytest.mark.parametrize("watched", [False, True], ids=["gone", "frozen"])
+async def test_nudges_do_not_pile_up_on_a_tube_from_which_nobody_takes(
+    queue: QueueConnection, watched: bool
 ) -> None:
-    nudges = [await nudge(queue, "gone") for _ in range(100)]
+    tube = mailbox_tube_name("silent")
+    await queue.watch([tube] if watched else ["default"])
 
-    assert (await queue.tube_stats(mailbox_tube_name("gone"))).entries == 1
+    nudges = [await nudge(queue, "silent") for _ in range(100)]
+
+    assert (await queue.tube_stats(tube)).entries == watched
     assert {put.server for put in nudges} == {await queue.server_id()}
-    assert not await take_back(queue, nudges[0])
-    assert (await queue.tube_stats(mailbox_tube_name("gone"))).entries == 0
+    assert not any([await take_back(queue, put) for put in nudges])
+    assert (await queue.tube_stats(tube)).entries == 0
 
 
 async def test_who_takes_a_nudge_back_learns_that_it_was_heard(
@@ -210,6 +214,7 @@ async def test_who_takes_a_nudge_back_learns_that_it_was_heard(
 ) -> None:
     ear = Ear(server)
     async with ear.listening():
+        await until(lambda: ear.mailbox.connected)
         put = await nudge(queue, "worker-1")
         await until(lambda: NUDGE in ear.heard)
 

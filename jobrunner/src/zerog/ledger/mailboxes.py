@@ -1,8 +1,8 @@
 """Nudges: "look now", put on the tube that one worker hears (`zerog.queue.mailbox`).
 
 A nudge only makes a worker look soon at what it would look at anyway within seconds. So it may be
-lost, doubled or forged. It is worth nothing to a worker that is gone: one waits on a tube at most,
-who asked takes it back, and repair removes what lies on tubes that nobody hears.
+lost, doubled or forged. It is worth nothing to a worker that is gone: none is put on a tube that
+nobody watches, one waits at most, who asked takes it back, and repair removes what is left.
 """
 
 import logging
@@ -26,22 +26,23 @@ class Nudge(Struct, frozen=True):
     """A nudge that was put, on which server."""
 
     server: str
-    #: None: one waited there already.
+    #: None: one waited there already, or nobody watches the tube.
     entry_id: int | None = None
 
 
 async def nudge(producer: Producer, worker: str) -> Nudge:
     """Make a worker look now. Raises what the queue raises."""
     tube = mailbox_tube_name(worker)
-    if (await producer.tube_stats(tube)).ready:
-        # Not taken yet: whoever takes it looks later than now.
+    stats = await producer.tube_stats(tube)
+    if stats.ready or not stats.watching:
+        # Whoever takes that one looks later than now; whoever begins to watch looks by itself.
         return Nudge(await producer.server_id())
     ref = await producer.put(tube, NUDGE)
     return Nudge(ref.server, ref.id)
 
 
 async def take_back(producer: Producer, put: Nudge) -> bool:
-    """Delete a nudge; whether its worker had taken it, as far as is known."""
+    """Delete a nudge; whether somebody had taken it."""
     return put.entry_id is not None and not await producer.delete(put.entry_id)
 
 

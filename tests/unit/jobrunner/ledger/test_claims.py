@@ -415,6 +415,7 @@ async def test_a_nudge_that_its_worker_did_not_take_is_taken_back(
 ) -> None:
     """Otherwise they would pile up on the tubes of workers that are gone."""
     found = await suspect(worker)
+    worker.queue.heard.add(mailbox_tube_name("other"))
     verdicts["other"] = lives
 
     await worker.claimer.inspect(worker.queue, found)
@@ -427,6 +428,7 @@ async def test_a_worker_is_nudged_before_it_is_watched_and_again_when_it_lost_it
 ) -> None:
     """It lives: it took the first nudge. Now it must stop what it runs."""
     tube = mailbox_tube_name("other")
+    worker.queue.heard.add(tube)
 
     async def takes_its_nudge(*_: object) -> bool:
         (taken,) = [n for n, item in worker.queue.items.items() if item.tube == tube]

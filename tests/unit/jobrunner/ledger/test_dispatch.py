@@ -342,6 +342,7 @@ async def test_a_job_that_runs_keeps_its_entry_when_it_is_cancelled(system: Syst
 async def test_the_worker_of_a_running_job_is_nudged_once_the_cancel_is_stored(
     system: System,
 ) -> None:
+    system.queue.heard.add(mailbox_tube_name(ME.name))
     for _ in range(2):
         uuid = await system.accept()
         await system.happen(uuid, CLAIMED)
@@ -357,6 +358,7 @@ async def test_the_worker_of_a_running_job_is_nudged_once_the_cancel_is_stored(
 async def test_a_nudge_that_is_being_taken_does_not_stand_for_the_next_one(system: System) -> None:
     """Its worker may have read the record already."""
     tube = mailbox_tube_name(ME.name)
+    system.queue.heard.add(tube)
     system.queue.add(NUDGE, tube, state="reserved")
 
     await nudge(system.queue, ME.name)
