@@ -27,7 +27,7 @@ from tests.integration.path.conftest import DEADLINE_SECONDS, JOBS, System, runn
 from tests.integration.path.hostile_values import FORCED, FRAMES, SIGNALS, Hostile
 from tests.integration.path.test_hostile_entries import HOSTILE, Stranger
 
-from zerog.model.documents import Control, PoolDocument, TypeDocument, WorkerDocument, write
+from zerog.model.documents import ControlDocument, PoolDocument, TypeDocument, WorkerDocument, write
 from zerog.model.record import new_job_id
 
 SEED = int(os.environ.get("FUZZ_SEED") or random.randrange(10**6))
@@ -223,7 +223,7 @@ MODELS: dict[str, Any] = {
         "n": {"type": "integer", "minimum": 0, "multipleOf": 3, "maximum": 9}}})),
     "workers": write(WorkerDocument("odd0", ["later"], ["odd0"], 1, [], "running", NOW, NOW, 5)),
     "pools": write(PoolDocument("n", "odd0", "later", 0, 9, "as wanted", "True", "", busy=1)),
-    "controls": write(Control("queue", "odd0", NOW, "ada", "because")),
+    "controls": write(ControlDocument("queue", "odd0", NOW, "ada", "because")),
 }  # fmt: skip
 
 

@@ -16,7 +16,14 @@ from zerog.cli.main import main
 from zerog.ledger import controls
 from zerog.ledger.codec import read_record, write_record
 from zerog.ledger.copying import compare, copy_all
-from zerog.model.documents import Control, TypeDocument, input_key, log_key, output_key, write
+from zerog.model.documents import (
+    ControlDocument,
+    TypeDocument,
+    input_key,
+    log_key,
+    output_key,
+    write,
+)
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.limits import LINES_PER_CHUNK
 from zerog.model.record import Attempt, Cause, JobRecord, State, WorkerIdentity, new_job_id
@@ -53,8 +60,8 @@ async def fill(store: Datastore, jobs: int = JOBS) -> list[JobRecord]:
         await store.insert("jobs", record.uuid, write_record(record))
     await store.upsert("types", "T", write(TypeDocument("T", "q", {})))
     await store.insert("idempotency", "key", {"uuids": [records[0].uuid]})
-    await controls.hold(store, Control("queue", "q", NOW, "ada", "no disk"))
-    await controls.hold(store, Control("worker", "one"))
+    await controls.hold(store, ControlDocument("queue", "q", NOW, "ada", "no disk"))
+    await controls.hold(store, ControlDocument("worker", "one"))
     return records
 
 

@@ -11,7 +11,7 @@ from zerog.ledger.codec import write_record
 from zerog.ledger.stats import COUNTS
 from zerog.model import jsontext, life
 from zerog.model.documents import (
-    Control,
+    ControlDocument,
     LogLine,
     PoolDocument,
     RunningJob,
@@ -44,7 +44,7 @@ def worker() -> dict[str, Any]:
     document = WorkerDocument("w", ["mail"], ["Mail"], 1, [running], "running", NOW, NOW, 5)
     return {
         **overview.shown(document),
-        "drain": overview.told_of(Control("worker", "w", NOW, "ada", "repair")),
+        "drain": overview.told_of(ControlDocument("worker", "w", NOW, "ada", "repair")),
     }
 
 

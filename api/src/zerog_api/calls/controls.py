@@ -9,7 +9,13 @@ from itertools import islice
 
 from zerog.ledger import controls
 from zerog.ledger.readable import read_collection
-from zerog.model.documents import MAX_CALLER_CHARS, Control, ControlKind, WorkerDocument, read
+from zerog.model.documents import (
+    MAX_CALLER_CHARS,
+    ControlDocument,
+    ControlKind,
+    WorkerDocument,
+    read,
+)
 from zerog.model.errors import DatastoreError, ZeroGError
 from zerog.model.names import is_queue_name, is_worker_name
 from zerog_api import models
@@ -32,11 +38,11 @@ MAX_NUDGED = 1000
 class _Holding(CallHandler):
     """A call that holds something, or lets it go."""
 
-    async def hold(self, kind: ControlKind, name: str) -> Control:
+    async def hold(self, kind: ControlKind, name: str) -> ControlDocument:
         """Write the record, unless it is there already."""
         asked = read_model(models.Hold, self.read_object(), only_first=self.is_long)
         by = self.access.owner[:MAX_CALLER_CHARS] or None
-        control = Control(kind, name, self.now(), by, asked.reason)
+        control = ControlDocument(kind, name, self.now(), by, asked.reason)
         return await controls.hold(self.parts.store, control)
 
 
@@ -49,7 +55,7 @@ class _OfQueue(_Holding):
             raise unprocessable([Fault("queue", "cannot be a queue's name")], "no queue")
         await self.access.require(queue)
 
-    async def tell(self, queue: str, control: Control | None) -> None:
+    async def tell(self, queue: str, control: ControlDocument | None) -> None:
         """Let beanstalkd follow the record, and answer with it."""
         try:
             await controls.settle_tube(self.parts.store, self.parts.producer, queue)

@@ -18,7 +18,7 @@ from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
 from zerog.ledger.tubes import Queues, find_queues
 from zerog.ledger.workers import Observer
-from zerog.model.documents import Control, PoolDocument, WorkerDocument, write
+from zerog.model.documents import ControlDocument, PoolDocument, WorkerDocument, write
 from zerog.model.errors import ZeroGError
 from zerog.model.names import is_queue_name, tube_name
 from zerog.model.record import format_time
@@ -229,7 +229,11 @@ class Overview:
         return {"queues": queues, **left_out}
 
     def _queue(
-        self, name: str, stats: TubeStats, unserved: list[str] | None, paused: Control | None
+        self,
+        name: str,
+        stats: TubeStats,
+        unserved: list[str] | None,
+        paused: ControlDocument | None,
     ) -> dict[str, Any]:
         arrival, departure = self._rates.of(stats, time.monotonic())
         return {
@@ -246,7 +250,7 @@ class Overview:
         }
 
 
-def told_of(control: Control | None) -> dict[str, Any] | None:
+def told_of(control: ControlDocument | None) -> dict[str, Any] | None:
     """Tell who holds a queue or a worker, since when and why; None if nobody does."""
     if control is None:
         return None

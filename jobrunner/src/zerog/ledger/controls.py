@@ -16,7 +16,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zerog.model.documents import Control, ControlKind, control_key, read, write
+from zerog.model.documents import ControlDocument, ControlKind, control_key, read, write
 from zerog.model.errors import DocumentExistsError, UnreadableDocumentError
 from zerog.model.names import is_queue_name, tube_name
 from zerog.queue.port import Producer
@@ -38,8 +38,8 @@ _SETTLE_TRIES = 5
 class Controls:
     """What is held, by name."""
 
-    queues: dict[str, Control]
-    workers: dict[str, Control]
+    queues: dict[str, ControlDocument]
+    workers: dict[str, ControlDocument]
 
 
 async def read_all(store: Datastore) -> Controls:
@@ -47,7 +47,7 @@ async def read_all(store: Datastore) -> Controls:
     return _sorted(await store.scan("controls"))
 
 
-async def read_queues(store: Datastore, queues: Iterable[str]) -> dict[str, Control]:
+async def read_queues(store: Datastore, queues: Iterable[str]) -> dict[str, ControlDocument]:
     """Return the controls of those queues that are paused now. Raises what the store raises: then
     nothing is known, and what was known before still counts."""
     return (await _read_keys(store, [control_key("queue", name) for name in queues])).queues
@@ -59,7 +59,7 @@ async def read_for_worker(store: Datastore, worker: str, queues: Iterable[str]) 
     return await _read_keys(store, [*keys, control_key("worker", worker)])
 
 
-async def hold(store: Datastore, control: Control) -> Control:
+async def hold(store: Datastore, control: ControlDocument) -> ControlDocument:
     """Pause a queue, or let a worker drain, durably. Return the control that holds now.
 
     A repeat changes nothing: who came first, when and why stays.
@@ -143,13 +143,13 @@ def _sorted(found: Mapping[str, Stored]) -> Controls:
     )
 
 
-def _read(key: str, stored: Stored) -> Control:
+def _read(key: str, stored: Stored) -> ControlDocument:
     """Return a control. Of one that cannot be read only its key counts."""
     try:
-        control = read(stored.document, Control, key)
+        control = read(stored.document, ControlDocument, key)
         if control.key == key:
             return control
     except UnreadableDocumentError:
         pass
     kind, _, name = key.partition("::")
-    return Control("worker" if kind == "worker" else "queue", name)
+    return ControlDocument("worker" if kind == "worker" else "queue", name)

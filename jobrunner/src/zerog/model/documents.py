@@ -12,8 +12,8 @@
     stats        <minute>, <minute>::<shard>    {"<queue>": {"<count>": n}} (`zerog.ledger.stats`)
     pools        <namespace>::<pool>            `PoolDocument`, written by the operator, expires
     waiters      <uuid>                         `Waiters`, expires (`zerog.ledger.waiters`)
-    controls     queue::<queue>                 `Control`: the queue is paused
-    controls     worker::<worker name>          `Control`: the worker drains; expires
+    controls     queue::<queue>                 `ControlDocument`: the queue is paused
+    controls     worker::<worker name>          `ControlDocument`: the worker drains; expires
 
 A line of a log is in chunk `number // LINES_PER_CHUNK`, so a reader finds each line without a
 counter: it asks for the next chunk until one is missing.
@@ -261,7 +261,7 @@ class Waiters(_Document, frozen=True):
     ]
 
 
-class Control(_Document, frozen=True):
+class ControlDocument(_Document, frozen=True):
     """That a queue is paused, or that a worker drains. The document's existence says so; what it
     holds is for people."""
 

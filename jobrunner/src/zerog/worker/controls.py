@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from zerog.ledger.alertness import Alertness
 from zerog.ledger.controls import Controls, read_for_worker
-from zerog.model.documents import Control
+from zerog.model.documents import ControlDocument
 from zerog.model.errors import DatastoreError
 from zerog.model.names import tube_name
 from zerog.store.port import Datastore
@@ -87,6 +87,6 @@ def news(before: Controls, now: Controls) -> list[str]:
     ]
 
 
-def _with_reason(text: str, control: Control) -> str:
+def _with_reason(text: str, control: ControlDocument) -> str:
     by = f", asked for by {control.by}" if control.by else ""
     return text + by + (f": {control.reason}" if control.reason else "")

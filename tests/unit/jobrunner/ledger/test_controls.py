@@ -10,12 +10,12 @@ from tests.store.faltering import FalteringStore
 
 from zerog.ledger import controls
 from zerog.ledger.controls import DRAIN_SECONDS, HOLD_SECONDS, KEEP_SECONDS, RENEW_SECONDS, Keeper
-from zerog.model.documents import Control, control_key
+from zerog.model.documents import ControlDocument, control_key
 from zerog.model.errors import DatastoreUnavailableError
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-MEDIA = Control("queue", "media", NOW, "ada", "the disk is full")
-ONE = Control("worker", "one", NOW)
+MEDIA = ControlDocument("queue", "media", NOW, "ada", "the disk is full")
+ONE = ControlDocument("worker", "one", NOW)
 
 
 class Clock:
@@ -35,7 +35,7 @@ async def test_a_queue_is_paused_once_and_the_first_to_do_so_is_named() -> None:
     store = FalteringStore()
 
     assert await controls.hold(store, MEDIA) == MEDIA
-    assert await controls.hold(store, Control("queue", "media", NOW, "eve")) == MEDIA
+    assert await controls.hold(store, ControlDocument("queue", "media", NOW, "eve")) == MEDIA
 
     assert await controls.read_queues(store, ["media", "mail"]) == {"media": MEDIA}
     assert store.seconds_left("controls", MEDIA.key) is None
@@ -69,7 +69,7 @@ async def test_a_record_that_cannot_be_read_still_counts(document: dict[str, Any
     store = FalteringStore()
     await store.insert("controls", MEDIA.key, document)
 
-    unknown = Control("queue", "media")
+    unknown = ControlDocument("queue", "media")
     assert (await controls.read_all(store)).queues == {"media": unknown}
     assert await controls.hold(store, MEDIA) == unknown
     assert await controls.lift(store, "queue", "media")
@@ -77,7 +77,7 @@ async def test_a_record_that_cannot_be_read_still_counts(document: dict[str, Any
 
 async def test_a_worker_is_told_of_itself_and_of_its_queues_only() -> None:
     store = FalteringStore()
-    for control in (MEDIA, ONE, Control("queue", "mail"), Control("worker", "two")):
+    for control in (MEDIA, ONE, ControlDocument("queue", "mail"), ControlDocument("worker", "two")):
         await controls.hold(store, control)
 
     found = await controls.read_for_worker(store, "one", ["media", "numbers"])
@@ -121,7 +121,7 @@ async def test_the_keeper_renews_pauses_now_and_then_and_at_once_on_another_serv
 ) -> None:
     store, queue, keeper = FalteringStore(), MemoryQueue(), Keeper()
     await controls.hold(store, MEDIA)
-    await controls.hold(store, Control("queue", "No Queue"))
+    await controls.hold(store, ControlDocument("queue", "No Queue"))
     await keeper.look(store, queue)
     assert queue.paused == {"zerog.media": HOLD_SECONDS}
 
@@ -155,7 +155,7 @@ async def test_a_workers_control_lasts_as_long_as_the_worker_and_then_expires(cl
     store, queue, keeper = FalteringStore(), MemoryQueue(), Keeper()
     await store.insert("workers", "one", {})
     for name in ("one", "gone"):
-        await controls.hold(store, Control("worker", name))
+        await controls.hold(store, ControlDocument("worker", name))
 
     for _ in range(int(2 * DRAIN_SECONDS // RENEW_SECONDS)):
         store.now += RENEW_SECONDS

@@ -11,13 +11,13 @@ from tests.unit.jobrunner.worker.stand_ins import IDENTITY, Rig
 from zerog.ledger import controls
 from zerog.ledger.alertness import Alertness
 from zerog.ledger.controls import Controls
-from zerog.model.documents import Control
+from zerog.model.documents import ControlDocument
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import State
 from zerog.worker.controls import ControlWatch, news
 
-QUEUE = Control("queue", "default", datetime(2026, 1, 31, tzinfo=UTC), "ada", "no disk")
-SELF = Control("worker", IDENTITY.name)
+QUEUE = ControlDocument("queue", "default", datetime(2026, 1, 31, tzinfo=UTC), "ada", "no disk")
+SELF = ControlDocument("worker", IDENTITY.name)
 NONE = Controls({}, {})
 
 
@@ -71,7 +71,7 @@ async def test_a_nudge_is_a_look_at_once() -> None:
 
 @pytest.mark.parametrize("control", [QUEUE, SELF], ids=["queue", "worker"])
 async def test_a_slot_takes_nothing_while_it_is_held_and_goes_on_afterwards(
-    control: Control,
+    control: ControlDocument,
 ) -> None:
     rig = Rig()
     await controls.hold(rig.store, control)
@@ -119,7 +119,7 @@ async def test_a_slot_looks_at_the_record_on_each_new_connection() -> None:
 
 
 def test_the_log_says_what_is_held_by_whom_and_why() -> None:
-    held = Controls({"default": QUEUE}, {"one": Control("worker", "one")})
+    held = Controls({"default": QUEUE}, {"one": ControlDocument("worker", "one")})
 
     assert news(NONE, held) == [
         "the queue default is paused, asked for by ada: no disk",
