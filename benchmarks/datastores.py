@@ -8,18 +8,21 @@ every so often is counted once and divided.
 
 import argparse
 import asyncio
+import contextlib
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.progress import track
+from tests.beanstalkd import Beanstalkd
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.protocol import KEYED
 from tests.couchbase.scopes import new_scope
 from tests.queue.memory import MemoryQueue
 
+from benchmarks.waiting import Clients
 from zerog.console import ShownConsole
 from zerog.ledger.alertness import IDLE_SECONDS
 from zerog.ledger.codec import write_record
@@ -30,12 +33,22 @@ from zerog.ledger.stats import Stats
 from zerog.ledger.workers import Beat
 from zerog.model.documents import WorkerDocument
 from zerog.model.names import tube_name
-from zerog.model.record import Attempt, JobRecord, State, WorkerIdentity, format_time, new_job_id
+from zerog.model.record import (
+    Attempt,
+    JobId,
+    JobRecord,
+    State,
+    WorkerIdentity,
+    format_time,
+    new_job_id,
+)
+from zerog.queue import connect_queue
 from zerog.settings import CouchbaseSettings
 from zerog.store import open_datastore
 from zerog.store.port import Datastore, JobFilter
 from zerog_api.core.overview import SUMMARY_SECONDS, Overview
 from zerog_api.core.types import Types
+from zerog_api.core.watch import Watch
 
 PAGE = Path(__file__).parents[1] / "docs/explanation/sizing.md"
 BEGIN, END = "<!-- made by benchmarks/datastores.py -->", "<!-- made: end -->"
@@ -43,6 +56,8 @@ DEADLINE_SECONDS = 120.0
 AT_ONCE = 200
 QUEUES = 50
 REPLICAS = 3
+#: How long clients that wait are watched, once what they ask for at first is over.
+SETTLE_SECONDS, WATCHED_SECONDS = 15.0, 30.0
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -90,6 +105,7 @@ class ZeroG:
         self._store = store
         self._size = size
         self._queue = MemoryQueue()
+        self._running_jobs: list[JobId] = []
         self._jobs = Jobs(store, Stats(store))
         self._beats = [Beat(store, _worker(f"w{number}", number)) for number in range(size.workers)]
 
@@ -110,6 +126,7 @@ class ZeroG:
 
     def _running(self, number: int) -> JobRecord:
         uuid, queue = new_job_id(), f"q{number % QUEUES}"
+        self._running_jobs.append(uuid)
         entry = self._queue.add(uuid, tube_name(queue))
         attempt = Attempt(1, WorkerIdentity(f"w{number}"), BEGUN)
         return JobRecord(
@@ -142,6 +159,19 @@ class ZeroG:
                 await view.now()
             await asyncio.sleep(SUMMARY_SECONDS)
 
+    @contextlib.asynccontextmanager
+    async def clients(self, queue: str) -> AsyncIterator[None]:
+        """Let as many clients as there are workers wait, each for the end of a running job."""
+        watch = Watch(self._store, "api", lambda: connect_queue(queue))
+        clients = Clients(watch, self._jobs)
+        tasks = [asyncio.create_task(clients.wait(uuid)) for uuid in self._running_jobs]
+        await asyncio.sleep(SETTLE_SECONDS)
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await watch.close()
+
     async def find_jobs_of_the_dead(self) -> None:
         """Look for what a worker that died was running."""
         assert await self._store.jobs_of_workers(["w1"])
@@ -167,7 +197,7 @@ def _worker(name: str, number: int) -> WorkerDocument:
     )  # fmt: skip
 
 
-async def costs(server: CouchbaseServer, size: Size) -> dict[str, Cost]:
+async def costs(server: CouchbaseServer, queue: str, size: Size) -> dict[str, Cost]:
     """Return what each row of the table costs."""
     settings = CouchbaseSettings(couchbase_password=server.password)
     url = server.url(new_scope(server))
@@ -191,6 +221,10 @@ async def costs(server: CouchbaseServer, size: Size) -> dict[str, Cost]:
         "the jobs of a worker that died": await zerog.cost(zerog.find_jobs_of_the_dead),
         "a page of 100 jobs, by state, type and queue": await zerog.cost(zerog.list_page),
     }
+    async with zerog.clients(queue):
+        found["clients that wait, one for each worker, a second"] = await zerog.cost(
+            lambda: asyncio.sleep(WATCHED_SECONDS), WATCHED_SECONDS
+        )
     await store.close()
     return found
 
@@ -217,9 +251,12 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     options = parser.parse_args()
     found: list[dict[str, Cost]] = []
+    beanstalkd = Beanstalkd()
+    beanstalkd.start()
     for size in SIZES:
         with tempfile.TemporaryDirectory() as name, CouchbaseServer(Path(name)) as server:
-            found.append(asyncio.run(costs(server, size)))
+            found.append(asyncio.run(costs(server, beanstalkd.address, size)))
+    beanstalkd.stop()
     lines = "\n".join(table(found))
     print(lines)
     if options.write:
