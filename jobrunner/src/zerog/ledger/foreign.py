@@ -20,6 +20,8 @@ from zerog.store.port import Datastore, Version
 #: How old may be what is known of the other workers. All slots share it, so a backlog of other
 #: versions' jobs costs one look in this time.
 LOOK_SECONDS = 1.0
+#: A look reads the documents of all workers: so many a second at most, however many there are.
+MAX_READS_PER_SECOND = 50
 #: Of what does not fit, so much is shown.
 _MAX_MISFIT_CHARS = 300
 
@@ -44,7 +46,7 @@ class Foreign:
         self._own = own
         self._misfit = misfit
         self._observer = Observer()
-        self._looked = float("-inf")
+        self._next_look = float("-inf")
         self._looking = asyncio.Lock()
         #: For each queue, the versions that living workers run, also those that are to go.
         self._taken: dict[str, set[Version]] = {}
@@ -52,7 +54,7 @@ class Foreign:
     async def is_taken(self, record: JobRecord) -> bool:
         """Whether a living worker has the version of a job. Raises what the store raises."""
         async with self._looking:
-            if time.monotonic() - self._looked >= LOOK_SECONDS:
+            if time.monotonic() >= self._next_look:
                 await self._look()
         return (record.type, record.schema_hash) in self._taken.get(record.queue, ())
 
@@ -71,4 +73,10 @@ class Foreign:
 
     async def _look(self) -> None:
         workers = await self._observer.living(self._store, time.monotonic())
-        self._taken, self._looked = taken_versions(workers), time.monotonic()
+        self._taken = taken_versions(workers)
+        self._next_look = time.monotonic() + pause_seconds(len(workers))
+
+
+def pause_seconds(workers: int) -> float:
+    """Return how long a look at so many workers is used. Pure."""
+    return max(LOOK_SECONDS, workers / MAX_READS_PER_SECOND)

@@ -8,6 +8,7 @@ from tests.ledger.claiming import Worker, document_of
 
 from zerog.ledger import claims
 from zerog.ledger.claims import Claim, Left
+from zerog.ledger.foreign import LOOK_SECONDS, MAX_READS_PER_SECOND, pause_seconds
 from zerog.model.documents import write
 from zerog.model.record import State, WorkerIdentity
 
@@ -108,3 +109,8 @@ async def test_a_backlog_of_other_versions_costs_a_read_and_a_release_each(
     assert worker.store.writes == []
     # One look is good for a second.
     assert 1 <= scans < 20
+
+
+def test_the_more_workers_there_are_the_longer_a_look_at_them_is_used() -> None:
+    assert pause_seconds(1) == LOOK_SECONDS
+    assert 5000 / pause_seconds(5000) == MAX_READS_PER_SECOND
