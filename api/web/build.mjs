@@ -23,7 +23,8 @@ const { metafile } = await build({
   charset: "utf8",
   metafile: true,
 });
-for (const name of ["index.html", "docs.html", "icon.svg"]) cpSync(join(here, "src", name), join(out, name));
+for (const name of ["index.html", "docs.html", "icon.svg"])
+  cpSync(join(here, "src", name), join(out, name));
 
 const packages = new Set();
 for (const input of Object.keys(metafile.inputs)) {
@@ -35,10 +36,23 @@ const notices = [...packages].sort().map((name) => {
   const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   return `${name} ${version} (${license})\n\n${readFileSync(join(folder, "LICENSE"), "utf8").trim()}\n`;
 });
-writeFileSync(join(out, "licenses.txt"), `These pages contain the following software.\n\n${notices.join("\n\n")}`);
+writeFileSync(
+  join(out, "licenses.txt"),
+  `These pages contain the following software.\n\n${notices.join("\n\n")}`,
+);
 
 // What the files were built from: a test compares it without having to build.
-const sources = ["package-lock.json", "build.mjs", ...readdirSync(join(here, "src")).sort().map((name) => `src/${name}`)];
+const sources = [
+  "package-lock.json",
+  "build.mjs",
+  ...readdirSync(join(here, "src"))
+    .sort()
+    .map((name) => `src/${name}`),
+];
 const hash = createHash("sha256");
-for (const name of sources) hash.update(`${name}\0`).update(readFileSync(join(here, name))).update("\0");
+for (const name of sources)
+  hash
+    .update(`${name}\0`)
+    .update(readFileSync(join(here, name)))
+    .update("\0");
 writeFileSync(join(out, "sources.sha256"), `${hash.digest("hex")}\n`);

@@ -15,7 +15,9 @@ export const readLine = (text: string): Line => withTexts(text, ["data"]);
 /** Read a page of a log: its lines in the order of writing. */
 export function readLog(text: string): { lines: Line[]; next: string | null } {
   const fields = new Map(members(text));
-  const lines = ["events", "warnings", "errors"].flatMap((name) => items(fields.get(name) ?? "[]").map(readLine));
+  const lines = ["events", "warnings", "errors"].flatMap((name) =>
+    items(fields.get(name) ?? "[]").map(readLine),
+  );
   lines.sort((one, other) => one.attempt - other.attempt || one.seq - other.seq);
   return { lines, next: JSON.parse(fields.get("next") ?? "null") };
 }

@@ -137,7 +137,11 @@ async function textOf(response: Response, patience: Patience): Promise<string> {
 async function problemOf(response: Response, patience: Patience): Promise<ApiError> {
   try {
     const problem = JSON.parse(await textOf(response, patience));
-    return new ApiError(response.status, problem.detail ?? response.statusText, problem.errors ?? []);
+    return new ApiError(
+      response.status,
+      problem.detail ?? response.statusText,
+      problem.errors ?? [],
+    );
   } catch {
     return new ApiError(response.status, response.statusText || `status ${response.status}`);
   }
@@ -158,7 +162,10 @@ function read<T>(text: string, parse: (text: string) => T): T {
   try {
     return parse(text);
   } catch {
-    throw new ApiError(0, "what answered is not the API: check the address and the proxies on the way");
+    throw new ApiError(
+      0,
+      "what answered is not the API: check the address and the proxies on the way",
+    );
   }
 }
 
@@ -187,7 +194,11 @@ export async function call<T>(
   const message =
     `the API did not answer ${lasting(ANSWER_MS)}, so this may or may not be done: ` +
     "check that the API runs, then try again";
-  const patience = new Patience(ANSWER_MS + (body?.length ?? 0) / UPLOAD_CHARS_PER_MS, undefined, message);
+  const patience = new Patience(
+    ANSWER_MS + (body?.length ?? 0) / UPLOAD_CHARS_PER_MS,
+    undefined,
+    message,
+  );
   const text = await answerTo(path, options, patience);
   return text === "" ? null : read<T>(text, JSON.parse);
 }
@@ -257,7 +268,10 @@ export async function follow(
 /** Sent when there is nothing else to send. */
 const ALIVE = "alive";
 
-async function* events(response: Response, patience: Patience): AsyncGenerator<ServerEvent & { id: string }> {
+async function* events(
+  response: Response,
+  patience: Patience,
+): AsyncGenerator<ServerEvent & { id: string }> {
   let text = "";
   for await (const chunk of chunks(response, patience)) {
     text += chunk;

@@ -24,7 +24,9 @@ const NAV: [string, string, string][] = [
 function App() {
   const route = useRoute();
   const live = useLiveSource();
-  const [asked, setAsked] = useState<{ answer: (given: boolean) => void; refused: boolean } | null>(null);
+  const [asked, setAsked] = useState<{ answer: (given: boolean) => void; refused: boolean } | null>(
+    null,
+  );
   useEffect(
     () =>
       onUnauthorized(
@@ -52,7 +54,11 @@ function App() {
           </a>
           <nav aria-label="Main">
             {NAV.map(([name, link, title]) => (
-              <a key={name} href={link} aria-current={(route.path[0] ?? "") === name ? "page" : undefined}>
+              <a
+                key={name}
+                href={link}
+                aria-current={(route.path[0] ?? "") === name ? "page" : undefined}
+              >
                 {title}
               </a>
             ))}
@@ -103,7 +109,11 @@ function View({ route }: { route: Route }) {
     case undefined:
       return <Overview />;
     case "jobs":
-      return route.path[1] ? <JobView key={route.path[1]} uuid={route.path[1]} /> : <Jobs route={route} />;
+      return route.path[1] ? (
+        <JobView key={route.path[1]} uuid={route.path[1]} />
+      ) : (
+        <Jobs route={route} />
+      );
     case "run":
       return <Run route={route} />;
     default:

@@ -40,7 +40,9 @@ function useWidth() {
   const element = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(480);
   useEffect(() => {
-    const watch = new ResizeObserver(([entry]) => setWidth(Math.max(200, Math.floor(entry!.contentRect.width))));
+    const watch = new ResizeObserver(([entry]) =>
+      setWidth(Math.max(200, Math.floor(entry!.contentRect.width))),
+    );
     watch.observe(element.current!);
     return () => watch.disconnect();
   }, []);
@@ -53,8 +55,14 @@ export function Chart({ title, times, bars = [], lines: given = [], summary, for
   const [element, width] = useWidth();
   const [at, setAt] = useState<number | null>(null);
   const inner = { width: width - PAD.left - PAD.right, height: HEIGHT - PAD.top - PAD.bottom };
-  const stacked = times.map((_, index) => bars.reduce((sum, bar) => sum + (bar.values[index] ?? 0), 0));
-  const highest = Math.max(0, ...stacked, ...lines.flatMap((line) => line.values.map((value) => value ?? 0)));
+  const stacked = times.map((_, index) =>
+    bars.reduce((sum, bar) => sum + (bar.values[index] ?? 0), 0),
+  );
+  const highest = Math.max(
+    0,
+    ...stacked,
+    ...lines.flatMap((line) => line.values.map((value) => value ?? 0)),
+  );
   const top = niceCeiling(highest);
   const step = inner.width / Math.max(1, times.length);
   const x = (index: number) => PAD.left + index * step;
@@ -95,15 +103,29 @@ export function Chart({ title, times, bars = [], lines: given = [], summary, for
         >
           {[0, 0.5, 1].map((share) => (
             <g key={share}>
-              <line class="grid" x1={PAD.left} x2={width - PAD.right} y1={y(top * share)} y2={y(top * share)} />
+              <line
+                class="grid"
+                x1={PAD.left}
+                x2={width - PAD.right}
+                y1={y(top * share)}
+                y2={y(top * share)}
+              />
               <text class="axis" x={PAD.left - 6} y={y(top * share) + 4} text-anchor="end">
                 {format(top * share)}
               </text>
             </g>
           ))}
           {times.map((text, index) =>
-            new Date(text).getMinutes() % 15 === 0 && index * step > ROOM && (times.length - index) * step > ROOM ? (
-              <text key={text} class="axis" x={x(index) + step / 2} y={HEIGHT - 4} text-anchor="middle">
+            new Date(text).getMinutes() % 15 === 0 &&
+            index * step > ROOM &&
+            (times.length - index) * step > ROOM ? (
+              <text
+                key={text}
+                class="axis"
+                x={x(index) + step / 2}
+                y={HEIGHT - 4}
+                text-anchor="middle"
+              >
                 {minute(text)}
               </text>
             ) : null,
@@ -114,7 +136,9 @@ export function Chart({ title, times, bars = [], lines: given = [], summary, for
           <text class="axis" x={width - PAD.right} y={HEIGHT - 4} text-anchor="end">
             now
           </text>
-          {at !== null && <rect class="cursor" x={x(at)} y={PAD.top} width={step} height={inner.height} />}
+          {at !== null && (
+            <rect class="cursor" x={x(at)} y={PAD.top} width={step} height={inner.height} />
+          )}
           {times.map((text, index) => {
             let below = 0;
             return bars.map((bar) => {
@@ -148,7 +172,9 @@ export function Chart({ title, times, bars = [], lines: given = [], summary, for
                 ) : (
                   <polyline
                     key={run[0]}
-                    points={run.map((index) => `${x(index) + step / 2},${y(line.values[index]!)}`).join(" ")}
+                    points={run
+                      .map((index) => `${x(index) + step / 2},${y(line.values[index]!)}`)
+                      .join(" ")}
                   />
                 ),
               )}

@@ -36,27 +36,53 @@ function make<K extends keyof HTMLElementTagNameMap>(
 }
 
 const field = (name: string, control: HTMLElement, hint = ""): HTMLElement =>
-  make("label", { className: "field" }, make("span", { className: "field-name" }, name), control,
-    ...(hint ? [make("span", { className: "field-hint" }, hint)] : []));
+  make(
+    "label",
+    { className: "field" },
+    make("span", { className: "field-name" }, name),
+    control,
+    ...(hint ? [make("span", { className: "field-hint" }, hint)] : []),
+  );
 
 function block(path: string, method: string, operation: Operation): HTMLElement {
   const controls = new Map<Parameter, HTMLInputElement>();
   const inputs = operation.parameters.map((parameter) => {
-    const input = make("input", { autocomplete: "off", spellcheck: false, required: parameter.required });
+    const input = make("input", {
+      autocomplete: "off",
+      spellcheck: false,
+      required: parameter.required,
+    });
     controls.set(parameter, input);
     const where = `${parameter.in}${parameter.required ? ", required" : ""}`;
     return field(`${parameter.name} (${where})`, input, parameter.description ?? "");
   });
-  const body = operation.requestBody === undefined ? null : make("textarea", { rows: 4, className: "mono", value: "{}", spellcheck: false });
+  const body =
+    operation.requestBody === undefined
+      ? null
+      : make("textarea", { rows: 4, className: "mono", value: "{}", spellcheck: false });
   if (body !== null) inputs.push(field("body (JSON)", body));
   const output = make("pre", { hidden: true, tabIndex: 0 });
   output.setAttribute("role", "status");
   const button = make("button", { type: "button", className: "primary" }, "Send");
   button.addEventListener("click", () => void send(path, method, controls, body, output));
-  const answers = make("p", { className: "muted" }, `Answers: ${Object.keys(operation.responses).join(", ")}`);
-  const summary = make("summary", {}, make("span", { className: `method method-${method}` }, method.toUpperCase()),
-    make("code", {}, path), make("span", { className: "call-text" }, operation.summary));
-  return make("details", { className: "call" }, summary, make("div", { className: "call-body" }, ...inputs, answers, button, output));
+  const answers = make(
+    "p",
+    { className: "muted" },
+    `Answers: ${Object.keys(operation.responses).join(", ")}`,
+  );
+  const summary = make(
+    "summary",
+    {},
+    make("span", { className: `method method-${method}` }, method.toUpperCase()),
+    make("code", {}, path),
+    make("span", { className: "call-text" }, operation.summary),
+  );
+  return make(
+    "details",
+    { className: "call" },
+    summary,
+    make("div", { className: "call-body" }, ...inputs, answers, button, output),
+  );
 }
 
 async function send(
@@ -71,7 +97,8 @@ async function send(
   const headers: Record<string, string> = {};
   for (const [parameter, input] of controls) {
     if (!input.value) continue;
-    if (parameter.in === "path") url = url.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
+    if (parameter.in === "path")
+      url = url.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
     else if (parameter.in === "query") query.append(parameter.name, input.value);
     else headers[parameter.name] = input.value;
   }
@@ -90,7 +117,10 @@ async function send(
 }
 
 /** A stream is shown as it arrives, up to what somebody reads. */
-async function show({ response, text, end }: Awaited<ReturnType<typeof raw>>, output: HTMLElement): Promise<void> {
+async function show(
+  { response, text, end }: Awaited<ReturnType<typeof raw>>,
+  output: HTMLElement,
+): Promise<void> {
   const streams = response.headers.get("Content-Type")?.includes("event-stream");
   const parts: string[] = [];
   let size = 0;
@@ -148,11 +178,18 @@ async function main(): Promise<void> {
   const specification: Specification = JSON.parse(text);
   const calls = document.getElementById("calls")!;
   for (const [path, methods] of Object.entries(specification.paths))
-    for (const [method, operation] of Object.entries(methods)) calls.append(block(path, method, operation));
+    for (const [method, operation] of Object.entries(methods))
+      calls.append(block(path, method, operation));
   const schemas = document.getElementById("schemas")!;
   for (const [name, schema] of members(member(member(text, "components")!, "schemas")!))
-    schemas.append(make("details", { className: "call" }, make("summary", {}, name),
-      make("pre", { tabIndex: 0 }, indent(schema))));
+    schemas.append(
+      make(
+        "details",
+        { className: "call" },
+        make("summary", {}, name),
+        make("pre", { tabIndex: 0 }, indent(schema)),
+      ),
+    );
 }
 
 void main();

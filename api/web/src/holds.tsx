@@ -33,7 +33,8 @@ const QUEUE: Words = {
   hold: "Pause",
   lift: "Resume",
   question: (name) => `Pause the queue ${name}?`,
-  explained: "Workers take no job of it until it is resumed. Jobs that run finish, new ones are accepted and wait.",
+  explained:
+    "Workers take no job of it until it is resumed. Jobs that run finish, new ones are accepted and wait.",
 };
 const WORKER: Words = {
   place: "workers",
@@ -64,13 +65,21 @@ function HoldButton({ words, name, held, ask }: Props & { words: Words }) {
           <p>{words.explained}</p>
           <label class="field">
             <span class="field-name">Why, for others to read</span>
-            <input type="text" maxLength={MAX_REASON} onInput={(event) => (reason = event.currentTarget.value.trim())} />
+            <input
+              type="text"
+              maxLength={MAX_REASON}
+              onInput={(event) => (reason = event.currentTarget.value.trim())}
+            />
           </label>
         </>
       ),
       action: words.hold,
       run: async () => {
-        await call("POST", `${path}:${words.hold.toLowerCase()}`, reason ? JSON.stringify({ reason }) : undefined);
+        await call(
+          "POST",
+          `${path}:${words.hold.toLowerCase()}`,
+          reason ? JSON.stringify({ reason }) : undefined,
+        );
       },
     });
   };

@@ -14,7 +14,10 @@ export interface Route {
 /** The route is the part behind `#`: the server needs to know one page only. */
 export function readRoute(): Route {
   const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  return { path: path.split("/").filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query) };
+  return {
+    path: path.split("/").filter(Boolean).map(decodeURIComponent),
+    query: new URLSearchParams(query),
+  };
 }
 
 export function useRoute(): Route {
@@ -124,9 +127,12 @@ export interface Loaded<T> {
 /** Load a document, and again when asked. What was loaded stays while it is loaded again.
  * `parse` must be the same function each time. */
 export function useLoaded<T>(path: string | null, parse?: (text: string) => T): Loaded<T> {
-  const [state, setState] = useState<{ path: string | null; value: T | null; error: ApiError | null; loading: boolean }>(
-    { path, value: null, error: null, loading: true },
-  );
+  const [state, setState] = useState<{
+    path: string | null;
+    value: T | null;
+    error: ApiError | null;
+    loading: boolean;
+  }>({ path, value: null, error: null, loading: true });
   const running = useRef<AbortController | null>(null);
   const reload = useCallback(() => {
     running.current?.abort();
@@ -134,7 +140,9 @@ export function useLoaded<T>(path: string | null, parse?: (text: string) => T): 
     const mine = new AbortController();
     running.current = mine;
     setState((before) =>
-      before.path === path ? { ...before, loading: true } : { path, value: null, error: null, loading: true },
+      before.path === path
+        ? { ...before, loading: true }
+        : { path, value: null, error: null, loading: true },
     );
     get<T>(path, mine.signal, parse).then(
       (value) => setState({ path, value, error: null, loading: false }),
@@ -148,7 +156,12 @@ export function useLoaded<T>(path: string | null, parse?: (text: string) => T): 
     return () => running.current?.abort();
   }, [reload]);
   const current = state.path === path;
-  return { value: current ? state.value : null, error: current ? state.error : null, loading: state.loading, reload };
+  return {
+    value: current ? state.value : null,
+    error: current ? state.error : null,
+    loading: state.loading,
+    reload,
+  };
 }
 
 export function useTitle(title: string): void {

@@ -9,8 +9,26 @@ import { go, jobsLink, useLoaded, useNow, useTitle, useVisible, useWorkersChange
 import { kindOf, members } from "./jsontext";
 import { linesBefore, newest } from "./log";
 import { plain } from "./schema";
-import { type Attempt, isFinished, type Job, type JobType, type JsonText, type Line, type Progress } from "./types";
-import { Announce, Badge, Empty, Json, type Question, Time, Title, Trouble, useQuestion } from "./ui";
+import {
+  type Attempt,
+  isFinished,
+  type Job,
+  type JobType,
+  type JsonText,
+  type Line,
+  type Progress,
+} from "./types";
+import {
+  Announce,
+  Badge,
+  Empty,
+  Json,
+  type Question,
+  Time,
+  Title,
+  Trouble,
+  useQuestion,
+} from "./ui";
 
 /** Lines in the document; older ones are shown on demand. */
 const SHOWN_LINES = 300;
@@ -45,7 +63,11 @@ export function JobView({ uuid }: { uuid: string }) {
           <Facts job={now} />
           <section aria-labelledby="parameters">
             <h2 id="parameters">Parameters</h2>
-            {members(now.parameters).length === 0 ? <Empty>None.</Empty> : <Json text={now.parameters} label="Parameters" />}
+            {members(now.parameters).length === 0 ? (
+              <Empty>None.</Empty>
+            ) : (
+              <Json text={now.parameters} label="Parameters" />
+            )}
           </section>
           <section aria-labelledby="output">
             <h2 id="output">Output</h2>
@@ -155,10 +177,24 @@ function useFollowed(uuid: string, known: Job | null, reload: () => void): Follo
     seen.current = "";
   }, [uuid]);
   const same = known !== null && progress.state !== undefined;
-  return { progress: same ? progress : {}, lines, cut, trouble, again: () => setRound((before) => before + 1) };
+  return {
+    progress: same ? progress : {},
+    lines,
+    cut,
+    trouble,
+    again: () => setRound((before) => before + 1),
+  };
 }
 
-function Head({ job, ask, again }: { job: Job; ask: (question: Question) => void; again: () => void }) {
+function Head({
+  job,
+  ask,
+  again,
+}: {
+  job: Job;
+  ask: (question: Question) => void;
+  again: () => void;
+}) {
   const done = isFinished(job.state);
   const percent = Math.floor(job.completeness * 100);
   const change = async (path: string) => {
@@ -197,7 +233,12 @@ function Head({ job, ask, again }: { job: Job; ask: (question: Question) => void
               onClick={() =>
                 ask({
                   title: "Run this job again?",
-                  text: <p>It keeps its UUID and parameters and gets fresh budgets. Its output is written anew.</p>,
+                  text: (
+                    <p>
+                      It keeps its UUID and parameters and gets fresh budgets. Its output is written
+                      anew.
+                    </p>
+                  ),
                   action: "Run again",
                   run: () => change("retry"),
                 })
@@ -215,7 +256,11 @@ function Head({ job, ask, again }: { job: Job; ask: (question: Question) => void
               onClick={() =>
                 ask({
                   title: "Forget this job?",
-                  text: <p>Its record, log, parameters and output are removed. Nothing brings them back.</p>,
+                  text: (
+                    <p>
+                      Its record, log, parameters and output are removed. Nothing brings them back.
+                    </p>
+                  ),
                   action: "Forget it",
                   danger: true,
                   run: async () => {
@@ -234,11 +279,18 @@ function Head({ job, ask, again }: { job: Job; ask: (question: Question) => void
       {job.message && <p class={`job-message ${job.state}`}>{job.message}</p>}
       {(job.state === "running" || job.state === "waiting" || (done && job.completeness > 0)) && (
         <div class="progress-row">
-          <progress class={`bar-${job.state}`} value={job.completeness} max={1} aria-label="Progress" />
+          <progress
+            class={`bar-${job.state}`}
+            value={job.completeness}
+            max={1}
+            aria-label="Progress"
+          />
           <span class="num">{percent} %</span>
         </div>
       )}
-      <Announce text={`${job.type} is ${job.state}${job.state === "running" ? `, ${Math.floor(percent / 25) * 25} %` : ""}`} />
+      <Announce
+        text={`${job.type} is ${job.state}${job.state === "running" ? `, ${Math.floor(percent / 25) * 25} %` : ""}`}
+      />
     </header>
   );
 }
@@ -258,7 +310,8 @@ function Facts({ job }: { job: Job }) {
     ["Errors", `${count(job.errors)} of ${count(limits.maxErrors)}`],
     ["Crashes", `${count(job.crashes)} of ${count(limits.maxCrashes)}`],
   ];
-  if (job.notBeforeTime && !isFinished(job.state)) facts.splice(3, 0, ["Not before", <Time value={job.notBeforeTime} />]);
+  if (job.notBeforeTime && !isFinished(job.state))
+    facts.splice(3, 0, ["Not before", <Time value={job.notBeforeTime} />]);
   if (limits.timeoutSeconds) facts.push(["Timeout", duration(limits.timeoutSeconds)]);
   if (job.continuations) facts.push(["Continued", count(job.continuations)]);
   if (job.replays) facts.push(["Replayed", count(job.replays)]);
@@ -295,7 +348,8 @@ function Timeline({ job }: { job: Job }) {
   const begin = Date.parse(hidden > 0 ? shown[0]!.startedTime : job.createdTime);
   const end = job.finishedTime ? Date.parse(job.finishedTime) : now;
   const span = Math.max(1, end - begin);
-  const place = (text: string | undefined) => (100 * ((text ? Date.parse(text) : now) - begin)) / span;
+  const place = (text: string | undefined) =>
+    (100 * ((text ? Date.parse(text) : now) - begin)) / span;
   return (
     <section aria-labelledby="attempts">
       <h2 id="attempts">Attempts</h2>
@@ -318,7 +372,9 @@ function Timeline({ job }: { job: Job }) {
       </ol>
       {shown.length > 0 && (
         <p class="timeline-scale">
-          <span>{hidden > 0 ? time(shown[0]!.startedTime) : `created ${time(job.createdTime)}`}</span>
+          <span>
+            {hidden > 0 ? time(shown[0]!.startedTime) : `created ${time(job.createdTime)}`}
+          </span>
           <span>{duration(span / 1000)}</span>
           <span>{job.finishedTime ? `finished ${time(job.finishedTime)}` : "now"}</span>
         </p>
@@ -327,7 +383,17 @@ function Timeline({ job }: { job: Job }) {
   );
 }
 
-function AttemptRow({ attempt, from, to, now }: { attempt: Attempt; from: number; to: number; now: number }) {
+function AttemptRow({
+  attempt,
+  from,
+  to,
+  now,
+}: {
+  attempt: Attempt;
+  from: number;
+  to: number;
+  now: number;
+}) {
   const kind = attempt.cause === undefined ? "running" : (CAUSE_STATE[attempt.cause] ?? "failed");
   const took = secondsBetween(attempt.startedTime, attempt.endedTime ?? now);
   const { worker } = attempt;
@@ -338,13 +404,20 @@ function AttemptRow({ attempt, from, to, now }: { attempt: Attempt; from: number
         <Badge state={kind === "running" ? "running" : kind} note="" />
         {attempt.cause && attempt.cause !== kind && <span>{words(attempt.cause)}</span>}
         <span class="muted">
-          {time(attempt.startedTime)} · {duration(took)} · <span title={worker.image}>{worker.pod ?? worker.name}</span>
+          {time(attempt.startedTime)} · {duration(took)} ·{" "}
+          <span title={worker.image}>{worker.pod ?? worker.name}</span>
           {worker.node && ` on ${worker.node}`}
         </span>
       </p>
       <svg class="attempt-bar" width="100%" height="8" aria-hidden="true">
         <rect class="track" width="100%" height="8" rx="2" />
-        <rect class={`fill-${kind}`} x={`${from}%`} width={`${Math.max(0.6, to - from)}%`} height="8" rx="2" />
+        <rect
+          class={`fill-${kind}`}
+          x={`${from}%`}
+          width={`${Math.max(0.6, to - from)}%`}
+          height="8"
+          rx="2"
+        />
       </svg>
       {attempt.message && <p class="attempt-message">{attempt.message}</p>}
     </li>
@@ -406,11 +479,17 @@ function useEarlier(job: Job, live: Line[], cut: boolean): Earlier {
       setExhausted(found.length === 0 ? place(first) : "");
       setError(null);
     } catch (failure) {
-      setError(failure instanceof ApiError ? failure : new ApiError(0, "the lines could not be read"));
+      setError(
+        failure instanceof ApiError ? failure : new ApiError(0, "the lines could not be read"),
+      );
     }
     setLoading(false);
   };
-  const more = cut && first !== undefined && (first.seq > 0 || first.attempt > oldest) && exhausted !== place(first);
+  const more =
+    cut &&
+    first !== undefined &&
+    (first.seq > 0 || first.attempt > oldest) &&
+    exhausted !== place(first);
   return { lines, more, loading, error, load };
 }
 
@@ -430,7 +509,8 @@ function usePlace(changed: unknown[]) {
     const top = items[0]?.offsetTop ?? 0;
     const first = items.find((item) => item.offsetTop - top + item.offsetHeight > scrollTop);
     const follows = scrollHeight - scrollTop - clientHeight < FOLLOWING;
-    line.current = follows || !first ? null : { id: first.id, offset: first.offsetTop - top - scrollTop };
+    line.current =
+      follows || !first ? null : { id: first.id, offset: first.offsetTop - top - scrollTop };
   };
   useLayoutEffect(() => {
     const list = box.current;
@@ -465,7 +545,9 @@ function Log({ job, lines: live, cut }: { job: Job; lines: Line[]; cut: boolean 
       <div class="h-row">
         <h2 id="log">
           Log{" "}
-          <span class="h-note">{lines.length > 0 && `${earlier.more ? "newest " : ""}${count(lines.length)}`}</span>
+          <span class="h-note">
+            {lines.length > 0 && `${earlier.more ? "newest " : ""}${count(lines.length)}`}
+          </span>
         </h2>
         {lines.length > 0 && (
           <label class="inline-field">
@@ -479,7 +561,13 @@ function Log({ job, lines: live, cut }: { job: Job; lines: Line[]; cut: boolean 
         )}
       </div>
       {wanted.length === 0 && (
-        <Empty>{lines.length > 0 ? "No line of this level." : finished ? "It wrote nothing." : "Nothing yet."}</Empty>
+        <Empty>
+          {lines.length > 0
+            ? "No line of this level."
+            : finished
+              ? "It wrote nothing."
+              : "Nothing yet."}
+        </Empty>
       )}
       {(wanted.length > part.length || earlier.more) && (
         <button type="button" class="link" disabled={earlier.loading} onClick={showEarlier}>
@@ -499,15 +587,21 @@ function Log({ job, lines: live, cut }: { job: Job; lines: Line[]; cut: boolean 
         >
           <ol>
             {part.map((line) => (
-              <li key={`${line.attempt}-${line.seq}`} id={`line-${line.attempt}-${line.seq}`} class={`log-${line.level}`}>
-              <time dateTime={line.time} title={fullTime(line.time)}>
-                {time(line.time)}
-              </time>
-              <span class="log-level">{attempts > 1 ? `#${line.attempt} ${line.level}` : line.level}</span>
-              <span class="log-text">
-                {line.message}
-                {line.data !== undefined && <LineData data={line.data} />}
-              </span>
+              <li
+                key={`${line.attempt}-${line.seq}`}
+                id={`line-${line.attempt}-${line.seq}`}
+                class={`log-${line.level}`}
+              >
+                <time dateTime={line.time} title={fullTime(line.time)}>
+                  {time(line.time)}
+                </time>
+                <span class="log-level">
+                  {attempts > 1 ? `#${line.attempt} ${line.level}` : line.level}
+                </span>
+                <span class="log-text">
+                  {line.message}
+                  {line.data !== undefined && <LineData data={line.data} />}
+                </span>
               </li>
             ))}
           </ol>

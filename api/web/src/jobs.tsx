@@ -5,7 +5,15 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "./api";
 import { ago, DASH, duration, plural, secondsBetween } from "./format";
 import { go, type Route, useLive, useLoaded, useNow, useTitle } from "./hooks";
-import { type Changed, isFinished, type JobType, type Page, STATES, type State, type Summary } from "./types";
+import {
+  type Changed,
+  isFinished,
+  type JobType,
+  type Page,
+  STATES,
+  type State,
+  type Summary,
+} from "./types";
 import { Announce, Badge, Empty, type Question, Title, Trouble, useQuestion } from "./ui";
 
 const PAGE = 50;
@@ -36,7 +44,9 @@ export function Jobs({ route }: { route: Route }) {
         <Find />
       </div>
       {page.error && <Trouble error={page.error} retry={page.reload} />}
-      {page.value && <Table jobs={page.value.jobs} filtered={FILTERS.some((name) => filter[name])} />}
+      {page.value && (
+        <Table jobs={page.value.jobs} filtered={FILTERS.some((name) => filter[name])} />
+      )}
       {page.value && (
         <nav class="pages" aria-label="Pages">
           {cursor !== "" && <a href={`#/jobs?${linkQuery(filter, "")}`}>Newest</a>}
@@ -48,7 +58,9 @@ export function Jobs({ route }: { route: Route }) {
           {page.value.next && <a href={`#/jobs?${linkQuery(filter, page.value.next)}`}>Older</a>}
         </nav>
       )}
-      <Announce text={page.value ? `${plural(page.value.jobs.length, "job")} on this page` : "Loading"} />
+      <Announce
+        text={page.value ? `${plural(page.value.jobs.length, "job")} on this page` : "Loading"}
+      />
       {dialog}
     </div>
   );
@@ -56,7 +68,8 @@ export function Jobs({ route }: { route: Route }) {
 
 function search(filter: Filter, cursor: string): URLSearchParams {
   const query = new URLSearchParams({ limit: String(PAGE) });
-  for (const name of FILTERS) for (const value of filter[name].split(",")) if (value) query.append(name, value);
+  for (const name of FILTERS)
+    for (const value of filter[name].split(",")) if (value) query.append(name, value);
   if (cursor) query.set("cursor", cursor);
   return query;
 }
@@ -94,7 +107,12 @@ function Filters({ filter, set }: { filter: Filter; set: (part: Partial<Filter>)
   };
   const names = types.value?.types.map((type) => type.name) ?? [];
   return (
-    <form class="filters" role="search" aria-label="Filter jobs" onSubmit={(event) => event.preventDefault()}>
+    <form
+      class="filters"
+      role="search"
+      aria-label="Filter jobs"
+      onSubmit={(event) => event.preventDefault()}
+    >
       <fieldset class="chips">
         <legend class="hidden-text">State</legend>
         {STATES.map((state) => (
@@ -197,7 +215,8 @@ function ByFilter({ filter, ask }: { filter: Filter; ask: (question: Question) =
     const answer = await call<Changed>("POST", path, JSON.stringify(body(states)));
     return (
       <p>
-        {plural(answer!.changed, "job")} {verb}.{answer!.more && " There are more: do it again for the next ones."}
+        {plural(answer!.changed, "job")} {verb}.
+        {answer!.more && " There are more: do it again for the next ones."}
       </p>
     );
   };
@@ -211,7 +230,10 @@ function ByFilter({ filter, ask }: { filter: Filter; ask: (question: Question) =
             title: "Replay these jobs?",
             text: (
               <>
-                <p>Jobs with {told(filter, finished)} run again with fresh budgets, the newest {MANY.toLocaleString("en")} at most.</p>
+                <p>
+                  Jobs with {told(filter, finished)} run again with fresh budgets, the newest{" "}
+                  {MANY.toLocaleString("en")} at most.
+                </p>
                 {finished.includes("succeeded") && <p>What succeeded is done once more.</p>}
               </>
             ),
@@ -230,8 +252,8 @@ function ByFilter({ filter, ask }: { filter: Filter; ask: (question: Question) =
             title: "Cancel these jobs?",
             text: (
               <p>
-                Jobs with {told(filter, unfinished)} are cancelled, the newest {MANY.toLocaleString("en")} at most. Running
-                ones get a moment to clean up.
+                Jobs with {told(filter, unfinished)} are cancelled, the newest{" "}
+                {MANY.toLocaleString("en")} at most. Running ones get a moment to clean up.
               </p>
             ),
             action: "Cancel the jobs",
@@ -265,12 +287,24 @@ function Table({ jobs, filtered }: { jobs: Summary[]; filtered: boolean }) {
           <tr>
             <th scope="col">Job</th>
             <th scope="col">State</th>
-            <th scope="col" class="wide">UUID</th>
-            <th scope="col" class="wide">Message</th>
-            <th scope="col" class="wide">Queue</th>
-            <th scope="col" class="num wide">Attempt</th>
-            <th scope="col" class="num wide">Took</th>
-            <th scope="col" class="num">Created</th>
+            <th scope="col" class="wide">
+              UUID
+            </th>
+            <th scope="col" class="wide">
+              Message
+            </th>
+            <th scope="col" class="wide">
+              Queue
+            </th>
+            <th scope="col" class="num wide">
+              Attempt
+            </th>
+            <th scope="col" class="num wide">
+              Took
+            </th>
+            <th scope="col" class="num">
+              Created
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -285,7 +319,11 @@ function Table({ jobs, filtered }: { jobs: Summary[]; filtered: boolean }) {
               <td>
                 <Badge
                   state={job.state}
-                  note={isFinished(job.state) && ![200, 410, 500].includes(job.resultCode) ? String(job.resultCode) : ""}
+                  note={
+                    isFinished(job.state) && ![200, 410, 500].includes(job.resultCode)
+                      ? String(job.resultCode)
+                      : ""
+                  }
                 />
               </td>
               <td class="wide mono muted nowrap">{job.uuid}</td>
@@ -293,10 +331,15 @@ function Table({ jobs, filtered }: { jobs: Summary[]; filtered: boolean }) {
               <td class="wide">{job.queue}</td>
               <td class="num wide">{job.attempt || DASH}</td>
               <td class="num wide">
-                {job.startedTime && job.finishedTime ? duration(secondsBetween(job.startedTime, job.finishedTime)) : DASH}
+                {job.startedTime && job.finishedTime
+                  ? duration(secondsBetween(job.startedTime, job.finishedTime))
+                  : DASH}
               </td>
               <td class="num">
-                <time dateTime={job.createdTime} title={new Date(job.createdTime).toLocaleString("en-GB")}>
+                <time
+                  dateTime={job.createdTime}
+                  title={new Date(job.createdTime).toLocaleString("en-GB")}
+                >
                   {ago(job.createdTime, now)}
                 </time>
               </td>
@@ -307,4 +350,3 @@ function Table({ jobs, filtered }: { jobs: Summary[]; filtered: boolean }) {
     </div>
   );
 }
-

@@ -52,7 +52,7 @@ function endOfString(text: string, start: number): number {
 }
 
 function* tokens(text: string): Generator<{ token: string; start: number; end: number }> {
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const letter = text[start]!;
     let end = start + 1;
     if (letter === '"') end = endOfString(text, start);
@@ -137,5 +137,8 @@ export function same(one: string, other: string): boolean {
   }
   if (kind !== "object") return one === other;
   const [left, right] = [new Map(members(one)), new Map(members(other))];
-  return left.size === right.size && [...left].every(([name, text]) => right.has(name) && same(text, right.get(name)!));
+  return (
+    left.size === right.size &&
+    [...left].every(([name, text]) => right.has(name) && same(text, right.get(name)!))
+  );
 }

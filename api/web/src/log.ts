@@ -19,7 +19,8 @@ const sizeOf = (line: Line): number => line.message.length + (line.data?.length 
 export function newest(lines: Line[]): Line[] {
   let start = lines.length;
   let chars = 0;
-  while (start > Math.max(0, lines.length - KEPT_LINES) && chars < KEPT_CHARS) chars += sizeOf(lines[--start]!);
+  while (start > Math.max(0, lines.length - KEPT_LINES) && chars < KEPT_CHARS)
+    chars += sizeOf(lines[--start]!);
   return lines.slice(start);
 }
 
@@ -32,7 +33,8 @@ export async function linesBefore(uuid: string, first: Line, oldest: number): Pr
   const start = first.seq > 0 ? first.attempt : first.attempt - 1;
   for (let attempt = start; found.length === 0 && attempt >= oldest; attempt--) {
     const skipped = attempt === first.attempt ? first.seq - LOADED_LINES - 1 : -1;
-    let cursor: string | null = skipped < 0 ? `${attempt - 1}-${BEHIND_ALL}` : `${attempt}-${skipped}`;
+    let cursor: string | null =
+      skipped < 0 ? `${attempt - 1}-${BEHIND_ALL}` : `${attempt}-${skipped}`;
     while (cursor !== null) {
       const path = `/v1/jobs/${encodeURIComponent(uuid)}/info?limit=${LOADED_LINES}&cursor=${cursor}`;
       const page: { lines: Line[]; next: string | null } = await get(path, undefined, readLog);

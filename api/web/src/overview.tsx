@@ -57,7 +57,13 @@ export function Overview() {
   );
 }
 
-function Heading({ beside, children }: { beside?: ComponentChildren; children: ComponentChildren }) {
+function Heading({
+  beside,
+  children,
+}: {
+  beside?: ComponentChildren;
+  children: ComponentChildren;
+}) {
   return (
     <div class="view">
       <div class="title-row">
@@ -73,15 +79,31 @@ const sum = (values: number[]): number => values.reduce((total, value) => total 
 const of = <T extends { name: string }>(items: T[], queue: string): T[] =>
   queue === ALL ? items : items.filter((item) => item.name === queue);
 
-function Tiles({ overview, stats, queue }: { overview: OverviewData; stats: Stats | null; queue: string }) {
+function Tiles({
+  overview,
+  stats,
+  queue,
+}: {
+  overview: OverviewData;
+  stats: Stats | null;
+  queue: string;
+}) {
   const queues = of(overview.queues, queue);
   const history = stats && of(stats.queues, queue);
-  const total = (field: "ready" | "reserved" | "delayed" | "buried") => sum(queues.map((item) => item[field]));
-  const lastHour = (field: "succeeded" | "failed") => history && sum(history.flatMap((item) => item[field]));
+  const total = (field: "ready" | "reserved" | "delayed" | "buried") =>
+    sum(queues.map((item) => item[field]));
+  const lastHour = (field: "succeeded" | "failed") =>
+    history && sum(history.flatMap((item) => item[field]));
   const filter: Record<string, string> = queue === ALL ? {} : { queue };
   const slots = sum(overview.workers.map((worker) => worker.slots));
   const tiles: [string, string, string | null, string, string][] = [
-    ["Ready", count(total("ready")), jobsLink({ state: "queued", ...filter }), "wait for a worker", ""],
+    [
+      "Ready",
+      count(total("ready")),
+      jobsLink({ state: "queued", ...filter }),
+      "wait for a worker",
+      "",
+    ],
     [
       "Running",
       count(total("reserved")),
@@ -89,7 +111,13 @@ function Tiles({ overview, stats, queue }: { overview: OverviewData; stats: Stat
       queue === ALL ? `of ${plural(slots, "slot")}` : "held by workers",
       "",
     ],
-    ["Delayed", count(total("delayed")), jobsLink({ state: "waiting", ...filter }), "not due yet", ""],
+    [
+      "Delayed",
+      count(total("delayed")),
+      jobsLink({ state: "waiting", ...filter }),
+      "not due yet",
+      "",
+    ],
     [
       "Succeeded",
       count(lastHour("succeeded")),
@@ -105,7 +133,8 @@ function Tiles({ overview, stats, queue }: { overview: OverviewData; stats: Stat
       lastHour("failed") ? "bad" : "",
     ],
   ];
-  if (total("buried") > 0) tiles.push(["Buried", count(total("buried")), null, "entries of no known job", "bad"]);
+  if (total("buried") > 0)
+    tiles.push(["Buried", count(total("buried")), null, "entries of no known job", "bad"]);
   return (
     <ul class="tiles">
       {tiles.map(([name, value, link, note, kind]) => {
@@ -116,14 +145,19 @@ function Tiles({ overview, stats, queue }: { overview: OverviewData; stats: Stat
             <span class="tile-note">{note}</span>
           </>
         );
-        return <li key={name}>{link === null ? <div>{inner}</div> : <a href={link}>{inner}</a>}</li>;
+        return (
+          <li key={name}>{link === null ? <div>{inner}</div> : <a href={link}>{inner}</a>}</li>
+        );
       })}
     </ul>
   );
 }
 
-const added = (histories: QueueStats[], field: "accepted" | "succeeded" | "failed" | "cancelled", length: number) =>
-  Array.from({ length }, (_, index) => sum(histories.map((item) => item[field][index] ?? 0)));
+const added = (
+  histories: QueueStats[],
+  field: "accepted" | "succeeded" | "failed" | "cancelled",
+  length: number,
+) => Array.from({ length }, (_, index) => sum(histories.map((item) => item[field][index] ?? 0)));
 
 /** Of several queues: the mean weighted by what started, and the worst of the upper values. */
 function waiting(histories: QueueStats[], length: number) {
@@ -205,13 +239,27 @@ function Queues({ queues, stats, ask }: Asking & { queues: Queue[]; stats: Stats
             <thead>
               <tr>
                 <th scope="col">Queue</th>
-                <th scope="col" class="num">Ready</th>
-                <th scope="col" class="num">Running</th>
-                <th scope="col" class="num">Delayed</th>
-                <th scope="col" class="num wide">In per minute</th>
-                <th scope="col" class="num wide">Out per minute</th>
-                <th scope="col" class="num">Would wait</th>
-                <th scope="col" class="wide">Last hour</th>
+                <th scope="col" class="num">
+                  Ready
+                </th>
+                <th scope="col" class="num">
+                  Running
+                </th>
+                <th scope="col" class="num">
+                  Delayed
+                </th>
+                <th scope="col" class="num wide">
+                  In per minute
+                </th>
+                <th scope="col" class="num wide">
+                  Out per minute
+                </th>
+                <th scope="col" class="num">
+                  Would wait
+                </th>
+                <th scope="col" class="wide">
+                  Last hour
+                </th>
                 <th scope="col">
                   <span class="hidden-text">Actions</span>
                 </th>
@@ -234,7 +282,11 @@ function Queues({ queues, stats, ask }: Asking & { queues: Queue[]; stats: Stats
   );
 }
 
-function QueueRow({ queue, history, ask }: Asking & { queue: Queue; history: QueueStats | undefined }) {
+function QueueRow({
+  queue,
+  history,
+  ask,
+}: Asking & { queue: Queue; history: QueueStats | undefined }) {
   const unserved = queue.unservedTypes ?? [];
   const finished = history?.succeeded.map((value, index) => value + history.failed[index]!) ?? [];
   return (
@@ -256,7 +308,9 @@ function QueueRow({ queue, history, ask }: Asking & { queue: Queue; history: Que
       <td class="num wide">{count(queue.departurePerMinute)}</td>
       <td class="num">{duration(queue.waitingSeconds)}</td>
       <td class="wide">
-        {finished.length > 0 && <Spark values={finished} label={`${count(sum(finished))} finished in the last hour`} />}
+        {finished.length > 0 && (
+          <Spark values={finished} label={`${count(sum(finished))} finished in the last hour`} />
+        )}
       </td>
       <td class="row-action">
         <QueueButton name={queue.name} held={queue.paused} ask={ask} />
@@ -277,7 +331,8 @@ function Workers({ workers, ask }: Asking & { workers: Worker[] }) {
         <Empty>No worker that this token may list.</Empty>
       ) : workers.length === 0 ? (
         <Empty>
-          No worker is alive. Jobs wait until one starts: <code>zerog worker jobs.py</code>, or a pool on Kubernetes.
+          No worker is alive. Jobs wait until one starts: <code>zerog worker jobs.py</code>, or a
+          pool on Kubernetes.
         </Empty>
       ) : (
         <div class="scroll">
@@ -286,10 +341,16 @@ function Workers({ workers, ask }: Asking & { workers: Worker[] }) {
               <tr>
                 <th scope="col">Worker</th>
                 <th scope="col">State</th>
-                <th scope="col" class="num">Slots</th>
+                <th scope="col" class="num">
+                  Slots
+                </th>
                 <th scope="col">Runs</th>
-                <th scope="col" class="wide">Queues</th>
-                <th scope="col" class="num wide">Up for</th>
+                <th scope="col" class="wide">
+                  Queues
+                </th>
+                <th scope="col" class="num wide">
+                  Up for
+                </th>
                 <th scope="col">
                   <span class="hidden-text">Actions</span>
                 </th>
@@ -303,7 +364,9 @@ function Workers({ workers, ask }: Asking & { workers: Worker[] }) {
           </table>
         </div>
       )}
-      {workers.length > shown.length && <Empty>and {plural(workers.length - shown.length, "more worker")}</Empty>}
+      {workers.length > shown.length && (
+        <Empty>and {plural(workers.length - shown.length, "more worker")}</Empty>
+      )}
     </section>
   );
 }
@@ -330,7 +393,9 @@ function WorkerRow({ worker, now, ask }: Asking & { worker: Worker; now: number 
           {shown.map((item) => (
             <li key={item.uuid}>
               <a href={`#/jobs/${item.uuid}`}>{item.type}</a>{" "}
-              <span class="muted">{duration(Math.floor(secondsBetween(item.startedTime, now)))}</span>
+              <span class="muted">
+                {duration(Math.floor(secondsBetween(item.startedTime, now)))}
+              </span>
             </li>
           ))}
           {worker.running.length > shown.length && (
@@ -357,12 +422,24 @@ function Pools({ pools }: { pools: Pool[] }) {
             <tr>
               <th scope="col">Pool</th>
               <th scope="col">State</th>
-              <th scope="col" class="wide">Queue</th>
-              <th scope="col" class="num">Ready</th>
-              <th scope="col" class="num">Wanted</th>
-              <th scope="col" class="num">Busy</th>
-              <th scope="col" class="num wide">From – to</th>
-              <th scope="col" class="wide">Last decision</th>
+              <th scope="col" class="wide">
+                Queue
+              </th>
+              <th scope="col" class="num">
+                Ready
+              </th>
+              <th scope="col" class="num">
+                Wanted
+              </th>
+              <th scope="col" class="num">
+                Busy
+              </th>
+              <th scope="col" class="num wide">
+                From – to
+              </th>
+              <th scope="col" class="wide">
+                Last decision
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -373,7 +450,15 @@ function Pools({ pools }: { pools: Pool[] }) {
                   <span class="sub">{pool.namespace}</span>
                 </th>
                 <td>
-                  <Badge state={pool.ready === "True" ? "ready" : pool.ready === "False" ? "trouble" : "unknown"} />
+                  <Badge
+                    state={
+                      pool.ready === "True"
+                        ? "ready"
+                        : pool.ready === "False"
+                          ? "trouble"
+                          : "unknown"
+                    }
+                  />
                   {pool.ready !== "True" && <span class="sub">{pool.message}</span>}
                 </td>
                 <td class="wide">

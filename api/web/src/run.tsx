@@ -6,13 +6,27 @@ import { ApiError, call, hasToken } from "./api";
 import { duration } from "./format";
 import { go, type Route, useLoaded, useTitle, useWorkersChanged } from "./hooks";
 import { check, indent } from "./jsontext";
-import { type Field, fieldsOf, hintOf, holds, labelOf, parametersOf, plain, type Values, valuesOf } from "./schema";
+import {
+  type Field,
+  fieldsOf,
+  hintOf,
+  holds,
+  labelOf,
+  parametersOf,
+  plain,
+  type Values,
+  valuesOf,
+} from "./schema";
 import type { Accepted, Fault, JobType, JsonText } from "./types";
 import { Empty, sentence, Title, Trouble } from "./ui";
 
 export function Run({ route }: { route: Route }) {
   const name = route.path[1];
-  return name === undefined ? <Types /> : <RunType key={name} name={name} like={route.query.get("like")} />;
+  return name === undefined ? (
+    <Types />
+  ) : (
+    <RunType key={name} name={name} like={route.query.get("like")} />
+  );
 }
 
 function Types() {
@@ -61,10 +75,13 @@ function RunType({ name, like }: { name: string; like: string | null }) {
       {job.error && <Trouble error={job.error} retry={job.reload} />}
       {type.value?.served === false && (
         <p class="notice" role="status">
-          No running worker knows this type. A job of it waits in queue {type.value.queue} until one starts.
+          No running worker knows this type. A job of it waits in queue {type.value.queue} until one
+          starts.
         </p>
       )}
-      {type.value && (like === null || job.value) && <TypeForm type={type.value} given={job.value?.parameters} />}
+      {type.value && (like === null || job.value) && (
+        <TypeForm type={type.value} given={job.value?.parameters} />
+      )}
     </div>
   );
 }
@@ -80,7 +97,9 @@ const REPEAT = "Run it again without a change: that makes one job, not two";
 
 /** Names a submission, so that sending it twice makes one job. */
 function newKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
 }
 
 function TypeForm({ type, given }: { type: JobType; given: JsonText | undefined }) {
@@ -110,7 +129,8 @@ function TypeForm({ type, given }: { type: JobType; given: JsonText | undefined 
     }
     try {
       const typed = check(raw);
-      if (!holds(fields, typed)) return fail([], new Error("the form cannot hold these parameters exactly: they stay JSON"));
+      if (!holds(fields, typed))
+        return fail([], new Error("the form cannot hold these parameters exactly: they stay JSON"));
       setValues(valuesOf(fields, typed));
       setRaw(null);
     } catch (error) {
@@ -134,12 +154,16 @@ function TypeForm({ type, given }: { type: JobType; given: JsonText | undefined 
     setBusy(true);
     setAccepted(null);
     try {
-      const query = new URLSearchParams(Object.entries(options).filter(([, value]) => value !== ""));
+      const query = new URLSearchParams(
+        Object.entries(options).filter(([, value]) => value !== ""),
+      );
       const path = `/v1/jobs/${encodeURIComponent(type.name)}?${query}`;
       const request = `${path} ${parameters}`;
       // The same again is the same job, whatever became of the first try; anything else is another.
       if (sent.current.request !== request) sent.current = { request, key: newKey() };
-      const answer = (await call<Accepted>("POST", path, parameters, { "Idempotency-Key": sent.current.key }))!;
+      const answer = (await call<Accepted>("POST", path, parameters, {
+        "Idempotency-Key": sent.current.key,
+      }))!;
       sent.current = { request: "", key: "" };
       if (answer.warning === undefined) return go(`/jobs/${answer.uuid}`);
       // It is to be read before the view changes.
@@ -163,8 +187,10 @@ function TypeForm({ type, given }: { type: JobType; given: JsonText | undefined 
           {trouble && <p>{sentence(trouble.message)}</p>}
           {faults.length > unplaced.length && (
             <p>
-              {faults.length - unplaced.length === 1 ? "One field does" : `${faults.length - unplaced.length} fields do`} not
-              fit: see below.
+              {faults.length - unplaced.length === 1
+                ? "One field does"
+                : `${faults.length - unplaced.length} fields do`}{" "}
+              not fit: see below.
             </p>
           )}
           {unplaced.map((fault) => (
@@ -206,7 +232,12 @@ function TypeForm({ type, given }: { type: JobType; given: JsonText | undefined 
       ) : fields.length === 0 ? (
         <Empty>It needs none.</Empty>
       ) : (
-        <Fields fields={fields} values={values} faults={faults} set={(path, text) => setValues((before) => ({ ...before, [path]: text }))} />
+        <Fields
+          fields={fields}
+          values={values}
+          faults={faults}
+          set={(path, text) => setValues((before) => ({ ...before, [path]: text }))}
+        />
       )}
       <h2>Options</h2>
       <div class="options">
@@ -242,13 +273,25 @@ function TypeForm({ type, given }: { type: JobType; given: JsonText | undefined 
 }
 
 const hasField = (fields: Field[], path: string): boolean =>
-  fields.some((field) => (field.kind === "group" ? hasField(field.fields, path) : owns(field, path)));
+  fields.some((field) =>
+    field.kind === "group" ? hasField(field.fields, path) : owns(field, path),
+  );
 
 /** A fault of a list's item or of something inside JSON belongs to the field. */
 const owns = (field: Field, path: string): boolean =>
   path === field.path || path.startsWith(`${field.path}[`) || path.startsWith(`${field.path}.`);
 
-function Option({ label, hint, value, set }: { label: string; hint: string; value: string; set: (text: string) => void }) {
+function Option({
+  label,
+  hint,
+  value,
+  set,
+}: {
+  label: string;
+  hint: string;
+  value: string;
+  set: (text: string) => void;
+}) {
   const id = useId();
   return (
     <div class="field">
@@ -309,7 +352,11 @@ interface OneProps {
 function OneField({ field, value, wrong, set }: OneProps) {
   const id = useId();
   const hint = hintOf(field);
-  const about = [field.schema.description && `${id}-about`, hint && `${id}-hint`, wrong.length && `${id}-wrong`];
+  const about = [
+    field.schema.description && `${id}-about`,
+    hint && `${id}-hint`,
+    wrong.length && `${id}-wrong`,
+  ];
   const shared = {
     id,
     "aria-describedby": about.filter(Boolean).join(" ") || undefined,
@@ -403,7 +450,13 @@ function Control({ field, value, set, shared }: ControlProps) {
       );
     default:
       return (
-        <textarea {...shared} class="grow" rows={1} value={value} onInput={(event) => set(event.currentTarget.value)} />
+        <textarea
+          {...shared}
+          class="grow"
+          rows={1}
+          value={value}
+          onInput={(event) => set(event.currentTarget.value)}
+        />
       );
   }
 }
@@ -419,7 +472,9 @@ function FileField({ value, set, shared }: Omit<ControlProps, "field">) {
   return (
     <>
       <input {...shared} type="file" onChange={(event) => read(event.currentTarget.files?.[0])} />
-      {value && <span class="field-hint">{value.length.toLocaleString("en")} characters of base64</span>}
+      {value && (
+        <span class="field-hint">{value.length.toLocaleString("en")} characters of base64</span>
+      )}
     </>
   );
 }

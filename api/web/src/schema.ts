@@ -1,10 +1,20 @@
 // From a JSON Schema to the fields of a form, and from what was typed back to JSON. Values are JSON
 // texts on the whole way, so that none is rounded or rewritten. Pure.
 
-import { check, indent, isNumber, isWhole, items, kindOf as kindOfText, members, same } from "./jsontext";
+import {
+  check,
+  indent,
+  isNumber,
+  isWhole,
+  items,
+  kindOf as kindOfText,
+  members,
+  same,
+} from "./jsontext";
 import type { JsonText, Schema } from "./types";
 
-export type Kind = "text" | "number" | "integer" | "boolean" | "choice" | "list" | "group" | "file" | "json";
+export type Kind =
+  "text" | "number" | "integer" | "boolean" | "choice" | "list" | "group" | "file" | "json";
 
 export interface Field {
   /** As in the API's faults: `$.sizes`, `$.author.name`. */
@@ -42,7 +52,8 @@ function readKeyword(name: string, text: JsonText): unknown {
   if (VALUES.has(name)) return text;
   if (name === "enum") return items(text);
   if (LISTS.has(name)) return items(text).map(readSchema);
-  if (MAPS.has(name)) return Object.fromEntries(members(text).map(([key, value]) => [key, readSchema(value)]));
+  if (MAPS.has(name))
+    return Object.fromEntries(members(text).map(([key, value]) => [key, readSchema(value)]));
   if (SCHEMAS.has(name) && kindOfText(text) === "object") return readSchema(text);
   return JSON.parse(text);
 }
@@ -87,7 +98,8 @@ function kindOf(schema: Schema, root: Schema, depth: number): Kind {
       return schema.type;
     case "array": {
       const items = schema.items && resolve(schema.items, root).schema;
-      const simple = items && !items.enum && ["string", "integer", "number"].includes(items.type as string);
+      const simple =
+        items && !items.enum && ["string", "integer", "number"].includes(items.type as string);
       return simple && !schema.prefixItems ? "list" : "json";
     }
     case "object":
@@ -117,7 +129,8 @@ export function valuesOf(fields: Field[], given: JsonText = "{}"): Values {
     const value = source.get(field.name) ?? field.schema.default ?? "null";
     if (field.kind !== "group") values[field.path] = textOf(field, value);
     // A group that is not wanted is empty: with defaults inside it would be sent.
-    else if (field.required || value !== "null") Object.assign(values, valuesOf(field.fields, value));
+    else if (field.required || value !== "null")
+      Object.assign(values, valuesOf(field.fields, value));
   }
   return values;
 }
@@ -142,10 +155,14 @@ function textOf(field: Field, value: JsonText): string {
 }
 
 /** A string without its quotes; another value as it is. */
-export const plain = (value: JsonText): string => (kindOfText(value) === "string" ? JSON.parse(value) : value);
+export const plain = (value: JsonText): string =>
+  kindOfText(value) === "string" ? JSON.parse(value) : value;
 
 /** Turn what was typed into parameters; what cannot be turned is a mistake at its field. */
-export function parametersOf(fields: Field[], values: Values): { parameters: JsonText; mistakes: Mistake[] } {
+export function parametersOf(
+  fields: Field[],
+  values: Values,
+): { parameters: JsonText; mistakes: Mistake[] } {
   const parameters: [string, JsonText][] = [];
   const mistakes: Mistake[] = [];
   for (const field of fields) {
@@ -175,7 +192,9 @@ export function parametersOf(fields: Field[], values: Values): { parameters: Jso
 }
 
 const isFilled = (fields: Field[], values: Values): boolean =>
-  fields.some((field) => (field.kind === "group" ? isFilled(field.fields, values) : (values[field.path] ?? "") !== ""));
+  fields.some((field) =>
+    field.kind === "group" ? isFilled(field.fields, values) : (values[field.path] ?? "") !== "",
+  );
 
 /**
  * Whether the form can hold parameters exactly. It cannot hold a line break in an item of a list, an
@@ -191,8 +210,10 @@ function isKept(fields: Field[], given: JsonText, made: JsonText): boolean {
   return members(given).every(([name, text]) => {
     const field = fields.find((item) => item.name === name);
     const kept = found.get(name);
-    if (kept === undefined) return field?.schema.default !== undefined && same(text, field.schema.default);
-    if (field?.kind === "group" && kindOfText(text) === "object") return isKept(field.fields, text, kept);
+    if (kept === undefined)
+      return field?.schema.default !== undefined && same(text, field.schema.default);
+    if (field?.kind === "group" && kindOfText(text) === "object")
+      return isKept(field.fields, text, kept);
     return same(text, kept);
   });
 }
@@ -207,7 +228,9 @@ function parse(field: Field, text: string): JsonText {
     case "list": {
       const kind = field.schema.items!.type;
       const lines = text.split("\n").filter((line) => line.trim() !== "");
-      const texts = lines.map((line) => (kind === "string" ? JSON.stringify(line) : numberOf(line, kind as string)));
+      const texts = lines.map((line) =>
+        kind === "string" ? JSON.stringify(line) : numberOf(line, kind as string),
+      );
       return `[${texts.join(",")}]`;
     }
     case "choice":

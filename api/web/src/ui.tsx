@@ -18,7 +18,8 @@ export function noteMove(): void {
 export function Title({ children }: { children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    if (moved && document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
+    if (moved && document.activeElement === document.body)
+      heading.current?.focus({ preventScroll: true });
   }, []);
   return (
     <h1 ref={heading} tabIndex={-1}>
@@ -90,7 +91,9 @@ export interface Question {
  * Ask questions, one at a time; return the dialog to show. A dialog's end is heard after its focus
  * is back, when the next question may have been asked already: each end ends its own question.
  */
-export function useQuestion(ended: () => void = () => {}): [ComponentChildren, (question: Question) => void] {
+export function useQuestion(
+  ended: () => void = () => {},
+): [ComponentChildren, (question: Question) => void] {
   const [asked, setAsked] = useState<{ question: Question; number: number } | null>(null);
   const count = useRef(0);
   const close = () => {
@@ -131,7 +134,12 @@ function Confirm({ question, close }: { question: Question; close: () => void })
           {answer === null ? "Keep as it is" : "Close"}
         </button>
         {answer === null && (
-          <button type="button" class={question.danger ? "danger" : "primary"} disabled={busy} onClick={run}>
+          <button
+            type="button"
+            class={question.danger ? "danger" : "primary"}
+            disabled={busy}
+            onClick={run}
+          >
             {question.action}
           </button>
         )}
@@ -141,7 +149,13 @@ function Confirm({ question, close }: { question: Question; close: () => void })
 }
 
 /** `refused`: whether the API was sent a token and refused it. */
-export function TokenDialog({ refused, done }: { refused: boolean; done: (token: string | null) => void }) {
+export function TokenDialog({
+  refused,
+  done,
+}: {
+  refused: boolean;
+  done: (token: string | null) => void;
+}) {
   const dialog = useRef<HTMLDialogElement>(null);
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
@@ -203,7 +217,12 @@ export function Json({ text: sent, label }: { text: JsonText; label: string }) {
           </button>
         )}
         {navigator.clipboard && (
-          <button type="button" class="link" onClick={copy} aria-label={`Copy ${label.toLowerCase()}`}>
+          <button
+            type="button"
+            class="link"
+            onClick={copy}
+            aria-label={`Copy ${label.toLowerCase()}`}
+          >
             {copied ? "Copied" : "Copy"}
           </button>
         )}
