@@ -1,7 +1,7 @@
-// Builds the pages into the folder given, or into the package's. The same sources give the same bytes.
+// Builds the page into the folder given, or into the package's. The same sources give the same bytes.
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -10,7 +10,7 @@ const out = process.argv[2] ?? join(here, "../src/zerog_api/static");
 mkdirSync(out, { recursive: true });
 const { metafile } = await build({
   absWorkingDir: here,
-  entryPoints: { app: "src/app.tsx", docs: "src/docs.ts", style: "src/style.css" },
+  entryPoints: { app: "src/app.tsx", style: "src/style.css" },
   outdir: out,
   bundle: true,
   minify: true,
@@ -23,8 +23,7 @@ const { metafile } = await build({
   charset: "utf8",
   metafile: true,
 });
-for (const name of ["index.html", "docs.html", "icon.svg"])
-  cpSync(join(here, "src", name), join(out, name));
+for (const name of ["index.html", "icon.svg"]) cpSync(join(here, "src", name), join(out, name));
 
 const packages = new Set();
 for (const input of Object.keys(metafile.inputs)) {
@@ -38,19 +37,15 @@ const notices = [...packages].sort().map((name) => {
 });
 writeFileSync(
   join(out, "licenses.txt"),
-  `These pages contain the following software.\n\n${notices.join("\n\n")}`,
+  `This page contains the following software.\n\n${notices.join("\n\n")}`,
 );
 
 // What the files were built from: a test compares it without having to build.
-const sources = [
-  "package-lock.json",
-  "build.mjs",
-  ...readdirSync(join(here, "src"))
-    .sort()
-    .map((name) => `src/${name}`),
-];
+const files = readdirSync(join(here, "src"), { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => relative(here, join(entry.parentPath, entry.name)));
 const hash = createHash("sha256");
-for (const name of sources)
+for (const name of ["package-lock.json", "build.mjs", ...files.sort()])
   hash
     .update(`${name}\0`)
     .update(readFileSync(join(here, name)))

@@ -1,17 +1,21 @@
-// The page: header, the view that the address names, the live connection, the question for a token.
+// The page: its head, the view that the address names, the live connection, the question for a token.
 
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { forgetToken, hasToken, onUnauthorized, setToken } from "./api";
-import { LiveContext, type Live, type Route, useLiveSource, useRoute } from "./hooks";
-import { JobView } from "./job";
-import { Jobs } from "./jobs";
-import { Overview } from "./overview";
+import { Docs } from "./docs/view";
+import { type Live, LiveContext, useLiveSource, useRoute } from "./hooks";
+import { JobView } from "./job/view";
+import { Jobs } from "./jobs/view";
+import { Overview } from "./overview/view";
 import { showAll } from "./rendered";
-import { Run } from "./run";
+import type { Route } from "./route";
+import { Run } from "./run/view";
 import { applyTheme, nextTheme, readTheme } from "./theme";
 import { noteMove, sentence, Title, TokenDialog } from "./ui";
 
+// The server sends the same page for this address, which is easier to remember.
+if (location.pathname === "/docs") history.replaceState(null, "", "/#/docs");
 applyTheme(readTheme());
 showAll();
 
@@ -19,6 +23,7 @@ const NAV: [string, string, string][] = [
   ["", "#/", "Overview"],
   ["jobs", "#/jobs", "Jobs"],
   ["run", "#/run", "Run a job"],
+  ["docs", "#/docs", "REST API"],
 ];
 
 function App() {
@@ -62,7 +67,6 @@ function App() {
                 {title}
               </a>
             ))}
-            <a href="/docs">REST API</a>
           </nav>
           <div class="bar-end">
             <Connection live={live} />
@@ -116,6 +120,8 @@ function View({ route }: { route: Route }) {
       );
     case "run":
       return <Run route={route} />;
+    case "docs":
+      return <Docs />;
     default:
       return (
         <div class="view">

@@ -3,42 +3,18 @@
 import { createContext } from "preact";
 import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, type Connection, follow, get } from "./api";
+import { type Route, routeOf } from "./route";
 import { shown } from "./shown";
 import type { Overview, Stats } from "./types";
 
-export interface Route {
-  path: string[];
-  query: URLSearchParams;
-}
-
-/** The route is the part behind `#`: the server needs to know one page only. */
-export function readRoute(): Route {
-  const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  return {
-    path: path.split("/").filter(Boolean).map(decodeURIComponent),
-    query: new URLSearchParams(query),
-  };
-}
-
 export function useRoute(): Route {
-  const [route, setRoute] = useState(readRoute);
+  const [route, setRoute] = useState(() => routeOf(location.hash));
   useEffect(() => {
-    const changed = () => setRoute(readRoute());
+    const changed = () => setRoute(routeOf(location.hash));
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
   return route;
-}
-
-export function go(path: string, options: { replace?: boolean } = {}): void {
-  if (options.replace) {
-    history.replaceState(null, "", `#${path}`);
-    dispatchEvent(new Event("hashchange"));
-  } else location.hash = path;
-}
-
-export function jobsLink(query: Record<string, string>): string {
-  return `#/jobs?${new URLSearchParams(query)}`;
 }
 
 /** The time, so often. */
@@ -146,8 +122,13 @@ export function useLoaded<T>(path: string | null, parse?: (text: string) => T): 
     );
     get<T>(path, mine.signal, parse).then(
       (value) => setState({ path, value, error: null, loading: false }),
-      (error) => {
-        if (!mine.signal.aborted) setState((before) => ({ ...before, error, loading: false }));
+      (error: unknown) => {
+        if (!mine.signal.aborted)
+          setState((before) => ({
+            ...before,
+            error: error as ApiError,
+            loading: false,
+          }));
       },
     );
   }, [path, parse]);

@@ -8,7 +8,7 @@ const SHOWN_ATTRIBUTES = ["title", "aria-label", "placeholder"];
 
 /** Let Preact show every text and attribute in this way. What fields hold stays as it is. */
 export function showAll(): void {
-  const before = options.vnode;
+  const before = options.vnode?.bind(options);
   options.vnode = (vnode: VNode) => {
     const made = vnode as { type: unknown; props: unknown };
     if (typeof made.props === "string") made.props = shown(made.props);

@@ -77,7 +77,9 @@ function resolve(schema: Schema, root: Schema): { schema: Schema; nullable: bool
     const real = options?.filter((option) => option.type !== "null");
     if (options !== undefined && real?.length === 1) {
       nullable ||= real.length < options.length;
-      const { anyOf, oneOf, ...beside } = current;
+      const beside = { ...current };
+      delete beside.anyOf;
+      delete beside.oneOf;
       current = { ...real[0], ...beside };
       continue;
     }
@@ -156,7 +158,7 @@ function textOf(field: Field, value: JsonText): string {
 
 /** A string without its quotes; another value as it is. */
 export const plain = (value: JsonText): string =>
-  kindOfText(value) === "string" ? JSON.parse(value) : value;
+  kindOfText(value) === "string" ? (JSON.parse(value) as string) : value;
 
 /** Turn what was typed into parameters; what cannot be turned is a mistake at its field. */
 export function parametersOf(
@@ -252,6 +254,15 @@ function numberOf(text: string, kind: string): JsonText {
   if (!isNumber(number)) throw new Error("has to be a number, e.g. 12 or 0.5");
   return number;
 }
+
+/** A fault of a list's item or of something inside JSON belongs to the field. */
+export const owns = (field: Field, path: string): boolean =>
+  path === field.path || path.startsWith(`${field.path}[`) || path.startsWith(`${field.path}.`);
+
+export const hasField = (fields: Field[], path: string): boolean =>
+  fields.some((field) =>
+    field.kind === "group" ? hasField(field.fields, path) : owns(field, path),
+  );
 
 /** `max_errors` → `Max errors` */
 export function labelOf(field: Field): string {

@@ -13,7 +13,8 @@ export type Attempt = Schemas["Attempt"];
 export type Progress = Schemas["Progress"];
 export type Page = Schemas["Page"];
 export type Changed = Schemas["Changed"];
-export type Fault = NonNullable<Schemas["Problem"]["errors"]>[number];
+export type Problem = Schemas["Problem"];
+export type Fault = NonNullable<Problem["errors"]>[number];
 
 export type State = Summary["state"];
 export const STATES: State[] = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"];

@@ -5,7 +5,7 @@ import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError } from "./api";
 import { DASH, fullTime, time } from "./format";
 import { indent } from "./jsontext";
-import type { JsonText, State } from "./types";
+import type { JsonText } from "./types";
 
 let moved = false;
 
@@ -28,7 +28,7 @@ export function Title({ children }: { children: ComponentChildren }) {
   );
 }
 
-export function Badge({ state, note }: { state: State | string; note?: string }) {
+export function Badge({ state, note }: { state: string; note?: string }) {
   return (
     <span class={`badge badge-${state}`}>
       <span class="dot" aria-hidden="true" />
@@ -84,16 +84,16 @@ export interface Question {
   action: string;
   danger?: boolean;
   /** Does it; what it returns is shown instead of the question, and the dialog stays open. */
-  run: () => Promise<ComponentChildren | void>;
+  run: () => Promise<ComponentChildren> | Promise<void>;
 }
+
+export type Ask = (question: Question) => void;
 
 /**
  * Ask questions, one at a time; return the dialog to show. A dialog's end is heard after its focus
  * is back, when the next question may have been asked already: each end ends its own question.
  */
-export function useQuestion(
-  ended: () => void = () => {},
-): [ComponentChildren, (question: Question) => void] {
+export function useQuestion(ended: () => void = () => {}): [ComponentChildren, Ask] {
   const [asked, setAsked] = useState<{ question: Question; number: number } | null>(null);
   const count = useRef(0);
   const close = () => {
@@ -138,7 +138,7 @@ function Confirm({ question, close }: { question: Question; close: () => void })
             type="button"
             class={question.danger ? "danger" : "primary"}
             disabled={busy}
-            onClick={run}
+            onClick={() => void run()}
           >
             {question.action}
           </button>
@@ -195,6 +195,9 @@ export function TokenDialog({
 
 const SHOWN_CHARS = 20_000;
 
+/** Only where the connection is secure. */
+const clipboard = navigator.clipboard as Clipboard | undefined;
+
 /** JSON for reading: bounded until somebody asks for all of it. */
 export function Json({ text: sent, label }: { text: JsonText; label: string }) {
   const [all, setAll] = useState(false);
@@ -202,7 +205,7 @@ export function Json({ text: sent, label }: { text: JsonText; label: string }) {
   const text = useMemo(() => indent(sent), [sent]);
   const cut = !all && text.length > SHOWN_CHARS;
   const copy = async () => {
-    await navigator.clipboard?.writeText(text);
+    await clipboard?.writeText(text);
     setCopied(true);
   };
   return (
@@ -216,11 +219,11 @@ export function Json({ text: sent, label }: { text: JsonText; label: string }) {
             Show all {text.length.toLocaleString("en")} characters
           </button>
         )}
-        {navigator.clipboard && (
+        {clipboard && (
           <button
             type="button"
             class="link"
-            onClick={copy}
+            onClick={() => void copy()}
             aria-label={`Copy ${label.toLowerCase()}`}
           >
             {copied ? "Copied" : "Copy"}

@@ -322,7 +322,7 @@ def test_the_specification_is_complete_and_its_page_needs_nothing_else(api: http
     assert {"/v1/jobs/{name}", "/v1/jobs/Hello"} <= document["paths"].keys()
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     assert "//" not in page.text.replace("</", "").replace("<!--", "").replace("/>", "")
-    for name in ("docs.js", "app.js", "style.css", "icon.svg"):
+    for name in ("app.js", "style.css", "icon.svg"):
         assert api.get(f"/static/{name}").status_code == 200
 
 

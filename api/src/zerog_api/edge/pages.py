@@ -1,4 +1,4 @@
-"""The page of jobs, queues and workers, the specification as a page, and their parts.
+"""The page of jobs, queues, workers and the API's calls, and its parts.
 
 They are read once, and kept as they are and compressed. Browsers ask each time whether they have
 changed, by the mark of their text.
@@ -29,9 +29,7 @@ _HEADERS = {
 _TEXT, _SCRIPT = "text/html; charset=utf-8", "text/javascript; charset=utf-8"
 KINDS = {
     "index.html": _TEXT,
-    "docs.html": _TEXT,
     "app.js": _SCRIPT,
-    "docs.js": _SCRIPT,
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "licenses.txt": "text/plain; charset=utf-8",
@@ -85,7 +83,7 @@ class _PageHandler(Handler):
 
 
 class IndexHandler(_PageHandler):
-    """The page of jobs, queues and workers."""
+    """The page."""
 
     path = "/"
 
@@ -96,14 +94,14 @@ class IndexHandler(_PageHandler):
 
 
 class DocsHandler(_PageHandler):
-    """The specification as a page."""
+    """The same page, which shows the API's calls at this address."""
 
     path = "/docs"
 
     @operation(Operation(id="docs", tag="pages", summary="The specification", verb=None))
     async def get(self) -> None:
         """Answer with the page."""
-        self.send("docs.html")
+        self.send("index.html")
 
 
 class StaticHandler(_PageHandler):

@@ -1,24 +1,11 @@
-// What people hold: queues that are paused and workers that drain, and the buttons for both.
+// The buttons that pause and resume a queue, and drain and undrain a worker.
 
-import { call } from "./api";
-import { time } from "./format";
-import type { Held } from "./types";
-import type { Question } from "./ui";
+import { call } from "../api";
+import type { Held } from "../types";
+import type { Ask } from "../ui";
 
 /** As the API has it. */
 const MAX_REASON = 200;
-
-/** Since when, by whom and why, as far as that is known. */
-export function HeldNote({ what, held }: { what: string; held: Held }) {
-  return (
-    <span class="sub held">
-      {what}
-      {held.since && ` since ${time(held.since)}`}
-      {held.by && ` by ${held.by}`}
-      {held.reason && `: ${held.reason}`}
-    </span>
-  );
-}
 
 interface Words {
   place: "queues" | "workers";
@@ -47,7 +34,7 @@ const WORKER: Words = {
 interface Props {
   name: string;
   held: Held | null | undefined;
-  ask: (question: Question) => void;
+  ask: Ask;
 }
 
 export const QueueButton = (props: Props) => <HoldButton words={QUEUE} {...props} />;

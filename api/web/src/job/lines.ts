@@ -1,9 +1,9 @@
 // A job's log in parts: a tab holds its newest lines, and loads earlier ones page by page. A log may
 // have 8 MiB per attempt, and a job 50 attempts: nothing here ever holds it as a whole.
 
-import { readLog } from "./answers";
-import { get } from "./api";
-import type { Line } from "./types";
+import { readLog } from "../answers";
+import { get } from "../api";
+import type { Line } from "../types";
 
 /** What a tab keeps of the log: lines, and characters of their JSON. */
 const KEPT_LINES = 2000;

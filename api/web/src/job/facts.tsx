@@ -1,0 +1,45 @@
+// A job's times, budgets and counts.
+
+import type { ComponentChildren } from "preact";
+import { count, DASH, duration, secondsBetween } from "../format";
+import { useNow } from "../hooks";
+import { jobsLink } from "../route";
+import { isFinished, type Job } from "../types";
+import { Time } from "../ui";
+
+export function Facts({ job }: { job: Job }) {
+  const now = useNow();
+  const end = job.finishedTime ?? now;
+  const limits = job.limits;
+  const facts: [string, ComponentChildren][] = [
+    ["Queue", <a href={jobsLink({ queue: job.queue })}>{job.queue}</a>],
+    ["Priority", `${job.priority} (0 first, 9 last)`],
+    ["Created", <Time value={job.createdTime} />],
+    ["Started", <Time value={job.startedTime} />],
+    ["Finished", <Time value={job.finishedTime} />],
+    ["Waited", job.startedTime ? duration(secondsBetween(job.createdTime, job.startedTime)) : DASH],
+    ["Took", job.startedTime ? duration(secondsBetween(job.startedTime, end)) : DASH],
+    ["Errors", `${count(job.errors)} of ${count(limits.maxErrors)}`],
+    ["Crashes", `${count(job.crashes)} of ${count(limits.maxCrashes)}`],
+  ];
+  if (job.notBeforeTime && !isFinished(job.state))
+    facts.splice(3, 0, ["Not before", <Time value={job.notBeforeTime} />]);
+  if (limits.timeoutSeconds) facts.push(["Timeout", duration(limits.timeoutSeconds)]);
+  if (job.continuations) facts.push(["Continued", count(job.continuations)]);
+  if (job.replays) facts.push(["Replayed", count(job.replays)]);
+  return (
+    <section aria-labelledby="facts">
+      <h2 id="facts" class="hidden-text">
+        Facts
+      </h2>
+      <dl class="facts">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

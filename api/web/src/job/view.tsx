@@ -1,0 +1,72 @@
+// One job: where it stands, live; its attempts, log, parameters and output; what can be done with it.
+
+import { readJob } from "../answers";
+import { useLoaded, useTitle } from "../hooks";
+import { members } from "../jsontext";
+import { isFinished, type Job, type JsonText } from "../types";
+import { Empty, Json, Title, Trouble, useQuestion } from "../ui";
+import { Facts } from "./facts";
+import { useFollowed } from "./followed";
+import { Head } from "./head";
+import { Log } from "./log";
+import { Timeline } from "./timeline";
+import { Unserved } from "./unserved";
+
+export function JobView({ uuid }: { uuid: string }) {
+  const job = useLoaded(`/v1/jobs/${encodeURIComponent(uuid)}`, readJob);
+  const live = useFollowed(uuid, job.value, job.reload);
+  const [dialog, ask] = useQuestion();
+  useTitle(job.value ? `${job.value.type} ${uuid.slice(-6)}` : "Job");
+  if (job.value === null)
+    return (
+      <div class="view">
+        <Title>Job</Title>
+        {job.error ? <Trouble error={job.error} retry={job.reload} /> : <Empty>Looking…</Empty>}
+        {job.error?.status === 404 && <a href="#/jobs">All jobs</a>}
+      </div>
+    );
+  const now: Job = { ...job.value, ...live.progress };
+  return (
+    <div class="view job">
+      <Head job={now} ask={ask} again={live.again} />
+      {live.trouble && !isFinished(now.state) && <Trouble error={live.trouble} />}
+      {now.state === "queued" && <Unserved job={now} />}
+      <div class="job-grid">
+        <div class="job-main">
+          <Timeline job={now} />
+          <Log job={now} lines={live.lines} cut={live.cut} />
+        </div>
+        <div class="job-side">
+          <Facts job={now} />
+          <section aria-labelledby="parameters">
+            <h2 id="parameters">Parameters</h2>
+            {members(now.parameters).length === 0 ? (
+              <Empty>None.</Empty>
+            ) : (
+              <Json text={now.parameters} label="Parameters" />
+            )}
+          </section>
+          <section aria-labelledby="output">
+            <h2 id="output">Output</h2>
+            {!isFinished(now.state) ? (
+              <Empty>Not there yet.</Empty>
+            ) : isEmpty(now.data) ? (
+              <Empty>None.</Empty>
+            ) : (
+              <Json text={now.data} label="Output" />
+            )}
+          </section>
+          {!isEmpty(now.jobState) && (
+            <section aria-labelledby="saved">
+              <h2 id="saved">State kept between attempts</h2>
+              <Json text={now.jobState} label="State" />
+            </section>
+          )}
+        </div>
+      </div>
+      {dialog}
+    </div>
+  );
+}
+
+const isEmpty = (value: JsonText | undefined) => value === undefined || value === "null";

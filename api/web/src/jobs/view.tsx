@@ -1,0 +1,69 @@
+// The list of jobs: filters in the address, keyset pages, changes by filter. At most one page is
+// in the document, whatever the number of jobs.
+
+import { useEffect, useRef } from "preact/hooks";
+import { plural } from "../format";
+import { useLive, useLoaded, useTitle } from "../hooks";
+import { go, type Route } from "../route";
+import type { Page } from "../types";
+import { Announce, Title, Trouble, useQuestion } from "../ui";
+import { ByFilter } from "./byfilter";
+import { type Filter, isFiltered, linkQuery, readFilter, search } from "./filter";
+import { Filters } from "./filters";
+import { Find } from "./find";
+import { Table } from "./table";
+
+/** The first page is looked at again this often while something happens. */
+const REFRESH_MS = 2000;
+
+export function Jobs({ route }: { route: Route }) {
+  useTitle("Jobs");
+  const filter = readFilter(route.query);
+  const cursor = route.query.get("cursor") ?? "";
+  const page = useLoaded<Page>(`/v1/jobs?${search(filter, cursor)}`);
+  const [dialog, ask] = useQuestion(page.reload);
+  useRefresh(page.reload, cursor === "");
+  const set = (part: Partial<Filter>) => go(`/jobs?${linkQuery({ ...filter, ...part }, "")}`);
+  return (
+    <div class="view">
+      <Title>Jobs</Title>
+      <Filters filter={filter} set={set} />
+      <div class="toolbar">
+        <ByFilter filter={filter} ask={ask} />
+        <Find />
+      </div>
+      {page.error && <Trouble error={page.error} retry={page.reload} />}
+      {page.value && <Table jobs={page.value.jobs} filtered={isFiltered(filter)} />}
+      {page.value && (
+        <nav class="pages" aria-label="Pages">
+          {cursor !== "" && <a href={`#/jobs?${linkQuery(filter, "")}`}>Newest</a>}
+          {cursor !== "" && (
+            <button type="button" class="link" onClick={() => history.back()}>
+              Newer
+            </button>
+          )}
+          {page.value.next && <a href={`#/jobs?${linkQuery(filter, page.value.next)}`}>Older</a>}
+        </nav>
+      )}
+      <Announce
+        text={page.value ? `${plural(page.value.jobs.length, "job")} on this page` : "Loading"}
+      />
+      {dialog}
+    </div>
+  );
+}
+
+/** Look again when the live overview has changed, but not all the time. */
+function useRefresh(reload: () => void, wanted: boolean) {
+  const { overview } = useLive();
+  const last = useRef(0);
+  useEffect(() => {
+    if (!wanted || overview === null) return;
+    const wait = Math.max(0, last.current + REFRESH_MS - Date.now());
+    const timer = setTimeout(() => {
+      last.current = Date.now();
+      reload();
+    }, wait);
+    return () => clearTimeout(timer);
+  }, [overview, wanted, reload]);
+}

@@ -1,0 +1,80 @@
+// The numbers at the top: jobs by where they are, and what became of those of the last hour.
+
+import { count, plural } from "../format";
+import { jobsLink } from "../route";
+import type { Overview, Stats } from "../types";
+import { ALL, of, sum } from "./history";
+
+export function Tiles({
+  overview,
+  stats,
+  queue,
+}: {
+  overview: Overview;
+  stats: Stats | null;
+  queue: string;
+}) {
+  const queues = of(overview.queues, queue);
+  const history = stats && of(stats.queues, queue);
+  const total = (field: "ready" | "reserved" | "delayed" | "buried") =>
+    sum(queues.map((item) => item[field]));
+  const lastHour = (field: "succeeded" | "failed") =>
+    history && sum(history.flatMap((item) => item[field]));
+  const filter: Record<string, string> = queue === ALL ? {} : { queue };
+  const slots = sum(overview.workers.map((worker) => worker.slots));
+  const tiles: [string, string, string | null, string, string][] = [
+    [
+      "Ready",
+      count(total("ready")),
+      jobsLink({ state: "queued", ...filter }),
+      "wait for a worker",
+      "",
+    ],
+    [
+      "Running",
+      count(total("reserved")),
+      jobsLink({ state: "running", ...filter }),
+      queue === ALL ? `of ${plural(slots, "slot")}` : "held by workers",
+      "",
+    ],
+    [
+      "Delayed",
+      count(total("delayed")),
+      jobsLink({ state: "waiting", ...filter }),
+      "not due yet",
+      "",
+    ],
+    [
+      "Succeeded",
+      count(lastHour("succeeded")),
+      jobsLink({ state: "succeeded", ...filter }),
+      "in the last hour",
+      "",
+    ],
+    [
+      "Failed",
+      count(lastHour("failed")),
+      jobsLink({ state: "failed", ...filter }),
+      "in the last hour",
+      lastHour("failed") ? "bad" : "",
+    ],
+  ];
+  if (total("buried") > 0)
+    tiles.push(["Buried", count(total("buried")), null, "entries of no known job", "bad"]);
+  return (
+    <ul class="tiles">
+      {tiles.map(([name, value, link, note, kind]) => {
+        const inner = (
+          <>
+            <span class="tile-name">{name}</span>
+            <span class={`tile-value ${kind}`}>{value}</span>
+            <span class="tile-note">{note}</span>
+          </>
+        );
+        return (
+          <li key={name}>{link === null ? <div>{inner}</div> : <a href={link}>{inner}</a>}</li>
+        );
+      })}
+    </ul>
+  );
+}
