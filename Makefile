@@ -70,7 +70,7 @@ web: setup ## Build the web page into the API's package (needs node 20)
 	@bash hack/web.sh build
 
 .PHONY: web-check
-web-check: setup ## Build the web page beside, and compare with what is committed (needs node 20)
+web-check: setup ## Lint, type-check and unit-test the web page, compare its build with what is committed (needs node 20)
 	@bash hack/web.sh check
 
 .PHONY: lock

@@ -5,18 +5,25 @@ export const DASH = "–";
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const one = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
-export function count(value: number | null | undefined): string {
-  if (value == null) return DASH;
-  return value !== 0 && Math.abs(value) < 10 ? one.format(value) : whole.format(value);
+type Maybe = number | null | undefined;
+
+const isKnown = (value: Maybe): value is number => value != null && Number.isFinite(value);
+
+export function count(value: Maybe): string {
+  if (!isKnown(value)) return DASH;
+  if (value === 0) return "0";
+  // A rate may be small. It is not nothing.
+  if (value > 0 && value < 0.05) return "<0.1";
+  return Math.abs(value) < 10 ? one.format(value) : whole.format(value);
 }
 
-/** A duration in the two units that matter: `0.42 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`. */
-export function duration(seconds: number | null | undefined): string {
-  if (seconds == null) return DASH;
+/** A duration in the two units that matter: `420 ms`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`. */
+export function duration(seconds: Maybe): string {
+  if (!isKnown(seconds) || seconds < 0) return DASH;
   if (seconds === 0) return "0 s";
-  if (seconds < 1) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
+  const milliseconds = Math.max(1, Math.round(seconds * 1000));
+  if (milliseconds < 1000) return `${milliseconds} ms`;
   if (seconds < 10) return `${one.format(seconds)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
   const total = Math.round(seconds);
   const parts: [number, string][] = [
     [Math.floor(total / 86400), "d"],
@@ -28,7 +35,7 @@ export function duration(seconds: number | null | undefined): string {
   return parts
     .slice(first, first + 2)
     .filter(([number]) => number > 0)
-    .map(([number, unit]) => `${number} ${unit}`)
+    .map(([number, unit]) => `${whole.format(number)} ${unit}`)
     .join(" ");
 }
 
@@ -46,19 +53,26 @@ const short = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
 
-/** `14:03:22` today, `3 Mar 14:03:22` on another day. */
-export function time(text: string): string {
+/** Write a time; a dash for a text that is none, which a format would throw at. */
+function written(text: string, write: (date: Date) => string): string {
   const date = new Date(text);
-  const today = new Date().toDateString() === date.toDateString();
-  return today ? clock.format(date) : `${day.format(date)} ${clock.format(date)}`;
+  return Number.isNaN(date.getTime()) ? DASH : write(date);
 }
 
-export const minute = (text: string): string => short.format(new Date(text));
-export const fullTime = (text: string): string => full.format(new Date(text));
+/** `14:03:22` today, `3 Mar 14:03:22` on another day. */
+export const time = (text: string): string =>
+  written(text, (date) => {
+    const today = new Date().toDateString() === date.toDateString();
+    return today ? clock.format(date) : `${day.format(date)} ${clock.format(date)}`;
+  });
+
+export const minute = (text: string): string => written(text, (date) => short.format(date));
+export const fullTime = (text: string): string => written(text, (date) => full.format(date));
 
 /** How long ago, coarsely. */
 export function ago(text: string, now: number): string {
   const seconds = secondsBetween(text, now);
+  if (Number.isNaN(seconds)) return DASH;
   if (seconds < 5) return "now";
   if (seconds < 60) return `${Math.floor(seconds)} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;

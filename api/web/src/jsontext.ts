@@ -8,12 +8,19 @@ const WORD = /[^\s{}[\],:"]+/y;
 const INDENT = "  ";
 
 /** A JSON number, as typed or as the API wrote it. */
-const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+const NUMBER = /^-?(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 export const isNumber = (text: string): boolean => NUMBER.test(text);
 
-/** Whether a number has nothing behind its point. One too large for the browser has not. */
-export const isWhole = (text: string): boolean => isNumber(text) && !(Number(text) % 1);
+/** Whether a number has nothing behind its point. Read from its digits: a browser would round them. */
+export function isWhole(text: string): boolean {
+  const match = NUMBER.exec(text);
+  if (match === null) return false;
+  const [, before = "", behind = "", exponent = "0"] = match;
+  const digits = (before + behind).replace(/0+$/, "");
+  // How far behind the point the last digit stands that is not zero.
+  return digits === "" || digits.length - before.length <= Number(exponent);
+}
 
 /** Return a text without space around it. A `SyntaxError` says why it is not JSON. */
 export function check(text: string): string {
@@ -97,7 +104,7 @@ function parts(text: string): [string, string][] {
       if (begin >= 0) found.push([name, text.slice(begin, last)]);
       begin = -1;
     } else if (depth === 1 && token === ":") {
-      name = JSON.parse(text.slice(begin, last));
+      name = JSON.parse(text.slice(begin, last)) as string;
       begin = -1;
     } else if (begin < 0) begin = start;
     if (token === "{" || token === "[") depth++;

@@ -1,6 +1,7 @@
 // From a JSON Schema to the fields of a form, and from what was typed back to JSON. Values are JSON
 // texts on the whole way, so that none is rounded or rewritten. Pure.
 
+import { plural } from "./format";
 import {
   check,
   indent,
@@ -200,9 +201,10 @@ const isFilled = (fields: Field[], values: Values): boolean =>
 
 /**
  * Whether the form can hold parameters exactly. It cannot hold a line break in an item of a list, an
- * empty text where the default is another, or what the schema does not name.
+ * empty text where the default is another, what the schema does not name, or what is no object.
  */
 export function holds(fields: Field[], given: JsonText): boolean {
+  if (kindOfText(given) !== "object") return false;
   return isKept(fields, given, parametersOf(fields, valuesOf(fields, given)).parameters);
 }
 
@@ -277,8 +279,8 @@ export function hintOf(field: Field): string {
   if (minimum !== undefined && maximum !== undefined) parts.push(`${minimum} to ${maximum}`);
   else if (minimum !== undefined) parts.push(`at least ${minimum}`);
   else if (maximum !== undefined) parts.push(`at most ${maximum}`);
-  if (minLength) parts.push(`at least ${minLength} characters`);
-  if (maxLength !== undefined) parts.push(`at most ${maxLength} characters`);
+  if (minLength) parts.push(`at least ${plural(minLength, "character")}`);
+  if (maxLength !== undefined) parts.push(`at most ${plural(maxLength, "character")}`);
   if (pattern !== undefined) parts.push(`matches ${pattern}`);
   if (format !== undefined && field.kind === "text") parts.push(format);
   if (field.kind === "list") parts.push("one per line");
