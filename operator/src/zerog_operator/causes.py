@@ -11,9 +11,10 @@ from zerog_operator.pods import Ending, PodFacts
 #: The most ends that are remembered as told.
 REMEMBERED = 10_000
 
+OUT_OF_MEMORY = "OutOfMemory"
 #: The cluster's words, and ours. What is not here is a crash.
 CAUSES = {
-    "OOMKilled": "OutOfMemory",
+    "OOMKilled": OUT_OF_MEMORY,
     "Evicted": "Evicted",
     "EvictionByEvictionAPI": "Evicted",
     "TerminationByKubelet": "Evicted",

@@ -18,6 +18,12 @@ ROLE_WORKER, ROLE_DESCRIBE = "worker", "describe"
 #: The hash of everything that makes a running pod differ (`PoolSpec.template_hash`).
 TEMPLATE_LABEL = "zerog.dev/template"
 WORKER_CONTAINER = "worker"
+#: Annotations of a pod by which node autoscalers leave its node alone (`zerog_operator.marking`).
+KARPENTER_MARK = "karpenter.sh/do-not-disrupt"
+AUTOSCALER_MARK = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+MARKS = (KARPENTER_MARK, AUTOSCALER_MARK)
+#: Says that the pool's template has one of these itself: then a person decides, and nobody else.
+MARKED_BY = "zerog.dev/marked-by"
 _ALPHABET = string.ascii_lowercase + string.digits
 #: A pod's name is its host's name, too.
 _MAX_NAME = 63

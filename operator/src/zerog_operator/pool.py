@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -85,11 +86,28 @@ class Scaling:
         return self
 
 
+def _check_queue(queue: str) -> str:
+    try:
+        return check_queue_name(queue)
+    except InvalidTubeNameError as error:
+        raise ValueError(str(error)) from error
+
+
+Queue = Annotated[str, AfterValidator(_check_queue)]
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class OutOfMemory:
+    """What happens to a job that was killed because memory ran out."""
+
+    queue: Queue
+
+
 @dataclass(frozen=True, config=_CONFIG)
 class PoolSpec:
     """What a person wrote."""
 
-    queue: str
+    queue: Queue
     jobs: tuple[str, ...] = ()
     min_replicas: Replicas = 0
     max_replicas: Replicas = 10
@@ -97,15 +115,8 @@ class PoolSpec:
     scaling: Scaling = field(default_factory=Scaling)
     stop_policy: StopPolicy = StopPolicy.NONE
     drain_timeout_seconds: Seconds = 3600.0
+    on_out_of_memory: OutOfMemory | None = None
     template: Mapping[str, Any] = field(default_factory=dict)
-
-    @field_validator("queue")
-    @classmethod
-    def _check_queue(cls, queue: str) -> str:
-        try:
-            return check_queue_name(queue)
-        except InvalidTubeNameError as error:
-            raise ValueError(str(error)) from error
 
     @field_validator("max_replicas")
     @classmethod
@@ -113,6 +124,15 @@ class PoolSpec:
         if most < (least := others.data.get("min_replicas", 0)):
             raise ValueError(f"is too low: minReplicas ({least}) is more than {most}")
         return most
+
+    @field_validator("on_out_of_memory")
+    @classmethod
+    def _check_larger(
+        cls, larger: OutOfMemory | None, others: ValidationInfo
+    ) -> OutOfMemory | None:
+        if larger is not None and larger.queue == others.data.get("queue"):
+            raise ValueError("names the pool's own queue: name one whose workers have more memory")
+        return larger
 
     @classmethod
     def parse(cls, name: str, spec: Mapping[str, Any]) -> "PoolSpec":
@@ -132,6 +152,11 @@ class PoolSpec:
             raise ConfigError(f"pool {name}: " + "; ".join(dict.fromkeys(faults)))
         return parsed
 
+    @property
+    def larger_queue(self) -> str | None:
+        """Where a job goes for which there is not enough memory here; None: nowhere."""
+        return self.on_out_of_memory.queue if self.on_out_of_memory else None
+
     @cached_property
     def template_hash(self) -> str:
         """What tells pods of this spec from older ones: a label's value.
@@ -144,6 +169,7 @@ class PoolSpec:
             "queue": self.queue,
             "slots": self.slots,
             "drain": self.drain_timeout_seconds,
+            "larger": self.larger_queue,
         }
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]

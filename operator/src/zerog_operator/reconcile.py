@@ -1,7 +1,7 @@
 """One look at one pool: observe, decide, apply, report.
 
 Level-based: nothing depends on which event woke it, and a look too many does no harm. The loop
-of a pool is the only writer of its pods, tokens and status.
+of a pool is the only writer of its pods (but for two annotations: `marking`), tokens and status.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ class PoolLoop:
             await report.tell_invalid(spec)
             return ERROR_PAUSE_SECONDS
         look = await observe(self._parts.sources, self.identity, spec, self._history)
-        ended = report.tell_ends(look, self._history)
+        ended = report.tell_ends(spec, look, self._history)
         decision, self._history = decide(spec, look.observation, self._history, look.time)
         refusal = await self._parts.applier.apply(
             self.identity, spec, decision, check=look.check, ended=ended

@@ -18,6 +18,7 @@ from zerog.model.events import WorkerDied
 from zerog.model.record import Cause
 from zerog.store.filtering import workers_of
 from zerog.store.port import Datastore
+from zerog_operator.causes import OUT_OF_MEMORY
 from zerog_operator.pods import Ending
 
 log = logging.getLogger(__name__)
@@ -54,11 +55,13 @@ class Records:
         self._next = 0.0
         self._jobs: Jobs | None = None
 
-    def note_death(self, worker: str, cause: str, ending: Ending) -> None:
+    def note_death(
+        self, worker: str, cause: str, ending: Ending, *, larger_queue: str | None = None
+    ) -> None:
         """Remember a death until it is in the records of what the worker ran.
 
-        While nobody knows whether the process is gone, only a job that somebody else has taken
-        over is explained.
+        A job that needed more memory moves to `larger_queue`, if there is one. While nobody knows
+        whether the process is gone, only a job that somebody else has taken over is explained.
         """
         if not self._kept:
             return
@@ -70,6 +73,7 @@ class Records:
             _cause(cause),
             f"{cause}: {ending.message}",
             certain=ending.time is not None,
+            larger_queue=larger_queue,
         )
         self._open.pop(worker, None)
         self._open[worker] = _Open(death, time.monotonic() + REMEMBERED_SECONDS)
@@ -132,4 +136,4 @@ async def _note(jobs: Jobs, uuid: str, death: WorkerDied) -> bool:
 def _cause(cause: str) -> Cause:
     if cause in INTERRUPTIONS:
         return Cause.INTERRUPTED
-    return Cause.OUT_OF_MEMORY if cause == "OutOfMemory" else Cause.CRASH
+    return Cause.OUT_OF_MEMORY if cause == OUT_OF_MEMORY else Cause.CRASH

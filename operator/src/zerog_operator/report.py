@@ -18,7 +18,7 @@ from prometheus_client import Gauge
 from zerog.model.errors import ConfigError
 from zerog_operator import conditions, names
 from zerog_operator.board import Board
-from zerog_operator.causes import CauseRecorder
+from zerog_operator.causes import OUT_OF_MEMORY, CauseRecorder
 from zerog_operator.cluster import Cluster
 from zerog_operator.metrics import Metrics
 from zerog_operator.model import Decision, LimitedBy, QueueReading, Workers, WorkerState
@@ -56,7 +56,7 @@ class PoolReport:
         self._status: dict[str, Any] = dict(body.get("status") or {})
         self._gauged: dict[tuple[Gauge | str, ...], int] = {}
 
-    def tell_ends(self, look: Look, history: History) -> list[PodFacts]:
+    def tell_ends(self, spec: PoolSpec, look: Look, history: History) -> list[PodFacts]:
         """Tell why workers ended. Returns the pods that may be removed.
 
         A finished pod is the only memory of its end: it stays until the end is in a record.
@@ -74,9 +74,12 @@ class PoolReport:
                     out.metrics.interrupted.inc()
             elif (news := out.causes.news(item)) is not None:
                 cause, ending = news
-                self._event("Warning", f"Worker{cause}", f"{worker.name}: {ending.message}")
+                message = f"{worker.name}: {ending.message}"
+                if cause == OUT_OF_MEMORY and spec.larger_queue is not None:
+                    message += f"; a job that it ran goes to the queue {spec.larger_queue}, once"
+                self._event("Warning", f"Worker{cause}", message)
                 out.metrics.endings.labels(*self._labels, cause).inc()
-                out.records.note_death(worker.name, cause, ending)
+                out.records.note_death(worker.name, cause, ending, larger_queue=spec.larger_queue)
             if item.finished and not out.records.is_waiting(worker.name):
                 removable.append(item)
         return removable

@@ -91,11 +91,16 @@ def _build_pod(pool: PoolIdentity, spec: PoolSpec, name: str, role: str) -> dict
             "name": name,
             "namespace": pool.namespace,
             "labels": labels,
-            "annotations": metadata.get("annotations") or {},
+            "annotations": _annotations(metadata.get("annotations") or {}),
             "ownerReferences": [_owner(pool)],
         },
         "spec": pod_spec,
     }
+
+
+def _annotations(given: Mapping[str, str]) -> dict[str, str]:
+    by_template = {names.MARKED_BY: "template"} if given.keys() & set(names.MARKS) else {}
+    return {**given, **by_template}
 
 
 def _owner(pool: PoolIdentity) -> dict[str, Any]:
@@ -124,6 +129,7 @@ def _add_environment(worker: dict[str, Any], pool: PoolIdentity, spec: PoolSpec)
         "ZEROG_QUEUES": spec.queue,
         "ZEROG_SLOTS": str(spec.slots),
         "ZEROG_GRACE_SECONDS": f"{spec.drain_timeout_seconds:g}",
+        "ZEROG_LARGER_QUEUE": spec.larger_queue or "",
         "ZEROG_POOL": names.retire_key(pool.namespace, pool.name),
         "ZEROG_READY_FILE": READY_FILE,
         "ZEROG_IMAGE": worker.get("image", ""),

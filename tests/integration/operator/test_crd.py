@@ -25,6 +25,7 @@ GOOD: list[dict[str, Any]] = [
     {"scaling": BY_TARGET},
     {"queue": "other", "slots": 8, "stopPolicy": "Hold", "minReplicas": 3, "maxReplicas": 3},
     {"scaling": {**BY_TARGET, "minIdle": 2, "expectedJobSeconds": 5, "scaleDownDelaySeconds": 0}},
+    {"queue": "other", "onOutOfMemory": {"queue": "larger"}},
     {"template": template(WORKER, {"name": "sidecar", "image": "x"})},
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -40,6 +41,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"queue": "Not A Queue"}, "spec.queue"),
     ({"stopPolicy": "Sometimes"}, "spec.stopPolicy"),
     ({"drainTimeoutSeconds": 0}, "spec.drainTimeoutSeconds"),
+    ({"onOutOfMemory": {"queue": "bad"}}, "spec.onOutOfMemory.queue must not be the pool's own"),
+    (
+        {"queue": "other", "onOutOfMemory": {"queue": "other"}},
+        "spec.onOutOfMemory.queue must not be the pool's own",
+    ),
+    ({"onOutOfMemory": {}}, "spec.onOutOfMemory.queue"),
     ({"template": template({"name": "main", "image": "x"})}, "one container named worker"),
     ({"template": template({"name": "worker"})}, "one container named worker"),
     ({"template": template()}, "spec.template.spec.containers"),

@@ -21,10 +21,10 @@ def schema_of_crd() -> dict[str, Any]:
 
 def flat(schema: dict[str, Any], root: dict[str, Any], path: str = "spec") -> dict[str, Any]:
     """Return the fields below a schema by their paths. A template is one field: it is a pod's."""
-    if "$ref" in schema:
-        schema = {**schema, **root["$defs"][schema["$ref"].rpartition("/")[2]]}
     # An optional field without the null that only Python knows.
     schema = {**schema, **next(iter(schema.get("anyOf", ())), {})}
+    if "$ref" in schema:
+        schema = {**schema, **root["$defs"][schema["$ref"].rpartition("/")[2]]}
     if "properties" not in schema or path == "spec.template":
         return {path: schema}
     return {
@@ -62,6 +62,9 @@ def test_the_crd_and_the_model_have_the_same_fields_types_bounds_and_defaults() 
         ({"stopPolicy": "Sometimes"}, ["spec.stopPolicy should be 'None', 'Hold' or 'Drain'"]),
         ({"minReplicas": 5, "maxReplicas": 4}, ["spec.maxReplicas is too low: minReplicas (5)"]),
         ({"queue": "Not A Queue", "slots": 0}, ["spec.queue 'Not A Queue' cannot", "spec.slots"]),
+        ({"onOutOfMemory": {}}, ["spec.onOutOfMemory.queue is required"]),
+        ({"onOutOfMemory": {"queue": "A B"}}, ["spec.onOutOfMemory.queue 'A B' cannot"]),
+        ({"onOutOfMemory": {"queue": "media"}}, ["spec.onOutOfMemory names the pool's own queue"]),
         ({"template": {}}, ["spec.template.spec is required"]),
         ({"template": []}, ["spec.template is not an object"]),
         (

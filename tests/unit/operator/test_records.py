@@ -92,6 +92,21 @@ async def test_each_cause_is_charged_to_its_own_budget(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_a_job_that_ran_out_of_memory_moves_to_the_larger_queue(tmp_path: Path) -> None:
+    store = await open_datastore(f"sqlite:///{tmp_path / 'zerog.db'}")
+    records, job = Records(kept=True), running("media-1")
+    await insert(store, job)
+
+    records.note_death("media-1", "OutOfMemory", GONE, larger_queue="media-large")
+    await records.work(store, time.monotonic())
+
+    told = await read(store, job.uuid)
+    assert (told.queue, told.moved_from, told.state) == ("media-large", "media", State.QUEUED)
+    assert told.attempts[0].cause is Cause.OUT_OF_MEMORY
+    assert "OutOfMemory: the node is lost; moved from the queue media" in (told.message or "")
+    await store.close()
+
+
 async def test_a_worker_of_the_same_name_that_came_later_is_not_meant(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'zerog.db'}"
     store, records = await open_datastore(url), Records(kept=True)

@@ -14,12 +14,14 @@ from zerog_operator.metrics import Metrics
 from zerog_operator.model import Observation, QueueReading, WorkerPod, Workers, WorkerState
 from zerog_operator.observe import Clock, Look
 from zerog_operator.pods import Ending, PodFacts
+from zerog_operator.pool import OutOfMemory, PoolSpec
 from zerog_operator.records import Records
 from zerog_operator.report import Outlets, PoolReport
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History
 
 MEDIA = PoolIdentity("team", "media", "u-media")
+SPEC = PoolSpec("media", on_out_of_memory=OutOfMemory("media-large"))
 
 
 class Patched:
@@ -39,6 +41,14 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The reasons of the Events."""
     told: list[str] = []
     monkeypatch.setattr(kopf, "event", lambda _, **said: told.append(said["reason"]))
+    return told
+
+
+@pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The messages of the Events."""
+    told: list[str] = []
+    monkeypatch.setattr(kopf, "event", lambda _, **said: told.append(said["message"]))
     return told
 
 
@@ -69,17 +79,34 @@ async def test_a_finished_pod_stays_until_a_datastore_has_heard_why_it_ended(
 ) -> None:
     report, pod = report_on(outlets), ended("a")
 
-    assert report.tell_ends(look(pod), History()) == []
+    assert report.tell_ends(SPEC, look(pod), History()) == []
     await outlets.records.work(MemoryDatastore(), 0.0)
 
-    assert report.tell_ends(look(pod), History()) == [pod]
+    assert report.tell_ends(SPEC, look(pod), History()) == [pod]
     assert events == ["WorkerOutOfMemory"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "end"),
+    [
+        (SPEC, "exit code 137; a job that it ran goes to the queue media-large, once"),
+        (PoolSpec("media"), "exit code 137"),
+    ],
+)
+def test_the_event_of_a_worker_without_memory_says_where_its_job_goes(
+    outlets: Outlets, messages: list[str], spec: PoolSpec, end: str
+) -> None:
+    report_on(outlets).tell_ends(spec, look(ended("a")), History())
+
+    assert messages == [f"a: {end}"]
 
 
 def test_an_end_that_we_asked_for_is_not_told(outlets: Outlets, events: list[str]) -> None:
     pods = ended("a"), ended("b")
 
-    report_on(outlets).tell_ends(look(pods[0], departed=pods[1:]), History(deleted=frozenset("ab")))
+    report_on(outlets).tell_ends(
+        SPEC, look(pods[0], departed=pods[1:]), History(deleted=frozenset("ab"))
+    )
 
     assert events == []
 
@@ -90,7 +117,7 @@ def test_a_worker_that_was_ready_when_we_deleted_it_counts_once(
     report, pod = report_on(outlets), ended("a", ready=True, finished=False)
 
     for _ in range(2):
-        report.tell_ends(look(pod), History(deleted=frozenset("a")))
+        report.tell_ends(SPEC, look(pod), History(deleted=frozenset("a")))
 
     assert outlets.metrics.registry.get_sample_value("zerog_busy_worker_interrupted_total") == 1
     assert events == []

@@ -1,9 +1,13 @@
 """Pods as they are created."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from zerog_operator import names
 from zerog_operator.names import describe_pod_name
-from zerog_operator.pool import PoolSpec
+from zerog_operator.pool import OutOfMemory, PoolSpec
 from zerog_operator.resources import (
     STOP_MARGIN_SECONDS,
     PoolIdentity,
@@ -64,6 +68,27 @@ def test_a_worker_knows_the_hash_of_its_template_and_that_does_not_change_it() -
         assert environment(pod)["ZEROG_TEMPLATE_HASH"]["value"] == before
         assert pod["metadata"]["labels"]["zerog.dev/template"] == before
     assert spec().template_hash == before
+
+
+def test_a_worker_knows_the_larger_queue_and_another_one_makes_other_pods() -> None:
+    small = spec()
+    larger = replace(small, on_out_of_memory=OutOfMemory("media-large"))
+
+    assert environment(build(larger))["ZEROG_LARGER_QUEUE"]["value"] == "media-large"
+    assert "ZEROG_LARGER_QUEUE" not in environment(build(small))
+    assert larger.template_hash != small.template_hash
+
+
+@pytest.mark.parametrize(
+    ("given", "decides"),
+    [({}, False), ({"team": "a"}, False), ({names.KARPENTER_MARK: "true"}, True)],
+)
+def test_a_template_that_has_such_annotations_itself_decides_on_them(
+    given: dict[str, str], decides: bool
+) -> None:
+    annotations = build(spec(metadata={"annotations": given}))["metadata"]["annotations"]
+
+    assert annotations == {**given, **({names.MARKED_BY: "template"} if decides else {})}
 
 
 def test_the_pools_own_template_is_not_changed() -> None:

@@ -24,6 +24,7 @@ export function Facts({ job }: { job: Job }) {
   ];
   if (job.notBeforeTime && !isFinished(job.state))
     facts.splice(3, 0, ["Not before", <Time value={job.notBeforeTime} />]);
+  if (job.movedFrom) facts.push(["Moved from", `${job.movedFrom} (out of memory)`]);
   if (limits.timeoutSeconds) facts.push(["Timeout", duration(limits.timeoutSeconds)]);
   if (job.continuations) facts.push(["Continued", count(job.continuations)]);
   if (job.replays) facts.push(["Replayed", count(job.replays)]);

@@ -92,6 +92,7 @@ def facts(info: dict[str, Any]) -> list[tuple[str, str]]:
         ("job", info["uuid"]),
         ("type", info["type"]),
         ("queue", info["queue"]),
+        ("moved from", info.get("movedFrom")),
         ("state", info["state"]),
         ("result code", None if code == UNFINISHED else str(code)),
         ("message", None if message == info["state"] else message),

@@ -130,6 +130,16 @@ def test_facts_are_for_people() -> None:
     assert told["created"] == "2026-01-31 12:00:00 UTC"
     assert "message" not in told  # the state says it
     assert "result code" not in told  # there is none yet
+    assert "moved from" not in told
+
+
+def test_facts_tell_which_queue_a_job_has_left() -> None:
+    info = {"uuid": UUID, "type": "T", "queue": "large", "movedFrom": "small", "state": "queued",
+            "resultCode": -1, "completeness": 0.0}  # fmt: skip
+
+    told = dict(facts(info))
+
+    assert (told["queue"], told["moved from"]) == ("large", "small")
 
 
 def test_a_story_has_each_attempt_s_lines_before_its_end() -> None:
