@@ -8,7 +8,7 @@
   verbs: [patch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch, create, delete]
+  verbs: [list, watch, create, delete, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

@@ -26,6 +26,7 @@ from zerog_operator.defaults import worker_defaults
 from zerog_operator.handlers import Pools, configure, register
 from zerog_operator.inventory import Inventory, keep_fresh
 from zerog_operator.lease import Lease
+from zerog_operator.marking import Busyness, Marker, keep_marked
 from zerog_operator.metrics import Metrics
 from zerog_operator.observe import Clock, Sources
 from zerog_operator.probes import serve_probes
@@ -121,12 +122,16 @@ class Operator:
         stopped = asyncio.create_task(self._stop.wait(), name="stopped")
         background = [asyncio.create_task(self._keep_fresh(), name="inventory")]
         if (url := self._settings.store) is not None:
+            busyness = Busyness()
             books = {
                 "deaths in jobs' records": self._records.work,
                 "pools on the web page": self._board.work,
+                "busy workers": busyness.work,
             }
             keeping = keep_books(partial(open_datastore, url, self._settings), books)
             background.append(asyncio.create_task(keeping, name="bookkeeping"))
+            marking = keep_marked(Marker(self._cluster, self._inventory, busyness))
+            background.append(asyncio.create_task(marking, name="marking"))
         try:
             self._watching = await self._watch()
             done, _ = await asyncio.wait(

@@ -1,4 +1,5 @@
-"""Carry a decision out: the only writer to the cluster and to the retire tubes.
+"""Carry a decision out: the only writer of pods and of the retire tubes, but for
+the annotations of busy pods (`marking`).
 
 Every step can be done twice or not at all without harm: pods are created under fresh names and
 counted until the list shows them, deletes carry what was looked at as precondition, tokens are

@@ -108,6 +108,23 @@ class Cluster:
             raise
         return True
 
+    async def annotate_pod(
+        self, namespace: str, name: str, *, uid: str, annotations: dict[str, str | None]
+    ) -> dict[str, Any] | None:
+        """Set a pod's annotations, remove those that are None, and return the pod.
+
+        One that is gone, or another pod of this name: None.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        body = {"metadata": {"uid": uid, "annotations": annotations}}
+        try:
+            patched: dict[str, Any] = await self._call("PATCH", path, body, _MERGE_PATCH)
+        except CallError as error:
+            if error.status in (404, 409):
+                return None
+            raise
+        return patched
+
     async def patch_status(self, namespace: str, name: str, status: dict[str, Any]) -> None:
         """Write a pool's status; keys that are None are removed. A pool that is gone is fine."""
         path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}"

@@ -75,6 +75,10 @@ class Inventory:
             return Unknown("ApiServerUnreachable", f"no answer for {silent:.0f} s: {self._trouble}")
         return tuple(self._note_node(seen.facts) for seen in self._pods.get(pool, {}).values())
 
+    def placed(self) -> Iterator[tuple[str, PodFacts]]:
+        """Yield all pods as last seen, each with its namespace."""
+        return ((seen.namespace, seen.facts) for _, _, seen in list(self._all()))
+
     def follow(self, pool: str, wake: Callable[[], None]) -> None:
         """Call `wake` at every change of the pool's pods from now on."""
         self._wakers[pool], self._departed[pool] = wake, []

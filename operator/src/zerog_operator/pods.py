@@ -64,6 +64,8 @@ class PodFacts:
     ready: bool = False
     #: Since when it could get ready: its scheduling, or the end of its process before.
     waiting_since: float = 0.0
+    #: What it has of `names.MARKS`; None: its template decides.
+    marks: Mapping[str, str] | None = None
 
     def moved(self, seconds: float) -> "PodFacts":
         """Return the same with all times as by a clock that is ahead by this.
@@ -118,7 +120,14 @@ def parse_pod(body: Mapping[str, Any]) -> PodFacts:
         ending=_ending(body),
         ready=_was_ready(metadata, ready),
         waiting_since=max(worker.created, scheduled or 0.0, _transition_time(ready) or 0.0),
+        marks=_marks(metadata.get("annotations") or {}),
     )
+
+
+def _marks(annotations: Mapping[str, str]) -> Mapping[str, str] | None:
+    if names.MARKED_BY in annotations:
+        return None
+    return {name: annotations[name] for name in names.MARKS if name in annotations}
 
 
 def parse_departed(body: Mapping[str, Any]) -> PodFacts:

@@ -4,11 +4,13 @@ import json
 import secrets
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
 
+from zerog_operator.marking import MARKS
 from zerog_operator.names import POOL_LABEL
 
 from .conftest import apply_crd, build_pool
@@ -50,6 +52,18 @@ class Workers:
             )  # fmt: skip
             patch = json.dumps({"status": {"phase": "Running", "conditions": ready}})
             self.kubectl("patch", "pod", f"media-{number}", "--subresource=status", "-p", patch)
+
+    def evict(self, name: str) -> httpx.Response:
+        """Ask for a worker's eviction; nothing is done."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": self._namespace},
+            "deleteOptions": {"dryRun": ["All"]},
+        }
+        path = f"/api/v1/namespaces/{self._namespace}/pods/{name}/eviction"
+        with self._cluster.client() as client:
+            return client.post(path, json=body)
 
     def budget(self, words: str, **spec: Any) -> dict[str, Any]:
         """Create a budget and return its status once the controller has written these words."""
@@ -98,3 +112,18 @@ def test_a_budget_that_needs_the_pools_size_lets_nobody_evict(workers: Workers) 
     status = workers.budget("does not implement the scale subresource", maxUnavailable=1)
 
     assert status["disruptionsAllowed"] == 0
+
+
+def test_only_a_budget_refuses_the_eviction_of_a_busy_worker(workers: Workers) -> None:
+    """The annotations are for those who choose a node to remove: the API server reads none."""
+    workers.kubectl("annotate", "pod", "media-0", *(f"{key}={MARKS[key]}" for key in MARKS))
+    before = workers.evict("media-0")
+
+    workers.budget("InsufficientPods", minAvailable=3)
+    refused = workers.evict("media-0")
+    workers.budget("SufficientPods", minAvailable=2)
+    after = workers.evict("media-0")
+
+    assert (before.status_code, after.status_code) == (201, 201)
+    assert refused.status_code == 429
+    assert "violate the pod's disruption budget" in refused.json()["message"]

@@ -10,6 +10,10 @@ import yaml
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
 
+from zerog_operator.marking import BUSY_SECONDS
+from zerog_operator.names import KARPENTER_MARK
+
+from .beats import Beats
 from .conftest import DEADLINE_SECONDS, RBAC, Stage, build_pool
 
 AUDIT = {
@@ -68,13 +72,23 @@ def granted() -> set[Right]:
 
 def work_through(stage: Stage) -> None:
     """Let an operator do everything that it ever does."""
-    stage.start_operator(lease=True, ZEROG_CHECK_IMAGES="1", ZEROG_NAMESPACES="")
+    store = f"sqlite:///{stage.folder / 'zerog.db'}"
+    stage.start_operator(lease=True, ZEROG_CHECK_IMAGES="1", ZEROG_NAMESPACES="", ZEROG_STORE=store)
     stage.apply(build_pool())
     (describer,) = stage.wait_for_pods(1, "describe")
     stage.play(describer, {"phase": "Succeeded"})
     stage.put(3)
     pods = stage.wait_for_pods(3)
     stage.play_ready(pods[0])
+    busy = Beats(store, pods[0]["metadata"]["name"])
+
+    def is_marked() -> bool:
+        busy.send(BUSY_SECONDS)
+        (pod,) = (pod for pod in stage.pods() if pod["metadata"]["uid"] == uid)
+        return KARPENTER_MARK in pod["metadata"].get("annotations", {})
+
+    uid = pods[0]["metadata"]["uid"]
+    wait_until(is_marked, DEADLINE_SECONDS, "the busy worker's pod is marked")
     stage.take_all()
     stage.wait_for_pods(1)
     wait_until(lambda: stage.tokens() == 1, DEADLINE_SECONDS, "a token")
