@@ -74,14 +74,15 @@ class Works:
         self.stage.stop(self.stage.operators[-1], signal.SIGKILL)
 
     def apply(
-        self, version: int = 1, pod: Mapping[str, Any] | None = None, **spec: Any
-    ) -> None:  # fmt: skip
-        """Apply the pool; another version is another template. `pod` is added to its pods' spec."""
+        self, version: int = 1, pod: Mapping[str, Any] | None = None, name: str = POOL, **spec: Any
+    ) -> None:
+        """Apply a pool; another version is another template. `pod` is added to its pods' spec."""
         env = [{"name": "ZEROG_STORE", "value": self.store},
                {"name": "VERSION", "value": str(version)}]  # fmt: skip
         worker = {"name": "worker", "image": IMAGE, "env": env}
         template = {"spec": {"containers": [worker], **(pod or {})}}
-        self.stage.apply(build_pool(POOL, queue=QUEUE, jobs=[str(JOBS)], template=template, **spec))
+        spec = {"queue": QUEUE, "jobs": [str(JOBS)], "template": template, **spec}
+        self.stage.apply(build_pool(name, **spec))
 
     def wait_for_types(self) -> None:
         """Wait until jobs can be submitted."""

@@ -12,7 +12,7 @@ from tests.cluster.local_node import LocalNode
 from tests.cluster.process import signal_marked, wait_until
 
 from ..conftest import DEADLINE_SECONDS, Stage
-from .conftest import POOL, Works
+from .conftest import POOL, QUEUE, Works
 
 
 def kill_worker(node: LocalNode, stage: Stage, pod: str) -> None:
@@ -119,3 +119,27 @@ def test_the_record_of_a_job_tells_why_its_worker_died(
     assert (job["state"], job["crashes"]) == ("succeeded", crashes)
     assert len(job["attempts"]) == 2
     assert f'pool="{POOL}"' in stage.metrics()
+
+
+def test_a_job_that_ran_out_of_memory_is_run_by_the_pool_with_more(
+    works: Works, local_node: LocalNode
+) -> None:
+    works.start_operator(ZEROG_STORE=works.store)
+    works.apply(minReplicas=1, maxReplicas=1, onOutOfMemory={"queue": "large"})
+    works.apply(name="media-large", queue="large", maxReplicas=1)
+    works.wait_for_types()
+    (uuid,) = works.submit(1, 0.1, held=True)
+    pod = running_pod(works, uuid)
+
+    kill_for_memory(local_node, works.stage, pod)
+
+    wait_until(
+        lambda: len(works.client.info(uuid)["attempts"]) == 2, 2 * DEADLINE_SECONDS, "it runs again"
+    )
+    works.hold.touch()
+    works.wait_until_done()
+    job = works.client.info(uuid)
+    small, large = job["attempts"]
+    assert (job["state"], job["queue"], job["movedFrom"]) == ("succeeded", "large", QUEUE)
+    assert (small["cause"], job["crashes"]) == ("outOfMemory", 0)
+    assert large["worker"]["name"].startswith("media-large-")
