@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from zerog.model.errors import DocumentExistsError, DocumentNotFoundError, RevisionConflictError
 from zerog.store.filtering import (
     count_up_to,
+    due_time,
+    first_due,
     is_of_workers,
     lacks_entry,
     matches,
@@ -221,6 +223,14 @@ class MemoryDatastore:
         rows = self._matching(JobFilter())
         found = [waiting_version(_stored(row).document) for _, row in rows]
         return count_up_to(found, versions, limit)
+
+    async def due_times(
+        self, queues: Sequence[str], *, after: str, until: str, limit: int
+    ) -> dict[str, list[str]]:
+        """Return when delayed jobs fall due."""
+        rows = self._matching(JobFilter())
+        found = [due_time(_stored(row).document) for _, row in rows]
+        return first_due(found, queues, after=after, until=until, limit=limit)
 
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""

@@ -302,6 +302,36 @@ async def test_jobs_that_wait_are_counted_by_their_types_versions_up_to_a_limit(
     assert await store.count_waiting([("T", "aa")], limit=9) == {("T", "aa"): 1}
 
 
+async def test_the_first_delayed_jobs_of_queues_are_found_in_the_order_in_which_they_fall_due(
+    store: Datastore,
+) -> None:
+    def job(due: object, queue: str = "q", state: str = "queued") -> Document:
+        return {"state": state, "queue": queue, "notBeforeTime": due}
+
+    jobs = [
+        *[job("2026-01-02"), job("2026-01-04"), job("2026-01-03", state="waiting")],
+        *[job("2026-01-03", "other"), job("2026-01-01"), job("2026-01-05"), job("2026-01-04")],
+        *[job("2026-01-03", state="running"), job("2026-01-03", state="failed"), job(None), job(5)],
+        {"state": "queued", "queue": "q"},
+    ]
+    for number, each in enumerate(jobs):
+        await store.insert("jobs", str(number), {"uuid": str(number), **each})
+
+    async def found(*queues: str, limit: int = 9) -> list[list[str]]:
+        after, until = "2026-01-01", "2026-01-04"
+        times = await store.due_times(queues, after=after, until=until, limit=limit)
+        assert list(times) == list(queues)
+        return [[time[-1] for time in each] for each in times.values()]
+
+    assert await found("q", "other", "q' OR 1=1 --") == [["2", "3", "4", "4"], ["3"], []]
+    assert await found("q", "other", limit=2) == [["2", "3"], ["3"]]
+    assert await found() == []
+
+    await store.patch("jobs", "0", [PatchOp("set", ("state",), "running")])
+    await store.remove("jobs", "1")
+    assert await found("q") == [["3", "4"]]
+
+
 async def test_a_removed_job_is_not_listed(store: Datastore) -> None:
     await store.insert("jobs", "key", {"uuid": "key", "state": "queued"})
 

@@ -170,7 +170,11 @@ async def test_a_file_of_the_version_before_is_brought_up_to_date(path: Path) ->
     connection = sqlite3.connect(path)
     connection.executescript(VERSION_1)
     for key, body in (
-        ("with", '{"uuid": "with", "state": "queued", "queue": "q", "entryId": 7}'),
+        (
+            "with",
+            '{"uuid": "with", "state": "queued", "queue": "q", "entryId": 7, '
+            '"notBeforeTime": "2025-05"}',
+        ),
         ("without", '{"uuid": "without", "state": "queued", "queue": "q"}'),
         ("bad", "{"),
     ):
@@ -186,8 +190,10 @@ async def test_a_file_of_the_version_before_is_brought_up_to_date(path: Path) ->
         everything = await store.list_jobs(JobFilter(queues=["q"], states=["queued"]))
         open_jobs = await store.open_jobs(limit=10)
         missing = await store.open_jobs(limit=10, without_entry_since="2026")
+        due = await store.due_times(["q"], after="2025", until="2026", limit=10)
         await store.close()
 
+        assert due == {"q": ["2025-05"]}
         assert [job.key for job in everything.jobs] == ["without", "with", "bad"]
         bad, without = OpenJob("bad", "2025"), OpenJob("without", "2025")
         assert open_jobs == [bad, OpenJob("with", "2025", 7), without]

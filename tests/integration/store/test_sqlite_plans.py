@@ -131,6 +131,16 @@ async def test_jobs_of_a_version_are_counted_in_an_index(store: SqliteDatastore)
     assert "SEARCH document USING COVERING INDEX jobs_by_version (type=? AND version=?" in found[0]
 
 
+async def test_due_times_are_read_in_order_from_an_index(store: SqliteDatastore) -> None:
+    asked = store.due_times(["q"], after="2025", until="2026", limit=10)
+
+    found = await planned(store, asked)
+
+    assert found == [
+        "SEARCH document USING COVERING INDEX jobs_due (queue=? AND due>? AND due<?)",
+    ]
+
+
 async def test_the_sweep_finds_what_has_expired_by_index(store: SqliteDatastore) -> None:
     connection = sqlite3.connect(store.path)
     found = connection.execute(

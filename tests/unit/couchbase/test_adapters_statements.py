@@ -201,10 +201,11 @@ async def test_without_its_index_a_listing_reads_the_collection_if_the_user_may(
         (openjobs.counts(KEYSPACE, "2026"), True),
         (openjobs.waiting(KEYSPACE, [("t0", "aa")], LIMIT), True),
         (openjobs.waiting(KEYSPACE, [("t0", "aa"), ("t1", "aa")], LIMIT), True),
+        (openjobs.due(KEYSPACE, ["q0"], "2025", "2026", LIMIT), True),
         # The documents of dead workers' jobs are read anyway.
         (openjobs.begun(KEYSPACE, ["w"]), False),
     ],
-    ids=["open", "unqueued", "counts", "version", "versions", "workers"],
+    ids=["open", "unqueued", "counts", "version", "versions", "due", "workers"],
 )
 def test_what_repair_reads_has_one_plan(indexes: Indexes, query: Query, covers: bool) -> None:
     statement = parse(query.text)
@@ -250,6 +251,24 @@ async def test_jobs_of_versions_are_counted_no_further_than_the_limit(
 
     assert list(map(len, found)) == [LIMIT, 0]
     assert bucket.counters[SCANNED] <= 2 * LIMIT
+    assert bucket.counters[FETCHED] == 0
+
+
+async def test_due_times_cost_what_they_return_however_many_jobs_are_delayed(
+    ask: Asker, bucket: Bucket, engine: Engine
+) -> None:
+    number = engine.manifest.find(KEYSPACE.scope, "jobs").number
+    for at in range(400):
+        due = {} if at % 4 == 3 else {"notBeforeTime": f"2026-01-01T{at:08}"}
+        job = {"queue": "q", "state": ("queued", "waiting")[at % 2], **due}
+        engine.upsert(Address(number, f"{at:08}".encode()), Write(json.dumps(job).encode()))
+    bucket.counters.clear()
+    after, until = "2026-01-01T00000100", "2026-01-01T00000200"
+
+    (found,) = await run(ask, openjobs.due(KEYSPACE, ["q", "other"], after, until, LIMIT))
+
+    assert found == [[f"2026-01-01T{at:08}" for at in range(101, 999) if at % 4 != 3][:LIMIT], []]
+    assert bucket.counters[SCANNED] == LIMIT
     assert bucket.counters[FETCHED] == 0
 
 

@@ -60,6 +60,29 @@ def waiting_version(document: Document) -> Version | None:
     return (name, version) if waits and isinstance(name, str) and isinstance(version, str) else None
 
 
+def due_time(document: Document) -> tuple[str, str] | None:
+    """Return the queue of a job that waits, and until when at least; None if it does not."""
+    queue, time = document.get("queue"), document.get("notBeforeTime")
+    waits = document.get("state") in WAITING_STATES
+    return (queue, time) if waits and isinstance(queue, str) and isinstance(time, str) else None
+
+
+def first_due(
+    found: Iterable[tuple[str, str] | None],
+    queues: Sequence[str],
+    *,
+    after: str,
+    until: str,
+    limit: int,
+) -> dict[str, list[str]]:
+    """Sort due times by queue; see `Datastore.due_times`."""
+    by_queue: dict[str, list[str]] = {queue: [] for queue in queues}
+    for item in found:
+        if item is not None and item[0] in by_queue and after < item[1] <= until:
+            by_queue[item[0]].append(item[1])
+    return {queue: sorted(times)[:limit] for queue, times in by_queue.items()}
+
+
 def count_up_to(
     found: Iterable[Version | None], wanted: Sequence[Version], limit: int
 ) -> Counter[Version]:

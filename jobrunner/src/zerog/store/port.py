@@ -266,6 +266,16 @@ class Datastore(Protocol):
         """
         ...
 
+    async def due_times(
+        self, queues: Sequence[str], *, after: str, until: str, limit: int
+    ) -> dict[str, list[str]]:
+        """Return the `notBeforeTime` of jobs that are queued or waiting, by queue, in ascending
+        order: those later than `after` and up to `until`, the first `limit` of each queue.
+
+        It reads no more of an index than it returns. What was written a moment ago may be missing.
+        """
+        ...
+
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection (`types`, `workers`)."""
         ...

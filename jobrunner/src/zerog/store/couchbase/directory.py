@@ -26,6 +26,8 @@ from zerog.store.couchbase.statements import SMALL
 from zerog.store.couchbase.writes import Writes
 from zerog.store.filtering import (
     count_up_to,
+    due_time,
+    first_due,
     is_of_workers,
     lacks_entry,
     matches,
@@ -170,6 +172,13 @@ class Directory:
         jobs = self._jobs(_Way())
         found = [waiting_version(stored.document) async for _, stored in jobs]
         return count_up_to(found, versions, limit)
+
+    async def due_times(
+        self, queues: Sequence[str], *, after: str, until: str, limit: int
+    ) -> dict[str, list[str]]:
+        """Return when delayed jobs fall due, by reading all jobs."""
+        found = [due_time(stored.document) async for _, stored in self._jobs(_Way())]
+        return first_due(found, queues, after=after, until=until, limit=limit)
 
     async def _jobs(self, way: _Way) -> AsyncIterator[tuple[str, Stored]]:
         """All jobs on the way, but for the one where it starts."""

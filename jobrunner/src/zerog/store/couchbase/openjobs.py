@@ -4,8 +4,8 @@ Each of the two partial indexes covers its statements, which name it: nothing el
 no document is fetched. A page is one row that holds them all, because the SDK pays for each row.
 Repair does not wait for the indexes to catch up: it looks again.
 
-The operator asks, by an index of its own, which jobs a worker that died may have run. So do workers
-and others ask whether jobs of a version of a type wait.
+The operator asks, by indexes of their own, which jobs a worker that died may have run, and when
+delayed jobs fall due. So do workers and others ask whether jobs of a version of a type wait.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ from typing import Any, Protocol
 
 from zerog.store.couchbase.queries import Queries
 from zerog.store.couchbase.statements import (
+    DUE_INDEX,
     IS_BEGUN,
+    IS_DUE_LATER,
     IS_OPEN,
     IS_UNQUEUED,
     IS_WAITING,
@@ -51,6 +53,12 @@ class OpenJobs(Protocol):
         """Count jobs of versions that wait for a worker."""
         ...
 
+    async def due_times(
+        self, queues: Sequence[str], *, after: str, until: str, limit: int
+    ) -> dict[str, list[str]]:
+        """Return when delayed jobs fall due."""
+        ...
+
 
 class QueryOpenJobs:
     """`OpenJobs` by the query service."""
@@ -82,6 +90,13 @@ class QueryOpenJobs:
         """Count jobs of versions that wait for a worker."""
         ((found,),) = await self._queries.ask(waiting(self._keyspace, versions, limit))
         return {version: len(ones) for version, ones in zip(versions, found, strict=True)}
+
+    async def due_times(
+        self, queues: Sequence[str], *, after: str, until: str, limit: int
+    ) -> dict[str, list[str]]:
+        """Return when delayed jobs fall due."""
+        ((found,),) = await self._queries.ask(due(self._keyspace, queues, after, until, limit))
+        return {queue: list(map(str, times)) for queue, times in zip(queues, found, strict=True)}
 
 
 def rows(keyspace: Keyspace, after: str, limit: int, without_entry_since: str | None) -> Query:
@@ -129,6 +144,24 @@ def waiting(keyspace: Keyspace, versions: Sequence[Version], limit: int) -> Quer
             f"(SELECT RAW 1 FROM {_source(keyspace, VERSIONS_INDEX)} "
             f"WHERE j.`type` = $type{number} AND j.`schemaHash` = $version{number} "
             f"AND j.{IS_WAITING} LIMIT $limit)"
+        )
+    return Query(f"SELECT RAW [{', '.join(parts)}]", parameters)
+
+
+def due(keyspace: Keyspace, queues: Sequence[str], after: str, until: str, limit: int) -> Query:
+    """Return the query of due times: an array for each queue, no longer than the limit. Pure."""
+    parameters: dict[str, Any] = {"after": after, "until": until, "limit": limit}
+    where = " AND ".join(
+        ["j.`notBeforeTime` > $after", "j.`notBeforeTime` <= $until"]
+        + [f"j.{told}" for told in IS_DUE_LATER]
+    )
+    parts = []
+    for number, queue in enumerate(queues):
+        parameters[f"queue{number}"] = queue
+        parts.append(
+            f"(SELECT RAW j.`notBeforeTime` FROM {_source(keyspace, DUE_INDEX)} "
+            f"WHERE j.`queue` = $queue{number} AND {where} "
+            "ORDER BY j.`notBeforeTime` LIMIT $limit)"
         )
     return Query(f"SELECT RAW [{', '.join(parts)}]", parameters)
 

@@ -105,12 +105,20 @@ IS_WAITING = f"`state` IN {json.dumps(WAITING_STATES)}"
 VERSIONS_INDEX = Index(
     "zerog_jobs_by_version", JOBS, ("`type`", "`schemaHash`", "`state`"), IS_WAITING
 )
+#: What the operator reads of jobs that are due later. The text is less than every time.
+IS_DUE_LATER = ('`notBeforeTime` > ""', IS_WAITING)
+DUE_INDEX = Index(
+    "zerog_jobs_due",
+    JOBS,
+    ("`queue`", "`notBeforeTime`", "`state`"),
+    " AND ".join(IS_DUE_LATER),
+)
 
 
 def indexes() -> list[Index]:
     """Return all indexes that listings need."""
     made = [Index(index.name, JOBS, tuple(_index_keys(index))) for index in plans.JOB_INDEXES]
-    made += [OPEN_INDEX, UNQUEUED_INDEX, WORKERS_INDEX, VERSIONS_INDEX]
+    made += [OPEN_INDEX, UNQUEUED_INDEX, WORKERS_INDEX, VERSIONS_INDEX, DUE_INDEX]
     return made + [Index(name, collection, None) for collection, name in _PRIMARY.items()]
 
 

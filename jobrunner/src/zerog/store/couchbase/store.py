@@ -234,6 +234,15 @@ class CouchbaseDatastore:
             return {}
         return await self.connection.run(self._open.count_waiting(versions, limit))
 
+    async def due_times(
+        self, queues: Sequence[str], *, after: str, until: str, limit: int
+    ) -> dict[str, list[str]]:
+        """Return when delayed jobs fall due."""
+        if not queues:
+            return {}
+        work = self._open.due_times(queues, after=after, until=until, limit=limit)
+        return await self.connection.run(work)
+
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
 

@@ -1,5 +1,5 @@
-"""What repair and workers read of the SQLite store: unfinished jobs, from indexes that hold no
-others.
+"""What repair, workers and the operator read of the SQLite store: unfinished jobs, from indexes
+that hold no others.
 
 Each of the partial indexes has all that its statements return, so that no document is read. A
 statement repeats the index's condition word by word: SQLite does not conclude anything here.
@@ -16,6 +16,7 @@ from zerog.store.sqlite.ranges import LIVE
 
 _OPEN = f"state IN {OPEN_STATES}"
 _WAITING = f"state IN {WAITING_STATES}"
+_DUE_LATER = f"due IS NOT NULL AND {_WAITING}"
 _ENTRY_MISSING = "state = 'queued' AND entry IS NULL"
 #: Written where a document names an entry that no queue could have.
 _NO_ENTRY = -1
@@ -31,6 +32,10 @@ CREATE INDEX jobs_without_entry ON document (key, changed, entry, expires, state
 VERSIONS_INDEX = f"""
 CREATE INDEX jobs_by_version ON document (type, version, expires, state)
     WHERE collection = 'jobs' AND {_WAITING};
+"""
+DUE_INDEX = f"""
+CREATE INDEX jobs_due ON document (queue, due, expires, state)
+    WHERE collection = 'jobs' AND {_DUE_LATER};
 """
 
 
@@ -84,6 +89,22 @@ def waiting(version: Version, limit: int, now: float) -> Statement:
         "LIMIT ?)",
         (*version, now, limit),
     )
+
+
+def due(queue: str, after: str, until: str, limit: int, now: float) -> Statement:
+    """Return what reads when the first delayed jobs of a queue fall due."""
+    return Statement(
+        "SELECT due FROM document INDEXED BY jobs_due "
+        f"WHERE collection = 'jobs' AND {_DUE_LATER} AND queue = ? AND due > ? AND due <= ? "
+        f"AND {LIVE} ORDER BY due LIMIT ?",
+        (queue, after, until, now, limit),
+    )
+
+
+def due_column(document: Document) -> str | None:
+    """Return what the column `due` has of a control document."""
+    time = document.get("notBeforeTime")
+    return time if isinstance(time, str) else None
 
 
 def version_column(document: Document) -> str | None:

@@ -15,7 +15,7 @@ from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.privatefile import FILE_MODE, make_folder
 from zerog.store.sqlite import openjobs
 
-VERSION = 4
+VERSION = 5
 #: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
 CHECKPOINT_PAGES = 2000
 #: Between tries to put a new file into write-ahead-log mode while others do the same.
@@ -29,12 +29,13 @@ CREATE TABLE document (
     body BLOB NOT NULL,
     expires REAL,
     state TEXT, type TEXT, queue TEXT, changed TEXT, entry INTEGER, version TEXT,
+    due TEXT,
     PRIMARY KEY (collection, key)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
-    WHERE collection = 'jobs';{openjobs.INDEXES}{openjobs.VERSIONS_INDEX}
+    WHERE collection = 'jobs';{openjobs.INDEXES}{openjobs.VERSIONS_INDEX}{openjobs.DUE_INDEX}
 CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
 CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL);
 INSERT INTO counter VALUES (1, 0);
@@ -64,6 +65,12 @@ UPDATE document SET entry = json_extract(CAST(body AS TEXT), '$.entryId')
 """,
     3: f"""
 ALTER TABLE document ADD COLUMN version TEXT;{openjobs.VERSIONS_INDEX}
+""",
+    4: f"""
+ALTER TABLE document ADD COLUMN due TEXT;
+UPDATE document SET due = json_extract(CAST(body AS TEXT), '$.notBeforeTime')
+    WHERE collection = 'jobs' AND state IN ('queued', 'waiting')
+    AND json_valid(CAST(body AS TEXT));{openjobs.DUE_INDEX}
 """,
 }
 

@@ -44,8 +44,8 @@ _PARSED_AT_ONCE = 100
 #: How long a read waits for a lock that only recovery and checkpoints of a closing process take.
 _READ_TIMEOUT_SECONDS = 0.05
 _ROW = (
-    "document (collection, key, body, expires, state, type, queue, changed, entry, version, "
-    "revision) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+    "document (collection, key, body, expires, state, type, queue, changed, entry, version, due, "
+    "revision) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 
 
@@ -89,7 +89,8 @@ class SqliteDatastore:
                 f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET "
                 "body=excluded.body, expires=excluded.expires, state=excluded.state, "
                 "type=excluded.type, queue=excluded.queue, changed=excluded.changed, "
-                "entry=excluded.entry, version=excluded.version, revision=excluded.revision "
+                "entry=excluded.entry, version=excluded.version, due=excluded.due, "
+                "revision=excluded.revision "
                 "WHERE expires IS NOT NULL AND expires <= ?",
                 (*row, revision, time.time()),
             )
@@ -154,7 +155,7 @@ class SqliteDatastore:
             now = time.time()
             cursor = connection.execute(
                 "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
-                "entry=?, version=?, revision=? "
+                "entry=?, version=?, due=?, revision=? "
                 f"WHERE collection=? AND key=? AND revision=? AND {LIVE}",
                 (*row[2:], new, collection, key, revision, now),
             )
@@ -315,6 +316,17 @@ class SqliteDatastore:
         asked = {version: openjobs.waiting(version, limit, now) for version in versions}
         return {v: self._read(each.text, each.values)[0][0] for v, each in asked.items()}
 
+    async def due_times(
+        self, queues: Sequence[str], *, after: str, until: str, limit: int
+    ) -> dict[str, list[str]]:
+        """Return when delayed jobs fall due."""
+        now = time.time()
+        asked = {queue: openjobs.due(queue, after, until, limit, now) for queue in queues}
+        return {
+            queue: [due for (due,) in self._read(each.text, each.values)]
+            for queue, each in asked.items()
+        }
+
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
         rows = self._read(
@@ -389,12 +401,13 @@ def _row(
     body = encode_document(key, document)
     expires = None if expire_seconds is None else time.time() + expire_seconds
     if collection != "jobs":
-        return (collection, key, body, expires, None, None, None, None, None, None)
+        return (collection, key, body, expires, None, None, None, None, None, None, None)
     get = document.get
     return (
         collection, key, body, expires,
         get("state"), get("type"), get("queue"), get("changedTime"),
         openjobs.entry_column(document), openjobs.version_column(document),
+        openjobs.due_column(document),
     )  # fmt: skip
 
 
