@@ -35,6 +35,7 @@ from zerog_operator.records import Records
 from zerog_operator.report import Outlets
 from zerog_operator.settings import OperatorSettings
 from zerog_operator.tubes import Tubes
+from zerog_operator.upcoming import Upcoming
 
 log = logging.getLogger("zerog_operator")
 
@@ -99,9 +100,17 @@ class Operator:
         self._tubes = Tubes(settings.queue, clock.now)
         self._inventory = Inventory()
         self._records, self._board = Records(kept=settings.store is not None), Board()
+        self._upcoming = Upcoming()
         self.pools = Pools(
             PoolParts(
-                Sources(self._inventory, self._tubes, self._board, clock, settings.check_images),
+                Sources(
+                    self._inventory,
+                    self._tubes,
+                    self._board,
+                    self._upcoming,
+                    clock,
+                    settings.check_images,
+                ),
                 Applier(cluster, self._tubes, self._inventory),
                 Outlets(cluster, metrics, self._board, self._records, CauseRecorder(), clock),
                 worker_defaults(settings),
@@ -127,6 +136,7 @@ class Operator:
                 "deaths in jobs' records": self._records.work,
                 "pools on the web page": self._board.work,
                 "busy workers": busyness.work,
+                "times of delayed jobs": self._upcoming.work,
             }
             keeping = keep_books(partial(open_datastore, url, self._settings), books)
             background.append(asyncio.create_task(keeping, name="bookkeeping"))

@@ -107,12 +107,12 @@ def _starts_by(load: Load, slots: int, time: float, *, pressing: bool) -> float:
     """Return how many entries so many slots have started by then."""
     busy = min(load.busy, load.slots, slots)
     idle = min(load.slots, slots) - busy
-    started = busy * time * _turnover(load, pressing) + idle * _turns(time, load.job_seconds)
+    started = busy * time * _turnover(load, pressing) + idle * turns(time, load.job_seconds)
     left = slots - busy - idle
     for delay in _first(load.coming, left):
-        started += _turns(time - delay, load.job_seconds)
+        started += turns(time - delay, load.job_seconds)
     made = max(0, left - len(load.coming))
-    return started + made * _turns(time - load.pod_start_seconds, load.job_seconds)
+    return started + made * turns(time - load.pod_start_seconds, load.job_seconds)
 
 
 def _turnover(load: Load, pressing: bool) -> float:
@@ -132,7 +132,7 @@ def _first(values: Sequence[float], count: int) -> Sequence[float]:
     return values[: max(0, count)]
 
 
-def _turns(seconds: float, job_seconds: float) -> float:
+def turns(seconds: float, job_seconds: float) -> float:
     """Return how many jobs one idle slot starts within a time."""
     if seconds < 0:
         return 0.0

@@ -8,6 +8,7 @@ from zerog.shown import shown
 from zerog_operator.model import LimitedBy, Observation, QueueReading, Rates, Unknown
 from zerog_operator.plan import Plan
 from zerog_operator.pool import PoolSpec, StopPolicy
+from zerog_operator.windows import OpenWindows, describe
 
 
 def explain(
@@ -20,19 +21,23 @@ def explain(
     limit: LimitedBy | None,
     plan: Plan,
     waiting: int = 0,
+    due: int = 0,
+    windows: OpenWindows = (),
 ) -> str:
-    """Return the sentence for a decision; `waiting` pods wait for a node."""
+    """Return the sentence for a decision; `waiting` pods wait for a node, `due` jobs are delayed
+    for no longer than a pod takes to start."""
     if spec.stop_policy is StopPolicy.DRAIN:
         return "stopPolicy is Drain: no workers, jobs that run are finished"
     if spec.stop_policy is StopPolicy.HOLD:
         return f"stopPolicy is Hold: {_workers(wanted)}, whatever the load"
-    because = ", ".join(_load(spec, queue, rates))
+    because = ", ".join(_load(spec, queue, rates, due))
     sentence = f"{because}: {_workers(needed)}"
     reason = _limit(spec, limit, wanted, plan)
     if limit is None and wanted > needed:
         reason = f"{wanted} stay, so small a difference is not worth a change"
     nodes = _nodes(rates, waiting)
-    return "; ".join(part for part in (sentence, reason, nodes) if part)
+    opened = [describe(window, end) for window, end in windows]
+    return "; ".join(part for part in (sentence, reason, nodes, *opened) if part)
 
 
 def explain_unknown(observation: Observation, replicas: int | None) -> str:
@@ -46,11 +51,13 @@ def explain_unknown(observation: Observation, replicas: int | None) -> str:
     return f"{' and '.join(unread)}: {stay}"
 
 
-def _load(spec: PoolSpec, queue: QueueReading, rates: Rates) -> list[str]:
-    if not queue.depth:
+def _load(spec: PoolSpec, queue: QueueReading, rates: Rates, due: int) -> list[str]:
+    if not queue.depth and not due:
         parts = ["nothing to do"]
     else:
         parts = [f"{queue.ready} ready + {queue.reserved} running"]
+        if due:
+            parts.append(f"{due} delayed and due before a new pod would be ready")
         if spec.scaling.jobs_per_worker is not None:
             parts.append(f"{spec.scaling.jobs_per_worker} jobs per worker")
         else:

@@ -142,6 +142,11 @@ class Observation:
     #: Job types with open jobs that no worker of the queue knows. None: unknown. It decides
     #: nothing: another worker of the same image would not know them either.
     unserved: tuple[str, ...] | None = None
+    #: When the next delayed jobs of the queue fall due, in ascending order, by the look's clock.
+    #: None: unknown, also without a datastore; then they are seen when they are due.
+    due: tuple[float, ...] | None = None
+    #: By how much the look's clock is ahead of the wall clock, which windows go by.
+    ahead_seconds: float = 0.0
 
 
 class LimitedBy(StrEnum):

@@ -1,8 +1,8 @@
 """One look at a pool: everything that is read, as one value that does not change any more.
 
 Decisions stand on ages, and ages must not jump. So every time of a look is of `Clock`, which
-follows no correction of the machine's clock; what the cluster has stamped is moved to it here, and
-nowhere else. What was remembered stays right when the wall clock is set.
+follows no correction of the machine's clock; what the cluster or a job's record has stamped is
+moved to it here, and nowhere else. What was remembered stays right when the wall clock is set.
 """
 
 import time
@@ -13,12 +13,13 @@ from zerog_operator import names
 from zerog_operator.board import Board
 from zerog_operator.describe import Check, check_image
 from zerog_operator.inventory import Inventory
-from zerog_operator.model import Observation, Refusal, Unknown, Workers
+from zerog_operator.model import Observation, QueueReading, Refusal, Unknown, Workers
 from zerog_operator.pods import PodFacts
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History
 from zerog_operator.tubes import Tubes
+from zerog_operator.upcoming import Upcoming
 
 #: A wall clock that is less than this ahead or behind is slewed, not set.
 JUMP_SECONDS = 1.0
@@ -50,6 +51,7 @@ class Sources:
     inventory: Inventory
     tubes: Tubes
     board: Board
+    upcoming: Upcoming
     clock: Clock
     check_images: bool
 
@@ -90,7 +92,12 @@ async def observe(sources: Sources, pool: PoolIdentity, spec: PoolSpec, history:
             check = check_image(pods, spec.template_hash, now)
         refusal = _refusal(check, refusal)
     unserved = sources.board.unserved(spec.queue)
-    observation = Observation(queue, workers, refusal, unserved)
+    due = None
+    if isinstance(queue, QueueReading):
+        due = sources.upcoming.times(spec.queue, queue.delayed)
+    if due and ahead:
+        due = tuple(time + ahead for time in due)
+    observation = Observation(queue, workers, refusal, unserved, due, ahead)
     return Look(now, observation, check, pods, sources.inventory.take_departed(pool.uid))
 
 

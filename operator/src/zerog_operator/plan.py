@@ -127,7 +127,7 @@ def _lacking(situation: Situation, wanted: int, kept: _Kept) -> int:
         min(
             wanted - there,
             wanted + surge - there - kept.outdated,
-            situation.spec.max_replicas + surge - pods,
+            situation.most + surge - pods,
         ),
     )
 

@@ -34,6 +34,7 @@ from pydantic.dataclasses import dataclass
 
 from zerog.model.errors import ConfigError, InvalidTubeNameError
 from zerog.model.names import check_queue_name
+from zerog_operator.schedule import check_cron, check_time_zone
 
 #: Hexadecimal digits of a template's hash in labels and names.
 HASH_DIGITS = 10
@@ -103,6 +104,36 @@ class OutOfMemory:
     queue: Queue
 
 
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Window:
+    """Other bounds for a while, whenever a cron expression comes."""
+
+    cron: Annotated[str, Field(min_length=9, max_length=100)]
+    duration_seconds: Annotated[Seconds, Field(ge=60)]
+    time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
+    min_replicas: Replicas | None = None
+    max_replicas: Replicas | None = None
+
+    @field_validator("cron")
+    @classmethod
+    def _check_cron(cls, cron: str) -> str:
+        return check_cron(cron)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_time_zone(cls, name: str) -> str:
+        return check_time_zone(name)
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> "Window":
+        least, most = self.min_replicas, self.max_replicas
+        if least is None and most is None:
+            raise ValueError("has neither minReplicas nor maxReplicas: set one or both")
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"has more minReplicas ({least}) than maxReplicas ({most})")
+        return self
+
+
 @dataclass(frozen=True, config=_CONFIG)
 class PoolSpec:
     """What a person wrote."""
@@ -113,6 +144,7 @@ class PoolSpec:
     max_replicas: Replicas = 10
     slots: Annotated[int, Field(strict=True, ge=1, le=256)] = 1
     scaling: Scaling = field(default_factory=Scaling)
+    windows: Annotated[tuple[Window, ...], Field(max_length=16)] = ()
     stop_policy: StopPolicy = StopPolicy.NONE
     drain_timeout_seconds: Seconds = 3600.0
     on_out_of_memory: OutOfMemory | None = None

@@ -10,9 +10,11 @@ The invariants: what is unknown changes nothing. A ready pod is never deleted, i
 itself. The number of workers is within the pool's bounds, whatever is measured.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
+from zerog_operator.ahead import Due, due_soon, ready_by, slots_ahead
 from zerog_operator.creation import Creation, follow_creation
 from zerog_operator.demand import Load, group_deadlines, slots_for_depth, slots_for_target
 from zerog_operator.explain import explain, explain_unknown
@@ -34,6 +36,7 @@ from zerog_operator.pool import PoolSpec, StopPolicy
 from zerog_operator.rates import ENOUGH_JOBS, measure, measure_job_time, seen_to_end, waiting_ages
 from zerog_operator.retirement import Retirement, follow_retirement
 from zerog_operator.situation import Situation, situate
+from zerog_operator.windows import Bounds, bounds_at
 
 #: A pool without workers is looked at more often: somebody may be waiting for the first one.
 CHECK_EMPTY_SECONDS = 0.5
@@ -68,6 +71,8 @@ class History:
     job_seconds: float | None = None
     #: How long the latest pods waited for their node, and how long they took to start on it.
     pod_starts: tuple[tuple[float, float], ...] = ()
+    #: What falls due by then has got its workers.
+    due_until: float = float("-inf")
     #: Uids of pods whose start was counted.
     started: frozenset[str] = frozenset()
     #: Why the last pod of the template `refused` was refused, while that matters.
@@ -93,6 +98,7 @@ def decide(
         ),
     )
     rates = _measure(spec, history, now)
+    bounds = bounds_at(spec, now - observation.ahead_seconds)
     situation = situate(
         spec,
         workers,
@@ -100,10 +106,13 @@ def decide(
         creation=history.creation,
         retirement=history.retirement,
         refusal=observation.refusal,
+        most=bounds.most,
         now=now,
     )
-    needed = _needed(spec, queue, situation, history, rates)
-    history, wanted, limit = _settle(spec, history, needed, situation.active, now)
+    history = replace(history, due_until=ready_by(history.due_until, rates, now))
+    due = due_soon(observation.due, queue, until=history.due_until, now=now)
+    needed = _needed(spec, queue, due, situation, history, rates)
+    history, wanted, limit = _settle(spec, bounds, history, needed, situation.active, now)
     plan = make_plan(situation, wanted)
     limit = plan.limited_by or limit
     decision = Decision(
@@ -117,6 +126,8 @@ def decide(
             limit=limit,
             plan=plan,
             waiting=len(situation.waiting),
+            due=sum(item.count for item in due),
+            windows=bounds.open,
         ),
         limited_by=limit,
         create=plan.create,
@@ -125,10 +136,15 @@ def decide(
         tokens_to_take=plan.tokens_to_take,
         retire=plan.retire,
         retiring=len(situation.retiring) + len(plan.retire),
-        next_check_seconds=CHECK_SECONDS if situation.active else CHECK_EMPTY_SECONDS,
+        next_check_seconds=_next_check(situation, bounds),
         rates=rates,
     )
     return decision, _remember(history, plan, wanted)
+
+
+def _next_check(situation: Situation, bounds: Bounds) -> float:
+    seconds = CHECK_SECONDS if situation.active else CHECK_EMPTY_SECONDS
+    return seconds if bounds.seconds_left is None else min(seconds, bounds.seconds_left)
 
 
 def _change_nothing(observation: Observation, history: History) -> tuple[Decision, History]:
@@ -190,7 +206,12 @@ def _measure(spec: PoolSpec, history: History, now: float) -> Rates:
 
 
 def _needed(
-    spec: PoolSpec, queue: QueueReading, situation: Situation, history: History, rates: Rates
+    spec: PoolSpec,
+    queue: QueueReading,
+    due: Sequence[Due],
+    situation: Situation,
+    history: History,
+    rates: Rates,
 ) -> int:
     """Return the workers that the load asks for, warm spares included, bounds not."""
     slots = spec.slots
@@ -210,6 +231,7 @@ def _needed(
             slots_for_target(_load(spec, (ready, busy), situation, history, rates, node_wait))
             for node_wait in {0.0, rates.node_wait_seconds}
         )
+    wanted_slots = max(wanted_slots, slots_ahead(spec, due, busy, rates.job_seconds))
     return ceil(wanted_slots / slots) + spec.scaling.min_idle
 
 
@@ -246,7 +268,7 @@ def _load(
 
 
 def _settle(
-    spec: PoolSpec, history: History, needed: int, active: int, now: float
+    spec: PoolSpec, bounds: Bounds, history: History, needed: int, active: int, now: float
 ) -> tuple[History, int, LimitedBy | None]:
     """Return the workers that shall be: up at once, down after the delay, within bounds."""
     # After a start or a blackout, what runs was needed until now, as far as anybody knows.
@@ -262,10 +284,10 @@ def _settle(
     before = history.replicas
     if before is not None and 0 < before - wanted < TOLERANCE * before:
         wanted = before
-    if wanted > spec.max_replicas:
-        wanted, limit = spec.max_replicas, LimitedBy.MAX_REPLICAS
-    elif wanted < spec.min_replicas:
-        wanted, limit = spec.min_replicas, LimitedBy.MIN_REPLICAS
+    if wanted > bounds.most:
+        wanted, limit = bounds.most, LimitedBy.MAX_REPLICAS
+    elif wanted < bounds.least:
+        wanted, limit = bounds.least, LimitedBy.MIN_REPLICAS
     if spec.stop_policy is StopPolicy.NONE:
         return replace(history, held=None), wanted, limit
     held = history.held if history.held is not None else active

@@ -16,7 +16,8 @@ class OperatorSettings(CouchbaseSettings):
     and references to Secrets."""
     store: str | None = None
     """The datastore: causes of deaths are written into attempts' records, pools for the web page,
-    and types that no worker knows are read from it. Not set: none of this."""
+    and types that no worker knows and times of delayed jobs are read from it. Not set: none of
+    this."""
     namespaces: Names = ()
     """Namespaces to watch; empty: all, which needs a ClusterRole."""
     host: str = "0.0.0.0"

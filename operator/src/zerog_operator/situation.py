@@ -39,6 +39,8 @@ class Situation:
     retirement: Retirement
     creation: Creation
     refusal: Refusal | None
+    #: The most workers that there may be now.
+    most: int
     now: float
 
     @property
@@ -66,6 +68,7 @@ def situate(
     creation: Creation,
     retirement: Retirement,
     refusal: Refusal | None,
+    most: int,
     now: float,
 ) -> Situation:
     """Sort the pods of a list."""
@@ -97,6 +100,7 @@ def situate(
         retirement=retirement,
         creation=creation,
         refusal=refusal,
+        most=most,
         now=now,
     )
 

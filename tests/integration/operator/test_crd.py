@@ -11,6 +11,7 @@ from tests.cluster.interface import Cluster, KubectlError
 from .conftest import CRD, apply_crd, build_pool
 
 BY_DEPTH = {"jobsPerWorker": 1}
+OFFICE = {"cron": "0 8 * * 1-5", "timeZone": "Europe/Berlin", "durationSeconds": 36000}
 BY_TARGET = {"targetStartSeconds": 10}
 
 
@@ -26,6 +27,7 @@ GOOD: list[dict[str, Any]] = [
     {"queue": "other", "slots": 8, "stopPolicy": "Hold", "minReplicas": 3, "maxReplicas": 3},
     {"scaling": {**BY_TARGET, "minIdle": 2, "expectedJobSeconds": 5, "scaleDownDelaySeconds": 0}},
     {"queue": "other", "onOutOfMemory": {"queue": "larger"}},
+    {"windows": [{**OFFICE, "minReplicas": 5}, {**OFFICE, "maxReplicas": 0, "timeZone": "UTC"}]},
     {"template": template(WORKER, {"name": "sidecar", "image": "x"})},
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -39,6 +41,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"minReplicas": -1}, "spec.minReplicas"),
     ({"slots": 0}, "spec.slots"),
     ({"queue": "Not A Queue"}, "spec.queue"),
+    ({"windows": [OFFICE]}, "set minReplicas or maxReplicas of the window"),
+    ({"windows": [{**OFFICE, "minReplicas": 5, "maxReplicas": 4}]}, "spec.windows[0].minReplicas"),
+    ({"windows": [{**OFFICE, "maxReplicas": 4, "durationSeconds": 1}]}, "[0].durationSeconds"),
+    ({"windows": [{"minReplicas": 1, "durationSeconds": 60}]}, "spec.windows[0].cron"),
+    ({"windows": [{**OFFICE, "maxReplicas": 4}] * 17}, "spec.windows"),
     ({"stopPolicy": "Sometimes"}, "spec.stopPolicy"),
     ({"drainTimeoutSeconds": 0}, "spec.drainTimeoutSeconds"),
     ({"onOutOfMemory": {"queue": "bad"}}, "spec.onOutOfMemory.queue must not be the pool's own"),

@@ -43,7 +43,10 @@ class Pool:
         self.history = History()
         self._queue: dict[str, Any] = {}
         tubes: Any = SimpleNamespace(read=self._read)
-        self._sources = Sources(self.inventory, tubes, Board(), self.clock, check_images)
+        #: When delayed jobs fall due, by the wall clock.
+        self.due: tuple[float, ...] = ()
+        upcoming: Any = SimpleNamespace(times=lambda *_: self.due)
+        self._sources = Sources(self.inventory, tubes, Board(), upcoming, self.clock, check_images)
         for number in range(ready):
             self.add(f"w{number}", ready=True)
 
@@ -233,3 +236,13 @@ def test_a_failed_check_stands_until_the_next_one_has_begun() -> None:
     assert look.check.start
     assert look.observation.refusal is not None
     assert look.observation.refusal.reason == "DescribeFailed"
+
+
+def test_due_times_are_moved_to_the_clock_of_the_look() -> None:
+    pool = Pool(BY_DEPTH)
+    pool.due = (pool.wall + HOUR + 61,)
+
+    look = pool.see(1.0, jump=HOUR)
+
+    assert look.observation.due == (look.time + 60,)
+    assert look.observation.ahead_seconds == -HOUR

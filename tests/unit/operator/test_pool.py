@@ -11,6 +11,7 @@ from zerog.model.errors import ConfigError
 from zerog_operator.pool import PoolSpec, Scaling
 
 CRD = Path(__file__).parents[3] / "manifests/crds/zerogworkerpools.yaml"
+WINDOW = {"cron": "0 8 * * 1-5", "durationSeconds": 3600, "minReplicas": 5}
 WORKER = {"name": "worker", "image": "acme:1"}
 
 
@@ -25,6 +26,9 @@ def flat(schema: dict[str, Any], root: dict[str, Any], path: str = "spec") -> di
     schema = {**schema, **next(iter(schema.get("anyOf", ())), {})}
     if "$ref" in schema:
         schema = {**schema, **root["$defs"][schema["$ref"].rpartition("/")[2]]}
+    items = schema.get("items", {})
+    if "$ref" in items or "properties" in items:
+        return {path: schema, **flat(items, root, f"{path}[]")}
     if "properties" not in schema or path == "spec.template":
         return {path: schema}
     return {
@@ -50,6 +54,9 @@ def test_the_crd_and_the_model_have_the_same_fields_types_bounds_and_defaults() 
         assert whole or model.get("minimum") == field.get("minimum"), path
         if "default" in field:
             assert model["default"] == field["default"], path
+        if path.startswith("spec.windows"):
+            for bound in ("minLength", "maxLength", "maxItems"):
+                assert model.get(bound) == field.get(bound), path
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,27 @@ def test_the_crd_and_the_model_have_the_same_fields_types_bounds_and_defaults() 
         ({"onOutOfMemory": {"queue": "media"}}, ["spec.onOutOfMemory names the pool's own queue"]),
         ({"template": {}}, ["spec.template.spec is required"]),
         ({"template": []}, ["spec.template is not an object"]),
+        (
+            {"windows": [WINDOW, {**WINDOW, "cron": "0 8 * * MON-FRY"}]},
+            ["spec.windows[1].cron '0 8 * * MON-FRY' is not a cron expression: Bad day-of-week"],
+        ),
+        (
+            {"windows": [{**WINDOW, "cron": "0 0 8 * * *"}]},
+            ["spec.windows[0].cron '0 0 8 * * *' has not 5 fields"],
+        ),
+        (
+            {"windows": [{**WINDOW, "cron": "0 0 31 2,4 *"}]},
+            ["spec.windows[0].cron '0 0 31 2,4 *' is not"],
+        ),
+        (
+            {"windows": [{**WINDOW, "timeZone": "Europe/Berlln"}]},
+            ["spec.windows[0].timeZone 'Europe/Berlln' is not a time zone"],
+        ),
+        ({"windows": [{**WINDOW, "timeZone": "../x"}]}, ["spec.windows[0].timeZone '../x' is not"]),
+        ({"windows": [{"cron": "0 8 * * *", "durationSeconds": 60}]}, ["spec.windows[0] has nei"]),
+        ({"windows": [{**WINDOW, "maxReplicas": 4}]}, ["spec.windows[0] has more minReplicas (5)"]),
+        ({"windows": [{"minReplicas": 5}]}, ["[0].cron is required", "[0].durationSeconds is req"]),
+        ({"windows": [WINDOW] * 17}, ["spec.windows Tuple should have at most 16 items"]),
         (
             {"template": {"spec": {"containers": [{**WORKER, "env": ["A", {"value": "1"}]}]}}},
             ["containers[0].env[0] is not an object", "containers[0].env[1].name is required"],
