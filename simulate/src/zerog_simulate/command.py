@@ -46,6 +46,7 @@ def _simulate(options: argparse.Namespace) -> int:
         pool,
         read_settings("--scaled-object", SCALED_OBJECT, options.scaled_object),
         read_settings("--scaled-job", SCALED_JOB, options.scaled_job),
+        arguments.read_time(options.begin),
     )
     if options.plot:
         check_plot(options.plot)

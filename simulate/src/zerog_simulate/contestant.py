@@ -58,9 +58,12 @@ class Contestant:
 
 
 def contestants(
-    pool: WrittenPool, scaled_object: Values, scaled_job: Values
+    pool: WrittenPool, scaled_object: Values, scaled_job: Values, begin: float = 0.0
 ) -> tuple[Contestant, ...]:
-    """Return ZeroG and KEDA's two ways; where KEDA's bounds are not given, they are the pool's."""
+    """Return ZeroG and KEDA's two ways; where KEDA's bounds are not given, they are the pool's.
+
+    The load begins at the Unix time `begin`, which the pool's windows go by.
+    """
     spec = pool.parsed
     given, settings = _of_pool(pool)
     bounds: Values = {"maxReplicaCount": spec.max_replicas}
@@ -70,7 +73,7 @@ def contestants(
             given,
             _within(spec.max_replicas, settings),
             _KNOWN_POOLS,
-            lambda it: _zerog(pool, it),
+            lambda it: _zerog(pool, it, begin),
         ),
         Contestant(
             "KEDA ScaledObject",
@@ -113,8 +116,8 @@ def _of_pool(pool: WrittenPool) -> tuple[Values, tuple[Setting, ...]]:
     return given, (*_SPEC, _BY_TARGET, *_SCALING)
 
 
-def _zerog(pool: WrittenPool, values: Values) -> Policy:
+def _zerog(pool: WrittenPool, values: Values, begin: float) -> Policy:
     names = {setting.name for setting in _SPEC}
     spec = {name: value for name, value in values.items() if name in names}
     scaling = {name: value for name, value in values.items() if name not in names}
-    return ZeroGPolicy(pool.changed(spec, scaling).parsed)
+    return ZeroGPolicy(pool.changed(spec, scaling).parsed, begin)

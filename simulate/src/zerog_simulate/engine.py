@@ -24,6 +24,7 @@ from zerog_operator.rates import measure_job_time as measure_job_time
 from zerog_operator.scaling import History as History
 from zerog_operator.scaling import decide as decide
 from zerog_operator.tubes import Tubes as Tubes
+from zerog_operator.windows import bounds_at as bounds_at
 
 
 @dataclass(frozen=True)

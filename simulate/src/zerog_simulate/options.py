@@ -12,6 +12,7 @@ import yaml
 
 from zerog.cli.parser import Parser, number
 from zerog.model.errors import ConfigError
+from zerog.model.record import parse_time
 from zerog_simulate.cluster import ClusterSettings
 from zerog_simulate.engine import StopPolicy, WrittenPool
 from zerog_simulate.generate import SHAPES
@@ -26,6 +27,9 @@ GOAL_SECONDS = 10.0
 
 #: A pool without a file: as many workers as KEDA allows, where a pool's own default is 10.
 DEFAULT_SPEC = {"maxReplicas": MAX_REPLICAS}
+
+#: When a load begins: it has no date, and windows go by one.
+BEGIN = "2026-01-05T00:00:00Z"
 
 _CLUSTER = ClusterSettings()
 Flag = tuple[str, str, Callable[[str], float], str, str]
@@ -94,6 +98,12 @@ def build_parser() -> Parser:
     )
     for flag, field, kind, name, text in _SPEC_FLAGS + _SCALING_FLAGS:
         pool.add_argument(flag, dest=field, type=kind, metavar=name, help=text)
+    pool.add_argument(
+        "--begin",
+        default=BEGIN,
+        metavar="TIME",
+        help="when the load begins, for the pool's windows (default %(default)s, a Monday)",
+    )
     _add_cluster(parser.add_argument_group("the cluster that is played"))
     keda = parser.add_argument_group("what it is compared with")
     for way in ("object", "job"):
@@ -143,6 +153,14 @@ def _add_search(group: "argparse._ArgumentGroup") -> None:
         help=f"{QUANTILE:.0%} of the jobs have to start within this ".replace("%", "%%")
         + f"(default targetStartSeconds, else {GOAL_SECONDS:g})",
     )
+
+
+def read_time(text: str) -> float:
+    """Return a time as a Unix time. `ConfigError` says what is wrong with it."""
+    try:
+        return parse_time(text).timestamp()
+    except ValueError as error:
+        raise ConfigError(f"--begin: {error}") from error
 
 
 def read_pool(options: argparse.Namespace) -> WrittenPool:

@@ -15,6 +15,7 @@ from zerog_simulate.engine import (
     WorkerPod,
     Workers,
     WorkerState,
+    bounds_at,
     decide,
 )
 
@@ -25,8 +26,9 @@ QUIET_SECONDS = 5.0
 class ZeroGPolicy:
     """Looks as often as `decide` says, and carries out what it decides."""
 
-    def __init__(self, spec: PoolSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: PoolSpec, begin: float = 0.0) -> None:
+        """`begin` is the Unix time at which the load begins, for the pool's windows."""
+        self._spec, self._begin = spec, begin
         self._template = spec.template_hash
         self._history = History()
         self._pods: dict[int, WorkerPod] = {}
@@ -37,12 +39,15 @@ class ZeroGPolicy:
             number: self._see(number, worker) for number, worker in cluster.workers.items()
         }
         reading = cluster.reading()
-        observation = Observation(reading, Workers(tuple(self._pods.values())))
+        workers = Workers(tuple(self._pods.values()))
+        observation = Observation(reading, workers, ahead_seconds=-self._begin)
         decision, self._history = decide(self._spec, observation, self._history, cluster.now)
         self._apply(cluster, decision)
         seconds = decision.next_check_seconds
         if decision.changes_nothing and not reading.ready:
-            return _skip(seconds, cluster.next_event_time - cluster.now)
+            change = bounds_at(self._spec, self._begin + cluster.now).seconds_left
+            event = cluster.next_event_time - cluster.now
+            return _skip(seconds, event if change is None else min(event, change))
         return seconds
 
     def _see(self, number: int, worker: Worker) -> WorkerPod:

@@ -82,6 +82,24 @@ def test_a_pool_comes_from_a_file_and_flags_win(
     assert scaled_object["maxReplicaCount"] == 3
 
 
+def test_windows_open_by_the_date_at_which_the_load_begins(
+    trace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pool.yaml"
+    window = '{cron: "0 8 * * 1-5", timeZone: Europe/Berlin, durationSeconds: 3600, minReplicas: 6}'
+    path.write_text(POOL.replace("minIdle: 1", "minIdle: 0") + f"  windows: [{window}]\n")
+    peaks = []
+    for begin in ("2026-06-01T05:59:00Z", "2026-06-01T06:58:00Z", "2026-06-06T05:59:00Z"):
+        flags = ["--pool", str(path), "--begin", begin, "--json", "--tries", "0"]
+        assert main(["simulate", "--trace", trace, *flags]) == codes.OK
+        zerog, *_ = json.loads(capsys.readouterr().out)["policies"]
+        peaks.append(zerog["outcome"]["peakWorkers"])
+
+    # The window opens during the load, closes after it, or does not open: it is a Saturday.
+    assert (peaks[0], peaks[1]) == (6, 6)
+    assert peaks[2] < 6
+
+
 def test_kedas_settings_are_given_by_their_names(
     trace: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +125,7 @@ def test_it_draws_a_picture(trace: str, tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
+        (["--begin", "yesterday"], "--begin: "),
         (["--trace", "nosuch"], "one of step, spike, day, longtail, cron"),
         (["--plot", "picture.jpg"], ".svg or .png"),
         (["--plot", "no/such/folder/picture.svg"], "there is no folder"),
