@@ -34,6 +34,8 @@ class Upcoming:
         #: Queues that were asked for, and when, by `time.monotonic()`.
         self._asked: dict[str, float] = {}
         self._found: dict[str, tuple[float, ...]] = {}
+        #: What the last reading was about, whether it succeeded or not.
+        self._tried: set[str] = set()
         self._next = float("-inf")
 
     def times(self, queue: str, delayed: int) -> tuple[float, ...] | None:
@@ -47,10 +49,10 @@ class Upcoming:
         """Read what was asked for, every few seconds. Raises what the store raises."""
         self._asked = {key: at for key, at in self._asked.items() if now - at < ASKED_SECONDS}
         self._found = {key: self._found[key] for key in self._found.keys() & self._asked.keys()}
-        new = self._asked.keys() - self._found.keys()
+        new = self._asked.keys() - self._tried
         if not self._asked or (now < self._next and not new):
             return
-        self._next = now + LOOK_SECONDS
+        self._next, self._tried = now + LOOK_SECONDS, set(self._asked)
         queues = sorted(self._asked)
         wall = datetime.now(UTC)
         for start in range(0, len(queues), MAX_QUEUES):

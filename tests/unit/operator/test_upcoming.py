@@ -106,8 +106,10 @@ async def test_what_was_read_stays_while_the_datastore_is_away(store: Store) -> 
 
     with pytest.raises(DatastoreUnavailableError):
         await upcoming.work(store, now + LOOK_SECONDS)
+    await upcoming.work(store, now + LOOK_SECONDS + 1)
 
     assert upcoming.times("media", delayed=1) == (due,)
+    assert len(store.asked) == 2
 
 
 async def test_many_queues_are_read_in_parts(store: Store) -> None:
