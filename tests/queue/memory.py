@@ -143,12 +143,23 @@ class MemoryQueue:
         self._reach()
         return {number: self.items[number].body for number in entry_ids if number in self.items}
 
+    async def peek_ready(self, tube: str) -> Entry | None:
+        return self._first(tube, "ready")
+
     async def peek_buried(self, tube: str) -> Entry | None:
+        return self._first(tube, "buried")
+
+    def _first(self, tube: str, state: str) -> Entry | None:
         self._reach()
-        for number, item in self.items.items():
-            if item.state == "buried" and item.tube == tube:
-                return Entry(number, item.body, self.server)
-        return None
+        there = [
+            (item.priority if state == "ready" else 0, number)
+            for number, item in self.items.items()
+            if item.state == state and item.tube == tube
+        ]
+        if not there:
+            return None
+        _, number = min(there)
+        return Entry(number, self.items[number].body, self.server)
 
     async def entry_stats(self, entry_id: int) -> EntryStats | None:
         self._reach()

@@ -140,6 +140,7 @@ COMMANDS: dict[str, Command] = {
     "release": lambda queue: queue.release(1, priority=5),
     "peek": lambda queue: queue.peek(1),
     "peek_many": lambda queue: queue.peek_many([1, 2]),
+    "peek_ready": lambda queue: queue.peek_ready("default"),
     "peek_buried": lambda queue: queue.peek_buried("default"),
     "reserve": lambda queue: queue.reserve(1),
     "reserve_ready": lambda queue: queue.reserve_ready(2),

@@ -144,6 +144,7 @@ async def test_what_cannot_be_a_tube_is_refused_and_the_connection_lives(
         queue.put(tube, "body"),
         queue.tube_stats(tube),
         queue.tube_stats_many([tube]),
+        queue.peek_ready(tube),
         queue.peek_buried(tube),
         queue.watch([tube]),
     ):
@@ -299,6 +300,18 @@ async def test_a_delayed_entry_waits_and_can_be_kicked(queue: QueueConnection) -
     assert await queue.kick(number)
 
     assert await queue.reserve(0) is not None
+
+
+async def test_the_entry_that_is_next_is_seen_and_stays(queue: QueueConnection) -> None:
+    assert await queue.peek_ready("tube") is None
+    await queue.put("tube", "later", priority=6)
+    await queue.put("tube", "not due", priority=0, delay_seconds=60)
+    number = await put(queue, "tube", "next")
+
+    for _ in range(2):
+        found = await queue.peek_ready("tube")
+        assert found is not None
+        assert (found.id, found.body) == (number, "next")
 
 
 async def test_a_buried_entry_is_seen_and_kicked(queue: QueueConnection) -> None:

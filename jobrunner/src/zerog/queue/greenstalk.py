@@ -182,13 +182,20 @@ class GreenstalkConnection:
             }
         )
 
+    async def peek_ready(self, tube: str) -> Entry | None:
+        """Return the entry that is reserved next from a tube."""
+        return await self._peek(Client.peek_ready, tube)
+
     async def peek_buried(self, tube: str) -> Entry | None:
         """Return the first buried entry of a tube."""
+        return await self._peek(Client.peek_buried, tube)
+
+    async def _peek(self, command: Callable[[Client], Job], tube: str) -> Entry | None:
         wire.check_tube(tube)
 
         def peek(client: Client) -> list[Job]:
             self._use(client, tube)
-            return _some(client.peek_buried)
+            return _some(command, client)
 
         found = await self._thread.run(peek)
         return self._entry(found[0]) if found else None

@@ -121,6 +121,10 @@ class Producer(Protocol):
         """Return the bodies of those entries that exist, by id."""
         ...
 
+    async def peek_ready(self, tube: str) -> Entry | None:
+        """Return the entry that is reserved next from a tube, None if none is ready."""
+        ...
+
     async def peek_buried(self, tube: str) -> Entry | None:
         """Return the first buried entry of a tube, None if it has none."""
         ...

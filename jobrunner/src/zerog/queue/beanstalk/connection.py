@@ -236,10 +236,17 @@ class BeanstalkConnection:
             bodies |= {n: body for n, body in zip(some, found, strict=True) if body is not None}
         return bodies
 
+    async def peek_ready(self, tube: str) -> Entry | None:
+        """Return the entry that is reserved next from a tube."""
+        return await self._peek("peek-ready", tube)
+
     async def peek_buried(self, tube: str) -> Entry | None:
         """Return the first buried entry of a tube."""
+        return await self._peek("peek-buried", tube)
+
+    async def _peek(self, command: str, tube: str) -> Entry | None:
         self._use(tube)
-        entry = await self._ask(wire.encode("peek-buried"), wire.read_entry)
+        entry = await self._ask(wire.encode(command), wire.read_entry)
         return None if entry is None else Entry(*entry, self._server)
 
     async def entry_stats(self, entry_id: int) -> EntryStats | None:

@@ -53,6 +53,10 @@ class BeanstalkProducer:
         """Return the bodies of those entries that exist."""
         return await (await self._connect()).peek_many(entry_ids)
 
+    async def peek_ready(self, tube: str) -> Entry | None:
+        """Return the entry that is reserved next from a tube."""
+        return await (await self._connect()).peek_ready(tube)
+
     async def peek_buried(self, tube: str) -> Entry | None:
         """Return the first buried entry of a tube."""
         return await (await self._connect()).peek_buried(tube)
