@@ -4,7 +4,7 @@ import contextlib
 
 from prometheus_client import generate_latest
 
-from zerog.model.errors import DatastoreError
+from zerog.model.errors import DatastoreError, QueueError
 from zerog_api import models
 from zerog_api.auth.access import Verb
 from zerog_api.calls.base import CallHandler
@@ -72,5 +72,7 @@ class MetricsHandler(CallHandler):
         metrics.note_unserved(await self.parts.types.unserved())
         with contextlib.suppress(DatastoreError):  # unknown is not zero: what was noted stays
             metrics.note_paused(await self.parts.overview.paused())
+        with contextlib.suppress(DatastoreError, QueueError):
+            metrics.note_waits(await self.parts.overview.waits())
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.write(generate_latest(metrics.registry))

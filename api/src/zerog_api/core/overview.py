@@ -9,11 +9,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from zerog.ledger import controls
 from zerog.ledger.controls import Controls
+from zerog.ledger.nextjobs import read_waits
 from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
 from zerog.ledger.tubes import Queues, find_queues
@@ -111,6 +112,7 @@ class Overview:
         #: Which queues there are changes seldom, and a stranger's tubes must not cost each call.
         self._queues = Shared(self._find_queues)
         self._held = Shared(lambda: controls.read_all(store))
+        self._waits = Shared(self._read_waits)
         self._living = Shared(self._read_workers)
         history = Summary(
             store, "stats", lambda: self._read_history(DEFAULT_MINUTES), HISTORY_SECONDS
@@ -209,6 +211,17 @@ class Overview:
     async def paused(self) -> list[str]:
         """Return the names of paused queues, as of a moment ago. Raises what the store raises."""
         return sorted((await self._held.get(HELD_SECONDS)).queues)
+
+    async def waits(self) -> dict[str, float]:
+        """Return how many seconds the next job of each queue has been due, as of a moment ago.
+
+        Raises what store and queue raise.
+        """
+        return await self._waits.get(HELD_SECONDS)
+
+    async def _read_waits(self) -> dict[str, float]:
+        names = (await self._queues.get(HELD_SECONDS)).names
+        return await read_waits(self._store, self._producer, names, datetime.now(UTC))
 
     async def knows_queue(self, name: str) -> bool:
         """Whether a type or a tube has this queue now. Raises what store and queue raise."""

@@ -1,6 +1,6 @@
 """What Prometheus may read of this process."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -38,6 +38,12 @@ class Metrics:
             ["queue"],
             registry=self.registry,
         )
+        self._next_waits = Gauge(
+            "zerog_queue_next_job_waiting_seconds",
+            "Seconds since the job that the queue starts next became due; 0 while none is due.",
+            ["queue"],
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -59,6 +65,12 @@ class Metrics:
         self._paused.clear()
         for queue in queues:
             self._paused.labels(queue).set(1)
+
+    def note_waits(self, waits: Mapping[str, float]) -> None:
+        """Note how long the next job of each queue has been due; the others have no value."""
+        self._next_waits.clear()
+        for queue, seconds in waits.items():
+            self._next_waits.labels(queue).set(seconds)
 
     def note_unserved(self, found: TypesByQueue) -> None:
         """Note how many types of each queue are unserved."""
