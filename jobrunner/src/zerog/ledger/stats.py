@@ -17,9 +17,9 @@ import random
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from msgspec import Struct
@@ -203,25 +203,31 @@ async def read_history(
     store: Datastore, now: float, minutes: int
 ) -> tuple[list[str], dict[str, QueueMinutes]]:
     """Return the last minutes' beginnings, this one last, and every queue's history."""
-    this = datetime.fromtimestamp(now, UTC)
-    keys = [
-        minute_key((this - timedelta(seconds=BUCKET_SECONDS * back)).timestamp())
-        for back in reversed(range(minutes))
-    ]
-    shards = [[shard_key(key, shard) for shard in range(SHARDS)] for key in keys]
-    stored = await store.get_many("stats", [key for several in shards for key in several])
-    found = [
-        sum_up([_readable(stored[key].document) for key in several if key in stored])
-        for several in shards
-    ]
+    keys = minute_keys(now, minutes)
+    found = await read_minutes(store, keys)
     queues = sorted({queue for counts in found for queue in counts})
     return keys, {
         queue: history_of([counts.get(queue, {}) for counts in found]) for queue in queues
     }
 
 
-def sum_up(shards: list[dict[str, Minute]]) -> dict[str, Minute]:
-    """Add up what the shards of a minute hold, queue by queue. Pure."""
+def minute_keys(now: float, minutes: int) -> list[str]:
+    """Return how the last minutes are called, this one last. Pure."""
+    return [minute_key(now - BUCKET_SECONDS * back) for back in reversed(range(minutes))]
+
+
+async def read_minutes(store: Datastore, minutes: Sequence[str]) -> list[dict[str, Minute]]:
+    """Return the counts of each of these minutes by queue. One read."""
+    shards = [[shard_key(key, shard) for shard in range(SHARDS)] for key in minutes]
+    stored = await store.get_many("stats", [key for several in shards for key in several])
+    return [
+        sum_up([_readable(stored[key].document) for key in several if key in stored])
+        for several in shards
+    ]
+
+
+def sum_up(shards: Iterable[dict[str, Minute]]) -> dict[str, Minute]:
+    """Add up what the shards of a minute, or several minutes, hold, queue by queue. Pure."""
     sums: dict[str, Counter[str]] = {}
     for shard in shards:
         for queue, counts in shard.items():
@@ -243,7 +249,7 @@ def history_of(minutes: list[Minute]) -> QueueMinutes:
     return QueueMinutes(
         {name: [item.get(name, 0) for item in minutes] for name in COUNTS},
         [_mean(item.get("waited", 0), item.get("started", 0)) for item in minutes],
-        [_quantile(item, 0.95) for item in minutes],
+        [wait_quantile(item, 0.95) for item in minutes],
         [_mean(item.get("ran", 0), item.get("ended", 0)) for item in minutes],
     )
 
@@ -252,9 +258,12 @@ def _mean(milliseconds: float, count: int) -> float | None:
     return round(milliseconds / 1000 / count, 4) if count else None
 
 
-def _quantile(counts: Minute, share: float) -> float | None:
-    """Interpolate within the bucket; the open bucket is told by its lower bound."""
-    sizes: list[int] = [counts.get(f"w{number}", 0) for number in range(len(WAIT_BOUNDS) + 1)]
+def wait_quantile(counts: Mapping[str, int], share: float) -> float | None:
+    """Return how long this share of the starts waited at most; None: nothing began. Pure.
+
+    It is interpolated within the bucket; the open bucket is told by its lower bound.
+    """
+    sizes = _waits(counts)
     total = sum(sizes)
     if not total:
         return None
@@ -265,3 +274,24 @@ def _quantile(counts: Minute, share: float) -> float | None:
             return round(low + (WAIT_BOUNDS[number] - low) * (wanted - seen) / size, 4)
         seen += size
     return WAIT_BOUNDS[-1]
+
+
+def share_within(counts: Mapping[str, int], seconds: float, late: int = 0) -> float | None:
+    """Return the share of starts that waited no longer than this; None: nothing began. Pure.
+
+    `late` jobs have not begun, and wait longer already: each is one more that did not make it.
+    It is interpolated within a bucket. What is in the open bucket counts as having waited longer.
+    """
+    sizes = _waits(counts)
+    total = sum(sizes) + late
+    if not total:
+        return None
+    within, low = 0.0, 0.0
+    for high, size in zip(WAIT_BOUNDS, sizes, strict=False):
+        within += size * min(1.0, max(0.0, (seconds - low) / (high - low)))
+        low = high
+    return within / total
+
+
+def _waits(counts: Mapping[str, int]) -> list[int]:
+    return [counts.get(f"w{number}", 0) for number in range(len(WAIT_BOUNDS) + 1)]

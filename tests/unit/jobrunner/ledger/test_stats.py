@@ -19,6 +19,7 @@ from zerog.ledger.stats import (
     minute_key,
     read_history,
     shard_key,
+    share_within,
     waited_seconds,
 )
 from zerog.model.errors import AmbiguousWriteError, DatastoreUnavailableError
@@ -391,3 +392,25 @@ async def test_a_minute_that_is_no_document_hides_no_other(store: BadStore, stat
 
     _, queues = await read_history(store, NOW.timestamp(), 2)
     assert queues["good"].counts["started"] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("counts", "seconds", "late", "share"),
+    [
+        ({"w3": 3, "w6": 1}, 10.0, 0, 0.75),
+        # Half of the class from 10 to 30 s.
+        ({"w3": 2, "w6": 2}, 20.0, 0, 0.75),
+        ({"w0": 2}, 0.015, 0, 0.5),
+        # A job that still waits is missed, also where none has started.
+        ({"w3": 3}, 10.0, 1, 0.75),
+        ({}, 10.0, 1, 0.0),
+        # How long the longest waited nobody knows.
+        ({"w11": 1}, 86400.0, 0, 0.0),
+        ({}, 10.0, 0, None),
+        ({"accepted": 5}, 10.0, 0, None),
+    ],
+)
+def test_the_share_within_a_target_is_interpolated_in_its_class(
+    counts: dict[str, int], seconds: float, late: int, share: float | None
+) -> None:
+    assert share_within(counts, seconds, late) == (share and pytest.approx(share))
