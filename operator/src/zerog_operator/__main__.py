@@ -30,6 +30,7 @@ from zerog_operator.marking import Busyness, Marker, keep_marked
 from zerog_operator.metrics import Metrics
 from zerog_operator.observe import Clock, Sources
 from zerog_operator.probes import serve_probes
+from zerog_operator.queuefacts import QueueFacts
 from zerog_operator.reconcile import PoolParts
 from zerog_operator.records import Records
 from zerog_operator.report import Outlets
@@ -99,14 +100,15 @@ class Operator:
         clock = Clock()
         self._tubes = Tubes(settings.queue, clock.now)
         self._inventory = Inventory()
-        self._records, self._board = Records(kept=settings.store is not None), Board()
-        self._upcoming = Upcoming()
+        kept = settings.store is not None
+        self._records, self._board = Records(kept=kept), Board()
+        self._facts, self._upcoming = QueueFacts(kept=kept), Upcoming()
         self.pools = Pools(
             PoolParts(
                 Sources(
                     self._inventory,
                     self._tubes,
-                    self._board,
+                    self._facts,
                     self._upcoming,
                     clock,
                     settings.check_images,
@@ -133,10 +135,13 @@ class Operator:
         if (url := self._settings.store) is not None:
             busyness = Busyness()
             books = {
+                "pauses of queues": self._facts.read_pauses,
                 "deaths in jobs' records": self._records.work,
                 "pools on the web page": self._board.work,
                 "busy workers": busyness.work,
                 "times of delayed jobs": self._upcoming.work,
+                "counts of the last hour": self._facts.read_hour,
+                "unserved types": self._facts.look_unserved,
             }
             keeping = keep_books(partial(open_datastore, url, self._settings), books)
             background.append(asyncio.create_task(keeping, name="bookkeeping"))

@@ -1,15 +1,13 @@
 """What people see of the pools on the web page: a small document per pool in the datastore.
 
-A pool's loop only hands over what is to be shown, and looks at which types of its queue are
-unserved, as last read; `bookkeeping` does the writing and the reading. Documents expire: nothing
-is shown for long of an operator that is gone.
+A pool's loop only hands over what is to be shown; `bookkeeping` does the writing. Documents
+expire: nothing is shown for long of an operator that is gone.
 """
 
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from zerog.ledger.unserved import Unserved
 from zerog.model.documents import PoolDocument, write
 from zerog.model.errors import DatastoreError
 from zerog.store.port import Datastore
@@ -32,7 +30,6 @@ class Board:
         self._next = 0.0
         self._shown: dict[Key, PoolDocument] = {}
         self._written: dict[Key, tuple[PoolDocument, float]] = {}
-        self._unserved = Unserved()
 
     def show(self, key: Key, spec: PoolSpec, status: Mapping[str, Any]) -> None:
         """Tell of a pool. `key` is its namespace and name."""
@@ -42,18 +39,12 @@ class Board:
         """The pool is gone, or no longer ours."""
         self._shown.pop(key, None)
 
-    def unserved(self, queue: str) -> tuple[str, ...] | None:
-        """Return the types of a queue that no worker of it knows, as last seen; None: unknown."""
-        found = self._unserved.found.get(queue)
-        return None if found is None else tuple(found)
-
     async def work(self, store: Datastore, now: float) -> None:
-        """Write what has changed and read which types are unserved, not too often."""
+        """Write what has changed, not too often."""
         if now < self._next:
             return
         self._next = now + WRITE_SECONDS
         await self.write(store, now)
-        await self.look(store, now)
 
     async def write(self, store: Datastore, now: float) -> None:
         """Write the documents that are new, changed or about to expire; remove those of no pool."""
@@ -73,11 +64,6 @@ class Board:
         for key in self._written.keys() - self._shown.keys():
             await store.remove("pools", "::".join(key))
             del self._written[key]
-
-    async def look(self, store: Datastore, now: float) -> None:
-        """Look which types are unserved, if there is a pool that asks and the last look is old."""
-        if self._shown:
-            await self._unserved.look(store, now)
 
 
 def pool_document(key: Key, spec: PoolSpec, status: Mapping[str, Any]) -> PoolDocument:

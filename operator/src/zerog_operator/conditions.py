@@ -12,6 +12,7 @@ from zerog_operator.model import (
     Decision,
     LimitedBy,
     Observation,
+    Pause,
     QueueReading,
     Refusal,
     Unknown,
@@ -19,6 +20,7 @@ from zerog_operator.model import (
     WorkerState,
 )
 from zerog_operator.pool import PoolSpec, StopPolicy
+from zerog_operator.slo import build_slo, decimal, measure_slo
 
 #: The queue's figures are written at most this often: they change all the time …
 FIGURES_SECONDS = 10.0
@@ -34,6 +36,10 @@ READY, QUEUE, TYPES, SCALING, NODES, SERVED, PAUSED = (
     "TypesServed",
     "Paused",
 )
+#: A reason of Paused; others are of stopPolicy.
+QUEUE_PAUSED = "QueuePaused"
+#: Ready says the first of these that is not True.
+PARTS = frozenset({QUEUE, TYPES, SCALING})
 #: These are False where nothing is special.
 NEGATIVE = frozenset({NODES, PAUSED})
 #: Pods that `replicas` counts: those that do not end.
@@ -66,6 +72,12 @@ def build_status(
         status["queue"] = _figures(observation.queue, decision, before.get("queue"), now)
     elif "queue" in before:
         status["queue"] = before["queue"]
+    slo = build_slo(measure_slo(spec, observation.facts, decision.rates.late))
+    # Like the queue's figures, and with them: it changes all the time.
+    if slo.keys() == before.get("slo", {}).keys() and status.get("queue") == before.get("queue"):
+        slo = before.get("slo", {})
+    if slo:
+        status["slo"] = slo
     scaled = before.get("desiredReplicas") not in (None, status["desiredReplicas"])
     if scaled or "lastScaleTime" in before:
         status["lastScaleTime"] = time if scaled else before["lastScaleTime"]
@@ -101,9 +113,21 @@ def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dic
     ]
 
 
+def news(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the transitions that people are told. What Ready says for another is told once."""
+    found = transitions(before, after)
+    ready = next((item for item in found if item["type"] == READY), None)
+    if ready is None:
+        return found
+    fine = ready["status"] == "True"
+    told = PARTS if fine else {it["type"] for it in found if it["reason"] == ready["reason"]}
+    return [item for item in found if item is ready or item["type"] not in told]
+
+
 def event_type(item: Mapping[str, Any]) -> str:
-    """Return of which type a transition's Event is. That nodes are waited for is daily life."""
-    usual = item["type"] == NODES or item["status"] == _usual(item["type"])
+    """Return of which type a transition's Event is. That nodes are waited for is daily life, and
+    who pauses something means it."""
+    usual = item["type"] in NEGATIVE or item["status"] == _usual(item["type"])
     return "Normal" if usual else "Warning"
 
 
@@ -159,7 +183,7 @@ def _figures(
         figures["arrivalPerMinute"] = round(rates.arrivals_per_second * 60)
     if rates.job_seconds_measured:
         # Whole milliseconds would be a float: the CRD has none, so it is a quantity as text.
-        figures["jobSeconds"] = f"{rates.job_seconds:.3g}"
+        figures["jobSeconds"] = decimal(rates.job_seconds)
     if not before:
         return figures
     age = _age(before.get("observedTime"), now)
@@ -209,10 +233,10 @@ def _conditions(
     types = _types_condition(observation.refusal)
     scaling = _scaling_condition(observation, decision)
     nodes = _nodes_condition(observation.workers)
-    paused = _paused_condition(spec)
     ready = _ready_condition(observation, queue, types, scaling)
     old = {item["type"]: item for item in before.get("conditions") or ()}
-    served = _served_condition(observation.unserved, old.get(SERVED))
+    served = _served_condition(observation.facts.unserved, old.get(SERVED))
+    paused = _paused_condition(spec, observation.facts.pause, old.get(PAUSED))
     found = []
     for kind, verdict in (
         (READY, ready),
@@ -306,14 +330,27 @@ def _served_condition(
     )
 
 
-def _paused_condition(spec: PoolSpec) -> Verdict:
+def was_paused(status: Mapping[str, Any]) -> bool:
+    """Whether a status says that the queue is paused: what counts until that is known again."""
+    conditions = status.get("conditions") or ()
+    return any((item["type"], item["reason"]) == (PAUSED, QUEUE_PAUSED) for item in conditions)
+
+
+def _paused_condition(
+    spec: PoolSpec, pause: Pause | None, before: Mapping[str, Any] | None
+) -> Verdict:
     match spec.stop_policy:
         case StopPolicy.HOLD:
             return "True", "Held", "stopPolicy is Hold: the number of workers stays"
         case StopPolicy.DRAIN:
             return "True", "Drained", "stopPolicy is Drain: no workers, running jobs finish"
+        case _ if pause is not None and pause.paused:
+            told = " ".join(part for part in ("the queue is paused", pause.told) if part)
+            return "True", QUEUE_PAUSED, f"{told}. Until it is resumed, no worker is added"
+        case _ if pause is None and before is not None and before["reason"] == QUEUE_PAUSED:
+            return before["status"], before["reason"], before["message"]
         case _:
-            return "False", "NotPaused", "stopPolicy is None"
+            return "False", "NotPaused", "workers take jobs, and their number follows the load"
 
 
 def _ready_condition(observation: Observation, *others: Verdict) -> Verdict:

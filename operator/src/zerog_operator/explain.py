@@ -23,6 +23,7 @@ def explain(
     waiting: int = 0,
     due: int = 0,
     windows: OpenWindows = (),
+    paused: bool = False,
 ) -> str:
     """Return the sentence for a decision; `waiting` pods wait for a node, `due` jobs are delayed
     for no longer than a pod takes to start."""
@@ -30,7 +31,7 @@ def explain(
         return "stopPolicy is Drain: no workers, jobs that run are finished"
     if spec.stop_policy is StopPolicy.HOLD:
         return f"stopPolicy is Hold: {_workers(wanted)}, whatever the load"
-    because = ", ".join(_load(spec, queue, rates, due))
+    because = ", ".join(_load_of_paused(spec, queue) if paused else _load(spec, queue, rates, due))
     sentence = f"{because}: {_workers(needed)}"
     reason = _limit(spec, limit, wanted, plan)
     if limit is None and wanted > needed:
@@ -69,6 +70,13 @@ def _load(spec: PoolSpec, queue: QueueReading, rates: Rates, due: int) -> list[s
     return parts
 
 
+def _load_of_paused(spec: PoolSpec, queue: QueueReading) -> list[str]:
+    parts = ["the queue is paused", f"{queue.ready} ready must wait, {queue.reserved} running"]
+    if spec.scaling.min_idle:
+        parts.append(f"{spec.scaling.min_idle} idle to spare")
+    return parts
+
+
 def _limit(spec: PoolSpec, limit: LimitedBy | None, wanted: int, plan: Plan) -> str:
     match limit:
         case LimitedBy.MAX_REPLICAS:
@@ -78,6 +86,8 @@ def _limit(spec: PoolSpec, limit: LimitedBy | None, wanted: int, plan: Plan) -> 
         case LimitedBy.SCALE_DOWN_DELAY:
             delay = _seconds(spec.scaling.scale_down_delay_seconds)
             return f"{wanted} stay until fewer were enough for {delay}"
+        case LimitedBy.PAUSED:
+            return "no worker is added until it is resumed"
         case LimitedBy.CREATION_BUDGET:
             return f"{wanted} wanted, {plan.create} created now: no more at once"
         case LimitedBy.BACKOFF:

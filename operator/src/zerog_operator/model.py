@@ -12,6 +12,7 @@ All times are seconds of one wall clock as plain numbers (Unix time in the opera
 time in the simulator), so that the same decision runs in both.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -132,6 +133,26 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Whether a queue is paused."""
+
+    paused: bool
+    #: Since when, by whom and why: a part of a sentence.
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the datastore says of a queue. None: unknown."""
+
+    pause: Pause | None = None
+    #: The counts of the last hour, see `zerog.ledger.stats`.
+    hour: Mapping[str, int] | None = None
+    #: Job types with open jobs that no worker of the queue knows.
+    unserved: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything that a decision stands on besides the pool's spec."""
 
@@ -139,14 +160,14 @@ class Observation:
     workers: Workers | Unknown
     #: Set while the last attempt to create a pod was refused, or none may be made.
     refusal: Refusal | None = None
-    #: Job types with open jobs that no worker of the queue knows. None: unknown. It decides
-    #: nothing: another worker of the same image would not know them either.
-    unserved: tuple[str, ...] | None = None
     #: When the next delayed jobs of the queue fall due, in ascending order, by the look's clock.
     #: None: unknown, also without a datastore; then they are seen when they are due.
     due: tuple[float, ...] | None = None
     #: By how much the look's clock is ahead of the wall clock, which windows go by.
     ahead_seconds: float = 0.0
+    #: What the datastore says of the queue. Only a pause decides anything: of unserved types,
+    #: another worker of the same image would not know them either.
+    facts: Facts = field(default_factory=Facts)
 
 
 class LimitedBy(StrEnum):
@@ -156,6 +177,8 @@ class LimitedBy(StrEnum):
     MIN_REPLICAS = "minReplicas"
     SCALE_DOWN_DELAY = "scaleDownDelaySeconds"
     STOP_POLICY = "stopPolicy"
+    #: The queue is paused: no worker is added for jobs that nobody may start.
+    PAUSED = "pausedQueue"
     #: More pods are wanted than may be created at once.
     CREATION_BUDGET = "creationBudget"
     #: Pods do not come or are refused: creation backs off.
@@ -176,6 +199,8 @@ class Rates:
     job_seconds: float = 0.0
     #: False: `job_seconds` is the pool's `expectedJobSeconds`.
     job_seconds_measured: bool = False
+    #: Entries that certainly are ready for longer than the pool's target.
+    late: int = 0
     #: From a pod's scheduling to its readiness, measured or believed.
     pod_start_seconds: float = 0.0
     #: From a pod's creation to its scheduling, as measured of the latest ones.

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zerog_operator import names
-from zerog_operator.board import Board
 from zerog_operator.describe import Check, check_image
 from zerog_operator.inventory import Inventory
 from zerog_operator.model import Observation, QueueReading, Refusal, Unknown, Workers
 from zerog_operator.pods import PodFacts
 from zerog_operator.pool import PoolSpec
+from zerog_operator.queuefacts import QueueFacts
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History
 from zerog_operator.tubes import Tubes
@@ -50,7 +50,7 @@ class Sources:
 
     inventory: Inventory
     tubes: Tubes
-    board: Board
+    facts: QueueFacts
     upcoming: Upcoming
     clock: Clock
     check_images: bool
@@ -91,13 +91,13 @@ async def observe(sources: Sources, pool: PoolIdentity, spec: PoolSpec, history:
         if sources.check_images:
             check = check_image(pods, spec.template_hash, now)
         refusal = _refusal(check, refusal)
-    unserved = sources.board.unserved(spec.queue)
     due = None
     if isinstance(queue, QueueReading):
         due = sources.upcoming.times(spec.queue, queue.delayed)
     if due and ahead:
         due = tuple(time + ahead for time in due)
-    observation = Observation(queue, workers, refusal, unserved, due, ahead)
+    facts = sources.facts.of(spec.queue)
+    observation = Observation(queue, workers, refusal, due, ahead, facts)
     return Look(now, observation, check, pods, sources.inventory.take_departed(pool.uid))
 
 

@@ -119,6 +119,20 @@ def _flow(history: QueueHistory, now: float) -> tuple[float | None, float | None
     return entered / seconds, (newest.departed - since.departed) / seconds
 
 
+def late_entries(history: QueueHistory, now: float, seconds: float) -> int:
+    """Return how many entries certainly are ready for longer than this, in whatever order.
+
+    No more than those that have arrived since can be younger; what was not ready all the time is
+    not counted. While the history is younger than that, nothing is certain: 0.
+    """
+    newest, samples = history.newest, history.samples
+    index = bisect_right(samples, now - seconds, key=lambda it: it.time)
+    if newest is None or not index:
+        return 0
+    left = newest.ready - max(0, newest.entered - samples[index - 1].entered)
+    return max(0, min([left, *(sample.ready for sample in samples[index - 1 :])])) if left else 0
+
+
 def waiting_ages(history: QueueHistory, now: float) -> Iterator[tuple[float, int]]:
     """Yield (age, entries): the ready entries by how long they wait, youngest first.
 

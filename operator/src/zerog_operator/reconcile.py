@@ -15,6 +15,7 @@ from typing import Any
 from zerog.model.errors import ConfigError
 from zerog_operator.apply import Applier
 from zerog_operator.cluster import CallError
+from zerog_operator.conditions import was_paused
 from zerog_operator.defaults import join_defaults
 from zerog_operator.inventory import FRESH_SECONDS
 from zerog_operator.model import Decision, LimitedBy, Refusal, Unknown
@@ -54,7 +55,7 @@ class PoolLoop:
         self.turned = time.monotonic()
         self._report = PoolReport(parts.outlets, self.identity, body)
         self._spec = self._parse(body)
-        self._history = History()
+        self._history = History(paused=was_paused(body.get("status") or {}))
         self._wake = asyncio.Event()
         parts.sources.inventory.follow(self.identity.uid, self._wake.set)
         self._task = asyncio.create_task(self._run(), name=f"pool-{self.identity.name}")
@@ -77,6 +78,9 @@ class PoolLoop:
     async def _run(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._parts.sources.inventory.complete.wait(), FRESH_SECONDS)
+        if isinstance(self._spec, PoolSpec) and not self._report.body.get("status"):
+            # A new pool must not begin with pods for a queue that is paused.
+            await self._parts.sources.facts.wait_for_pause(self._spec.queue)
         while True:
             pause = ERROR_PAUSE_SECONDS
             self.turned = time.monotonic()

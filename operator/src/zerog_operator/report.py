@@ -21,13 +21,21 @@ from zerog_operator.board import Board
 from zerog_operator.causes import OUT_OF_MEMORY, CauseRecorder
 from zerog_operator.cluster import Cluster
 from zerog_operator.metrics import Metrics
-from zerog_operator.model import Decision, LimitedBy, QueueReading, Workers, WorkerState
+from zerog_operator.model import (
+    Decision,
+    LimitedBy,
+    QueueReading,
+    Unknown,
+    Workers,
+    WorkerState,
+)
 from zerog_operator.observe import Clock, Look
 from zerog_operator.pods import PodFacts
 from zerog_operator.pool import PoolSpec
 from zerog_operator.records import Records
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History
+from zerog_operator.slo import measure_slo
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +62,9 @@ class PoolReport:
         #: The pool's object, which Events are about.
         self.body = body
         self._status: dict[str, Any] = dict(body.get("status") or {})
-        self._gauged: dict[tuple[Gauge | str, ...], int] = {}
+        self._gauged: dict[tuple[Gauge | str, ...], float] = {}
+        #: The time of the last look whose workers were counted; None: they were unknown.
+        self._counted: float | None = None
 
     def tell_ends(self, spec: PoolSpec, look: Look, history: History) -> list[PodFacts]:
         """Tell why workers ended. Returns the pods that may be removed.
@@ -87,6 +97,7 @@ class PoolReport:
     async def tell(self, spec: PoolSpec, look: Look, decision: Decision) -> None:
         """Tell what was seen and decided."""
         self._measure(look, decision)
+        self._measure_service(spec, look, decision)
         before = self._status
         status = conditions.build_status(
             spec,
@@ -133,7 +144,7 @@ class PoolReport:
             self._pool.namespace, self._pool.name, {**status, **gone, **_holes(status)}
         )
         self._status = status
-        for item in conditions.transitions(before, status):
+        for item in conditions.news(before, status):
             self._event(conditions.event_type(item), item["reason"], item["message"])
         return True
 
@@ -147,8 +158,6 @@ class PoolReport:
                 self._set(metrics.queue, getattr(queue, state), state)
             if decision.create and isinstance(observation.workers, Workers):
                 metrics.reaction.observe(max(0.0, self._outlets.clock.now() - queue.time))
-        if observation.unserved is not None:
-            self._set(metrics.unserved, len(observation.unserved))
         if isinstance(observation.workers, Workers):
             counts = Counter(pod.state for pod in observation.workers.pods)
             for worker_state in WorkerState:
@@ -163,16 +172,57 @@ class PoolReport:
             if count:
                 metrics.pods.labels(*self._labels, action).inc(count)
 
-    def _set(self, gauge: Gauge, value: int, *state: str) -> None:
+    def _measure_service(self, spec: PoolSpec, look: Look, decision: Decision) -> None:
+        """Measure how jobs and workers of the pool's queue fare."""
+        metrics, facts = self._outlets.metrics, look.observation.facts
+        if facts.unserved is not None:
+            self._set(metrics.unserved, len(facts.unserved))
+        if facts.pause is not None:
+            self._set(metrics.paused, int(facts.pause.paused))
+        slo = measure_slo(spec, facts, decision.rates.late)
+        # A share that is not known any more must not stand for ever, and keep an alert alive.
+        self._set(metrics.start_target, slo.target_seconds)
+        self._set(metrics.starts_in_time, slo.attained)
+        self._set(metrics.start_p95, slo.p95_seconds)
+        for outcome in ("succeeded", "failed", "cancelled"):
+            ended = None if facts.hour is None else facts.hour.get(outcome, 0)
+            self._set(metrics.ended, ended, outcome)
+        spent = worker_seconds(spec, look, self._counted)
+        self._counted = None if spent is None else look.time
+        for state, seconds in (spent or {}).items():
+            metrics.worker_seconds.labels(*self._labels, state).inc(seconds)
+
+    def _set(self, gauge: Gauge, value: float | None, *state: str) -> None:
+        """Set a gauge; None: it has no value."""
         # Most looks change nothing, and finding a gauge's child costs more than all the rest.
-        if self._gauged.get((gauge, *state)) != value:
+        key: tuple[Gauge | str, ...] = (gauge, *state)
+        if self._gauged.get(key) == value:
+            return
+        if value is None:
+            gauge.remove(*self._labels, *state)
+            del self._gauged[key]
+        else:
             gauge.labels(*self._labels, *state).set(value)
-            self._gauged[gauge, *state] = value
+            self._gauged[key] = value
 
     def _event(self, kind: str, reason: str, message: str) -> None:
         log.info("pool %s/%s: %s: %s", *self._labels, reason, message)
         body: Any = self.body
         kopf.event(kopf.Body(body), type=kind, reason=reason, message=message[:1024])
+
+
+def worker_seconds(spec: PoolSpec, look: Look, since: float | None) -> dict[str, float] | None:
+    """Return how many seconds workers were busy and idle since the last look. None: unknown.
+
+    As at this look, slot by slot: of a worker with two slots and one job, half is busy.
+    """
+    queue, workers = look.observation.queue, look.observation.workers
+    if isinstance(queue, Unknown) or isinstance(workers, Unknown):
+        return None
+    holding = len(workers.of(WorkerState.READY, WorkerState.RETIRING))
+    busy = min(holding, queue.reserved / spec.slots)
+    seconds = 0.0 if since is None else max(0.0, look.time - since)
+    return {"busy": busy * seconds, "idle": (holding - busy) * seconds}
 
 
 def _holes(status: dict[str, Any]) -> dict[str, Any]:

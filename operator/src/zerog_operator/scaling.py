@@ -33,7 +33,14 @@ from zerog_operator.model import (
 )
 from zerog_operator.plan import Plan, make_plan
 from zerog_operator.pool import PoolSpec, StopPolicy
-from zerog_operator.rates import ENOUGH_JOBS, measure, measure_job_time, seen_to_end, waiting_ages
+from zerog_operator.rates import (
+    ENOUGH_JOBS,
+    late_entries,
+    measure,
+    measure_job_time,
+    seen_to_end,
+    waiting_ages,
+)
 from zerog_operator.retirement import Retirement, follow_retirement
 from zerog_operator.situation import Situation, situate
 from zerog_operator.windows import Bounds, bounds_at
@@ -80,6 +87,8 @@ class History:
     refused: str = ""
     #: Uids of pods that were deleted by a decision, while they are listed.
     deleted: frozenset[str] = frozenset()
+    #: Whether the queue was paused when that was last known.
+    paused: bool = False
 
 
 def decide(
@@ -90,6 +99,8 @@ def decide(
     if isinstance(queue, Unknown) or isinstance(workers, Unknown):
         return _change_nothing(observation, history)
     template = spec.template_hash
+    if (pause := observation.facts.pause) is not None:
+        history = replace(history, paused=pause.paused)
     history = _follow(spec, queue, workers, history, now)
     history = replace(
         history,
@@ -110,9 +121,13 @@ def decide(
         now=now,
     )
     history = replace(history, due_until=ready_by(history.due_until, rates, now))
-    due = due_soon(observation.due, queue, until=history.due_until, now=now)
+    soon = due_soon(observation.due, queue, until=history.due_until, now=now)
+    due = () if history.paused else soon
     needed = _needed(spec, queue, due, situation, history, rates)
     history, wanted, limit = _settle(spec, bounds, history, needed, situation.active, now)
+    if history.paused and spec.stop_policy is StopPolicy.NONE:
+        most = max(situation.active, bounds.least)
+        wanted, limit = _pause(queue, most, wanted, limit)
     plan = make_plan(situation, wanted)
     limit = plan.limited_by or limit
     decision = Decision(
@@ -128,6 +143,7 @@ def decide(
             waiting=len(situation.waiting),
             due=sum(item.count for item in due),
             windows=bounds.open,
+            paused=history.paused,
         ),
         limited_by=limit,
         create=plan.create,
@@ -202,7 +218,9 @@ def _measure(spec: PoolSpec, history: History, now: float) -> Rates:
         believed_job_seconds=history.job_seconds or spec.scaling.expected_job_seconds,
         pod_start_seconds=starts,
     )
-    return replace(rates, node_wait_seconds=waits)
+    target = spec.scaling.target_start_seconds
+    late = 0 if target is None else late_entries(history.queue, now, target)
+    return replace(rates, node_wait_seconds=waits, late=late)
 
 
 def _needed(
@@ -221,7 +239,9 @@ def _needed(
     # Short jobs are claimed several at a time: what no slot holds waits for its turn.
     busy = min(reserved, situation.ready_count * slots)
     ready = queue.ready + reserved - busy
-    if spec.scaling.jobs_per_worker is not None:
+    if history.paused:
+        wanted_slots = busy  # nobody may start the others
+    elif spec.scaling.jobs_per_worker is not None:
         wanted_slots = slots_for_depth(ready, busy, spec.scaling.jobs_per_worker / slots)
         wanted_slots = min(wanted_slots, ready + busy)
     else:
@@ -294,6 +314,15 @@ def _settle(
     history = replace(history, held=held)
     wanted = 0 if spec.stop_policy is StopPolicy.DRAIN else held
     return history, wanted, LimitedBy.STOP_POLICY
+
+
+def _pause(
+    queue: QueueReading, most: int, wanted: int, limit: LimitedBy | None
+) -> tuple[int, LimitedBy | None]:
+    """Return the workers that there shall be while the queue is paused: no more than there are."""
+    if wanted > most or (limit is None and queue.ready):
+        return min(wanted, most), LimitedBy.PAUSED
+    return wanted, limit
 
 
 def _remember(history: History, plan: Plan, wanted: int) -> History:

@@ -1,12 +1,10 @@
 """What the operator tells the web page of its pools."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from tests.store.memory import MemoryDatastore
 
-from zerog.model.documents import TypeDocument, WorkerDocument, write
 from zerog_operator.board import AGAIN_SECONDS, EXPIRE_SECONDS, WRITE_SECONDS, Board
 from zerog_operator.pool import PoolSpec
 
@@ -104,25 +102,6 @@ async def test_of_an_operator_that_died_nothing_is_told_for_long(
     now[0] += EXPIRE_SECONDS + 1
 
     assert await store.scan("pools") == {}
-
-
-async def test_the_types_that_no_worker_of_a_queue_knows_are_found_while_there_are_pools(
-    store: Counting,
-) -> None:
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    worker = WorkerDocument("a", ["pictures"], ["Crop"], 1, [], "running", start, start, 1)
-    await store.upsert("workers", "a", write(worker))
-    await store.upsert("types", "Scale", write(TypeDocument("Scale", "pictures", {})))
-    await store.upsert("jobs", "1", {"type": "Scale", "queue": "pictures", "state": "waiting"})
-    board = Board()
-
-    await board.look(store, 1000.0)
-    assert board.unserved("pictures") is None
-
-    board.show(KEY, SPEC, status())
-    await board.look(store, 1000.0)
-    assert board.unserved("pictures") == ("Scale",)
-    assert board.unserved("other") is None
 
 
 async def test_changes_are_written_now_and_then(store: Counting) -> None:

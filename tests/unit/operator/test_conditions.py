@@ -10,20 +10,26 @@ from zerog_operator.conditions import (
     MAX_NAMED,
     build_status,
     event_type,
+    news,
     transitions,
+    was_paused,
 )
 from zerog_operator.model import (
     Decision,
+    Facts,
     LimitedBy,
     Observation,
+    Pause,
     QueueReading,
+    Rates,
     Refusal,
     Unknown,
     WorkerPod,
     Workers,
     WorkerState,
 )
-from zerog_operator.pool import PoolSpec
+from zerog_operator.pool import PoolSpec, Scaling, StopPolicy
+from zerog_operator.slo import decimal
 
 SPEC = PoolSpec("media")
 NOW = 1_800_000_000.0
@@ -37,13 +43,16 @@ def status(
     now: float = NOW,
     refusal: Refusal | None = None,
     unserved: tuple[str, ...] | None = None,
+    facts: Facts | None = None,
+    spec: PoolSpec = SPEC,
     workers: Workers | None = None,
     **queue: Any,
 ) -> dict[str, Any]:
     reading = QueueReading(time=now, **queue)
-    observation = Observation(reading, workers or Workers(), refusal, unserved)
+    facts = facts or Facts(unserved=unserved)
+    observation = Observation(reading, workers or Workers(), refusal, facts)
     decided = decision or Decision(0, "nothing to do")
-    return build_status(SPEC, observation, decided, before, generation=1, now=now)
+    return build_status(spec, observation, decided, before, generation=1, now=now)
 
 
 def condition(found: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -174,3 +183,107 @@ def test_types_that_are_served_again_are_told_as_a_transition() -> None:
 
     (item,) = transitions(before, after)
     assert (item["type"], item["status"]) == ("TypesServed", "True")
+
+
+PAUSED = Facts(Pause(True, "since 2026-01-01T00:00:00Z by ann: the disk is full"))
+NOT_PAUSED = Facts(Pause(False))
+
+
+def test_a_paused_queue_is_told_with_who_and_why_and_so_is_its_end() -> None:
+    before = status({}, facts=NOT_PAUSED)
+
+    during = status(before, facts=PAUSED)
+    after = status(during, facts=NOT_PAUSED)
+
+    (began,), (ended,) = transitions(before, during), transitions(during, after)
+    assert (began["type"], began["status"], began["reason"]) == ("Paused", "True", "QueuePaused")
+    assert "paused since 2026-01-01T00:00:00Z by ann: the disk is full. Until" in began["message"]
+    assert (ended["status"], ended["reason"]) == ("False", "NotPaused")
+    assert {event_type(began), event_type(ended)} == {"Normal"}
+    assert condition(during, "Ready")["status"] == "True"
+    assert [was_paused(it) for it in (before, during, after)] == [False, True, False]
+
+
+def test_while_it_is_unknown_whether_the_queue_is_paused_the_condition_stays() -> None:
+    for known in (PAUSED, NOT_PAUSED):
+        before = status({}, facts=known)
+
+        after = status(before, now=NOW + 1, facts=Facts())
+
+        assert condition(after, "Paused") == condition(before, "Paused")
+
+
+def test_a_stop_policy_is_told_before_a_pause() -> None:
+    held = PoolSpec("media", stop_policy=StopPolicy.HOLD)
+
+    assert condition(status({}, facts=PAUSED, spec=held), "Paused")["reason"] == "Held"
+
+
+HOUR = Facts(hour={"started": 100, "w3": 90, "w6": 10})
+
+
+def test_the_share_of_jobs_that_started_in_time_is_in_the_status() -> None:
+    assert status({}, facts=HOUR)["slo"] == {
+        "targetSeconds": 10,
+        "attainedLastHour": "0.900",
+        "p95Seconds": "20",
+    }
+
+
+def test_without_a_target_only_the_waits_are_told() -> None:
+    by_depth = Scaling(target_start_seconds=None, jobs_per_worker=1)
+
+    found = status({}, facts=HOUR, spec=PoolSpec("media", scaling=by_depth))
+
+    assert found["slo"] == {"p95Seconds": "20"}
+
+
+@pytest.mark.parametrize("facts", [Facts(), Facts(hour={}), Facts(hour={"accepted": 4})])
+def test_where_nothing_is_known_to_have_started_no_share_is_told(facts: Facts) -> None:
+    before = status({}, facts=HOUR)
+
+    assert "slo" not in status(before, now=NOW + 1, facts=facts)
+
+
+def test_jobs_that_wait_too_long_are_missed_though_nothing_starts() -> None:
+    decision = Decision(0, "no pod comes", rates=Rates(late=3))
+
+    assert status({}, decision=decision, facts=Facts(hour={}))["slo"] == {
+        "targetSeconds": 10,
+        "attainedLastHour": "0.000",
+    }
+
+
+def test_a_share_that_moves_all_the_time_is_written_with_the_figures_of_the_queue() -> None:
+    before = status({}, facts=HOUR)
+    moved = Facts(hour={"started": 101, "w3": 90, "w6": 11})
+
+    soon = status(before, now=NOW + 1, facts=moved)
+    later = status(soon, now=NOW + IDLE_FIGURES_SECONDS + 1, facts=moved)
+
+    assert soon == before
+    assert later["slo"]["attainedLastHour"] == "0.891"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.0123, "0.0123"), (1.239, "1.24"), (99.96, "100"), (3600.0, "3600"), (86400.4, "86400")],
+)
+def test_a_number_as_text_has_no_exponent(seconds: float, told: str) -> None:
+    assert decimal(seconds) == told
+
+
+def test_what_ready_says_for_another_condition_is_told_once() -> None:
+    before = status({})
+    scaled = Observation(AWAY, Workers(), Refusal("QuotaExceeded", "none is left"))
+    decision = Decision(0, "cannot be read", LimitedBy.UNKNOWN)
+
+    away = build_status(SPEC, scaled, decision, before, generation=1, now=NOW)
+    back = status(away)
+
+    assert {item["reason"] for item in transitions(before, away)} == {
+        "QueueUnreachable",
+        "QuotaExceeded",
+    }
+    assert [item["reason"] for item in news(before, away)] == ["QueueUnreachable", "QuotaExceeded"]
+    assert [item["reason"] for item in news(away, back)] == ["PoolWorks"]

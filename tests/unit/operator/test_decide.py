@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zerog_operator.history import QueueHistory, follow
 from zerog_operator.model import (
     Decision,
+    Facts,
     LimitedBy,
     Observation,
+    Pause,
     QueueReading,
     Refusal,
     Unknown,
@@ -19,6 +22,7 @@ from zerog_operator.model import (
     WorkerState,
 )
 from zerog_operator.pool import PoolSpec, Scaling, StopPolicy
+from zerog_operator.rates import late_entries
 from zerog_operator.scaling import History, decide
 
 BY_DEPTH = Scaling(target_start_seconds=None, jobs_per_worker=1, scale_down_delay_seconds=0)
@@ -284,3 +288,91 @@ def test_a_constant_load_is_answered_by_a_constant_number() -> None:
         numbers.append(decision.replicas)
 
     assert len(set(numbers[120:])) == 1
+
+
+def look_paused(of: PoolSpec, workers: Workers, now: float = 100.0, **queue: int) -> Observation:
+    return replace(look(of, workers, now, **queue), facts=Facts(Pause(True)))
+
+
+@pytest.mark.parametrize("scaling", [BY_DEPTH, BY_TARGET])
+@pytest.mark.parametrize(
+    ("changes", "there", "queue", "wanted", "limit"),
+    [
+        ({}, {}, {"ready": 30}, 0, LimitedBy.PAUSED),
+        ({}, {"ready": 4}, {"ready": 30, "reserved": 4}, 4, LimitedBy.PAUSED),
+        ({}, {"ready": 1}, {"reserved": 1}, 1, None),
+        ({"min_replicas": 2}, {}, {"ready": 30}, 2, LimitedBy.MIN_REPLICAS),
+        ({"stop_policy": StopPolicy.DRAIN}, {"ready": 2}, {"ready": 9}, 0, LimitedBy.STOP_POLICY),
+    ],
+)
+def test_while_its_queue_is_paused_a_pool_does_not_grow(
+    scaling: Scaling,
+    changes: dict[str, Any],
+    there: dict[str, int],
+    queue: dict[str, int],
+    wanted: int,
+    limit: LimitedBy | None,
+) -> None:
+    of = spec(scaling, **changes)
+
+    decision = decide_once(of, look_paused(of, pods(of, **there), **queue))
+
+    assert (decision.replicas, decision.limited_by) == (wanted, limit)
+    assert decision.create == max(0, wanted - sum(there.values()))
+    if "stop_policy" not in changes:
+        assert "the queue is paused" in decision.reason
+
+
+def test_a_pause_lets_idle_workers_go_after_the_delay_and_its_end_brings_them_back() -> None:
+    of = spec(Scaling(target_start_seconds=None, jobs_per_worker=1, scale_down_delay_seconds=60))
+    workers, queue = pods(of, ready=5, starting=2), {"ready": 5, "reserved": 2}
+    _, history = decide(of, look(of, workers, **queue), History(), 100.0)
+
+    soon, history = decide(of, look_paused(of, workers, 101.0, **queue), history, 101.0)
+    later, history = decide(of, look_paused(of, workers, 170.0, **queue), history, 170.0)
+    resumed = replace(look(of, workers, 171.0, **queue), facts=Facts(Pause(False)))
+    after, _ = decide(of, resumed, history, 171.0)
+
+    assert soon.changes_nothing
+    assert (soon.replicas, soon.limited_by) == (7, LimitedBy.SCALE_DOWN_DELAY)
+    assert (later.replicas, later.tokens_to_put, len(later.delete)) == (2, 3, 2)
+    assert after.replicas == 7
+
+
+def test_a_pause_that_cannot_be_read_again_still_counts() -> None:
+    of = spec()
+    _, history = decide(of, look_paused(of, pods(of), ready=5), History(), 100.0)
+
+    still, history = decide(of, look(of, pods(of), 101.0, ready=5), history, 101.0)
+
+    assert still.create == 0
+    assert decide_once(of, look(of, pods(of), ready=5)).create == 5
+
+
+def late(*depths: tuple[float, int, int], now: float, target: float = 10) -> int:
+    """Return the late entries of a queue that had (time, ever put, ready) entries."""
+    history = QueueHistory()
+    for time, total, ready in depths:
+        history = follow(history, QueueReading(time, ready=ready, total=total, server="s"), 0)
+    return late_entries(history, now, target)
+
+
+@pytest.mark.parametrize(
+    ("depths", "expected"),
+    [
+        ([(0, 5, 5), (9, 5, 5)], 0),
+        ([(0, 5, 5), (11, 5, 5)], 5),
+        # Two went and two came: of the five, two may be new.
+        ([(0, 5, 5), (11, 7, 5)], 3),
+        # It was empty in between, so that none is old.
+        ([(0, 5, 5), (5, 5, 0), (11, 5, 5)], 0),
+        ([(0, 5, 5), (11, 50, 50)], 5),
+        ([(0, 5, 5), (11, 50, 4)], 0),
+        # Nobody looked for too long: it begins again.
+        ([(0, 5, 5), (100, 5, 5)], 0),
+    ],
+)
+def test_only_entries_that_certainly_wait_for_long_are_late(
+    depths: list[tuple[float, int, int]], expected: int
+) -> None:
+    assert late(*depths, now=depths[-1][0]) == expected

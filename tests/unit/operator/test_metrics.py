@@ -7,6 +7,8 @@ def test_nothing_is_said_any_more_of_a_pool_that_is_gone() -> None:
     metrics = Metrics()
     metrics.desired.labels("a", "media").set(3)
     metrics.unserved.labels("a", "media").set(1)
+    metrics.starts_in_time.labels("a", "media").set(0.5)
+    metrics.worker_seconds.labels("a", "media", "busy").inc(5)
     metrics.queue.labels("a", "media", "ready").set(3)
     metrics.queue.labels("b", "media", "ready").set(4)
 

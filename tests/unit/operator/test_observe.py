@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerog_operator import names
-from zerog_operator.board import Board
 from zerog_operator.conditions import build_status
 from zerog_operator.creation import BACKOFF
 from zerog_operator.describe import RETRY_SECONDS
@@ -21,6 +20,7 @@ from zerog_operator.model import Decision, QueueReading, Refusal, Unknown, Worke
 from zerog_operator.observe import JUMP_SECONDS, Clock, Look, Sources, observe
 from zerog_operator.pods import LATE_SECONDS
 from zerog_operator.pool import PoolSpec, Scaling
+from zerog_operator.queuefacts import QueueFacts
 from zerog_operator.reconcile import remember
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History, decide
@@ -46,7 +46,8 @@ class Pool:
         #: When delayed jobs fall due, by the wall clock.
         self.due: tuple[float, ...] = ()
         upcoming: Any = SimpleNamespace(times=lambda *_: self.due)
-        self._sources = Sources(self.inventory, tubes, Board(), upcoming, self.clock, check_images)
+        facts = QueueFacts(kept=False)
+        self._sources = Sources(self.inventory, tubes, facts, upcoming, self.clock, check_images)
         for number in range(ready):
             self.add(f"w{number}", ready=True)
 

@@ -11,7 +11,17 @@ from zerog_operator.board import Board
 from zerog_operator.causes import CauseRecorder
 from zerog_operator.describe import Check
 from zerog_operator.metrics import Metrics
-from zerog_operator.model import Observation, QueueReading, WorkerPod, Workers, WorkerState
+from zerog_operator.model import (
+    Decision,
+    Facts,
+    Observation,
+    Pause,
+    QueueReading,
+    Unknown,
+    WorkerPod,
+    Workers,
+    WorkerState,
+)
 from zerog_operator.observe import Clock, Look
 from zerog_operator.pods import Ending, PodFacts
 from zerog_operator.pool import OutOfMemory, PoolSpec
@@ -141,3 +151,66 @@ async def test_an_invalid_spec_is_told_once_and_leaves_the_rest_as_it_was(
     assert status["conditions"][1:] == [paused]
     assert (status["desiredReplicas"], status["observedGeneration"]) == (2, 3)
     assert events == ["InvalidSpec"]
+
+
+def counted(outlets: Outlets, state: str) -> float | None:
+    labels = {"namespace": MEDIA.namespace, "pool": MEDIA.name, "state": state}
+    return outlets.metrics.registry.get_sample_value("zerog_worker_seconds_total", labels)
+
+
+async def test_worker_seconds_grow_by_what_each_look_sees_and_unknown_time_is_left_out(
+    outlets: Outlets, events: list[str]
+) -> None:
+    spec, report = PoolSpec("media", slots=2), report_on(outlets)
+    workers = Workers(tuple(
+        WorkerPod(name, name, "1", 0.0, WorkerState.READY, "t") for name in "abc"
+    ))  # fmt: skip
+    seen = Observation(QueueReading(1.0, reserved=3), workers)
+    unknown = Observation(Unknown("QueueUnreachable"), workers)
+
+    for time, observation in ((0.0, seen), (10.0, seen), (60.0, unknown), (90.0, seen)):
+        await report.tell(spec, Look(time, observation, Check(None)), Decision(3, "3 workers"))
+
+    assert (counted(outlets, "busy"), counted(outlets, "idle")) == (15.0, 15.0)
+    assert events == ["QueueUnreachable", "PoolWorks"]
+
+
+async def test_a_share_that_is_not_known_any_more_has_no_value(
+    outlets: Outlets, events: list[str]
+) -> None:
+    del events
+    spec, report = PoolSpec("media"), report_on(outlets)
+    labels = {"namespace": MEDIA.namespace, "pool": MEDIA.name}
+    hour = {"started": 4, "w0": 3, "w11": 1, "failed": 2}
+
+    def value(name: str, **more: str) -> float | None:
+        return outlets.metrics.registry.get_sample_value(f"zerog_pool_{name}", {**labels, **more})
+
+    async def tell(facts: Facts) -> None:
+        observation = Observation(QueueReading(1.0), Workers(), facts=facts)
+        await report.tell(spec, Look(1.0, observation, Check(None)), Decision(0, "nothing to do"))
+
+    await tell(Facts(Pause(True), hour))
+    assert value("starts_in_time_ratio") == 0.75
+    assert value("start_target_seconds") == 10
+    assert value("start_p95_seconds") == 3000
+    assert value("jobs_ended_last_hour", outcome="failed") == 2
+    assert value("paused") == 1
+
+    await tell(Facts())
+    assert value("starts_in_time_ratio") is None
+    assert value("start_p95_seconds") is None
+    assert value("jobs_ended_last_hour", outcome="failed") is None
+    assert value("paused") == 1
+
+
+async def test_both_ends_of_a_pause_are_told_once(outlets: Outlets, events: list[str]) -> None:
+    report = report_on(outlets)
+
+    for paused in (False, True, True, False, False):
+        facts = Facts(Pause(paused))
+        seen = Observation(QueueReading(1.0), Workers(), facts=facts)
+        decision = Decision(0, "nothing to do")
+        await report.tell(PoolSpec("media"), Look(1.0, seen, Check(None)), decision)
+
+    assert events == ["QueuePaused", "NotPaused"]
