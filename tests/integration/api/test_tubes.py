@@ -105,3 +105,21 @@ async def test_thousands_of_tubes_cost_repair_a_bounded_look(
     assert report.failed == []
     assert stranger.stats()["cmd-stats-tube"] - before <= MAX_QUEUES
     await queue.close()
+
+
+async def test_the_metrics_show_how_long_a_job_that_nobody_takes_has_been_due(
+    api: httpx.AsyncClient, stranger: greenstalk.Client[str]
+) -> None:
+    make(stranger, ["zerog.letters"])
+    answer = await api.post("/v1/jobs/Mail", json={})
+    assert answer.status_code == 201, answer.text
+
+    found = [
+        line.split()
+        for line in (await api.get("/metrics")).text.splitlines()
+        if line.startswith("zerog_queue_next_job_waiting_seconds{")
+    ]
+
+    ((name, seconds),) = found
+    assert name.endswith('{queue="zz-mail"}')
+    assert float(seconds) > 0

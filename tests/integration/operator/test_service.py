@@ -110,3 +110,17 @@ def test_whether_jobs_start_in_time_is_seen_in_status_metrics_and_columns(
     cells = row.split()
     assert cells[:4] == ["media", "True", "PoolWorks", "False"]
     assert cells[4:-1] == ["0", "0", "0", "0", "0.900"]
+
+
+def test_jobs_that_nobody_starts_count_as_missed(stage: Stage, store: str) -> None:
+    stage.start_operator(ZEROG_STORE=store)
+    stage.apply(build_pool(scaling={"targetStartSeconds": 1}))
+    stage.put(2)
+
+    wait_until(
+        lambda: stage.status().get("slo", {}).get("attainedLastHour") == "0.000",
+        DEADLINE_SECONDS,
+        "the target is missed",
+    )
+
+    assert stage.status()["slo"] == {"targetSeconds": 1, "attainedLastHour": "0.000"}

@@ -213,14 +213,15 @@ class Overview:
         return sorted((await self._held.get(HELD_SECONDS)).queues)
 
     async def waits(self) -> dict[str, float]:
-        """Return how many seconds the next job of each queue has been due, as of a moment ago.
+        """Return how many seconds the next job of each type's queue has been due, just now.
 
         Raises what store and queue raise.
         """
         return await self._waits.get(HELD_SECONDS)
 
     async def _read_waits(self) -> dict[str, float]:
-        names = (await self._queues.get(HELD_SECONDS)).names
+        # Only those of types: a stranger's tubes would be so many series that are kept for ever.
+        names = await self._types.queues()
         return await read_waits(self._store, self._producer, names, datetime.now(UTC))
 
     async def knows_queue(self, name: str) -> bool:
