@@ -49,12 +49,13 @@ def test_one_line_says_whether_it_is_fine_and_why_so_many_and_describe_the_last_
         return stage.cluster.kubectl("describe", "zwp", "media", "-n", stage.namespace)
 
     wait_until(lambda: describe().count(" → ") >= 3, DEADLINE_SECONDS, "the last decisions")
-    line = stage.cluster.kubectl("get", "zwp", "-n", stage.namespace, "--no-headers").strip()
+    get = ("get", "zwp", "-n", stage.namespace, "--no-headers")
+    words = stage.cluster.kubectl(*get).split()
+    # Name, ready, reason, paused, workers, desired, queued, running.
+    assert words[:8] == ["media", "True", "PoolWorks", "False", "2", "1", "1", "0"]
+    line = stage.cluster.kubectl(*get, "-o", "wide").strip()
     assert "\n" not in line
-    words = line.split()
-    # Name, ready, workers, desired, queue, running.
-    assert words[:6] == ["media", "True", "2", "1", "1", "0"]
-    assert "1 ready + 0 running, 1 jobs per worker: 1 worker" in line
+    assert line.endswith("1 ready + 0 running, 1 jobs per worker: 1 worker")
     text = describe()
     assert (
         "0 → 2: 3 ready + 0 running, 1 jobs per worker: 3 workers; limited by maxReplicas" in text
