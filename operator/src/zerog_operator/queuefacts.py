@@ -13,7 +13,7 @@ from collections.abc import Callable
 from zerog.ledger.controls import read_queues
 from zerog.ledger.lasthour import LastHour
 from zerog.ledger.unserved import Unserved
-from zerog.model.documents import Control
+from zerog.model.documents import ControlDocument
 from zerog.model.errors import DatastoreError
 from zerog.shown import shown
 from zerog.store.port import Datastore
@@ -88,7 +88,7 @@ class QueueFacts:
             await self._unserved.look(store, now)
 
 
-def told_of(control: Control | None) -> Pause:
+def told_of(control: ControlDocument | None) -> Pause:
     """Return what people are told of a queue's control. Pure."""
     if control is None:
         return Pause(False)

@@ -99,15 +99,8 @@ def decide(
     if isinstance(queue, Unknown) or isinstance(workers, Unknown):
         return _change_nothing(observation, history)
     template = spec.template_hash
-    if (pause := observation.facts.pause) is not None:
-        history = replace(history, paused=pause.paused)
     history = _follow(spec, queue, workers, history, now)
-    history = replace(
-        history,
-        creation=follow_creation(
-            history.creation, workers.pods, observation.refusal, template=template, now=now
-        ),
-    )
+    history = _heed(history, observation, workers, template, now)
     rates = _measure(spec, history, now)
     bounds = bounds_at(spec, now - observation.ahead_seconds)
     situation = situate(
@@ -198,6 +191,18 @@ def _follow(
         pod_starts=starts[-POD_STARTS:],
         started=(history.started & listed) | {pod.uid for pod in fresh},
     )
+
+
+def _heed(
+    history: History, observation: Observation, workers: Workers, template: str, now: float
+) -> History:
+    """Take note of a pause, and of what became of the pods that were created."""
+    pause, creation = observation.facts.pause, history.creation
+    creation = follow_creation(
+        creation, workers.pods, observation.refusal, template=template, now=now
+    )
+    paused = history.paused if pause is None else pause.paused
+    return replace(history, paused=paused, creation=creation)
 
 
 def _start_of(pod: WorkerPod) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from tests.cluster.process import wait_until
 
 from zerog.ledger import controls
 from zerog.ledger.stats import minute_key
-from zerog.model.documents import Control
+from zerog.model.documents import ControlDocument
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
 
@@ -47,7 +47,7 @@ def events(stage: Stage) -> list[str]:
 def test_a_pool_does_not_grow_while_its_queue_is_paused_and_says_so(
     stage: Stage, store: str
 ) -> None:
-    pause = Control("queue", "media", datetime.now(UTC), "ann", "the disk is full")
+    pause = ControlDocument("queue", "media", datetime.now(UTC), "ann", "the disk is full")
     write(store, lambda opened: controls.hold(opened, pause))
     stage.put(3)
     first = stage.start_operator(ZEROG_STORE=store)

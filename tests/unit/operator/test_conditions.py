@@ -50,7 +50,7 @@ def status(
 ) -> dict[str, Any]:
     reading = QueueReading(time=now, **queue)
     facts = facts or Facts(unserved=unserved)
-    observation = Observation(reading, workers or Workers(), refusal, facts)
+    observation = Observation(reading, workers or Workers(), refusal, facts=facts)
     decided = decision or Decision(0, "nothing to do")
     return build_status(spec, observation, decided, before, generation=1, now=now)
 

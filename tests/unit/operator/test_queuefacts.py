@@ -8,7 +8,7 @@ from tests.store.memory import MemoryDatastore
 
 from zerog.ledger import controls
 from zerog.ledger.stats import SHARDS, minute_key
-from zerog.model.documents import Control, TypeDocument, WorkerDocument, write
+from zerog.model.documents import ControlDocument, TypeDocument, WorkerDocument, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.store.port import Collection, Stored
 from zerog_operator.model import Facts, Pause
@@ -60,7 +60,7 @@ async def count(store: Store, minutes_ago: float, started: int, failed: int = 0)
 async def test_a_pause_is_known_with_who_and_why_and_so_is_its_end(
     facts: QueueFacts, store: Store
 ) -> None:
-    await controls.hold(store, Control("queue", "media", NOON, "ann", "the disk is full"))
+    await controls.hold(store, ControlDocument("queue", "media", NOON, "ann", "the disk is full"))
     assert facts.of("media").pause is None
 
     during = await read(facts, store, 0.0)
@@ -86,7 +86,7 @@ async def test_pauses_are_read_now_and_then_and_at_once_for_a_queue_that_is_new(
 
 
 async def test_a_pause_stays_known_while_it_cannot_be_read(facts: QueueFacts, store: Store) -> None:
-    await controls.hold(store, Control("queue", "media"))
+    await controls.hold(store, ControlDocument("queue", "media"))
     await read(facts, store, 0.0)
     store.away = True
 
