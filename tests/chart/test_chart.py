@@ -229,13 +229,13 @@ def test_three_replicas_and_other_keys_are_for_those_who_do_without_what_they_br
     assert "key: other" in render(join(COUCHBASE, {"couchbase": own_key})).text
 
 
-def test_workers_users_may_work_with_documents_and_nothing_else() -> None:
+def test_workers_users_may_work_with_documents_and_ask_for_them_and_nothing_else() -> None:
     rendered = render(WORKERS)
 
     def roles(group: str) -> set[str]:
         return {role["name"] for role in rendered.find("CouchbaseGroup", group)["spec"]["roles"]}
 
-    assert roles("zerog-couchbase-workers") == {"data_reader", "data_writer"}
+    assert roles("zerog-couchbase-workers") == {"data_reader", "data_writer", "query_select"}
     assert roles("zerog-couchbase") > roles("zerog-couchbase-workers")
     user = rendered.find("CouchbaseUser", "zerog-couchbase-workers")["spec"]
     assert (user["name"], user["authSecret"]) == ("w", "cb-workers")

@@ -41,6 +41,10 @@ ELSEWHERE = {
     "docs/howto/couchbase.md": ("a Couchbase server", "tests/integration/couchbase"),
     "docs/howto/generate-a-client.md": ("node, Go and generators", "tests/integration/clients"),
     "docs/howto/install.md": ("a cluster and helm", "tests/chart/cluster/test_api_server.py"),
+    "docs/howto/pause-and-drain.md": (
+        "a worker of that name",
+        "tests/integration/path/test_pause.py",
+    ),
     "docs/howto/pools.md": ("a cluster", "tests/integration/operator"),
     "docs/howto/secure-the-api.md": ("typed by a test below", "tests/integration/docs"),
     "docs/howto/test-a-job.md": ("typed by a test below", "tests/integration/docs"),

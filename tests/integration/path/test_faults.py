@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
@@ -208,7 +209,7 @@ def test_an_api_that_was_frozen_while_the_queue_lost_its_disk_misleads_nobody(
     if not alone:
         system.start("api", "--port", str(free_port()))
     uuids = {system.client.submit("Echo", {"value": n}, delay=3600) for n in range(3)}
-    frozen.send_signal(signal.SIGSTOP)
+    freeze_between_writes(system, frozen)
     system.beanstalkd.kill()
     for file in (system.folder / "binlog").iterdir():
         file.unlink()
@@ -225,6 +226,22 @@ def test_an_api_that_was_frozen_while_the_queue_lost_its_disk_misleads_nobody(
         what="each job has one entry, and knows it",
     )
     assert noted_entries(system).keys() == uuids
+
+
+def freeze_between_writes(system: System, process: subprocess.Popen[bytes]) -> None:
+    """A process that is frozen while it writes holds the file's lock, and all others up."""
+
+    def look() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(system.store_path, timeout=1.0)) as file:
+            try:
+                file.execute("BEGIN IMMEDIATE")
+                return True
+            except sqlite3.OperationalError:
+                process.send_signal(signal.SIGCONT)
+                return False
+
+    until(look, what="it is frozen while it does not write")
 
 
 def noted_entries(system: System) -> dict[str, int | None]:

@@ -80,6 +80,7 @@ async def test_couchbase_is_asked_for_pages(
         )
 
     before = format_time(NOW)
+    await store.count_open(before)  # the indexes are looked at once
     quick = await asked(lambda: repair_once(Jobs(store, Stats(store)), queue, full=False))
     count = await asked(lambda: store.count_open(before))
     deaths = await asked(lambda: store.jobs_of_workers(["dead", "gone"]))

@@ -93,8 +93,7 @@ class Intake:
             fitting = [each for each in order.type.versions if each.accepts(order.parameters)]
             if not fitting:
                 faults += order.type.faults(order.parameters, order.root, only_first=only_first)
-            elif not faults:
-                chosen.append(_of_version(order, fitting))
+            chosen.append(_of_version(order, fitting) if fitting else order)
         if faults:
             return [*orders], faults
         examined = [n for n, order in enumerate(chosen) if self._is_known(order)]

@@ -54,8 +54,8 @@ class RegisteredType:
         return tuple(each.type.schema_hash for each in self.versions)
 
     def accepts(self, parameters: dict[str, Any]) -> bool:
-        """Whether the schema takes parameters."""
-        return self.check is None or self.check.accepts(parameters)
+        """Whether the schema takes parameters, or its class may, which converts some."""
+        return self.check is None or self.check.first_error(parameters) is None
 
     def faults(
         self, parameters: dict[str, Any], root: str = "$", *, only_first: bool = False

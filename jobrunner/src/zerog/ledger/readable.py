@@ -6,6 +6,7 @@ too large for JSON's readers): whoever works with it would stumble later.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from zerog.model import jsontext
@@ -37,18 +38,26 @@ async def read_collection(
 
     The log names each of the others once, until it changes or goes. `fresh` as in `list_jobs`.
     """
-    stored = await store.scan(collection, fresh=fresh)
-    found, faults = {}, {}
-    for key in sorted(stored):
-        try:
-            found[key] = _read(stored[key], kind), stored[key].revision
-        except UnreadableDocumentError as error:
-            faults[key] = str(error)
+    found, faults = read_each(await store.scan(collection, fresh=fresh), kind)
     for key, fault in faults.items():
         if _named.get(collection, {}).get(key) != fault:
             log.error("%s %s is left out: %s", collection, key, fault)
     _named[collection] = faults
     return found
+
+
+def read_each(
+    stored: Mapping[str, Stored], kind: type[T]
+) -> tuple[dict[str, tuple[T, str]], dict[str, str]]:
+    """Return documents that can be read, each with its revision, and why others cannot be. Pure."""
+    found: dict[str, tuple[T, str]] = {}
+    faults: dict[str, str] = {}
+    for key in sorted(stored):
+        try:
+            found[key] = _read(stored[key], kind), stored[key].revision
+        except UnreadableDocumentError as error:
+            faults[key] = str(error)
+    return found, faults
 
 
 def _read(stored: Stored, kind: type[T]) -> T:

@@ -8,6 +8,7 @@ it for each template, so a roll-back introduces the older version again.
 A type's document has several writers, so it is written by compare-and-swap.
 """
 
+import logging
 from collections.abc import Container, Iterable
 from datetime import datetime, timedelta
 
@@ -17,12 +18,15 @@ from msgspec.structs import replace
 from zerog.ledger import readable
 from zerog.model.documents import TypeDocument, WorkerDocument, read, write
 from zerog.model.errors import (
+    DatastoreError,
     DocumentExistsError,
     DocumentNotFoundError,
     RevisionConflictError,
     UnreadableDocumentError,
 )
 from zerog.store.port import Datastore
+
+log = logging.getLogger(__name__)
 
 #: Versions of one type that are kept, the last introduced ones. Each has a schema, which all
 #: readers of types read.
@@ -58,6 +62,13 @@ async def read_all(store: Datastore, *, fresh: bool = False) -> dict[str, tuple[
     A type that was registered a moment before may be missing unless they must be `fresh`.
     """
     return await readable.read_collection(store, "types", TypeDocument, fresh=fresh)
+
+
+async def read_some(store: Datastore, names: Iterable[str]) -> dict[str, TypeDocument]:
+    """Return those of the named types that can be read, by their keys alone."""
+    stored = await store.get_many("types", list(names))
+    found, _ = readable.read_each(stored, TypeDocument)
+    return {name: job_type for name, (job_type, _) in found.items()}
 
 
 def registered(
@@ -116,7 +127,10 @@ async def _register(store: Datastore, ours: TypeDocument, now: datetime, introdu
             pass  # whatever it is, nobody can use it
     document = registered(known, ours, now, introduce=introduce)
     if any(_is_old(version, now) for version in document.versions[1:]):
-        document = await _without_old(store, document, now)
+        try:
+            document = await _without_old(store, document, now)
+        except DatastoreError as error:
+            log.warning("old versions of %s stay: %s", ours.name, error)
     if document == known:
         return True
     try:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 3.0
 #: Longer than what an API process knows of workers is used, and than a worker that died is listed.
 SETTLE_SECONDS = GONE_SECONDS + LOOK_SECONDS
+#: Where nothing can be read for this long, e.g. without the right to, the worker goes.
+PATIENCE_SECONDS = 120.0
 #: Of each version, this many waiting jobs are counted at most.
 MAX_COUNTED = 1000
 
@@ -71,6 +73,7 @@ async def linger(
     `changed` is called when what it takes has changed.
     """
     began, observer = time.monotonic(), Observer()
+    last_answer = began
     said: dict[str, str] = {}
     while True:
         try:
@@ -78,7 +81,10 @@ async def linger(
             needed = await _needed(store, observer, name, versions, settled)
         except DatastoreError as error:
             log.warning("retiring: whether jobs wait for this worker cannot be read: %s", error)
+            if time.monotonic() - last_answer >= PATIENCE_SECONDS:
+                return  # they stay jobs that wait, and say for what
         else:
+            last_answer = time.monotonic()
             if needed and needed != said:
                 told = ", ".join(version_name(*each) for each in needed.items())
                 log.info("retiring: jobs of %s may wait for this worker", told)
@@ -94,7 +100,7 @@ async def linger(
 async def _needed(
     store: Datastore, observer: Observer, me: str, own: Mapping[str, str], settled: bool
 ) -> dict[str, str]:
-    registered = {name: found for name, (found, _) in (await types.read_all(store)).items()}
+    registered = await types.read_some(store, own)
     if all(registered[name].schema_hash == own[name] for name in own if name in registered):
         return {}  # as in most rollouts: nothing was replaced
     living = await observer.living(store, time.monotonic())
