@@ -144,22 +144,19 @@ class MemoryQueue:
         return {number: self.items[number].body for number in entry_ids if number in self.items}
 
     async def peek_ready(self, tube: str) -> Entry | None:
-        return self._first(tube, "ready")
+        there = self._in(tube, "ready")
+        return min(there, key=lambda entry: (self.items[entry.id].priority, entry.id), default=None)
 
     async def peek_buried(self, tube: str) -> Entry | None:
-        return self._first(tube, "buried")
+        return next(iter(self._in(tube, "buried")), None)
 
-    def _first(self, tube: str, state: str) -> Entry | None:
+    def _in(self, tube: str, state: str) -> list[Entry]:
         self._reach()
-        there = [
-            (item.priority if state == "ready" else 0, number)
+        return [
+            Entry(number, item.body, self.server)
             for number, item in self.items.items()
             if item.state == state and item.tube == tube
         ]
-        if not there:
-            return None
-        _, number = min(there)
-        return Entry(number, self.items[number].body, self.server)
 
     async def entry_stats(self, entry_id: int) -> EntryStats | None:
         self._reach()

@@ -69,7 +69,8 @@ class Tubes:
         """Tell workers by name to retire once they have finished what they run."""
         tubes = [mailbox_tube_name(worker) for worker in workers]
         stats = await (await self._connect()).tube_stats_many(tubes) if tubes else []
-        await self._put([tube.name for tube in stats if not tube.entries])
+        # One may be a nudge. Entries that wait for a time, or are buried, reach nobody.
+        await self._put([tube.name for tube in stats if tube.ready <= 1])
 
     async def forget_worker(self, worker: str) -> None:
         """Remove what was put for a worker that is gone."""

@@ -9,6 +9,7 @@ from zerog.ledger.dispatch import Dispatch
 from zerog.ledger.jobs import Kept
 from zerog.model import jsontext
 from zerog.model.errors import JobNotFoundError
+from zerog.model.record import JobRecord
 from zerog.queue.port import Producer
 from zerog.store.port import Datastore
 from zerog_api.auth.access import OPEN, restrict
@@ -131,8 +132,16 @@ class CallHandler(Handler):
     async def job(self, uuid: str) -> Kept:
         """Return a job that the caller may do this to."""
         kept = await self.parts.dispatch.jobs.read(uuid)
-        await self.access.require(kept.record.queue)
+        await self.access.require(await self.queue_of(kept.record))
         return kept
+
+    async def queue_of(self, record: JobRecord) -> str:
+        """Return the queue whose rights hold for a job. One that has moved is still of the queue
+        that it left, for who has no rights in its new one."""
+        if record.moved_from is None or self.access is OPEN:
+            return record.queue
+        seen = await self.access.among([record.queue, record.moved_from])
+        return seen[0] if seen else record.queue
 
     async def may_change(self, *uuids: str) -> None:
         """Return if the caller may do this to the jobs. `JobNotFoundError` if there are none."""
@@ -140,8 +149,9 @@ class CallHandler(Handler):
             return
         self.access.note(*uuids)
         # One that cannot be read cannot be changed either.
-        found = self.parts.dispatch.jobs.read_some(uuids)
-        queues = {kept.record.queue async for kept in found if isinstance(kept, Kept)}
+        read = self.parts.dispatch.jobs.read_some(uuids)
+        found = [kept.record async for kept in read if isinstance(kept, Kept)]
+        queues = {await self.queue_of(record) for record in found}
         if not queues:
             raise JobNotFoundError(f"there is no job {uuids[0][:50]!r}; finished ones expire")
         for queue in sorted(queues):

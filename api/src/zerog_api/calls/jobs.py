@@ -245,7 +245,7 @@ class ProgressHandler(_Reading):
             if record.is_finished or first not in (None, now):
                 break
             first = now
-        if not await self.access.still(self.kept.record.queue):
+        if not await self.access.still(await self.queue_of(self.kept.record)):
             raise problems.forbidden("the right to wait for this job has ended")
         self.reply(now)
 
@@ -318,7 +318,7 @@ class FollowHandler(_Reading, Streaming):
         seen = views.place(self.request.headers.get("Last-Event-ID", "")) or views.BEGINNING
         try:
             async for news in views.news(self.parts.dispatch.jobs, uuid, looks, seen):
-                if not await self.access.still(self.kept.record.queue):
+                if not await self.access.still(await self.queue_of(self.kept.record)):
                     return  # the token has ended: the client comes back with another
                 if news is None:
                     yield None

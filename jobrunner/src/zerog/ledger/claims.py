@@ -175,7 +175,7 @@ class Claimer:
         # Read first: a store that fails in between must not leave a claim that nobody runs.
         parameters, fault = await self._read_input(kept.record)
         vouch(entry, kept.record)
-        event = events.Claimed(self._identity, entry.id)
+        event = events.Claimed(self._identity, entry.id, kept.record.queue)
         try:
             applied = await self._jobs.apply(kept.record.uuid, event, kept)
         except JobNotFoundError:
@@ -229,10 +229,10 @@ class Claimer:
         nudged = await nudge(queue, attempt.worker.name)
         try:
             lives = await vouches(
-                self._jobs.store, attempt.worker.name, record.uuid, self._beat, nudged.server
+                self._jobs.store, attempt.worker.name, record.uuid, self._beat, nudged
             )
         finally:
-            was_heard = await take_back(queue, nudged)
+            await take_back(queue, nudged)
         if lives:
             # It lost its connection, not its life. When it is done the entry will be dropped.
             await queue.release(entry.id, priority=record.priority, delay_seconds=HELD_SECONDS)
@@ -245,8 +245,7 @@ class Claimer:
         else:
             log.warning("job %s is taken over from %s", record.uuid, attempt.worker.name)
             await settle(queue, entry, applied.action)
-            if was_heard:  # it may live, and is to stop what it runs
-                await nudge(queue, attempt.worker.name)
+            await nudge(queue, attempt.worker.name)  # if it lives, it is to stop what it runs
 
     async def _put_unserved_aside(self, queue: QueueConnection, entry: Entry, kept: Kept) -> None:
         """An entry whose type this worker does not know; its job says so."""

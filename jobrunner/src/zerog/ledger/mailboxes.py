@@ -28,6 +28,8 @@ class Nudge(Struct, frozen=True):
     server: str
     #: None: one waited there already, or nobody watches the tube.
     entry_id: int | None = None
+    #: Whether somebody watches the tube.
+    watched: bool = True
 
 
 async def nudge(producer: Producer, worker: str) -> Nudge:
@@ -36,14 +38,15 @@ async def nudge(producer: Producer, worker: str) -> Nudge:
     stats = await producer.tube_stats(tube)
     if stats.ready or not stats.watching:
         # Whoever takes that one looks later than now; whoever begins to watch looks by itself.
-        return Nudge(await producer.server_id())
+        return Nudge(await producer.server_id(), watched=bool(stats.watching))
     ref = await producer.put(tube, NUDGE)
     return Nudge(ref.server, ref.id)
 
 
-async def take_back(producer: Producer, put: Nudge) -> bool:
-    """Delete a nudge; whether somebody had taken it."""
-    return put.entry_id is not None and not await producer.delete(put.entry_id)
+async def take_back(producer: Producer, put: Nudge) -> None:
+    """Delete a nudge if nobody has taken it."""
+    if put.entry_id is not None:
+        await producer.delete(put.entry_id)
 
 
 async def sweep(queue: QueueConnection) -> int:

@@ -5,10 +5,9 @@ clocks may differ between machines, and a frozen worker counts as dead. The rese
 tell, because a worker that lost its connection to the queue still runs its job.
 
 Who doubts a worker nudges it, and it beats several times a second (`zerog.ledger.alertness`). So
-does a worker that cannot hear. Either way a living worker that is asked is soon heard of, and one
-that is silent for `SILENCE_SECONDS` is dead. That holds if it listens to the server on which it was
-nudged, which its document says. Of another one no more is known than that it beats every
-`IDLE_SECONDS`.
+does a worker that notices that it cannot hear. So a worker whose tube nobody watches on the server
+of its document is dead if it is silent for `SILENCE_SECONDS`. Of any other one no more is known
+than that it beats every `IDLE_SECONDS`: it may not have heard the question.
 
 Unknown is not dead: silence counts only while the observer's own beats got through in the same
 time. When the store takes no writes, nobody can beat, and nobody is dead.
@@ -21,6 +20,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from zerog.ledger.alertness import BEAT_SECONDS, IDLE_SECONDS, Alertness
+from zerog.ledger.mailboxes import Nudge
 from zerog.ledger.readable import read_collection
 from zerog.model.documents import WorkerDocument, read, write
 from zerog.model.errors import UnreadableDocumentError
@@ -28,11 +28,11 @@ from zerog.model.record import JobId
 from zerog.queue.mailbox import LATE_SECONDS, LOOK_SECONDS
 from zerog.store.port import Datastore
 
-#: A worker that was nudged is dead without a beat for this long: the time in which a deaf one
-#: notices that it is, three beats, and some scheduling delay.
+#: A worker that cannot hear is dead without a beat for this long: the time in which it notices that
+#: it cannot, three beats, and some scheduling delay.
 SILENCE_SECONDS = LOOK_SECONDS + LATE_SECONDS + 3 * BEAT_SECONDS + 0.3
-#: The same for one that may listen to another server than it was nudged on: its next beat may be
-#: the one that it sends unasked.
+#: The same for one that may take itself for one that hears: its next beat may be the one that it
+#: sends unasked.
 UNHEARD_SECONDS = IDLE_SECONDS + SILENCE_SECONDS
 #: … and it is, when the observer has beaten this often meanwhile.
 SILENCE_BEATS = 3
@@ -119,10 +119,10 @@ class Observer:
         return self._seen[name].moved
 
 
-async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat, server: str) -> bool:
+async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat, put: Nudge) -> bool:
     """Watch a worker until it has shown that it lives and holds the job, or is known to be dead.
 
-    It was nudged on this server just before. Takes at least `SILENCE_SECONDS` for a silent worker.
+    It was nudged just before. Takes at least `SILENCE_SECONDS` for a silent worker.
     Raises what the store raises.
     """
     first = last = await _beat_of(store, worker)
@@ -141,15 +141,20 @@ async def vouches(store: Datastore, worker: str, uuid: JobId, own: Beat, server:
             last, silent_since, beats = seen, loop.time(), own.sent
         # A missing document is silence, too: it expires while the store takes no writes.
         silence = loop.time() - silent_since
-        if silence >= _enough(last, server) and own.sent - beats >= SILENCE_BEATS:
+        if silence >= _enough(last, put) and own.sent - beats >= SILENCE_BEATS:
             return False
     return True
 
 
-def _enough(worker: WorkerDocument | None, server: str) -> float:
-    """Return after which silence a worker that was nudged on a server is dead. Pure."""
-    heard = worker is not None and worker.queue_server == server
-    return SILENCE_SECONDS if heard else UNHEARD_SECONDS
+def _enough(worker: WorkerDocument | None, put: Nudge) -> float:
+    """Return after which silence a worker that was nudged is dead. Pure.
+
+    One that has lost its connection to the server of its document notices, and beats fast by
+    itself. One whose tube is watched may not have heard: the tube can be paused, or somebody else
+    can have taken the nudge.
+    """
+    deaf = worker is not None and worker.queue_server == put.server and not put.watched
+    return SILENCE_SECONDS if deaf else UNHEARD_SECONDS
 
 
 async def _beat_of(store: Datastore, worker: str) -> WorkerDocument | None:

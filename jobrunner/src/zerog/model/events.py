@@ -92,6 +92,8 @@ class Claimed(_Event, frozen=True):
 
     worker: WorkerIdentity
     entry_id: EntryId
+    #: The queue that the job had when it was read: it may move meanwhile. None: any.
+    queue: QueueName | None = None
 
 
 class Reported(_Event, frozen=True):

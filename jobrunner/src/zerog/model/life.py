@@ -207,6 +207,8 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         return Step(record, Delete())
     if record.state is State.RUNNING:
         raise JobStateError(f"job {record.uuid} is running: end attempt {record.attempt} first")
+    if event.queue not in (None, record.queue):
+        raise JobStateError(f"job {record.uuid} has moved to the queue {record.queue}")
     if record.cancel_requested_time is not None:
         return _cancel(record, now)
     delay = delay_until(record.not_before_time, now)
@@ -416,7 +418,7 @@ def _correct(record: JobRecord, index: int, death: WorkerDied, now: datetime) ->
         changes["crashes"] = max(0, record.crashes - 1)
     if record.state in (State.QUEUED, State.WAITING):
         changes["message"] = message
-        if death.cause is Cause.OUT_OF_MEMORY:
+        if death.cause is Cause.OUT_OF_MEMORY and index == len(record.attempts) - 1:
             changes |= _move(record, death.larger_queue, death.message)
     return _revised(record, now, **changes)
 

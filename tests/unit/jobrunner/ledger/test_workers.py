@@ -8,6 +8,7 @@ from tests.ledger.jobs import BEGIN
 from tests.store.faltering import FalteringStore
 
 from zerog.ledger import alertness, workers
+from zerog.ledger.mailboxes import Nudge
 from zerog.ledger.workers import (
     EXPIRE_SECONDS,
     FRESH_BEATS,
@@ -35,8 +36,9 @@ class Watched:
         self.own = Beat(self.store, replace(DOCUMENT, name="me"))
         self.other = Beat(self.store, replace(DOCUMENT, name="other"))
 
-    def watch(self) -> "asyncio.Task[bool]":
-        return asyncio.create_task(vouches(self.store, "other", UUID, self.own, "server"))
+    def watch(self, put: Nudge | None = None) -> "asyncio.Task[bool]":
+        put = put or Nudge("server")
+        return asyncio.create_task(vouches(self.store, "other", UUID, self.own, put))
 
 
 async def turn() -> None:
@@ -161,16 +163,27 @@ async def test_a_worker_that_has_beaten_once_is_given_the_whole_time_again(
 
 
 @pytest.mark.parametrize(
-    ("hears", "is_dead"), [("server", True), ("another", False), ("", False), (None, False)]
+    ("server", "on_tube", "is_dead"),
+    [
+        ("server", False, True),
+        ("server", True, False),
+        ("another", False, False),
+        ("", False, False),
+        (None, False, False),
+    ],
 )
-async def test_a_short_silence_proves_only_one_dead_that_heard_where_it_was_asked(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch, hears: str | None, is_dead: bool
+async def test_a_short_silence_proves_only_one_dead_that_has_lost_its_connection(
+    watched: Watched,
+    monkeypatch: pytest.MonkeyPatch,
+    server: str | None,
+    on_tube: bool,
+    is_dead: bool,
 ) -> None:
-    """One that listens to another server beats unasked, seldom."""
+    """One that takes itself for one that hears beats unasked, seldom: its tube may be paused."""
     monkeypatch.setattr(workers, "UNHEARD_SECONDS", 3600.0)
-    if hears is not None:
-        await watched.other.send(running=[HELD], queue_server=hears)
-    watch = watched.watch()
+    if server is not None:
+        await watched.other.send(running=[HELD], queue_server=server)
+    watch = watched.watch(Nudge("server", watched=on_tube))
     await turn()
     for _ in range(SILENCE_BEATS):
         await watched.own.send()

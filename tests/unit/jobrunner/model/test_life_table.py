@@ -264,6 +264,14 @@ def test_a_job_moves_once_and_never_back(record: JobRecord, larger_queue: str | 
     assert (after.state, after.queue, after.crashes) == (State.WAITING, record.queue, 1)
 
 
+def test_a_claim_by_a_worker_of_the_queue_that_the_job_has_left_is_refused() -> None:
+    moved = step(RUNNING, TOO_LARGE)
+
+    with pytest.raises(JobStateError, match="moved to the queue large"):
+        step(moved, events.Claimed(WORKER, 1, "default"))
+    assert step(moved, events.Claimed(WORKER, 1, "large")).state is State.RUNNING
+
+
 def test_a_crash_for_another_reason_moves_nothing() -> None:
     assert step(RUNNING, replace(TOO_LARGE, out_of_memory=False)).queue == RUNNING.queue
 

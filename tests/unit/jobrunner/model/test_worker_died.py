@@ -64,6 +64,16 @@ def test_a_job_that_runs_again_meanwhile_is_not_moved_from_under_its_worker() ->
     assert (after.state, after.queue, after.crashes) == (State.RUNNING, "default", 1)
 
 
+def test_a_job_that_waits_after_a_later_attempt_is_not_moved() -> None:
+    """It may be delayed on purpose."""
+    waiting = life.step(taken_over(), events.Continued(2, 86400.0), LATER).record
+
+    after = told(waiting, LARGER)
+
+    assert after.attempts[0].cause is Cause.OUT_OF_MEMORY
+    assert (after.queue, after.not_before_time) == ("default", waiting.not_before_time)
+
+
 def test_a_plain_crash_that_nobody_took_over_is_a_crash() -> None:
     after = told(running(), death(Cause.CRASH))
 
