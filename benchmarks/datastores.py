@@ -207,7 +207,7 @@ async def costs(server: CouchbaseServer, queue: str, size: Size) -> dict[str, Co
     await store.list_jobs(JobFilter())  # the indexes are looked at once
     looks = 5
     found = {
-        "workers' heartbeats, a second": await zerog.cost(zerog.beat, IDLE_SECONDS),
+        "workers' heartbeats, per second": await zerog.cost(zerog.beat, IDLE_SECONDS),
         f"repair's look, every {PERIOD_SECONDS:.0f} s": await zerog.cost(zerog.look),
         f"repair's count, every {store.count_pause_seconds:.0f} s": await zerog.cost(
             zerog.count_open
@@ -215,14 +215,14 @@ async def costs(server: CouchbaseServer, queue: str, size: Size) -> dict[str, Co
         f"repair's full pass, every {FULL_CHECK_SECONDS:.0f} s": await zerog.cost(
             zerog.look_through
         ),
-        f"the overview in {REPLICAS} replicas, a look": await zerog.cost(
+        f"the overview in {REPLICAS} replicas, every {SUMMARY_SECONDS:.0f} s": await zerog.cost(
             lambda: zerog.watch(looks), looks
         ),
         "the jobs of a worker that died": await zerog.cost(zerog.find_jobs_of_the_dead),
         "a page of 100 jobs, by state, type and queue": await zerog.cost(zerog.list_page),
     }
     async with zerog.clients(queue):
-        found["clients that wait, one for each worker, a second"] = await zerog.cost(
+        found["clients that wait, one for each worker, per second"] = await zerog.cost(
             lambda: asyncio.sleep(WATCHED_SECONDS), WATCHED_SECONDS
         )
     await store.close()

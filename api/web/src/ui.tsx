@@ -113,6 +113,7 @@ function Confirm({ question, close }: { question: Question; close: () => void })
   const [answer, setAnswer] = useState<ComponentChildren>(null);
   useEffect(() => dialog.current?.showModal(), []);
   const run = async () => {
+    if (busy || answer !== null) return;
     setBusy(true);
     setError(null);
     try {
@@ -126,24 +127,26 @@ function Confirm({ question, close }: { question: Question; close: () => void })
   };
   return (
     <dialog ref={dialog} aria-labelledby={title} onClose={close}>
-      <h2 id={title}>{question.title}</h2>
-      <div role="status">{answer ?? question.text}</div>
-      {error && <Trouble error={error} />}
-      <div class="dialog-actions">
-        <button type="button" onClick={() => dialog.current?.close()} autoFocus>
-          {answer === null ? "Keep as it is" : "Close"}
-        </button>
-        {answer === null && (
-          <button
-            type="button"
-            class={question.danger ? "danger" : "primary"}
-            disabled={busy}
-            onClick={() => void run()}
-          >
-            {question.action}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run();
+        }}
+      >
+        <h2 id={title}>{question.title}</h2>
+        <div role="status">{answer ?? question.text}</div>
+        {error && <Trouble error={error} />}
+        <div class="dialog-actions">
+          <button type="button" onClick={() => dialog.current?.close()} autoFocus>
+            {answer === null ? "Keep as it is" : "Close"}
           </button>
-        )}
-      </div>
+          {answer === null && (
+            <button type="submit" class={question.danger ? "danger" : "primary"} disabled={busy}>
+              {question.action}
+            </button>
+          )}
+        </div>
+      </form>
     </dialog>
   );
 }

@@ -46,7 +46,7 @@ _RUNNING = frozenset({WorkerState.READY, WorkerState.RETIRING})
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Marks:
     """A pod whose annotations differ from what they should be."""
 
     namespace: str
@@ -104,13 +104,13 @@ def is_busy(worker: WorkerDocument) -> bool | None:
     return (worker.updated_time - since).total_seconds() >= BUSY_SECONDS or None
 
 
-def choose_changes(pods: Iterable[tuple[str, PodFacts]], busy: Mapping[str, bool]) -> list[Change]:
+def choose_changes(pods: Iterable[tuple[str, PodFacts]], busy: Mapping[str, bool]) -> list[Marks]:
     """Return the pods of workers, each with its namespace, that need a patch. Pure.
 
     Those to be marked come first: a mark that is missing may cost work, one too many does not.
     """
     changes = [
-        Change(namespace, facts, known)
+        Marks(namespace, facts, known)
         for namespace, facts in pods
         if facts.role == names.ROLE_WORKER
         and facts.worker.state in _RUNNING
@@ -141,7 +141,7 @@ class Marker:
             if not await self._patch(changes[start : start + PATCHES_AT_ONCE], now):
                 return
 
-    async def _patch(self, changes: Sequence[Change], now: float) -> bool:
+    async def _patch(self, changes: Sequence[Marks], now: float) -> bool:
         """Patch some pods; whether the next ones are worth a try."""
         found = await asyncio.gather(*[self._mark(change) for change in changes])
         errors = [error for error in found if error is not None]
@@ -152,7 +152,7 @@ class Marker:
             log.warning("%d pods cannot be marked busy or idle: %s", len(errors), errors[0])
         return not errors
 
-    async def _mark(self, change: Change) -> CallError | None:
+    async def _mark(self, change: Marks) -> CallError | None:
         worker = change.facts.worker
         marks = {name: value if change.busy else None for name, value in MARKS.items()}
         try:

@@ -12,8 +12,8 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(web: Web) -> None:
 
     row.get_by_role("button", name="Pause quick").click()
     dialog = page.get_by_role("dialog", name="Pause the queue quick?")
-    dialog.get_by_role("textbox", name="Why").fill("the <b>disk</b> is full")
-    dialog.get_by_role("button", name="Pause", exact=True).click()
+    dialog.get_by_role("textbox", name="Reason (shown to others)").fill("the <b>disk</b> is full")
+    dialog.get_by_label("Reason (shown to others)").press("Enter")
 
     expect(row.get_by_text("paused since")).to_contain_text("the <b>disk</b> is full")
     (uuid,) = web.submit("Quick")

@@ -66,6 +66,7 @@ FORBIDDEN = [
     ("zerog.model", "sqlite3"),
     ("zerog.model", "subprocess"),
     ("zerog.worker", "greenstalk"),
+    ("zerog_operator", "cronsim"),
     ("zerog.queue", "greenstalk"),
     ("zerog_api", "greenstalk"),
     ("zerog_operator", "greenstalk"),

@@ -13,6 +13,7 @@ interface Words {
   lift: string;
   question: (name: string) => string;
   explained: string;
+  lifted: string;
 }
 
 const QUEUE: Words = {
@@ -22,6 +23,7 @@ const QUEUE: Words = {
   question: (name) => `Pause the queue ${name}?`,
   explained:
     "Workers take no job of it until it is resumed. Jobs that run finish, new ones are accepted and wait.",
+  lifted: "Jobs that wait begin at once.",
 };
 const WORKER: Words = {
   place: "workers",
@@ -29,6 +31,7 @@ const WORKER: Words = {
   lift: "Undrain",
   question: (name) => `Let the worker ${name} drain?`,
   explained: "It finishes what it runs, takes no new job, and stays until it is undrained.",
+  lifted: "It takes new jobs again.",
 };
 
 interface Props {
@@ -51,7 +54,7 @@ function HoldButton({ words, name, held, ask }: Props & { words: Words }) {
         <>
           <p>{words.explained}</p>
           <label class="field">
-            <span class="field-name">Why, for others to read</span>
+            <span class="field-name">Reason (shown to others)</span>
             <input
               type="text"
               maxLength={MAX_REASON}
@@ -73,7 +76,7 @@ function HoldButton({ words, name, held, ask }: Props & { words: Words }) {
   const lift = () =>
     ask({
       title: `${words.lift} ${name}?`,
-      text: <p>Jobs that wait begin at once.</p>,
+      text: <p>{words.lifted}</p>,
       action: words.lift,
       run: async () => {
         await call("POST", `${path}:${words.lift.toLowerCase()}`);

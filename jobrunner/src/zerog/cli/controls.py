@@ -51,7 +51,7 @@ def _tell(options: argparse.Namespace, answer: dict[str, Any]) -> int:
             show(held_text("worker", name, control))
             say(f"it finishes what it runs and takes no new job\n  zerog undrain {name}")
         case {"paused": _}:
-            show(f"the queue {name} is not paused")
+            show(f"the queue {name} runs: workers take its jobs")
         case _:
-            show(f"the worker {name} takes jobs")
+            show(f"the worker {name} takes new jobs")
     return codes.OK

@@ -23,10 +23,10 @@ WORKER = {"name": "one", "drain": {"since": None, "by": None, "reason": None}}
         (["pause", "media"], "/v1/queues/media:pause", None, QUEUE,
          "the queue media is paused since 2026-01-31T12:00:00Z, by ada: the disk is full\n"),
         (["resume", "media"], "/v1/queues/media:resume", None, {"name": "media", "paused": None},
-         "the queue media is not paused\n"),
+         "the queue media runs: workers take its jobs\n"),
         (["drain", "one"], "/v1/workers/one:drain", None, WORKER, "the worker one drains\n"),
         (["undrain", "one"], "/v1/workers/one:undrain", None, {"name": "one", "drain": None},
-         "the worker one takes jobs\n"),
+         "the worker one takes new jobs\n"),
     ],
 )  # fmt: skip
 def test_a_command_asks_for_one_thing_and_says_what_holds_now(
