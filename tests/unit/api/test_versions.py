@@ -134,6 +134,29 @@ async def test_a_batch_may_mix_the_formats(fleet: Fleet) -> None:
     assert hashes == [schema_hash(OLD), schema_hash(NEW)]
 
 
+@pytest.mark.parametrize(("noted", "status"), [(True, 201), (False, 422)])
+async def test_a_repeat_of_an_accepted_call_is_answered_once_no_version_takes_its_parameters(
+    noted: bool, status: int
+) -> None:
+    store, queue = MemoryDatastore(), MemoryQueue()
+    headers = {"Idempotency-Key": "k"}
+    await register(store, [TypeDocument("T", "mail", OLD)], START)
+    async with answering_with(store, queue) as (client, parts):
+        first = await client.post("/v1/jobs/T", json=SENT_OLD, headers=headers)
+        if noted:
+            await parts.dispatch.jobs.leftovers.flush()
+    await register(store, [TypeDocument("T", "mail", NEW)], START)
+    await Fleet(store, client).work(NEW)
+
+    async with answering_with(store, queue) as (client, _):
+        again = await client.post("/v1/jobs/T", json=SENT_OLD, headers=headers)
+        other = await client.post("/v1/jobs/T", json={"a": "z"}, headers=headers)
+
+    assert (again.status_code, other.status_code) == (status, 422)
+    assert not noted or again.json()["uuid"] == first.json()["uuid"]
+    assert set(queue.bodies()) == {first.json()["uuid"]}
+
+
 async def test_a_version_of_another_queue_needs_the_right_for_that_queue() -> None:
     store = MemoryDatastore()
     for queue, each in (("secret", OLD), ("mail", NEW)):

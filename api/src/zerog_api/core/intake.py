@@ -84,8 +84,9 @@ class Intake:
         wrong with parameters that none takes: by the schemas of their types, and by their classes
         where this API has them. Faults are those that the current version finds.
 
-        What a class checks may depend on the time, so a repeat of a call that was accepted is not
-        refused by it. `only_first` is for bodies so long that looking for everything takes long.
+        A repeat of a call that was accepted is not refused: versions come and go, and what a class
+        checks may depend on the time. `only_first` is for bodies so
+        long that looking for everything takes long.
         """
         faults: list[Fault] = []
         chosen: list[Order] = []
@@ -95,7 +96,8 @@ class Intake:
                 faults += order.type.faults(order.parameters, order.root, only_first=only_first)
             chosen.append(_of_version(order, fitting) if fitting else order)
         if faults:
-            return [*orders], faults
+            # Jobs that are not accepted yet must fit: whoever takes them in writes them.
+            return [*orders], [] if await self._is_repeat(key, of_accepted=True) else faults
         examined = [n for n, order in enumerate(chosen) if self._is_known(order)]
         ends = await asyncio.gather(*[self._examine(chosen[n]) for n in examined])
         for number, (order, found) in zip(examined, ends, strict=True):
@@ -117,11 +119,13 @@ class Intake:
                 first = [Fault(order.root + fault.path, fault.message) for fault in found]
         return order, first or []
 
-    async def _is_repeat(self, key: Key | None) -> bool:
+    async def _is_repeat(self, key: Key | None, *, of_accepted: bool = False) -> bool:
         if key is None:
             return False
         known = await keys.look_up(self._store, _place(key))
-        return known is not None and known.fingerprint == key.fingerprint
+        if known is None or known.fingerprint != key.fingerprint:
+            return False
+        return known.accepted or not of_accepted
 
     async def name(self, count: int, key: Key | None) -> Named:
         """Return UUIDs for so many jobs: those that the key stands for already, or new ones.
