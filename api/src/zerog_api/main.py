@@ -154,6 +154,7 @@ async def serve(
             await parts.dispatch.flush()
             await parts.dispatch.jobs.wakes.flush(parts.producer)
             await parts.watch.close()
+            await parts.dispatch.nudges.flush()
             await parts.dispatch.jobs.leftovers.flush()
             await parts.dispatch.jobs.stats.flush()
 
@@ -174,6 +175,7 @@ def _start_background(
     repair = repairing.Background(dispatch.jobs, lambda: connect_queue(settings.queue))
     return [
         asyncio.create_task(dispatch.run(), name="dispatch"),
+        asyncio.create_task(dispatch.nudges.run(), name="nudges"),
         asyncio.create_task(dispatch.jobs.leftovers.run(), name="leftovers"),
         asyncio.create_task(dispatch.jobs.stats.run(), name="stats"),
         asyncio.create_task(dispatch.jobs.wakes.run(parts.producer), name="wakes"),

@@ -5,10 +5,8 @@ in beanstalkd, may fail: workers look at the record by themselves, within second
 """
 
 import logging
-from itertools import islice
 
 from zerog.ledger import controls
-from zerog.ledger.readable import read_collection
 from zerog.model.documents import (
     MAX_CALLER_CHARS,
     ControlDocument,
@@ -16,7 +14,7 @@ from zerog.model.documents import (
     WorkerDocument,
     read,
 )
-from zerog.model.errors import DatastoreError, ZeroGError
+from zerog.model.errors import ZeroGError
 from zerog.model.names import is_queue_name, is_worker_name
 from zerog_api import models
 from zerog_api.auth.access import Verb
@@ -67,13 +65,12 @@ class _OfQueue(_Holding):
     async def _nudge_workers(self, queue: str) -> None:
         """Let the queue's workers look now. The others look within seconds, too."""
         try:
-            found = await read_collection(self.parts.store, "workers", WorkerDocument)
-        except DatastoreError as error:
+            serving = await self.parts.overview.serving(queue)
+        except ZeroGError as error:
             log.warning("the workers of the queue %s are not nudged: %s", queue, error)
             return
-        serving = (worker.name for worker, _ in found.values() if queue in worker.queues)
-        for name in islice(serving, MAX_NUDGED):
-            self.parts.dispatch.nudge(name)
+        for name in serving[:MAX_NUDGED]:
+            self.parts.dispatch.nudges.add(name)
 
 
 class PauseHandler(_OfQueue):
@@ -145,7 +142,7 @@ class DrainHandler(_OfWorker):
     async def post(self, worker: str) -> None:
         """Let a worker take no new job. It finishes what it runs, and stays."""
         control = await self.hold("worker", worker)
-        self.parts.dispatch.nudge(worker)
+        self.parts.dispatch.nudges.add(worker)
         self.reply({"name": worker, "drain": told_of(control)})
 
 
@@ -163,5 +160,5 @@ class UndrainHandler(_OfWorker):
     async def post(self, worker: str) -> None:
         """Let a worker that drains take jobs again. One that stops or retires does so anyway."""
         await controls.lift(self.parts.store, "worker", worker)
-        self.parts.dispatch.nudge(worker)
+        self.parts.dispatch.nudges.add(worker)
         self.reply({"name": worker, "drain": None})

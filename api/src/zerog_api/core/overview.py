@@ -187,6 +187,14 @@ class Overview:
             {**shown(worker), "drain": told_of(held.workers.get(worker.name))} for worker in living
         ]
 
+    async def serving(self, queue: str) -> list[str]:
+        """Return the names of the workers that serve a queue, as of the look that all see.
+
+        Raises what store and queue raise.
+        """
+        look = await self._look.get(LOOK_SECONDS)
+        return [worker["name"] for worker in look["workers"] if queue in worker["queues"]]
+
     async def pools(self) -> list[dict[str, Any]]:
         """List the pools of workers that the operator looks after."""
         found = await read_collection(self._store, "pools", PoolDocument)

@@ -20,7 +20,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from zerog.ledger.jobs import Jobs, Kept
-from zerog.ledger.mailboxes import nudge
+from zerog.ledger.nudges import Nudges
 from zerog.model import events, life
 from zerog.model.errors import (
     DatastoreError,
@@ -78,6 +78,7 @@ class Dispatch:
 
     def __init__(self, jobs: Jobs, producer: Producer) -> None:
         self.jobs = jobs
+        self.nudges = Nudges(producer)
         self._producer = producer
         self._notes: deque[_Note] = deque()
 
@@ -117,12 +118,9 @@ class Dispatch:
         if applied.record.is_finished and not applied.before.is_finished:
             self._withdraw(uuid, applied.record.entry_id)
         elif (attempt := applied.record.current_attempt) is not None:
-            self.nudge(attempt.worker.name)
+            again = applied.before.cancel_requested_time is not None
+            self.nudges.add(attempt.worker.name, again=again)
         return applied.record
-
-    def nudge(self, worker: str) -> None:
-        """Make a worker look now. Without a nudge it looks within seconds, so it is not retried."""
-        self.jobs.leftovers.later(lambda: self._put_nudge(worker))
 
     async def replay(self, uuid: str) -> JobRecord:
         """Let a finished job run again."""
@@ -216,12 +214,6 @@ class Dispatch:
     async def _put(self, kept: Kept) -> _Note:
         ref = await put_entry(self._producer, kept.record, self.jobs.now())
         return _Note(time.monotonic(), kept.record.uuid, kept.record.attempt, ref)
-
-    async def _put_nudge(self, worker: str) -> None:
-        try:
-            await nudge(self._producer, worker)
-        except QueueError as error:
-            log.debug("worker %s is not nudged: %s", worker, error)
 
     def _withdraw(self, uuid: str, entry_id: int | None) -> None:
         """Delete the entry of a job that ended before it ran, so that it is no load any more."""

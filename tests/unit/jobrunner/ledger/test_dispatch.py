@@ -348,7 +348,7 @@ async def test_the_worker_of_a_running_job_is_nudged_once_the_cancel_is_stored(
         await system.happen(uuid, CLAIMED)
         await system.dispatch.cancel(uuid)
         assert (await system.read(uuid)).cancel_requested_time is not None
-        await system.jobs.leftovers.flush()
+        await system.dispatch.nudges.flush()
 
     # One is enough for both: it is taken later than now.
     tubes = [item.tube for item in system.queue.items.values() if item.body == NUDGE]
@@ -364,17 +364,6 @@ async def test_a_nudge_that_is_being_taken_does_not_stand_for_the_next_one(syste
     await nudge(system.queue, ME.name)
 
     assert (await system.queue.tube_stats(tube)).ready == 1
-
-
-async def test_a_queue_that_is_away_keeps_no_other_leftover_from_being_done(
-    system: System,
-) -> None:
-    uuid = await system.accept()
-    await system.happen(uuid, CLAIMED)
-    await system.dispatch.cancel(uuid)
-    system.queue.away = True
-
-    assert await system.jobs.leftovers.flush()
 
 
 @pytest.mark.parametrize("delete", [False, True])
