@@ -12,13 +12,15 @@ from tests.beanstalkd import Beanstalkd
 from zerog.ledger.mailboxes import NUDGE, RETIRE, nudge, sweep, take_back
 from zerog.model.names import mailbox_tube_name
 from zerog.queue import connect_queue
-from zerog.queue.mailbox import MISSED, Mailbox, SharedTube
+from zerog.queue.mailbox import Mailbox, SharedTube
 from zerog.queue.port import QueueConnection
 
 #: For what happens at once, on a busy machine.
 DEADLINE_SECONDS = 60
 TUBE = mailbox_tube_name("worker-1")
 SHARED = "zerog-retire.pool"
+#: That something may have been missed, among what was heard.
+MISSED = "(missed)"
 
 
 @pytest.fixture
@@ -42,8 +44,11 @@ class Ear:
     def __init__(self, server: Beanstalkd, shared: SharedTube | None = None) -> None:
         self.heard: list[str] = []
         self.mailbox = Mailbox(
-            TUBE, lambda: connect_queue(server.address), self.hear, shared=shared
+            TUBE, lambda: connect_queue(server.address), self.hear, self.missed, shared=shared
         )
+
+    def missed(self) -> None:
+        self.heard.append(MISSED)
 
     def hear(self, body: str) -> None:
         self.heard.append(body)
@@ -96,7 +101,7 @@ async def test_a_body_that_cannot_be_dealt_with_is_not_heard_again(
 ) -> None:
     ear = Ear(server)
     async with ear.listening():
-        for body in ("a bug", "\0\r\n put", "next"):
+        for body in ("a bug", "", "\0\r\n put", "next"):
             await queue.put(TUBE, body)
         await until(lambda: "next" in ear.heard)
 

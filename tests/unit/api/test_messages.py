@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -229,13 +229,44 @@ def test_what_was_missed_without_a_connection_is_seen_once_there_is_one() -> Non
             await world.settle()
             event.clear()
             await world.store.upsert("jobs", "u", {"state": "succeeded"})
-            world.messages.hear("")
+            world.messages.missed()
             began = asyncio.get_running_loop().time()
             await event.wait()
             await world.messages.close()
             return asyncio.get_running_loop().time() - began
 
     assert run_virtually(wait()) <= LOOK_SECONDS / 10
+
+
+async def read_while(what: Callable[[World], None]) -> int:
+    """Return how many jobs are read in a minute in which something happens again and again."""
+    world = World()
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(MANY):
+            await stack.enter_async_context(world.messages.changes(str(number)))
+        await world.settle()
+        world.store.asked.clear()
+        for _ in range(600):
+            what(world)
+            await asyncio.sleep(0.1)
+        await world.messages.close()
+    return world.store.asked["get jobs"]
+
+
+def test_empty_messages_of_strangers_cost_no_look() -> None:
+    quiet = run_virtually(read_while(lambda world: None))
+
+    read = run_virtually(read_while(lambda world: world.put("")))
+
+    assert abs(read - quiet) < quiet / 10
+
+
+def test_a_connection_that_comes_and_goes_costs_a_look_in_a_while() -> None:
+    quiet = run_virtually(read_while(lambda world: None))
+
+    read = run_virtually(read_while(lambda world: world.messages.missed()))
+
+    assert read <= 2 * quiet
 
 
 def test_a_store_that_is_away_wakes_so_that_it_is_reported() -> None:

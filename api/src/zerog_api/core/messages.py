@@ -21,7 +21,7 @@ from zerog.ledger.waiters import EXPIRE_SECONDS, register, renew
 from zerog.model.errors import DatastoreError
 from zerog.model.names import mailbox_tube_name
 from zerog.model.record import State
-from zerog.queue.mailbox import MISSED, Mailbox
+from zerog.queue.mailbox import Mailbox
 from zerog.queue.port import QueueConnection
 from zerog.store.port import Datastore, Stored
 
@@ -73,6 +73,8 @@ class Messages:
         self._connect = connect
         self._waited: dict[str, _Waited] = {}
         self._loop: asyncio.Task[None] | None = None
+        #: When everything was last looked at because something may have been missed.
+        self._missed = float("-inf")
 
     @contextlib.asynccontextmanager
     async def changes(self, uuid: str) -> AsyncIterator[asyncio.Event]:
@@ -93,18 +95,21 @@ class Messages:
             waited.events.discard(event)
 
     def wake(self, uuid: str) -> None:
-        """Wake those who wait here for a job."""
+        """Wake those who wait here for a job, if it is one: strangers put messages, too."""
         if (waited := self._waited.get(uuid)) is not None:
             waited.next_look = _next_look()  # they look now
             waited.wake()
 
-    def hear(self, body: str) -> None:
-        """Take in what came by the tube: a UUID, `MISSED`, or what strangers have put there."""
-        if body == MISSED:
+    def missed(self) -> None:
+        """Look at all jobs soon: messages may have been lost.
+
+        What is lost just after such a look is seen by the regular ones, so a connection that comes
+        and goes does not cost more.
+        """
+        if _now() - self._missed >= LOOK_SECONDS:
+            self._missed = _now()
             for waited in self._waited.values():
                 waited.next_look = float("-inf")
-        else:
-            self.wake(body)
 
     async def close(self) -> None:
         """End what runs in the background. Idempotent."""
@@ -135,7 +140,8 @@ class Messages:
 
     async def _run(self) -> None:
         """Listen and look, until nobody waits any more."""
-        mailbox = Mailbox(mailbox_tube_name(self._process), self._connect, self.hear)
+        tube = mailbox_tube_name(self._process)
+        mailbox = Mailbox(tube, self._connect, self.wake, self.missed)
         hearing = asyncio.create_task(mailbox.run(), name="mailbox")
         try:
             while self._waited:

@@ -3,11 +3,11 @@
 A worker or an API replica reserves from the tube that `zerog.model.names.mailbox_tube_name` gives
 it. Each body is handed on, then its entry is deleted, so a body can be handed on twice. Anybody
 who reaches beanstalkd can put entries there: a body is a hint to look at the datastore, and never
-a fact.
+a fact. An empty one hints at nothing.
 
 A body can get lost: with the server's disk, or because somebody deleted it as nobody heard it. So
-`connected` is true only while the server has just answered, and `MISSED` is handed on whenever it
-becomes true, also to a process that was frozen. A process that is not connected must look by
+`connected` is true only while the server has just answered, and `missed` is called whenever it
+becomes true, also in a process that was frozen. A process that is not connected must look by
 itself.
 
 Besides its own tube a mailbox can take from a tube that many processes share (`SharedTube`).
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1
 #: An answer may be late by this much before the connection counts as doubtful.
 LATE_SECONDS = 0.5
-#: What is handed on whenever it is connected again: entries may have been lost before.
-MISSED = ""
 #: Pauses before the server is tried again.
 BACKOFF = Backoff(0.05, 1.0)
 
@@ -56,12 +54,15 @@ class Mailbox:
         tube: str,
         connect: Connect,
         hear: Callable[[str], None],
+        missed: Callable[[], None],
         *,
         shared: SharedTube | None = None,
     ) -> None:
+        """`missed` is called whenever it is connected again: entries may have been lost before."""
         self._tube = tube
         self._connect = connect
         self._hear = hear
+        self._missed = missed
         self._shared = shared
         self._queue: QueueConnection | None = None
         self._server = ""
@@ -126,16 +127,16 @@ class Mailbox:
             if not shared.take():
                 await queue.release(entry.id, priority=DEFAULT_PRIORITY)
                 return False
-        else:
-            self._hand_on(entry.body)
+        elif entry.body:
+            self._call(self._hear, entry.body)
         await queue.delete(entry.id)
         return True
 
-    def _hand_on(self, body: str) -> None:
+    def _call(self, callback: Callable[..., None], *heard: str) -> None:
         try:
-            self._hear(body)
+            callback(*heard)
         except Exception:  # an entry that stayed would be heard again and again
-            log.exception("heard on the tube %s: %.80r", self._tube, body)
+            log.exception("heard on the tube %s: %.80r", self._tube, heard)
 
     async def _is_on(self, queue: QueueConnection, entry: Entry, tube: str) -> bool:
         stats = await queue.entry_stats(entry.id)
@@ -145,4 +146,4 @@ class Mailbox:
         was_connected = self.connected
         self._answered = asyncio.get_running_loop().time()
         if not was_connected:
-            self._hand_on(MISSED)
+            self._call(self._missed)

@@ -41,7 +41,9 @@ class Hearing:
         shared = (
             None if pool is None else SharedTube(retire_tube_name(pool), self._wants, self._take)
         )
-        self._mailbox = Mailbox(mailbox_tube_name(worker), connect, self._hear, shared=shared)
+        self._mailbox = Mailbox(
+            mailbox_tube_name(worker), connect, self._hear, alertness.call, shared=shared
+        )
         alertness.hears = lambda: self._mailbox.connected
 
     @property
