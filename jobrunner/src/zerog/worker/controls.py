@@ -6,6 +6,7 @@ to the queue before it reserves there. What it has known stays while the record 
 before the first look nothing is known, and nothing is reserved. What runs continues in any case.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -34,6 +35,8 @@ class ControlWatch:
         self._queues = queues
         self._changed = changed
         self._known: Controls | None = None
+        #: Of overlapping looks the one that began last might end first.
+        self._looking = asyncio.Lock()
 
     @property
     def draining(self) -> bool:
@@ -60,8 +63,9 @@ class ControlWatch:
 
     async def look(self) -> None:
         """Look once. Raises what the store raises; then nothing has changed."""
-        before = self._known
-        self._known = found = await read_for_worker(self._store, self._worker, self._queues)
+        async with self._looking:
+            before = self._known
+            self._known = found = await read_for_worker(self._store, self._worker, self._queues)
         if before is None or before != found:
             for told in news(before or Controls({}, {}), found):
                 log.info("%s", told)

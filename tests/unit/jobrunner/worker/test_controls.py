@@ -1,7 +1,7 @@
 """A worker obeys what is paused, and what it does not know changes nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +14,7 @@ from zerog.ledger.controls import Controls
 from zerog.model.documents import ControlDocument
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import State
+from zerog.store.port import Collection, Stored
 from zerog.worker.controls import ControlWatch, news
 
 QUEUE = ControlDocument("queue", "default", datetime(2026, 1, 31, tzinfo=UTC), "ada", "no disk")
@@ -52,6 +53,31 @@ async def test_what_was_known_stays_while_the_record_cannot_be_read() -> None:
     await watch.look()
     assert watch.tubes() == ["zerog.default", "zerog.mail"]
     assert len(told) == 2
+
+
+async def test_a_slow_look_does_not_replace_what_a_later_one_has_read() -> None:
+    store, read, answer = FalteringStore(), asyncio.Event(), asyncio.Event()
+    original = store.get_many
+
+    async def slow_once(collection: Collection, keys: Sequence[str]) -> dict[str, Stored]:
+        found = await original(collection, keys)
+        if not read.is_set():
+            read.set()
+            await answer.wait()
+        return found
+
+    store.get_many = slow_once  # type: ignore[method-assign]
+    watch = ControlWatch(store, IDENTITY.name, ["default"])
+    first = asyncio.create_task(watch.look())  # a slot's, on a new connection
+    await read.wait()
+    await controls.hold(store, QUEUE)
+    second = asyncio.create_task(watch.look())  # the nudged one
+    for _ in range(100):
+        await asyncio.sleep(0)
+    answer.set()
+    await asyncio.gather(first, second)
+
+    assert watch.tubes() == []
 
 
 async def test_a_nudge_is_a_look_at_once() -> None:
