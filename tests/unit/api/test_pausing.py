@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from tests.api.answering import answering_with
+from tests.api.authority import GOOD, Scripted, gate_of
 from tests.queue.memory import MemoryQueue
 from tests.store.memory import MemoryDatastore
 
@@ -77,3 +78,21 @@ async def test_many_pauses_read_the_workers_once(api: Api, monkeypatch: pytest.M
         assert (await api.client.post(f"/v1/queues/mail:{verb}")).status_code == 200
 
     assert api.store.scans == before
+
+
+@pytest.mark.parametrize("verb", ["drain", "undrain"])
+async def test_who_may_not_drain_a_worker_does_not_learn_whether_there_is_one(
+    api: Api, verb: str
+) -> None:
+    await api.store.work("none", [])
+    headers = {"Authorization": f"Bearer {GOOD}"}  # for the queue `mail`
+    found: dict[str, tuple[int, str]] = {}
+    async with answering_with(api.store, api.queue, gate_of(Scripted())) as (client, _):
+        for name in ("one", "two", "none", "nobody"):
+            answer = await client.post(f"/v1/workers/{name}:{verb}", headers=headers)
+            found[name] = answer.status_code, answer.json().get("detail", "")
+
+    assert found["one"][0] == 200
+    assert found["two"][0] == 403
+    assert found["two"] == found["none"] == found["nobody"]
+    assert (await api.client.post(f"/v1/workers/nobody:{verb}")).status_code == 404

@@ -5,6 +5,7 @@ in beanstalkd, may fail: workers look at the record by themselves, within second
 """
 
 import logging
+from collections.abc import Sequence
 
 from zerog.ledger import controls
 from zerog.model.documents import (
@@ -119,13 +120,21 @@ class _OfWorker(_Holding):
             raise unprocessable([Fault("worker", "cannot be a worker's name")], "no worker")
         self.access.note_worker(worker)
         stored = await self.parts.store.get("workers", worker)
+        queues = [] if stored is None else read(stored.document, WorkerDocument, worker).queues
+        # The same answer whether there is such a worker: not everybody may know.
+        if not await self._may(queues):
+            raise forbidden("the caller may not do this in all queues of such a worker")
         if stored is None:
             raise UnknownWorkerError(worker)
-        queues = read(stored.document, WorkerDocument, worker).queues
-        if not queues and not await self.access.everywhere():
-            raise forbidden("it is not known which queues the worker serves")
-        for queue in sorted(queues):
+        for queue in sorted(queues):  # for the audit log
             await self.access.require(queue)
+
+    async def _may(self, queues: Sequence[str]) -> bool:
+        """Whether the caller has the right in all of a worker's queues; in every queue there is
+        where nobody knows which those are."""
+        if not queues:
+            return await self.access.everywhere()
+        return len(await self.access.among(queues)) == len(queues)
 
 
 class DrainHandler(_OfWorker):
