@@ -12,15 +12,18 @@ A worker's control expires once the worker is gone for `DRAIN_SECONDS`. `Keeper`
 then, so that workers need no right to write controls.
 """
 
+import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zerog.model.documents import ControlDocument, ControlKind, control_key, read, write
-from zerog.model.errors import DocumentExistsError, UnreadableDocumentError
+from zerog.model.errors import DocumentExistsError, UnreadableDocumentError, ZeroGError
 from zerog.model.names import is_queue_name, tube_name
 from zerog.queue.port import Producer
 from zerog.store.port import Datastore, Stored
+
+log = logging.getLogger(__name__)
 
 #: How long a tube stays paused unless that is renewed.
 HOLD_SECONDS = 60
@@ -105,15 +108,29 @@ class Keeper:
         self._renewed: dict[str, float] = {}
 
     async def look(self, store: Datastore, producer: Producer) -> None:
-        """Look after everything that is held, if it is time to. Raises what both raise."""
+        """Look after everything that is held, if it is time to.
+
+        Raises what both raise, but for a single tube: that one keeps nothing else waiting, and
+        makes the next look due at once.
+        """
         server, now = await producer.server_id(), time.monotonic()
         if now < self._next_look and server == self._server:
             return
         held = await read_all(store)
-        for queue in filter(is_queue_name, held.queues):
-            await settle_tube(store, producer, queue)
+        queues = filter(is_queue_name, held.queues)
+        settled = [await self._settle(store, producer, queue) for queue in queues]
         await self._renew(store, held.workers, now)
-        self._server, self._next_look = server, now + KEEP_SECONDS
+        if all(settled):
+            self._server, self._next_look = server, now + KEEP_SECONDS
+
+    async def _settle(self, store: Datastore, producer: Producer, queue: str) -> bool:
+        """Make one queue's tube what the record says; whether that worked."""
+        try:
+            await settle_tube(store, producer, queue)
+        except ZeroGError as error:
+            log.warning("the tube of the queue %s does not follow its record: %s", queue, error)
+            return False
+        return True
 
     async def _renew(self, store: Datastore, workers: Collection[str], now: float) -> None:
         self._renewed = {name: at for name, at in self._renewed.items() if name in workers}

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from tests.ledger.jobs import Ledger
 from tests.queue.memory import MemoryQueue
 
-from zerog.ledger import dispatch, leftovers, repair, repairing, stats
+from zerog.ledger import controls, dispatch, leftovers, repair, repairing, stats
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.leftovers import MAX_REMEMBERED, Leftovers
 from zerog.ledger.repair import RepairReport
 from zerog.ledger.repairing import LEASE, Background
 from zerog.model import events
 from zerog.model.backoff import Backoff
-from zerog.model.documents import TypeDocument, write
-from zerog.model.errors import DatastoreUnavailableError, QueueUnavailableError
+from zerog.model.documents import ControlDocument, TypeDocument, write
+from zerog.model.errors import DatastoreUnavailableError, QueueRefusedError, QueueUnavailableError
 from zerog.model.record import format_time
 from zerog.queue.port import QueueConnection
 
@@ -148,6 +148,23 @@ async def test_repair_outlives_store_queue_and_surprises() -> None:
 
     assert queue.bodies() == [uuid]
     assert queue.closed
+
+
+async def test_a_tube_that_cannot_be_paused_keeps_no_job_from_being_put_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(tube: str, seconds: int) -> bool:
+        raise QueueRefusedError
+
+    ledger, queue = Ledger(), MemoryQueue()
+    monkeypatch.setattr(queue, "pause_tube", refuse)
+    await controls.hold(ledger.store, ControlDocument("queue", "media"))
+    uuid = await ledger.add()
+
+    loop, _ = await background(ledger, queue)
+    running = asyncio.create_task(loop.run())
+    await until(lambda: queue.bodies() == [uuid])
+    await stop(running)
 
 
 async def test_controls_that_cannot_be_read_keep_no_job_from_being_put_back() -> None:

@@ -11,7 +11,7 @@ from tests.store.faltering import FalteringStore
 from zerog.ledger import controls
 from zerog.ledger.controls import DRAIN_SECONDS, HOLD_SECONDS, KEEP_SECONDS, RENEW_SECONDS, Keeper
 from zerog.model.documents import ControlDocument, control_key
-from zerog.model.errors import DatastoreUnavailableError
+from zerog.model.errors import DatastoreUnavailableError, QueueRefusedError
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MEDIA = ControlDocument("queue", "media", NOW, "ada", "the disk is full")
@@ -137,6 +137,33 @@ async def test_the_keeper_renews_pauses_now_and_then_and_at_once_on_another_serv
     clock.now += KEEP_SECONDS
     await keeper.look(store, queue)
     assert queue.paused == {"zerog.media": HOLD_SECONDS}
+
+
+async def test_a_tube_that_cannot_be_paused_keeps_no_other_from_it(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, keeper = FalteringStore(), Keeper()
+    for name in ("mail", "media", "numbers"):
+        await controls.hold(store, ControlDocument("queue", name, NOW))
+
+    class Odd(MemoryQueue):
+        """Does not pause one tube."""
+
+        refuses = True
+
+        async def pause_tube(self, tube: str, seconds: int) -> bool:
+            if self.refuses and tube == "zerog.mail":
+                raise QueueRefusedError
+            return await super().pause_tube(tube, seconds)
+
+    queue = Odd()
+    await keeper.look(store, queue)
+    assert set(queue.paused) == {"zerog.media", "zerog.numbers"}
+    assert "the queue mail" in caplog.text
+
+    queue.refuses = False
+    await keeper.look(store, queue)
+    assert "zerog.mail" in queue.paused
 
 
 async def test_a_keeper_that_could_not_look_looks_again_soon(clock: Clock) -> None:
