@@ -29,8 +29,8 @@ from zerog.store.port import (
     OpenJob,
     Page,
     PatchOp,
+    QueuedVersion,
     Stored,
-    Version,
 )
 
 
@@ -218,7 +218,9 @@ class MemoryDatastore:
         rows = self._matching(JobFilter())
         return [key for key, row in rows if is_of_workers(_stored(row).document, workers)]
 
-    async def count_waiting(self, versions: Sequence[Version], *, limit: int) -> dict[Version, int]:
+    async def count_waiting(
+        self, versions: Sequence[QueuedVersion], *, limit: int
+    ) -> dict[QueuedVersion, int]:
         """Count jobs of versions that wait for a worker."""
         rows = self._matching(JobFilter())
         found = [waiting_version(_stored(row).document) for _, row in rows]

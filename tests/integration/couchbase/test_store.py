@@ -126,7 +126,7 @@ async def test_a_listing_without_its_index_is_refused_and_the_others_go_on(
         ("zerog_jobs_open", lambda store: store.count_open("2026")),
         ("zerog_jobs_unqueued", lambda store: store.open_jobs(limit=1, without_entry_since="2026")),
         ("zerog_jobs_by_worker", lambda store: store.jobs_of_workers(["w"])),
-        ("zerog_jobs_by_version", lambda store: store.count_waiting([("T", "aa")], limit=1)),
+        ("zerog_jobs_by_version", lambda store: store.count_waiting([("q", "T", "aa")], limit=1)),
         ("zerog_jobs_due", lambda store: store.due_times(["q"], after="", until="2026", limit=1)),
     ],
 )

@@ -278,28 +278,37 @@ async def test_jobs_are_found_by_the_workers_that_may_run_them(store: Datastore)
     assert await found("a", *[f"w{n}" for n in range(2000)]) == {"runs", "waits"}
 
 
-async def test_jobs_that_wait_are_counted_by_their_types_versions_up_to_a_limit(
+async def test_jobs_that_wait_are_counted_by_queue_and_version_up_to_a_limit(
     store: Datastore,
 ) -> None:
-    def job(state: str, kind: str = "T", version: object = "aa") -> Document:
-        return {"state": state, "type": kind, "schemaHash": version}
+    def job(state: str, kind: str = "T", version: object = "aa", queue: object = "q") -> Document:
+        return {"state": state, "type": kind, "schemaHash": version, "queue": queue}
 
     jobs = [
         *[job(state) for state in ("queued", "waiting", "running", "succeeded", "queued")],
         *[job("queued", "Other"), job("queued", version="bb"), job("queued", version=5)],
+        *[job("queued", queue="large"), job("queued", queue=5)],
+        {"state": "queued", "type": "T", "schemaHash": "aa"},
         {"state": "queued", "type": "T"},
     ]
     for number, each in enumerate(jobs):
         await store.insert("jobs", str(number), {"uuid": str(number), **each})
-    versions = [("T", "aa"), ("T", "bb"), ("T", "cc"), ("Other", "aa"), ("T' OR 1=1 --", "aa")]
+    types = [("T", "aa"), ("T", "bb"), ("T", "cc"), ("Other", "aa"), ("T' OR 1=1 --", "aa")]
 
-    assert list((await store.count_waiting(versions, limit=9)).values()) == [3, 1, 0, 1, 0]
-    assert list((await store.count_waiting(versions, limit=2)).values()) == [2, 1, 0, 1, 0]
+    async def counted(*queues: str | None, limit: int = 9) -> list[int]:
+        asked = [(queue, *version) for queue in queues for version in types]
+        return list((await store.count_waiting(asked, limit=limit)).values())
+
+    assert await counted("q") == [3, 1, 0, 1, 0]
+    assert await counted("q", limit=2) == [2, 1, 0, 1, 0]
+    assert await counted("large", "small") == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert await counted(None) == [6, 1, 0, 1, 0]
+    assert await counted(None, "large") == [6, 1, 0, 1, 0, 1, 0, 0, 0, 0]
     assert await store.count_waiting([], limit=2) == {}
 
     await store.patch("jobs", "0", [PatchOp("set", ("state",), "failed")])
     await store.remove("jobs", "1")
-    assert await store.count_waiting([("T", "aa")], limit=9) == {("T", "aa"): 1}
+    assert await counted("q") == [1, 1, 0, 1, 0]
 
 
 async def test_the_first_delayed_jobs_of_queues_are_found_in_the_order_in_which_they_fall_due(

@@ -126,9 +126,12 @@ async def test_repair_reads_indexes_and_no_document(store: SqliteDatastore) -> N
 
 
 async def test_jobs_of_a_version_are_counted_in_an_index(store: SqliteDatastore) -> None:
-    found = await planned(store, store.count_waiting([("T", "aa")], limit=10))
+    of_queue = await planned(store, store.count_waiting([("q", "T", "aa")], limit=10))
+    of_all = await planned(store, store.count_waiting([(None, "T", "aa")], limit=10))
 
-    assert "SEARCH document USING COVERING INDEX jobs_by_version (type=? AND version=?" in found[0]
+    search = "SEARCH document USING COVERING INDEX jobs_by_version (type=? AND version=?"
+    assert f"{search} AND queue=?" in of_queue[0]
+    assert search in of_all[0]
 
 
 async def test_due_times_are_read_in_order_from_an_index(store: SqliteDatastore) -> None:

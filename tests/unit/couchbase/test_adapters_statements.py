@@ -199,8 +199,8 @@ async def test_without_its_index_a_listing_reads_the_collection_if_the_user_may(
         (openjobs.rows(KEYSPACE, "", LIMIT, None), True),
         (openjobs.rows(KEYSPACE, "", LIMIT, "2026"), True),
         (openjobs.counts(KEYSPACE, "2026"), True),
-        (openjobs.waiting(KEYSPACE, [("t0", "aa")], LIMIT), True),
-        (openjobs.waiting(KEYSPACE, [("t0", "aa"), ("t1", "aa")], LIMIT), True),
+        (openjobs.waiting(KEYSPACE, [(None, "t0", "aa")], LIMIT), True),
+        (openjobs.waiting(KEYSPACE, [("q0", "t0", "aa"), ("q1", "t1", "aa")], LIMIT), True),
         (openjobs.due(KEYSPACE, ["q0"], "2025", "2026", LIMIT), True),
         # The documents of dead workers' jobs are read anyway.
         (openjobs.begun(KEYSPACE, ["w"]), False),
@@ -243,14 +243,16 @@ async def test_jobs_of_versions_are_counted_no_further_than_the_limit(
     number = engine.manifest.find(KEYSPACE.scope, "jobs").number
     for at in range(200):
         state = ("queued", "waiting", "running", "failed")[at % 4]
-        job = {"type": "T", "schemaHash": "aa", "state": state}
+        queue = ("q", "other")[at // 4 % 2]
+        job = {"type": "T", "schemaHash": "aa", "state": state, "queue": queue}
         engine.upsert(Address(number, f"{at:08}".encode()), Write(json.dumps(job).encode()))
     bucket.counters.clear()
 
-    (found,) = await run(ask, openjobs.waiting(KEYSPACE, [("T", "aa"), ("T", "bb")], LIMIT))
+    asked = [("q", "T", "aa"), ("q", "T", "bb"), (None, "T", "aa"), ("large", "T", "aa")]
+    (found,) = await run(ask, openjobs.waiting(KEYSPACE, asked, LIMIT))
 
-    assert list(map(len, found)) == [LIMIT, 0]
-    assert bucket.counters[SCANNED] <= 2 * LIMIT
+    assert list(map(len, found)) == [LIMIT, 0, LIMIT, 0]
+    assert bucket.counters[SCANNED] <= 4 * LIMIT
     assert bucket.counters[FETCHED] == 0
 
 

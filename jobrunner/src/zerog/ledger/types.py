@@ -24,7 +24,7 @@ from zerog.model.errors import (
     RevisionConflictError,
     UnreadableDocumentError,
 )
-from zerog.store.port import Datastore
+from zerog.store.port import Datastore, QueuedVersion
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +147,9 @@ async def _without_old(store: Datastore, document: TypeDocument, now: datetime) 
     # A worker that was killed a moment ago has still a document, and will be back.
     workers = await readable.read_collection(store, "workers", WorkerDocument)
     served = {worker.takes.get(document.name, "") for worker, _ in workers.values()}
-    asked = [(document.name, version.schema_hash) for version in document.versions[1:]]
+    asked: list[QueuedVersion] = [
+        (None, document.name, version.schema_hash) for version in document.versions[1:]
+    ]
     counts = await store.count_waiting(asked, limit=1)
-    carried = {version for (_, version), count in counts.items() if count}
+    carried = {version for (*_, version), count in counts.items() if count}
     return pruned(document, served, carried, now)

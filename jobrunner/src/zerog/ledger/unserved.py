@@ -189,7 +189,7 @@ def _told(name: str, version: str) -> str:
 
 async def _has_jobs(store: Datastore, queue: str, name: str, version: str) -> bool:
     if version != ANY:
-        asked = (name, version)
+        asked = (queue, name, version)
         return bool((await store.count_waiting([asked], limit=1))[asked])
     open_states = (State.QUEUED, State.WAITING)
     chosen = JobFilter(types=(name,), states=open_states, queues=(queue,))

@@ -14,7 +14,7 @@ from zerog.store.port import (
     Document,
     JobFilter,
     OpenJob,
-    Version,
+    QueuedVersion,
 )
 
 
@@ -53,11 +53,15 @@ def is_of_workers(document: Document, workers: Sequence[str]) -> bool:
     return document.get("state") in BEGUN_STATES and not workers_of(document).isdisjoint(workers)
 
 
-def waiting_version(document: Document) -> Version | None:
-    """Return the version of a job that waits for a worker; None if it does not."""
-    name, version = document.get("type"), document.get("schemaHash")
-    waits = document.get("state") in WAITING_STATES
-    return (name, version) if waits and isinstance(name, str) and isinstance(version, str) else None
+def waiting_version(document: Document) -> QueuedVersion | None:
+    """Return queue and version of a job that waits for a worker; None if it does not."""
+    queue, name = document.get("queue"), document.get("type")
+    version = document.get("schemaHash")
+    if document.get("state") not in WAITING_STATES:
+        return None
+    if not isinstance(name, str) or not isinstance(version, str):
+        return None
+    return queue if isinstance(queue, str) else None, name, version
 
 
 def due_time(document: Document) -> tuple[str, str] | None:
@@ -84,13 +88,15 @@ def first_due(
 
 
 def count_up_to(
-    found: Iterable[Version | None], wanted: Sequence[Version], limit: int
-) -> Counter[Version]:
+    found: Iterable[QueuedVersion | None], wanted: Sequence[QueuedVersion], limit: int
+) -> Counter[QueuedVersion]:
     """Count the wanted versions, of each up to a limit."""
     counted = Counter(dict.fromkeys(wanted, 0))
-    for version in found:
-        if version is not None and version in counted and counted[version] < limit:
-            counted[version] += 1
+    for each in found:
+        if each is not None:
+            for version in {each, (None, *each[1:])}:
+                if version in counted and counted[version] < limit:
+                    counted[version] += 1
     return counted
 
 

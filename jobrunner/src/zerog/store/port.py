@@ -18,6 +18,9 @@ from typing import Any, Literal, Protocol, get_args
 Document = dict[str, Any]
 #: A type's name and the hash of its schema: what a job was accepted by.
 Version = tuple[str, str]
+#: A queue, a type's name and the hash of its schema: what jobs that wait are counted by. None: the
+#: jobs of all queues.
+QueuedVersion = tuple[str | None, str, str]
 
 Collection = Literal[
     "jobs",
@@ -259,8 +262,11 @@ class Datastore(Protocol):
         has made an attempt. It reads such jobs only, by one statement."""
         ...
 
-    async def count_waiting(self, versions: Sequence[Version], *, limit: int) -> dict[Version, int]:
-        """Count the jobs of versions of types that are queued or waiting, of each up to a limit.
+    async def count_waiting(
+        self, versions: Sequence[QueuedVersion], *, limit: int
+    ) -> dict[QueuedVersion, int]:
+        """Count the jobs of versions of types that are queued or waiting, by queue, of each up to a
+        limit.
 
         It reads no more of an index than it counts.
         """

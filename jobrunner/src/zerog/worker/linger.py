@@ -3,15 +3,17 @@
 It stays only if its version has been replaced by one that need not take the jobs' parameters, and
 if no worker that stays has it. Then it takes jobs of that version and no others. Of several workers
 of the version as many stay as there are jobs for, so that a job which is due in a week keeps one.
+All this is asked for each of its queues: workers of other queues cannot take its jobs.
 
 API processes may still accept jobs by a version for some seconds after its last worker was told to
 go, so it stays for that time at least.
 """
 
 import asyncio
+import itertools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from zerog.ledger import types
 from zerog.ledger.claims import Claimer
@@ -19,7 +21,7 @@ from zerog.ledger.workers import GONE_SECONDS, Observer
 from zerog.model.documents import TypeDocument, WorkerDocument, version_name
 from zerog.model.errors import DatastoreError
 from zerog.model.schemas import takes_all
-from zerog.store.port import Datastore, Version
+from zerog.store.port import Datastore, QueuedVersion
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +37,22 @@ MAX_COUNTED = 1000
 
 def outdated(
     own: Mapping[str, str],
+    queues: Iterable[str],
     registered: Mapping[str, TypeDocument],
     others: Sequence[WorkerDocument],
     beats: Callable[[str], bool],
-) -> dict[str, list[WorkerDocument]]:
-    """Return the types whose version here was replaced by one that may not take its jobs, and that
-    no other worker has which stays and surely lives; for each, the others that have the version.
-    Pure.
+) -> dict[QueuedVersion, list[WorkerDocument]]:
+    """Return the versions here that were replaced by one that may not take their jobs, with each
+    queue in which no other worker has them that stays and surely lives; and the others there that
+    have the version. Pure.
     """
-    found = {}
-    for name, version in own.items():
+    found: dict[QueuedVersion, list[WorkerDocument]] = {}
+    for queue, (name, version) in itertools.product(queues, own.items()):
         if name not in registered:
             continue
-        peers = [each for each in others if each.takes.get(name) == version]
-        staying = [each for each in others if each.state != "draining"]
+        there = [each for each in others if queue in each.queues]
+        peers = [each for each in there if each.takes.get(name) == version]
+        staying = [each for each in there if each.state != "draining"]
         schemas = {each.schema_hash: each.schema for each in registered[name].versions}
         served = {each.takes.get(name, "") for each in staying} | {registered[name].schema_hash}
         newer = (served & schemas.keys()) - {version}
@@ -57,28 +61,29 @@ def outdated(
         if any(each in staying and beats(each.name) for each in peers):
             continue
         if not any(takes_all(schemas[each], schemas[version]) for each in newer):
-            found[name] = peers
+            found[queue, name, version] = peers
     return found
 
 
 async def linger(
     store: Datastore,
     name: str,
-    versions: Mapping[str, str],
+    queues: Sequence[str],
     claimer: Claimer,
     changed: Callable[[], None],
 ) -> None:
-    """Return when the worker of this name may go; it takes no more jobs then.
+    """Return when the worker of this name and these queues may go; it takes no more jobs then.
 
     `changed` is called when what it takes has changed.
     """
+    versions = claimer.takes
     began, observer = time.monotonic(), Observer()
     last_answer = began
     said: dict[str, str] = {}
     while True:
         try:
             settled = time.monotonic() - began >= SETTLE_SECONDS
-            needed = await _needed(store, observer, name, versions, settled)
+            needed = await _needed(store, observer, name, versions, queues, settled)
         except DatastoreError as error:
             log.warning("retiring: whether jobs wait for this worker cannot be read: %s", error)
             if time.monotonic() - last_answer >= PATIENCE_SECONDS:
@@ -98,20 +103,24 @@ async def linger(
 
 
 async def _needed(
-    store: Datastore, observer: Observer, me: str, own: Mapping[str, str], settled: bool
+    store: Datastore,
+    observer: Observer,
+    me: str,
+    own: Mapping[str, str],
+    queues: Sequence[str],
+    settled: bool,
 ) -> dict[str, str]:
     registered = await types.read_some(store, own)
     if all(registered[name].schema_hash == own[name] for name in own if name in registered):
         return {}  # as in most rollouts: nothing was replaced
     living = await observer.living(store, time.monotonic())
     others = [worker for worker in living if worker.name != me]
-    replaced = outdated(own, registered, others, observer.has_seen_beating)
+    replaced = outdated(own, queues, registered, others, observer.has_seen_beating)
     if not settled or not replaced:
-        return {name: own[name] for name in replaced}
-    asked: list[Version] = [(name, own[name]) for name in replaced]
-    counts = await store.count_waiting(asked, limit=MAX_COUNTED)
+        return {name: version for _, name, version in replaced}
+    counts = await store.count_waiting(list(replaced), limit=MAX_COUNTED)
     return {
-        name: own[name]
-        for name, peers in replaced.items()
-        if counts[name, own[name]] > sum(each.slots for each in peers if each.name < me)
+        name: version
+        for (queue, name, version), peers in replaced.items()
+        if counts[queue, name, version] > sum(each.slots for each in peers if each.name < me)
     }

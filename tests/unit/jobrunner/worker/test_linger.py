@@ -37,9 +37,11 @@ def registered(*schemas: dict[str, Any]) -> dict[str, TypeDocument]:
     return {"T": TypeDocument.of_versions([TypeDocument("T", "default", s) for s in schemas])}
 
 
-def worker(name: str, has: dict[str, Any] = OLD, state: str = "running") -> WorkerDocument:
+def worker(
+    name: str, has: dict[str, Any] = OLD, state: str = "running", queue: str = "default"
+) -> WorkerDocument:
     takes = {"T": schema_hash(has)}
-    return WorkerDocument(name, ["default"], ["T"], 1, [], state, START, START, 1, takes=takes)
+    return WorkerDocument(name, [queue], ["T"], 1, [], state, START, START, 1, takes=takes)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,7 @@ def worker(name: str, has: dict[str, Any] = OLD, state: str = "running") -> Work
         pytest.param(registered(NEW, OLD), [worker("b")], False, id="another one stays"),
         pytest.param(registered(NEW, OLD), [worker("dead")], True, id="another one may be dead"),
         pytest.param(registered(NEW, OLD), [worker("b", state="draining")], True, id="both go"),
+        pytest.param(registered(NEW, OLD), [worker("b", queue="x")], True, id="elsewhere"),
         pytest.param(registered(OLD, NEW), [], False, id="rolled back, nobody has the newer"),
         pytest.param(registered(OLD, NEW), [worker("b", NEW)], True, id="another version stays"),
         pytest.param(registered(NEW), [], False, id="a version that nobody knows any more"),
@@ -61,9 +64,21 @@ def worker(name: str, has: dict[str, Any] = OLD, state: str = "running") -> Work
 def test_a_worker_stays_only_for_a_version_that_was_replaced_by_one_that_may_not_take_its_jobs(
     types: dict[str, TypeDocument], others: list[WorkerDocument], stays: bool
 ) -> None:
-    found = outdated({"T": schema_hash(OLD)}, types, others, lambda name: name != "dead")
+    version = schema_hash(OLD)
 
-    assert ("T" in found) is stays
+    found = outdated({"T": version}, ["default"], types, others, lambda name: name != "dead")
+
+    assert list(found) == ([("default", "T", version)] if stays else [])
+
+
+def test_of_two_queues_it_stays_for_the_one_that_nobody_else_serves() -> None:
+    version, peers = schema_hash(OLD), [worker("goes", OLD, "draining"), worker("b")]
+
+    found = outdated(
+        {"T": version}, ["default", "large"], registered(NEW, OLD), peers, lambda _: True
+    )
+
+    assert found == {("large", "T", version): []}
 
 
 class Store(MemoryDatastore):
@@ -79,26 +94,29 @@ class Store(MemoryDatastore):
 
 
 class Going:
-    """A worker called `b` of the old version that is told to go."""
+    """A worker called `b` of the old version that is told to go, and serves one queue."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.queue = "default"
         self.versions = {"T": schema_hash(OLD)}
         beat = Beat(store, worker("b"))
         self.claimer = Claimer(
             Jobs(store, Stats(store)), IDENTITY, self.versions, {"default"}, beat, fits
         )
 
-    async def submit(self) -> str:
+    async def submit(self, queue: str = "default") -> str:
         uuid = new_job_id()
-        document = {"type": "T", "state": "queued", "schemaHash": schema_hash(OLD)}
+        version = schema_hash(OLD)
+        document = {"type": "T", "queue": queue, "state": "queued", "schemaHash": version}
         await self.store.upsert("jobs", uuid, document)
         return uuid
 
     async def looked(self) -> asyncio.Task[None]:
         """Let it look again and again; return after some looks."""
+        self.claimer.takes = self.versions
         task = asyncio.create_task(
-            linger(self.store, "b", self.versions, self.claimer, lambda: None)
+            linger(self.store, "b", [self.queue], self.claimer, lambda: None)
         )
         for _ in range(100):
             await asyncio.sleep(0)
@@ -134,6 +152,23 @@ async def test_as_many_workers_stay_as_there_are_jobs_for(going: Going) -> None:
     await asyncio.wait_for(await going.looked(), 60)
 
     await going.submit()
+    task = await going.looked()
+
+    assert not task.done()
+    task.cancel()
+
+
+async def test_a_job_of_a_queue_that_it_does_not_serve_keeps_nobody(going: Going) -> None:
+    await going.submit("large")
+
+    await asyncio.wait_for(await going.looked(), 60)
+
+
+async def test_a_worker_of_another_queue_does_not_stay_in_its_place(going: Going) -> None:
+    await going.store.upsert("workers", "a", write(worker("a", OLD, "draining")))
+    going.queue = "large"
+    await going.submit("large")
+
     task = await going.looked()
 
     assert not task.done()

@@ -41,8 +41,8 @@ from zerog.store.port import (
     JobFilter,
     OpenJob,
     PatchOp,
+    QueuedVersion,
     Stored,
-    Version,
 )
 
 #: Characters of the key that name a node on each level: 49 days, 4.7 hours, 4.1 seconds.
@@ -167,7 +167,9 @@ class Directory:
         jobs = self._jobs(_Way())
         return [key async for key, stored in jobs if is_of_workers(stored.document, workers)]
 
-    async def count_waiting(self, versions: Sequence[Version], limit: int) -> dict[Version, int]:
+    async def count_waiting(
+        self, versions: Sequence[QueuedVersion], limit: int
+    ) -> dict[QueuedVersion, int]:
         """Count jobs of versions that wait for a worker, by reading all jobs."""
         jobs = self._jobs(_Way())
         found = [waiting_version(stored.document) async for _, stored in jobs]

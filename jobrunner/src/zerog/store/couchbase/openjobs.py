@@ -29,7 +29,7 @@ from zerog.store.couchbase.statements import (
     Query,
 )
 from zerog.store.filtering import as_open_job
-from zerog.store.port import OpenJob, Version
+from zerog.store.port import OpenJob, QueuedVersion
 
 
 class OpenJobs(Protocol):
@@ -49,7 +49,9 @@ class OpenJobs(Protocol):
         """Return the jobs that the workers may run."""
         ...
 
-    async def count_waiting(self, versions: Sequence[Version], limit: int) -> dict[Version, int]:
+    async def count_waiting(
+        self, versions: Sequence[QueuedVersion], limit: int
+    ) -> dict[QueuedVersion, int]:
         """Count jobs of versions that wait for a worker."""
         ...
 
@@ -86,7 +88,9 @@ class QueryOpenJobs:
         ((page,),) = await self._queries.ask(begun(self._keyspace, workers))
         return list(map(str, page))
 
-    async def count_waiting(self, versions: Sequence[Version], limit: int) -> dict[Version, int]:
+    async def count_waiting(
+        self, versions: Sequence[QueuedVersion], limit: int
+    ) -> dict[QueuedVersion, int]:
         """Count jobs of versions that wait for a worker."""
         ((found,),) = await self._queries.ask(waiting(self._keyspace, versions, limit))
         return {version: len(ones) for version, ones in zip(versions, found, strict=True)}
@@ -134,16 +138,20 @@ def begun(keyspace: Keyspace, workers: Sequence[str]) -> Query:
     )
 
 
-def waiting(keyspace: Keyspace, versions: Sequence[Version], limit: int) -> Query:
+def waiting(keyspace: Keyspace, versions: Sequence[QueuedVersion], limit: int) -> Query:
     """Return the query of jobs of versions: an array for each, no longer than the limit. Pure."""
     parameters: dict[str, Any] = {"limit": limit}
     parts = []
-    for number, (name, version) in enumerate(versions):
+    for number, (queue, name, version) in enumerate(versions):
         parameters |= {f"type{number}": name, f"version{number}": version}
+        of_queue = ""
+        if queue is not None:
+            parameters[f"queue{number}"] = queue
+            of_queue = f"AND j.`queue` = $queue{number} "
         parts.append(
             f"(SELECT RAW 1 FROM {_source(keyspace, VERSIONS_INDEX)} "
             f"WHERE j.`type` = $type{number} AND j.`schemaHash` = $version{number} "
-            f"AND j.{IS_WAITING} LIMIT $limit)"
+            f"{of_queue}AND j.{IS_WAITING} LIMIT $limit)"
         )
     return Query(f"SELECT RAW [{', '.join(parts)}]", parameters)
 

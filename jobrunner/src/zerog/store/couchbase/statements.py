@@ -103,7 +103,7 @@ WORKERS_INDEX = Index(
 #: What workers that are told to go read: whether jobs of their versions wait.
 IS_WAITING = f"`state` IN {json.dumps(WAITING_STATES)}"
 VERSIONS_INDEX = Index(
-    "zerog_jobs_by_version", JOBS, ("`type`", "`schemaHash`", "`state`"), IS_WAITING
+    "zerog_jobs_by_version", JOBS, ("`type`", "`schemaHash`", "`queue`", "`state`"), IS_WAITING
 )
 #: What the operator reads of jobs that are due later. The text is less than every time.
 IS_DUE_LATER = ('`notBeforeTime` > ""', IS_WAITING)

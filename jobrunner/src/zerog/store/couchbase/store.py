@@ -34,8 +34,8 @@ from zerog.store.port import (
     OpenJob,
     Page,
     PatchOp,
+    QueuedVersion,
     Stored,
-    Version,
 )
 
 #: Documents read at the same time.
@@ -228,7 +228,9 @@ class CouchbaseDatastore:
         """Return jobs that the workers may run."""
         return await self.connection.run(self._open.jobs_of_workers(workers))
 
-    async def count_waiting(self, versions: Sequence[Version], *, limit: int) -> dict[Version, int]:
+    async def count_waiting(
+        self, versions: Sequence[QueuedVersion], *, limit: int
+    ) -> dict[QueuedVersion, int]:
         """Count jobs of versions that wait for a worker."""
         if not versions:
             return {}

@@ -11,7 +11,14 @@ from typing import Any
 
 from zerog.model import jsontext
 from zerog.store.filtering import as_open_job
-from zerog.store.port import BEGUN_STATES, OPEN_STATES, WAITING_STATES, Document, OpenJob, Version
+from zerog.store.port import (
+    BEGUN_STATES,
+    OPEN_STATES,
+    WAITING_STATES,
+    Document,
+    OpenJob,
+    QueuedVersion,
+)
 from zerog.store.sqlite.ranges import LIVE
 
 _OPEN = f"state IN {OPEN_STATES}"
@@ -30,7 +37,7 @@ CREATE INDEX jobs_without_entry ON document (key, changed, entry, expires, state
     WHERE collection = 'jobs' AND {_ENTRY_MISSING};
 """
 VERSIONS_INDEX = f"""
-CREATE INDEX jobs_by_version ON document (type, version, expires, state)
+CREATE INDEX jobs_by_version ON document (type, version, queue, expires, state)
     WHERE collection = 'jobs' AND {_WAITING};
 """
 DUE_INDEX = f"""
@@ -81,13 +88,15 @@ def begun(workers: Sequence[str], now: float) -> Statement:
     )
 
 
-def waiting(version: Version, limit: int, now: float) -> Statement:
+def waiting(version: QueuedVersion, limit: int, now: float) -> Statement:
     """Return what counts the jobs of a version that wait for a worker, up to a limit."""
+    queue, *of_type = version
+    in_queue, queues = ("", ()) if queue is None else ("AND queue = ? ", (queue,))
     return Statement(
         "SELECT count(*) FROM (SELECT 1 FROM document INDEXED BY jobs_by_version "
-        f"WHERE collection = 'jobs' AND {_WAITING} AND type = ? AND version = ? AND {LIVE} "
-        "LIMIT ?)",
-        (*version, now, limit),
+        f"WHERE collection = 'jobs' AND {_WAITING} AND type = ? AND version = ? "
+        f"{in_queue}AND {LIVE} LIMIT ?)",
+        (*of_type, *queues, now, limit),
     )
 
 

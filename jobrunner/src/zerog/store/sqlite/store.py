@@ -30,8 +30,8 @@ from zerog.store.port import (
     OpenJob,
     Page,
     PatchOp,
+    QueuedVersion,
     Stored,
-    Version,
 )
 from zerog.store.sqlite import openjobs, schema
 from zerog.store.sqlite.ranges import LIVE, ranges
@@ -310,7 +310,9 @@ class SqliteDatastore:
         found = map(_stored, rows)
         return [stored.key for stored in found if is_of_workers(stored.document, workers)]
 
-    async def count_waiting(self, versions: Sequence[Version], *, limit: int) -> dict[Version, int]:
+    async def count_waiting(
+        self, versions: Sequence[QueuedVersion], *, limit: int
+    ) -> dict[QueuedVersion, int]:
         """Count jobs of versions that wait for a worker."""
         now = time.time()
         asked = {version: openjobs.waiting(version, limit, now) for version in versions}
