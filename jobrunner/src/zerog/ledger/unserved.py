@@ -161,6 +161,8 @@ class Unserved:
             await self._look_up_jobs(store, now)
         except DatastoreError as error:
             log.warning("which types are unserved cannot be looked up: %s", error)
+        except Exception:  # whatever a document holds, the rest of the overview goes on
+            log.exception("which types are unserved cannot be looked up")
         finally:
             self._next_look = now + LOOK_SECONDS
 

@@ -3,7 +3,8 @@ and whether a newer one takes whatever an older one took. Pure.
 
 What only people read (titles, descriptions, examples) makes no other version. The comparison knows
 the schemas of job classes: an object's fields, which are there or not, each with a schema of its
-own. It says yes only if that is certain; everything else is left to whoever has the parameters.
+own. It says yes only if that is certain; everything else is left to whoever has the parameters, as
+are schemas that are none: whoever registers a type wrote them.
 """
 
 import hashlib
@@ -53,9 +54,17 @@ def takes_all(newer: Mapping[str, Any], older: Mapping[str, Any]) -> bool:
     """Whether the newer schema certainly takes all parameters that the older one takes, and means
     the same by them: fields were added that need not be there, or became optional.
     """
-    new, old = plain(newer), plain(older)
+    try:
+        return _takes_all(plain(newer), plain(older))
+    except RecursionError:  # nested too deeply to be compared
+        return False
+
+
+def _takes_all(new: dict[str, Any], old: dict[str, Any]) -> bool:
     if new == old:
         return True
+    if not (_is_comparable(new) and _is_comparable(old)):
+        return False
     if any(new.get(key) != old.get(key) for key in (new.keys() | old.keys()) - _COMPARED):
         return False
     fields, known = new.get("properties", {}), old.get("properties", {})
@@ -66,6 +75,16 @@ def takes_all(newer: Mapping[str, Any], older: Mapping[str, Any]) -> bool:
         and set(new.get("required", ())) <= set(old.get("required", ()))
         and _has_all(fields, known)
         and _has_all(new.get("$defs", {}), old.get("$defs", {}))
+    )
+
+
+def _is_comparable(schema: Mapping[str, Any]) -> bool:
+    """Whether what is compared of a schema is what JSON Schema says it is."""
+    required = schema.get("required", [])
+    return (
+        all(isinstance(schema.get(key, {}), Mapping) for key in ("properties", "$defs"))
+        and isinstance(required, list)
+        and all(isinstance(name, str) for name in required)
     )
 
 

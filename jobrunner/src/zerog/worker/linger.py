@@ -81,11 +81,15 @@ async def linger(
     last_answer = began
     said: dict[str, str] = {}
     while True:
+        settled = time.monotonic() - began >= SETTLE_SECONDS
+        needed = None
         try:
-            settled = time.monotonic() - began >= SETTLE_SECONDS
             needed = await _needed(store, observer, name, versions, queues, settled)
         except DatastoreError as error:
             log.warning("retiring: whether jobs wait for this worker cannot be read: %s", error)
+        except Exception:  # jobs run on, whatever a document holds
+            log.exception("retiring: whether jobs wait for this worker cannot be told")
+        if needed is None:
             if time.monotonic() - last_answer >= PATIENCE_SECONDS:
                 return  # they stay jobs that wait, and say for what
         else:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.store.memory import MemoryDatastore
 
+from zerog.ledger import unserved as module
 from zerog.ledger.unserved import (
     ANY,
     LOOK_SECONDS,
@@ -207,6 +208,34 @@ async def test_a_store_that_is_away_or_cannot_be_read_changes_nothing(store: Sto
     store.away = False
     await store.upsert("workers", "b", {"name": "b"})
     await unserved.look(store, 2 * LOOK_SECONDS)
+
+    assert unserved.found == {"mail": ["Send"]}
+
+
+async def test_a_schema_that_is_none_does_not_end_the_look(store: Store) -> None:
+    odd: dict[str, Any] = {"properties": {}, "required": [["a"]]}
+    takes = {"Send": schema_hash(odd)}
+    sends = WorkerDocument("a", ["mail"], ["Send"], 1, [], "running", START, START, 1, takes=takes)
+    await store.add(versions(odd, NEEDS), job_type("Sort"), sends)
+    await store.add_job("Sort")
+    unserved = Unserved()
+
+    await unserved.look(store, 0.0)
+
+    assert unserved.found == {"mail": ["Sort"]}
+
+
+async def test_whatever_fails_in_a_look_the_next_one_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.add(job_type("Send"), worker("a"))
+    await store.add_job("Send")
+    unserved = Unserved()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "unserved_types", lambda *_: 1 / 0)
+        await unserved.look(store, 0.0)
+
+    await unserved.look(store, LOOK_SECONDS)
 
     assert unserved.found == {"mail": ["Send"]}
 

@@ -43,6 +43,34 @@ def test_a_newer_schema_takes_all_only_if_that_is_certain(
     assert takes_all(newer, older) is takes
 
 
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(levels):
+        schema = {"not": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"properties": []},
+        {"properties": None},
+        {"$defs": 1},
+        {"required": 1},
+        {"required": "a"},
+        {"required": [["a"]]},
+        {"properties": {"a": nested(600)}},
+        nested(600),
+    ],
+    ids=lambda odd: str(odd)[:20],
+)
+def test_what_cannot_be_compared_does_not_take_all(odd: dict[str, Any]) -> None:
+    schema = {**fields(a=TEXT, extra=None), **odd}
+
+    assert not takes_all({**schema, "$defs": {"A": TEXT}}, schema)
+    assert not takes_all(schema, {**schema, "$defs": {"A": TEXT}})
+
+
 names = st.sampled_from("abc")
 kinds = st.sampled_from([TEXT, NUMBER, {"title": "x", **NUMBER}, {"enum": [1, "title"]}])
 schemas = st.builds(

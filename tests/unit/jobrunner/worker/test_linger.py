@@ -195,3 +195,29 @@ async def test_while_the_store_cannot_be_read_it_stays(going: Going) -> None:
 
     going.store.failures = 0
     await asyncio.wait_for(task, 60)
+
+
+async def test_whatever_fails_in_a_look_it_stays_and_looks_again(
+    going: Going, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "outdated", lambda *_: 1 / 0)
+        task = await going.looked()
+        assert not task.done()
+
+    await asyncio.wait_for(task, 60)
+
+
+async def test_a_schema_that_is_none_counts_as_one_that_may_not_take_its_jobs(
+    going: Going,
+) -> None:
+    odd = {"type": "object", "additionalProperties": False, "properties": {}, "required": [["a"]]}
+    await register(going.store, [TypeDocument("T", "default", odd)], START)
+    await going.store.remove("workers", "new")
+    await going.submit()
+
+    task = await going.looked()
+
+    assert not task.done()
+    assert going.claimer.takes == going.versions
+    task.cancel()
