@@ -238,6 +238,24 @@ def test_an_old_backlog_is_run_by_the_old_worker_although_it_is_told_to_go(
     assert all(rollout.system.client.get(uuid)["attempt"] == 1 for uuid in uuids[::50])
 
 
+def test_a_worker_that_somebody_lets_drain_goes_although_jobs_of_its_version_wait(
+    rollout: Rollout,
+) -> None:
+    client = rollout.system.client
+    rollout.start("v1")
+    until(client.workers)
+    client.drain("v1")
+    until(lambda: client.workers()[0]["state"] == "draining")
+    uuid = client.submit("convert", SENT["v1"])
+    rollout.describe("v2")
+    rollout.start("v2")
+
+    rollout.retire("v1")
+    rollout.is_gone("v1")
+
+    until(lambda: client.info(uuid).get("message"))
+
+
 def test_jobs_whose_version_died_out_wait_and_say_so_until_it_is_back(rollout: Rollout) -> None:
     client = rollout.system.client
     rollout.start("v1")

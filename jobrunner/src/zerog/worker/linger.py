@@ -22,6 +22,7 @@ from zerog.model.documents import TypeDocument, WorkerDocument, version_name
 from zerog.model.errors import DatastoreError
 from zerog.model.schemas import takes_all
 from zerog.store.port import Datastore, QueuedVersion
+from zerog.worker.controls import ControlWatch
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +71,12 @@ async def linger(
     name: str,
     queues: Sequence[str],
     claimer: Claimer,
+    controls: ControlWatch,
     changed: Callable[[], None],
 ) -> None:
     """Return when the worker of this name and these queues may go; it takes no more jobs then.
+
+    While somebody lets it drain it takes none in any case, so it goes.
 
     `changed` is called when what it takes has changed.
     """
@@ -80,7 +84,7 @@ async def linger(
     began, observer = time.monotonic(), Observer()
     last_answer = began
     said: dict[str, str] = {}
-    while True:
+    while not controls.draining:
         settled = time.monotonic() - began >= SETTLE_SECONDS
         needed = None
         try:

@@ -188,7 +188,7 @@ class Worker:
             self._say_ready(False)
             changed = beat.alertness.call  # others see at once that it drains, and what it takes
             name = self._identity.name
-            await self._unless_stopped(linger(store, name, queues, claimer, changed))
+            await self._unless_stopped(linger(store, name, queues, claimer, controls, changed))
             claimer.takes = {}
             changed()
             await self._drain(working)

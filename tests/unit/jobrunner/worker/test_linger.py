@@ -9,16 +9,18 @@ from tests.store.memory import MemoryDatastore
 from tests.unit.jobrunner.worker.stand_ins import IDENTITY, fits
 
 from zerog.ledger.claims import Claimer
+from zerog.ledger.controls import hold
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
 from zerog.ledger.types import register
 from zerog.ledger.workers import Beat
-from zerog.model.documents import TypeDocument, WorkerDocument, write
+from zerog.model.documents import ControlDocument, TypeDocument, WorkerDocument, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import new_job_id
 from zerog.model.schemas import schema_hash
 from zerog.store.port import Stored
 from zerog.worker import linger as module
+from zerog.worker.controls import ControlWatch
 from zerog.worker.linger import linger, outdated
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,6 +101,7 @@ class Going:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.queue = "default"
+        self.controls = ControlWatch(store, "b", [self.queue])
         self.versions = {"T": schema_hash(OLD)}
         beat = Beat(store, worker("b"))
         self.claimer = Claimer(
@@ -116,7 +119,7 @@ class Going:
         """Let it look again and again; return after some looks."""
         self.claimer.takes = self.versions
         task = asyncio.create_task(
-            linger(self.store, "b", [self.queue], self.claimer, lambda: None)
+            linger(self.store, "b", [self.queue], self.claimer, self.controls, lambda: None)
         )
         for _ in range(100):
             await asyncio.sleep(0)
@@ -173,6 +176,19 @@ async def test_a_worker_of_another_queue_does_not_stay_in_its_place(going: Going
 
     assert not task.done()
     task.cancel()
+
+
+async def test_a_worker_that_somebody_lets_drain_goes_because_it_takes_no_jobs(
+    going: Going,
+) -> None:
+    await going.submit()
+    task = await going.looked()
+    assert not task.done()
+
+    await hold(going.store, ControlDocument("worker", "b"))
+    await going.controls.look()
+
+    await asyncio.wait_for(task, 60)
 
 
 async def test_it_stays_for_a_while_because_its_version_may_still_be_accepted(
