@@ -28,8 +28,8 @@ from zerog.store.port import Datastore, QueuedVersion
 
 log = logging.getLogger(__name__)
 
-#: Versions of one type that are kept, the last introduced ones. Each has a schema, which all
-#: readers of types read.
+#: Versions of one type that are kept: those that somebody needs before others, and those introduced
+#: last. Each has a schema, which all readers of types read.
 MAX_VERSIONS = 8
 #: A version is kept this long after it was seen, so that a worker which is just being restarted is
 #: not taken for a new version.
@@ -74,7 +74,7 @@ async def read_some(store: Datastore, names: Iterable[str]) -> dict[str, TypeDoc
 def registered(
     stored: TypeDocument | None, ours: TypeDocument, now: datetime, *, introduce: bool
 ) -> TypeDocument:
-    """Return a type's document with a version that registers. Pure.
+    """Return a type's document with a version that registers; it may be one too many. Pure.
 
     Of the same schema with other options, those of the template that introduced it stay; where
     there are no templates, the last to register sets them.
@@ -84,7 +84,7 @@ def registered(
     if place is None or introduce:
         versions = [each for each in versions if each.schema_hash != ours.schema_hash]
         newest = replace(ours, introduced_time=now, seen_time=now)
-        return TypeDocument.of_versions([newest, *versions][:MAX_VERSIONS])
+        return TypeDocument.of_versions([newest, *versions])
     known = versions[place]
     if ours.template_hash == known.template_hash:
         ours = replace(ours, introduced_time=known.introduced_time, seen_time=known.seen_time)
@@ -100,7 +100,8 @@ def pruned(
     document: TypeDocument, served: Container[str], carried: Container[str], now: datetime
 ) -> TypeDocument:
     """Return a type's document without the versions that nobody needs: not seen lately, served by
-    no worker, and carried by no job that waits. Pure.
+    no worker, and carried by no job that waits. Of too many more are dropped: such versions first,
+    then those that were introduced first. Pure.
     """
     newest, *others = document.versions
     kept = [newest]
@@ -109,7 +110,11 @@ def pruned(
             kept.append(replace(version, seen_time=now))
         elif version.schema_hash in carried or not _is_old(version, now):
             kept.append(version)
-    return TypeDocument.of_versions(kept)
+    droppable = sorted(
+        kept[:0:-1], key=lambda each: each.schema_hash in served or each.schema_hash in carried
+    )
+    surplus = {each.schema_hash for each in droppable[: max(len(kept) - MAX_VERSIONS, 0)]}
+    return TypeDocument.of_versions([each for each in kept if each.schema_hash not in surplus])
 
 
 def _is_old(version: TypeDocument, now: datetime) -> bool:
@@ -126,11 +131,14 @@ async def _register(store: Datastore, ours: TypeDocument, now: datetime, introdu
         except UnreadableDocumentError:
             pass  # whatever it is, nobody can use it
     document = registered(known, ours, now, introduce=introduce)
-    if any(_is_old(version, now) for version in document.versions[1:]):
+    too_many = len(document.versions) > MAX_VERSIONS
+    if too_many or any(_is_old(version, now) for version in document.versions[1:]):
         try:
             document = await _without_old(store, document, now)
         except DatastoreError as error:
-            log.warning("old versions of %s stay: %s", ours.name, error)
+            # A worker must get to start. One that is needed and lost its version here stays, too.
+            document = TypeDocument.of_versions(document.versions[:MAX_VERSIONS])
+            log.warning("which versions of %s are needed cannot be read: %s", ours.name, error)
     if document == known:
         return True
     try:

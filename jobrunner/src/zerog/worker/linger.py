@@ -3,7 +3,8 @@
 It stays only if its version has been replaced by one that need not take the jobs' parameters, and
 if no worker that stays has it. Then it takes jobs of that version and no others. Of several workers
 of the version as many stay as there are jobs for, so that a job which is due in a week keeps one.
-All this is asked for each of its queues: workers of other queues cannot take its jobs.
+All this is asked for each of its queues: workers of other queues cannot take its jobs. A version
+that is not registered any more has been replaced, and nobody knows what its jobs' parameters are.
 
 API processes may still accept jobs by a version for some seconds after its last worker was told to
 go, so it stays for that time at least.
@@ -57,11 +58,12 @@ def outdated(
         schemas = {each.schema_hash: each.schema for each in registered[name].versions}
         served = {each.takes.get(name, "") for each in staying} | {registered[name].schema_hash}
         newer = (served & schemas.keys()) - {version}
-        if version not in schemas or not newer:
+        if not newer:
             continue
         if any(each in staying and beats(each.name) for each in peers):
             continue
-        if not any(takes_all(schemas[each], schemas[version]) for each in newer):
+        known = schemas.get(version)  # of too many versions some are dropped
+        if known is None or not any(takes_all(schemas[each], known) for each in newer):
             found[queue, name, version] = peers
     return found
 

@@ -12,8 +12,10 @@ from tests.store.memory import MemoryDatastore
 from zerog.ledger.types import KEEP_FOR, MAX_VERSIONS, read_all, register
 from zerog.model import jsontext
 from zerog.model.documents import TypeDocument, WorkerDocument, write
+from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import new_job_id
 from zerog.model.schemas import SCHEMA_HASH_DIGITS, schema_hash
+from zerog.store.port import Collection, Stored
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "größe": {"minimum": 1}}}
@@ -191,6 +193,51 @@ async def test_the_number_of_versions_is_bounded() -> None:
 
     found = await fleet.schemas()
     assert [schema["minProperties"] for schema in found] == list(range(3, MAX_VERSIONS + 3))[::-1]
+
+
+async def test_of_too_many_versions_those_that_nobody_needs_are_dropped_first() -> None:
+    fleet = Fleet()
+    served, carried = {"minProperties": 1}, {"minProperties": 0}
+    for number in range(MAX_VERSIONS):
+        await fleet.register({"minProperties": number})
+    await fleet.work("a", served)
+    await fleet.submit(carried)
+
+    for number in (100, 101):
+        await fleet.register({"minProperties": number})
+
+    found = await fleet.schemas()
+    assert [schema["minProperties"] for schema in found] == [101, 100, 7, 6, 5, 4, 1, 0]
+
+
+async def test_of_too_many_versions_that_are_all_needed_the_first_introduced_one_is_dropped() -> (
+    None
+):
+    fleet = Fleet()
+    for number in range(MAX_VERSIONS + 1):
+        await fleet.work(f"w{number}", {"minProperties": number})
+        await fleet.register({"minProperties": number})
+
+    found = await fleet.schemas()
+    assert [schema["minProperties"] for schema in found] == list(range(1, MAX_VERSIONS + 1))[::-1]
+
+
+async def test_a_version_is_registered_although_which_ones_are_needed_cannot_be_read() -> None:
+    fleet = Fleet()
+    for number in range(MAX_VERSIONS):
+        await fleet.register({"minProperties": number})
+    scan = fleet.store.scan
+
+    async def away(collection: Collection, **more: Any) -> dict[str, Stored]:
+        if collection == "workers":
+            raise DatastoreUnavailableError
+        return await scan(collection, **more)
+
+    fleet.store.scan = away  # type: ignore[method-assign]
+    await fleet.register(SCHEMA)
+
+    newest, *_, oldest = await fleet.schemas()
+    assert (newest, oldest) == (SCHEMA, {"minProperties": 1})
 
 
 async def test_workers_that_register_at_the_same_time_lose_no_version() -> None:

@@ -59,7 +59,8 @@ def worker(
         pytest.param(registered(NEW, OLD), [worker("b", queue="x")], True, id="elsewhere"),
         pytest.param(registered(OLD, NEW), [], False, id="rolled back, nobody has the newer"),
         pytest.param(registered(OLD, NEW), [worker("b", NEW)], True, id="another version stays"),
-        pytest.param(registered(NEW), [], False, id="a version that nobody knows any more"),
+        pytest.param(registered(NEW), [], True, id="a version that is not kept any more"),
+        pytest.param(registered(NEW), [worker("b")], False, id="one that another one stays with"),
         pytest.param({}, [], False, id="a type that nobody knows any more"),
     ],
 )
@@ -220,6 +221,18 @@ async def test_whatever_fails_in_a_look_it_stays_and_looks_again(
         patch.setattr(module, "outdated", lambda *_: 1 / 0)
         task = await going.looked()
         assert not task.done()
+
+    await asyncio.wait_for(task, 60)
+
+
+async def test_it_stays_for_jobs_of_a_version_that_is_not_kept_any_more(going: Going) -> None:
+    uuid = await going.submit()
+    await going.store.remove("types", "T")
+    await register(going.store, [TypeDocument("T", "default", NEW)], START)
+    task = await going.looked()
+    assert not task.done()
+
+    await going.store.remove("jobs", uuid)
 
     await asyncio.wait_for(task, 60)
 
