@@ -23,6 +23,7 @@ class Item:
     delay: int = 0
     reserves: int = 0
     releases: int = 0
+    age: int = 0
 
 
 class MemoryQueue:
@@ -164,7 +165,14 @@ class MemoryQueue:
         if item is None:
             return None
         return EntryStats(
-            entry_id, item.tube, item.state, item.priority, item.delay, item.reserves, item.releases
+            entry_id,
+            item.tube,
+            item.state,
+            item.priority,
+            item.delay,
+            item.reserves,
+            item.releases,
+            item.age,
         )
 
     async def tube_stats(self, tube: str) -> TubeStats:

@@ -86,6 +86,7 @@ async def test_priorities_order_entries_and_survive_a_release(queue: QueueConnec
     stats = await queue.entry_stats(first.id)
     assert stats is not None
     assert (stats.priority, stats.state, stats.reserves, stats.releases) == (0, "reserved", 2, 1)
+    assert stats.age_seconds >= 0
 
 
 @pytest.mark.parametrize(("priority", "meant"), [(-1, 0), (10, 9), (10**20, 9)])

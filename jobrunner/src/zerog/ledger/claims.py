@@ -70,7 +70,7 @@ class Suspect(Struct, frozen=True):
 
 
 class Left(Struct, frozen=True):
-    """An entry that was given back, because a worker of another version is to run its job."""
+    """An entry that was given back, because a worker of another version may run its job."""
 
 
 class Claimer:
@@ -147,7 +147,9 @@ class Claimer:
     ) -> Claim | Left | None:
         """An entry of a version that this worker does not have, or takes no more."""
         record = kept.record
-        if self.takes is not self._versions or await self._foreign.is_taken(record):
+        if self.takes is not self._versions or await self._foreign.may_be_taken(
+            record, lambda: _age_seconds(queue, entry)
+        ):
             await queue.release(entry.id, priority=record.priority, delay_seconds=LEFT_SECONDS)
             return Left()
         parameters, _ = await self._read_input(record)
@@ -284,3 +286,8 @@ class Claimer:
             await queue.bury(entry.id, priority=stats.priority)
         else:
             await queue.release(entry.id, priority=stats.priority, delay_seconds=1)
+
+
+async def _age_seconds(queue: QueueConnection, entry: Entry) -> int:
+    stats = await queue.entry_stats(entry.id)
+    return 0 if stats is None else stats.age_seconds

@@ -4,6 +4,9 @@ A job was accepted by one version of its type, and carries that version's hash. 
 worker has the version, it runs the job; every other worker gives the entry back. When none has it,
 a worker of another version runs the job if its own class takes the parameters: that is what an
 upgrade means. Else the job waits, and says for what. No job ever fails because of its version.
+
+That nobody has a version is only known from a look at the workers that began after the job's entry
+was put: a worker may have started just before the API accepted the job.
 """
 
 import asyncio
@@ -25,6 +28,8 @@ MAX_READS_PER_SECOND = 50
 #: Of what does not fit, so much is shown.
 _MAX_MISFIT_CHARS = 300
 
+#: Returns how many seconds ago an entry was put, at least.
+Age = Callable[[], Awaitable[float]]
 #: Says in one line why a type's class here does not take parameters; nothing if it does.
 Misfit = Callable[[str, dict[str, Any]], Awaitable[str]]
 
@@ -46,17 +51,22 @@ class Foreign:
         self._own = own
         self._misfit = misfit
         self._observer = Observer()
-        self._next_look = float("-inf")
+        self._looked = self._next_look = float("-inf")
         self._looking = asyncio.Lock()
         #: For each queue, the versions that living workers run, also those that are to go.
         self._taken: dict[str, set[Version]] = {}
 
-    async def is_taken(self, record: JobRecord) -> bool:
-        """Whether a living worker has the version of a job. Raises what the store raises."""
+    async def may_be_taken(self, record: JobRecord, age: Age) -> bool:
+        """Whether a living worker has the version of a job, or may have it since the last look: the
+        entry, whose age is asked for then only, is younger. Raises what the store and `age` raise.
+        """
+        met = time.monotonic()
         async with self._looking:
             if time.monotonic() >= self._next_look:
                 await self._look()
-        return (record.type, record.schema_hash) in self._taken.get(record.queue, ())
+        if (record.type, record.schema_hash) in self._taken.get(record.queue, ()):
+            return True
+        return self._looked < met and await age() <= time.monotonic() - self._looked
 
     async def why_not(self, record: JobRecord, parameters: dict[str, Any]) -> str:
         """Say why a job cannot be run here, and what to do; nothing if it can."""
@@ -72,8 +82,9 @@ class Foreign:
         )
 
     async def _look(self) -> None:
-        workers = await self._observer.living(self._store, time.monotonic())
-        self._taken = taken_versions(workers)
+        began = time.monotonic()
+        workers = await self._observer.living(self._store, began)
+        self._taken, self._looked = taken_versions(workers), began
         self._next_look = time.monotonic() + pause_seconds(len(workers))
 
 

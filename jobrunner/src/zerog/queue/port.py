@@ -61,6 +61,8 @@ class EntryStats:
     delay_seconds: int
     reserves: int
     releases: int
+    #: Whole seconds since it was put.
+    age_seconds: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,15 @@ from zerog.model.documents import write
 from zerog.model.record import State, WorkerIdentity
 
 
+class StandingClock:
+    """In place of the module `time`."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 @pytest.fixture
 def worker() -> Worker:
     return Worker()
@@ -69,6 +78,43 @@ async def test_a_job_that_nobody_can_run_is_put_aside_and_says_what_to_do(
     assert record.message is not None
     for part in ("T@3fa9c1", "size: Field required", "roll back", "cancel the job"):
         assert part in record.message
+
+
+@pytest.mark.parametrize("age", [0, 1])
+async def test_a_job_is_left_until_a_look_that_began_after_its_entry_was_put(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, age: int
+) -> None:
+    clock = StandingClock()
+    monkeypatch.setattr("zerog.ledger.foreign.time", clock)
+    for number in range(round(10 * MAX_READS_PER_SECOND)):
+        await another(worker, f"w{number}", T="other")
+    (claim,) = await worker.claim(await worker.add(schema_hash="old"))
+    assert isinstance(claim, Claim)
+
+    # Its worker started meanwhile, and a look is used for ten seconds.
+    await another(worker, "old", T="old")
+    clock.now += 1.5
+    uuid = await worker.add(schema_hash="old")
+    entries = worker.reserve(uuid)
+    worker.queue.items[entries[0].id].age = age
+
+    assert await worker.claimer.claim_all(worker.queue, entries, worker.vouch) == [Left()]
+    assert (await worker.read(uuid)).state is State.QUEUED
+
+
+async def test_an_entry_that_is_older_than_the_look_is_decided_on_at_once(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StandingClock()
+    monkeypatch.setattr("zerog.ledger.foreign.time", clock)
+    await worker.claim(await worker.add(schema_hash="old"))
+    clock.now += 0.5
+    entries = worker.reserve(await worker.add(schema_hash="old"))
+    worker.queue.items[entries[0].id].age = 1
+
+    (claim,) = await worker.claimer.claim_all(worker.queue, entries, worker.vouch)
+
+    assert isinstance(claim, Claim)
 
 
 async def test_a_worker_that_is_to_go_takes_jobs_of_the_versions_that_need_it_only(

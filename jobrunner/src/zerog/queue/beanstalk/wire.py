@@ -280,6 +280,7 @@ def entry_stats(values: Mapping[str, Any]) -> EntryStats:
         delay_seconds=int(values["delay"]),
         reserves=int(values["reserves"]),
         releases=int(values["releases"]),
+        age_seconds=int(values["age"]),
     )
 
 
