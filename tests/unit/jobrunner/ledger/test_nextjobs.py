@@ -50,7 +50,7 @@ async def test_the_next_job_tells_how_long_it_has_been_due(
     assert waits == {"audio": 20.0, "empty": 0.0, "media": 70.0}
 
 
-@pytest.mark.parametrize("body", ["not a uuid", new_job_id()])
+@pytest.mark.parametrize("body", ["not a uuid", new_job_id()], ids=["no uuid", "no job"])
 async def test_a_queue_whose_next_entry_has_no_job_is_unknown(
     store: MemoryDatastore, queue: MemoryQueue, body: str
 ) -> None:
