@@ -13,7 +13,7 @@ from zerog.model.backoff import Backoff
 from zerog.model.errors import QueueError, QueueUnavailableError
 from zerog.model.names import mailbox_tube_name, retire_tube_name, tube_name
 from zerog.queue import connect_greenstalk
-from zerog.queue.port import QueueConnection
+from zerog.queue.port import QueueConnection, TubeStats
 from zerog_operator.model import QueueReading, Unknown
 
 #: Between attempts to connect. Meanwhile every call fails with the error of the last one.
@@ -69,8 +69,15 @@ class Tubes:
         """Tell workers by name to retire once they have finished what they run."""
         tubes = [mailbox_tube_name(worker) for worker in workers]
         stats = await (await self._connect()).tube_stats_many(tubes) if tubes else []
-        # One may be a nudge. Entries that wait for a time, or are buried, reach nobody.
-        await self._put([tube.name for tube in stats if tube.ready <= 1])
+        await self._put([tube.name for tube in stats if await self._is_untold(tube)])
+
+    async def _is_untold(self, tube: TubeStats) -> bool:
+        """Whether a worker is to be told: a nudge may wait there, too. Entries that are delayed or
+        buried reach nobody."""
+        if tube.ready == 1:
+            waiting = await (await self._connect()).peek_ready(tube.name)
+            return waiting is None or waiting.body != RETIRE
+        return not tube.ready
 
     async def forget_worker(self, worker: str) -> None:
         """Remove what was put for a worker that is gone."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.beanstalkd import Beanstalkd
 
+from zerog.ledger.mailboxes import NUDGE, RETIRE
 from zerog.model.names import mailbox_tube_name, retire_tube_name, tube_name
 from zerog.queue import connect_greenstalk
 from zerog.queue.port import QueueConnection
@@ -85,6 +86,19 @@ async def test_a_worker_is_told_once_and_what_it_was_told_is_forgotten(
 
     assert told == [1, 1]
     assert [tube.ready for tube in await queue.tube_stats_many(names)] == [0, 1]
+
+
+async def test_what_lies_on_a_workers_tube_does_not_keep_it_from_being_told(
+    tubes: Tubes, queue: QueueConnection
+) -> None:
+    tube = mailbox_tube_name("worker-1")
+    await queue.put(tube, NUDGE)
+    await queue.put(tube, RETIRE, delay_seconds=3600)
+
+    await tubes.retire(["worker-1"])
+
+    await queue.watch([tube])
+    assert [entry.body for entry in await queue.reserve_ready(9)] == [NUDGE, RETIRE]
 
 
 async def test_many_pools_share_a_connection(tubes: Tubes, queue: QueueConnection) -> None:
