@@ -5,35 +5,21 @@ becomes of it. Put a scheduler into the cluster, or name the node in the pod.
 """
 
 import json
-from types import TracebackType
-from typing import Self
 
 from tests.cluster.binaries import ensure_binaries
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_stages import NODE_LABEL, build_configuration
-from tests.cluster.process import ServerProcess, wait_until
+from tests.cluster.process import ServerProcess, Startable, wait_until
 
 START_SECONDS = 60.0
 
 
-class FakeNodes:
+class FakeNodes(Startable):
     """Some fake nodes in a cluster; one set for each cluster."""
 
     def __init__(self, cluster: ControlPlane, count: int = 1) -> None:
         self.names = [f"fake-{number}" for number in range(1, count + 1)]
         self.cluster = cluster
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Make the nodes and return once they are ready."""

@@ -7,40 +7,26 @@ nodes, since they carry their label.
 import json
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import httpx
 import yaml
 from tests.cluster.binaries import ALL, ensure_binaries
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_stages import NODE_LABEL
-from tests.cluster.process import ServerProcess, wait_until
+from tests.cluster.process import ServerProcess, Startable, wait_until
 from tests.ports import free_port
 
 START_SECONDS = 120.0
 _CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
 
 
-class Karpenter:
+class Karpenter(Startable):
     """Karpenter in a cluster; one for each cluster."""
 
     def __init__(self, cluster: ControlPlane) -> None:
         self._cluster = cluster
         self._tool = ALL["karpenter"]
         self._health_port, self._metrics_port = free_port(), free_port()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Install it and return once it is ready to buy nodes."""

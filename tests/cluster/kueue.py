@@ -10,14 +10,13 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import yaml
 from tests.cluster.binaries import ALL, ensure_binaries
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import ServerProcess, wait_until
+from tests.cluster.process import ServerProcess, Startable, wait_until
 from tests.couchbase.authority import Authority
 from tests.ports import free_port
 
@@ -30,7 +29,7 @@ _GROUPS = {"", GROUP}
 _HOST = "127.0.0.1"
 
 
-class Kueue:
+class Kueue(Startable):
     """Kueue in a cluster; one for each cluster."""
 
     def __init__(self, cluster: ControlPlane) -> None:
@@ -38,18 +37,6 @@ class Kueue:
         self._folder = cluster.layout.folder / "kueue"
         self._tool = ALL["kueue"]
         self._webhook_port, self._health_port = free_port(), free_port()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Install it and return once it is ready."""

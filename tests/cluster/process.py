@@ -11,7 +11,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 from zerog.queue.beanstalk.server import die_with_parent
 
@@ -27,6 +28,30 @@ MARK = "NODE_AGENT_CONTAINER"
 
 class ClusterError(Exception):
     """A test cluster, or a part of it, does not do what it should."""
+
+
+class Startable:
+    """What runs while it is in a `with` block. A class that starts and stops something has it."""
+
+    def start(self) -> None:
+        """Start it, and return once it is ready."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Stop it. Idempotent."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
 
 
 def wait_until(look: Callable[[], T | None], seconds: float, what: str) -> T:
