@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Tests start very many Python processes: they shall find what others compiled.
 unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
-SOURCES := jobrunner/src api/src operator/src simulate/src
+SOURCES := jobrunner/src api/src operator/src simulate/src tools/src
 # What decides over jobs is pure, and every branch of it is tested.
 PURE := $(foreach module,life record events limits backoff,--cov=zerog.model.$(module))
 # Tests that need a Kubernetes.
@@ -124,7 +124,7 @@ test-cluster: cluster-binaries ## Tests on a real Kubernetes control plane
 
 .PHONY: test-neighbours
 test-neighbours: cluster-binaries ## Tests beside the real Kueue and Karpenter (builds them: minutes)
-	@$(PY) -m tests.cluster.binaries kueue karpenter
+	@$(PY) -m zerog_tools.cluster.binaries kueue karpenter
 	@$(PY) -m pytest -q $(WITH_NEIGHBOURS)
 
 .PHONY: test-e2e
@@ -135,7 +135,7 @@ test-e2e: setup ## End to end on nodes with real containers (root)
 
 .PHONY: test-kind
 test-kind: setup ## The same tests on kind, where docker can start one
-	@$(PY) -m tests.cluster.kind_cluster
+	@$(PY) -m zerog_tools.kind.cluster
 	@bash hack/images.sh
 	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster tests/e2e $(wildcard $(ON_CLUSTER)) \
 		--ignore $(WITH_NEIGHBOURS)
@@ -163,14 +163,14 @@ clean: ## Remove everything that was built or installed here
 ##@ Generate
 .PHONY: generate
 generate: cluster-binaries ## Make anew what is made of other files
-	@$(PY) -m hack.chart
+	@$(PY) -m zerog_tools.chart
 	@$(PY) hack/client.py
 
 .PHONY: verify
 verify: cluster-binaries ## Check that what is made of other files is up to date
-	@$(PY) -m hack.chart --check
+	@$(PY) -m zerog_tools.chart --check
 	@$(PY) hack/client.py --check
-	@"$$($(PY) -m tests.cluster.binaries actionlint | awk '{print $$2}')" -shellcheck= -pyflakes=
+	@"$$($(PY) -m zerog_tools.cluster.binaries actionlint | awk '{print $$2}')" -shellcheck= -pyflakes=
 	@if command -v npm >/dev/null; then bash hack/web.sh check; fi
 
 ##@ Release
@@ -182,7 +182,7 @@ package: setup ## Build wheels and chart into dist/ (TAG: refuse another version
 .PHONY: reproduce
 reproduce: setup ## Build wheels, chart and images twice from nothing, compare byte by byte
 	@bash hack/cluster-go.sh >/dev/null
-	@$(PY) -m hack.reproduce
+	@$(PY) -m zerog_tools.release.reproduce
 
 ##@ Images
 .PHONY: images

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_nodes import FakeNodes
 from tests.integration.operator.conftest import Stage, build_pool
+
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_nodes import FakeNodes
 
 ROUNDS = 40
 MANY = 50

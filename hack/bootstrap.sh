@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 lock=${TEST_LOCK:-requirements.lock}
 stamp=.venv/.installed
-want=$(cat "$lock" hack/tools.lock jobrunner/pyproject.toml api/pyproject.toml operator/pyproject.toml simulate/pyproject.toml | sha256sum)
+want=$(cat "$lock" hack/tools.lock jobrunner/pyproject.toml api/pyproject.toml operator/pyproject.toml simulate/pyproject.toml tools/pyproject.toml | sha256sum)
 
 missing=()
 command -v beanstalkd >/dev/null || missing+=(beanstalkd)
@@ -38,5 +38,5 @@ cmp -s hack/tools.lock .tools/.installed || {
 echo "installing Python packages from $lock"
 export VIRTUAL_ENV=$PWD/.venv
 .tools/bin/uv pip sync -q --require-hashes "$lock"
-.tools/bin/uv pip install -q --no-deps --no-build-isolation -e jobrunner -e api -e operator -e simulate
+.tools/bin/uv pip install -q --no-deps --no-build-isolation -e jobrunner -e api -e operator -e simulate -e tools
 echo "$want" >"$stamp"

@@ -11,6 +11,6 @@ if ! command -v openssl >/dev/null; then
   "${sudo[@]}" apt-get update -qq
   DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq openssl >/dev/null
 fi
-.venv/bin/python -m tests.cluster.binaries --check 2>/dev/null && exit 0
+.venv/bin/python -m zerog_tools.cluster.binaries --check 2>/dev/null && exit 0
 bash hack/cluster-go.sh
-.venv/bin/python -m tests.cluster.binaries
+.venv/bin/python -m zerog_tools.cluster.binaries

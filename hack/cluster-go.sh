@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/zerog/cluster
-.venv/bin/python -m tests.cluster.go "$cache" 2>/dev/null && exit 0
+.venv/bin/python -m zerog_tools.cluster.go "$cache" 2>/dev/null && exit 0
 
 echo "fetching Go 1.26.6 into $cache/go"
 mkdir -p "$cache"
@@ -22,4 +22,4 @@ LOCK
 chmod +x "$new"/files/go/bin/* "$new"/files/go/pkg/tool/*/*
 rm -rf "$cache/go"
 mv "$new/files/go" "$cache/go"
-.venv/bin/python -m tests.cluster.go "$cache"
+.venv/bin/python -m zerog_tools.cluster.go "$cache"

@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # The chart's defaults and the samples name the images without it.
 unset IMAGE_PREFIX
-way=$(.venv/bin/python -m hack.cluster --way)
+way=$(.venv/bin/python -m zerog_tools.trial.command --way)
 bash hack/cluster-go.sh >/dev/null
 if [[ $way == nodes ]]; then bash hack/node-packages.sh; fi
 bash hack/images.sh >/dev/null
-exec .venv/bin/python -m hack.cluster
+exec .venv/bin/python -m zerog_tools.trial.command

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install what builds images where nothing does, and build them. A second run sees that all is there.
-# Options are of hack/image_lock.py, which compares Debian's packages in them with those of images/debian.lock.
+# Options are of tools/src/zerog_tools/images/lock.py, which compares Debian's packages in them with those of images/debian.lock.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 missing=()
@@ -13,5 +13,5 @@ if ((${#missing[@]})); then
   "${sudo[@]}" apt-get update -qq
   DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-.venv/bin/python -m hack.images
-.venv/bin/python -m hack.image_lock "$@"
+.venv/bin/python -m zerog_tools.images.build
+.venv/bin/python -m zerog_tools.images.lock "$@"

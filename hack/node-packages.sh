@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bash hack/cluster-binaries.sh
-missing=$(.venv/bin/python -m tests.cluster.real.node)
+missing=$(.venv/bin/python -m zerog_tools.cluster.real.node)
 if [[ -n $missing ]]; then
   sudo=()
   if [[ $(id -u) != 0 ]]; then sudo=(sudo); fi
@@ -15,4 +15,4 @@ if [[ -n $missing ]]; then
   # shellcheck disable=SC2086
   DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
-.venv/bin/python -m tests.cluster.binaries kubelet kube-proxy coredns >/dev/null
+.venv/bin/python -m zerog_tools.cluster.binaries kubelet kube-proxy coredns >/dev/null

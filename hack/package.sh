@@ -11,7 +11,7 @@ for folder in jobrunner api operator simulate; do
   .tools/bin/uv build -q --no-build-isolation --python .venv/bin/python --out-dir "$dist/wheels" "$folder"
 done
 rm -f "$dist/wheels/.gitignore"
-helm=$(.venv/bin/python -m tests.cluster.binaries helm 2>/dev/null | awk '{print $2}')
+helm=$(.venv/bin/python -m zerog_tools.cluster.binaries helm 2>/dev/null | awk '{print $2}')
 "$helm" package charts/zerog --destination "$dist/chart" --version "$version" --app-version "$version"
-.venv/bin/python -m hack.repack "$dist"/chart/*.tgz
+.venv/bin/python -m zerog_tools.release.repack "$dist"/chart/*.tgz
 ls "$dist"/*

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from tests.ports import free_port
-
 from zerog.queue.beanstalk.server import STOP_SECONDS, LocalBeanstalkd
+from zerog_tools.cluster.ports import free_port
 
 
 class Beanstalkd(LocalBeanstalkd):

@@ -1,9 +1,10 @@
 """Tests of the chart need helm, which is built from its public modules."""
 
 import pytest
-from tests.cluster.binaries import BuildError, ensure_binaries
 from tests.cluster.fixtures import skip_or_fail
-from tests.cluster.go import GoMissingError
+
+from zerog_tools.cluster.binaries import BuildError, ensure_binaries
+from zerog_tools.cluster.go import GoMissingError
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,7 @@
 """The CRDs of others' kinds that the chart makes objects of.
 
 Those of the Prometheus operator and of the Gateway API are the real ones, out of their Go modules,
-pinned like all else in `tests/cluster/tools`. Those of the Couchbase operator are in no module: its
+pinned like all else in `tools/go`. Those of the Couchbase operator are in no module: its
 kinds are known here without their fields.
 """
 
@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.binaries import TOOLS, BuildError, build_environment, cache_folder
-from tests.cluster.go import find_go
+from zerog_tools.cluster.binaries import MODULES, BuildError, build_environment, cache_folder
+from zerog_tools.cluster.go import find_go
 
 #: Fetching takes seconds, once.
 FETCH_SECONDS = 300.0
@@ -36,7 +36,7 @@ def find_kinds() -> list[Path]:
     """
     command = [str(find_go(cache_folder())), "mod", "download", "-json", *_FILES]
     result = subprocess.run(
-        command, cwd=TOOLS / "kinds", env=build_environment(), capture_output=True, text=True,
+        command, cwd=MODULES / "kinds", env=build_environment(), capture_output=True, text=True,
         timeout=FETCH_SECONDS,
     )  # fmt: skip
     if result.returncode:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.chart.helm import (
-    CHART,
+from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS, VARIANTS, WORKERS
+
+from zerog_tools.chart.helm import (
     HelmError,
     Object,
     Rendered,
@@ -17,8 +18,8 @@ from tests.chart.helm import (
     run_helm,
     with_registry,
 )
-from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS, VARIANTS, WORKERS
-from tests.cluster.binaries import KUBERNETES_VERSION
+from zerog_tools.cluster.binaries import KUBERNETES_VERSION
+from zerog_tools.repository import CHART
 
 #: Labels that every object carries.
 LABELS = {f"app.kubernetes.io/{name}" for name in

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from tests.chart.helm import CHART, Object, render
 from tests.chart.variants import DEVELOPMENT, EXTRAS, VARIANTS
 
 from zerog.cli.main import build_parser
@@ -19,6 +18,8 @@ from zerog_operator.metrics import Metrics as OperatorMetrics
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity, build_worker_pod
 from zerog_operator.settings import OperatorSettings
+from zerog_tools.chart.helm import Object, render
+from zerog_tools.repository import CHART
 
 #: Variables that name files of Secrets and ConfigMaps.
 MOUNTED = {"ZEROG_WORKER_DEFAULTS_FILE", "ZEROG_COUCHBASE_PASSWORD_FILE", "ZEROG_TOKEN_FILE"}

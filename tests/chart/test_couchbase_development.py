@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-from tests.chart.helm import CHART
+
+from zerog_tools.repository import CHART
 
 SCRIPT = CHART / "files" / "couchbase_development.py"
 SECONDS = 30.0

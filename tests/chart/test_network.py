@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.chart.helm import Object, join, render
 from tests.chart.variants import COUCHBASE, DEVELOPMENT
+
+from zerog_tools.chart.helm import Object, join, render
 
 EGRESS: Object = {"networkPolicy": {"egress": {"enabled": True}}}
 NAME, OPEN = "kubernetes.io/metadata.name", {"matchLabels": {"zerog.dev/pools": "allowed"}}

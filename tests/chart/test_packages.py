@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hack.reproduce import SURROUNDINGS, build, compare_builds
+from zerog_tools.release.reproduce import SURROUNDINGS, build, compare_builds
 
 
 def test_wheels_archives_and_chart_of_two_builds_are_the_same_bytes(tmp_path: Path) -> None:

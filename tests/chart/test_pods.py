@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tests.chart.helm import Object, Rendered, join, render
 from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS
+
+from zerog_tools.chart.helm import Object, Rendered, join, render
 
 HOSTNAME = "kubernetes.io/hostname"
 

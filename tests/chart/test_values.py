@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hack.chart.values import leaves, look_up, read_defaults, read_values
-from tests.chart.helm import CHART, Object, join, nest, render
 from tests.chart.variants import COUCHBASE, DEVELOPMENT, EXTRAS, TOKENS, WORKERS
+
+from zerog_tools.chart.helm import Object, join, nest, render
+from zerog_tools.chart.values import leaves, look_up, read_defaults, read_values
+from zerog_tools.repository import CHART
 
 HPA = join(COUCHBASE, {"api": {"autoscaling": {"enabled": True}}})
 TRIAL: Object = {}

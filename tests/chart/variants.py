@@ -1,7 +1,9 @@
 """The installations that the tests look at, by rendering them and on an API server."""
 
 import yaml
-from tests.chart.helm import CHART, Object, join
+
+from zerog_tools.chart.helm import Object, join
+from zerog_tools.repository import CHART
 
 #: Everything that can be on whatever the datastore is.
 EXTRAS: Object = {

@@ -20,14 +20,15 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
-from tests.cluster.binaries import BuildError
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_nodes import FakeNodes
-from tests.cluster.go import GoMissingError
-from tests.cluster.interface import Cluster
-from tests.cluster.kind_cluster import KindCluster, KindMissingError
-from tests.cluster.local_node import LocalNode
-from tests.cluster.real_cluster import MachineUnfitError, RealCluster
+
+from zerog_tools.cluster.binaries import BuildError
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_nodes import FakeNodes
+from zerog_tools.cluster.go import GoMissingError
+from zerog_tools.cluster.interface import Cluster
+from zerog_tools.cluster.local_node import LocalNode
+from zerog_tools.cluster.real_cluster import MachineUnfitError, RealCluster
+from zerog_tools.kind.cluster import KindCluster, KindMissingError
 
 #: `kind` runs the same tests on kind; anything else on the harness's own control plane.
 CHOICE = "TEST_CLUSTER"

@@ -5,16 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cluster import binaries, go
-from tests.cluster.binaries import ALL, TOOLS, BuildError, Tool, ensure_built
 from tests.cluster.fixtures import skip_or_fail
+
+from zerog_tools.cluster import binaries, go
+from zerog_tools.cluster.binaries import ALL, MODULES, BuildError, Tool, ensure_built
 
 PROGRAM = (
     'package main\n\nimport "fmt"\n\nvar word = "plain"\n\nfunc main() { fmt.Println(word) }\n'
 )
 ASK = """
 import sys
-from tests.cluster.binaries import Tool, ensure_built
+from zerog_tools.cluster.binaries import Tool, ensure_built
 ensure_built([Tool("hello", sys.argv[1], "hello.invalid/hello")])
 """
 
@@ -96,14 +97,14 @@ def test_without_go_it_is_said_what_to_do(tmp_path: Path, monkeypatch: pytest.Mo
         go.find_go(tmp_path)
 
 
-@pytest.mark.parametrize("folder", [path.name for path in TOOLS.iterdir() if path.is_dir()])
+@pytest.mark.parametrize("folder", [path.name for path in MODULES.iterdir() if path.is_dir()])
 def test_every_module_is_pinned_with_its_sums(folder: str) -> None:
-    sums = (TOOLS / folder / "go.sum").read_text()
-    pinned = (TOOLS / folder / "go.mod").read_text()
+    sums = (MODULES / folder / "go.sum").read_text()
+    pinned = (MODULES / folder / "go.mod").read_text()
 
     if folder in {tool.folder for tool in ALL.values()}:
         # A program of somebody else's, or a small one of ours around their packages.
-        assert "tool " in pinned or (TOOLS / folder / "main.go").exists()
+        assert "tool " in pinned or (MODULES / folder / "main.go").exists()
     assert " h1:" in sums
     # A folder of this machine in place of a module would be verified by nobody.
     assert "=> ." not in pinned

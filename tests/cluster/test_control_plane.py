@@ -6,9 +6,10 @@ import signal
 
 import httpx
 import pytest
-from tests.cluster.control_plane import API_SERVER, ControlPlane
-from tests.cluster.interface import Cluster, KubectlError
-from tests.cluster.process import ClusterError, wait_until
+
+from zerog_tools.cluster.control_plane import API_SERVER, ControlPlane
+from zerog_tools.cluster.interface import Cluster, KubectlError
+from zerog_tools.cluster.process import ClusterError, wait_until
 
 DEADLINE_SECONDS = 40.0
 

@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_nodes import FakeNodes
-from tests.cluster.fake_stages import PREFIX, Fate
-from tests.cluster.process import wait_until
+
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_nodes import FakeNodes
+from zerog_tools.cluster.fake_stages import PREFIX, Fate
+from zerog_tools.cluster.process import wait_until
 
 DEADLINE_SECONDS = 60.0
 

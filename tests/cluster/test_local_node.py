@@ -6,10 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.local_node import LocalNode
-from tests.cluster.node.image import Image
-from tests.cluster.process import wait_until
+
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.local_node import LocalNode
+from zerog_tools.cluster.node.image import Image
+from zerog_tools.cluster.process import wait_until
 
 DEADLINE_SECONDS = 60.0
 SHELL = "shell.invalid/shell:1"

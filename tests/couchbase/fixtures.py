@@ -9,11 +9,12 @@ built, and fails in CI: a missing part must not look like a passed test.
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.binaries import BuildError
 from tests.cluster.fixtures import skip_or_fail
-from tests.cluster.go import GoMissingError
 from tests.couchbase.gocaves import Gocaves
 from tests.couchbase.process import CouchbaseServer
+
+from zerog_tools.cluster.binaries import BuildError
+from zerog_tools.cluster.go import GoMissingError
 
 
 @pytest.fixture(scope="session")

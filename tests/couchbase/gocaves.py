@@ -11,18 +11,17 @@ import secrets
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Self
 
-from tests.cluster.binaries import BuildError, Tool, ensure_built
-from tests.cluster.go import GoMissingError
-from tests.cluster.process import ServerProcess, wait_until
+from zerog_tools.cluster.binaries import BuildError, Tool, ensure_built
+from zerog_tools.cluster.go import GoMissingError
+from zerog_tools.cluster.process import ServerProcess, Startable
 
 _START_SECONDS = 20.0
 _CONTROL_SECONDS = 10.0
 TOOL = Tool("gocaves", str(Path(__file__).with_name("tools") / "gocaves"), ".")
 
 
-class Gocaves:
+class Gocaves(Startable):
     """The mock; use it as a context manager."""
 
     bucket = "zerog"
@@ -42,22 +41,14 @@ class Gocaves:
         """The connection string for the SDK."""
         return self._addresses["connection"]
 
-    def __enter__(self) -> Self:
-        self._process.start()
-        try:
-            wait_until(self._is_ready, _START_SECONDS, "gocaves serves")
-        except BaseException:
-            self._process.kill()
-            raise
+    def start(self) -> None:
+        """Start it, and return once it serves."""
+        self._process.start_until(self._ready_file.exists, _START_SECONDS)
         self._addresses = json.loads(self._ready_file.read_text())
-        return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def stop(self) -> None:
+        """End it. Idempotent."""
         self._process.stop()
-
-    def _is_ready(self) -> bool:
-        self._process.check()
-        return self._ready_file.exists()
 
     def advance_clock(self, seconds: float) -> None:
         """Let time pass for the server."""

@@ -14,20 +14,21 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from tests.cluster.process import ServerProcess, wait_until
 from tests.couchbase.cluster_map import LOOPBACK
-from tests.ports import free_port
+
+from zerog_tools.cluster.ports import free_port
+from zerog_tools.cluster.process import ServerProcess, Startable
 
 if TYPE_CHECKING:
-    from tests.couchbase.authority import Certificate
+    from zerog_tools.cluster.authority import Certificate
 
 _START_SECONDS = 20.0
 _CONTROL_SECONDS = 10.0
 
 
-class CouchbaseServer:
+class CouchbaseServer(Startable):
     """The server; `start` it, or use it as a context manager. With a certificate it speaks TLS
     too, on a port of its own."""
 
@@ -78,26 +79,10 @@ class CouchbaseServer:
         """The id of the process; None when it does not run."""
         return self._process.pid
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
-
     def start(self) -> None:
         """Start it, again with what was stored before, and return once it serves."""
         self._ready_file.unlink(missing_ok=True)
-        self._process.start()
-        try:
-            wait_until(self._is_ready, _START_SECONDS, "the test Couchbase serves")
-        except BaseException:
-            self._process.kill()
-            raise
-
-    def _is_ready(self) -> bool:
-        self._process.check()
-        return self._ready_file.exists()
+        self._process.start_until(self._ready_file.exists, _START_SECONDS)
 
     def stop(self) -> None:
         """End it in order. Idempotent."""

@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hack.images import FOLDERS, ImageError, ensure_images
 from tests.cluster.fixtures import skip_or_fail
-from tests.cluster.interface import Cluster
-from tests.cluster.kind_cluster import KindCluster
-from tests.cluster.real_cluster import RealCluster
 from tests.couchbase.process import CouchbaseServer
-from tests.e2e.installation import DEADLINE_SECONDS, Installation
+from tests.e2e.installation import Installation
+
+from zerog_tools.cluster.interface import Cluster
+from zerog_tools.cluster.real_cluster import RealCluster
+from zerog_tools.images.build import FOLDERS, ImageError, ensure_images
+from zerog_tools.kind.cluster import KindCluster
+from zerog_tools.trial.installation import DEADLINE_SECONDS
 
 NAMESPACE = "zerog"
 

@@ -1,4 +1,4 @@
-"""Run programs of the images that `hack/images.py` built, on the network of this machine.
+"""Run programs of the images that `make images` built, on the network of this machine.
 
 docker and podman run them as containers with a read-only root. buildah's chroot, which works
 on machines where no container starts, changes root and user only. What a pod adds is for the

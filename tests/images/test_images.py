@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hack import images as builder
-from hack import reproduce
-from tests.cluster.process import wait_until
 from tests.images.containers import ROOT, Runner
-from tests.ports import free_port
 
 from zerog.client import Client
+from zerog_tools.cluster.ports import free_port
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.images import build as builder
+from zerog_tools.release import reproduce
 
 OURS = ("api", "operator", "worker", "example")
 USER = "65532:65532"
@@ -158,7 +158,7 @@ def test_an_image_that_is_built_again_elsewhere_has_the_same_files(
     if builder.find_builder() != "buildah":
         pytest.skip("only buildah gives files another time than that of the build")
     env = {**os.environ, "XDG_CACHE_HOME": str(clean_cache), "TZ": "Asia/Kathmandu"}
-    command = [sys.executable, "-m", "hack.images", "base", "worker"]
+    command = [sys.executable, "-m", "zerog_tools.images.build", "base", "worker"]
     subprocess.run(command, cwd=ROOT, env=env, check=True, umask=0o077, timeout=1000)
     (again,) = clean_cache.glob("zerog/images/build-*/worker.tar")
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from tests.chart.helm import CHART
 from tests.chart.kinds import build_couchbase_kinds, find_kinds
-from tests.cluster.interface import Cluster
-from tests.cluster.process import wait_until
+
+from zerog_tools.cluster.interface import Cluster
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.repository import CHART
 
 #: How long a new namespace may take to get its service account.
 ACCOUNT_SECONDS = 60.0

@@ -16,12 +16,13 @@ import httpx
 import pytest
 import yaml
 from tests.chart.cluster.test_manifests import pods_of
-from tests.chart.helm import CHART, ROOT, Object, run_helm, with_registry
-from tests.cluster.apply import apply
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import wait_until
 
 from zerog_operator.marking import MARKS
+from zerog_tools.chart.helm import Object, run_helm, with_registry
+from zerog_tools.cluster.apply import apply
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.repository import CHART, ROOT
 
 pytestmark = pytest.mark.timeout(300)
 #: A policy counts some moments after it was made.

@@ -6,18 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.chart.helm import (
-    CHART,
-    REGISTRY,
-    Object,
-    Rendered,
-    render,
-    run_helm,
-    with_registry,
-)
 from tests.chart.variants import VARIANTS
-from tests.cluster.interface import Cluster
-from tests.cluster.process import wait_until
+
+from zerog_tools.chart.helm import REGISTRY, Object, Rendered, render, run_helm, with_registry
+from zerog_tools.cluster.interface import Cluster
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.repository import CHART
 
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.helm import ROOT, render
-from tests.cluster.interface import Cluster, KubectlError
-from tests.cluster.process import wait_until
 
 from zerog_operator.defaults import join_defaults, worker_defaults
 from zerog_operator.pool import PoolSpec
 from zerog_operator.resources import PoolIdentity, build_describe_pod, build_worker_pod
 from zerog_operator.settings import OperatorSettings
+from zerog_tools.chart.helm import render
+from zerog_tools.cluster.interface import Cluster, KubectlError
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.repository import ROOT
 
 #: A controller puts the rules of roles together.
 ROLE_SECONDS = 60.0

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 import yaml
 from tests.beanstalkd import Beanstalkd
-from tests.chart.helm import CHART, ROOT, Object, render, run_helm, with_registry
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import wait_until
-from tests.ports import free_port
 
 from zerog.model.names import tube_name
 from zerog.queue import connect_queue
+from zerog_tools.chart.helm import Object, render, run_helm, with_registry
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.ports import free_port
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.repository import CHART, ROOT
 
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)

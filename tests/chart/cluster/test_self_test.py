@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.beanstalkd import Beanstalkd
-from tests.chart.helm import Object, Rendered, render
-from tests.cluster.control_plane import ControlPlane
-from tests.ports import free_port
 
 from zerog.privatefile import write_private
+from zerog_tools.chart.helm import Object, Rendered, render
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.ports import free_port
 
 #: Several programs, one after the other: more than the usual limit on a busy machine.
 pytestmark = pytest.mark.timeout(300)

@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hack.cluster import NoWayError, find_way
 from tests.cluster.fixtures import skip_or_fail
+
+from zerog_tools.trial.command import NoWayError, find_way
 
 ROOT = Path(__file__).parents[3]
 #: Images and programs may have to be built first.

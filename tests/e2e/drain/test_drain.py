@@ -1,6 +1,8 @@
 """A node is drained under load: its workers finish or give back what they run."""
 
-from tests.e2e.installation import DEADLINE_SECONDS, Installation
+from tests.e2e.installation import Installation
+
+from zerog_tools.trial.installation import DEADLINE_SECONDS
 
 JOBS = 8
 SECONDS = 15.0

@@ -3,7 +3,9 @@
 import base64
 from typing import Any
 
-from tests.e2e.installation import AUDIENCE, DEADLINE_SECONDS, TOKEN_FILE, Installation
+from tests.e2e.installation import Installation
+
+from zerog_tools.trial.installation import AUDIENCE, DEADLINE_SECONDS, TOKEN_FILE
 
 
 def test_a_job_posted_from_a_pod_runs_on_a_pod_made_for_it_which_goes_again(

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.cluster.interface import KubectlError
-from tests.cluster.process import wait_until
-from tests.cluster.real.configuration import PAUSE_IMAGE
-from tests.cluster.real_cluster import RealCluster
+
+from zerog_tools.cluster.interface import KubectlError
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.cluster.real.configuration import PAUSE_IMAGE
+from zerog_tools.cluster.real_cluster import RealCluster
 
 DEADLINE_SECONDS = 300.0
 

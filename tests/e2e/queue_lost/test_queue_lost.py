@@ -1,6 +1,8 @@
 """beanstalkd is lost together with its volume, while jobs run and wait: none is lost."""
 
-from tests.e2e.installation import DEADLINE_SECONDS, Installation
+from tests.e2e.installation import Installation
+
+from zerog_tools.trial.installation import DEADLINE_SECONDS
 
 JOBS = 8
 SECONDS = 10.0

@@ -1,7 +1,9 @@
 """A new image under load: new workers start, old ones finish what they run."""
 
-from tests.cluster.process import wait_until
-from tests.e2e.installation import DEADLINE_SECONDS, Installation
+from tests.e2e.installation import Installation
+
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.trial.installation import DEADLINE_SECONDS
 
 JOBS = 10
 SECONDS = 10.0

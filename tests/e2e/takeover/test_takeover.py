@@ -1,7 +1,9 @@
 """The acting operator is killed under load: the other one takes over."""
 
-from tests.cluster.process import wait_until
-from tests.e2e.installation import DEADLINE_SECONDS, Installation
+from tests.e2e.installation import Installation
+
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.trial.installation import DEADLINE_SECONDS
 
 JOBS = 4
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
-from tests.cluster.interface import Cluster
-from tests.cluster.process import wait_until
-from tests.e2e.installation import DEADLINE_SECONDS, Installation
+from tests.e2e.installation import Installation
+
+from zerog_tools.cluster.interface import Cluster
+from zerog_tools.cluster.process import wait_until
+from zerog_tools.trial.installation import DEADLINE_SECONDS
 
 NAMESPACE = "trial"
 #: What a namespace has by itself.

@@ -6,7 +6,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.installation import CHART, Installation
+from tests.e2e.installation import Installation
+
+from zerog_tools.repository import CHART
 
 SECONDS = 30.0
 

@@ -21,7 +21,6 @@ import httpx
 import pytest
 from msgspec.structs import replace
 from tests.beanstalkd import Beanstalkd
-from tests.ports import free_port
 
 from zerog.client import Client
 from zerog.ledger import beside
@@ -40,6 +39,7 @@ from zerog.store import open_datastore
 from zerog.store.port import Datastore
 from zerog_api.calls.base import LARGE_AT_ONCE
 from zerog_api.calls.large import IDLE_SECONDS, TAKE_SECONDS
+from zerog_tools.cluster.ports import free_port
 
 DEADLINE_SECONDS = 120
 #: The chart's limit of the API's pod.

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.ports import free_port
+
+from zerog_tools.cluster.ports import free_port
 
 DEADLINE_SECONDS = 240.0
 JOBS = '''

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from tests.hostile_text import EVERYTHING, TEXTS, harm_of
-from tests.ports import free_port
 from tests.scripted_api import FakeApi
 from tests.unit.jobrunner.cli.test_hostile_text import UUID, stand
+
+from zerog_tools.cluster.ports import free_port
 
 from .terminal import Terminal
 

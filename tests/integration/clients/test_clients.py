@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.fixtures import skip_or_fail
-from tests.cluster.go import GoMissingError
 from tests.integration.clients.workshop import (
     INSTALLS,
     LANGUAGES,
@@ -24,6 +23,8 @@ from tests.integration.clients.workshop import (
     files,
 )
 from tests.integration.path.conftest import System, running_system
+
+from zerog_tools.cluster.go import GoMissingError
 
 #: A compiler is started in each, on machines that may be busy.
 pytestmark = pytest.mark.timeout(900)

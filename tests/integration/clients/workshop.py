@@ -13,9 +13,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.binaries import cache_folder
-from tests.cluster.go import find_go
 from tests.integration.docs.reader import DOCUMENTED
+
+from zerog_tools.cluster.binaries import cache_folder
+from zerog_tools.cluster.go import find_go
 
 ROOT = Path(__file__).parents[3]
 SOURCES = Path(__file__).parent

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from tests.integration.docs.reader import ROOT, Reader, lines, typed
-from tests.ports import free_port
 
 import zerog
+from zerog_tools.cluster.ports import free_port
 
 #: Systems are started in them, on machines that may be busy.
 pytestmark = pytest.mark.timeout(900)

@@ -15,8 +15,9 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from tests.cluster.control_plane import ControlPlane
-from tests.ports import free_port
+
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.ports import free_port
 
 from .proxy import LoopThread, Trap
 

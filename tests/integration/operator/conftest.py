@@ -21,16 +21,16 @@ import httpx
 import pytest
 import yaml
 from tests.beanstalkd import Beanstalkd
-from tests.cluster.apply import apply
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.interface import Cluster
-from tests.cluster.process import wait_until
-from tests.ports import free_port
 
 from zerog.model.names import retire_tube_name, tube_name
 from zerog.queue import connect_queue
 from zerog.queue.port import QueueConnection, TubeStats
 from zerog_operator import names
+from zerog_tools.cluster.apply import apply
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.interface import Cluster
+from zerog_tools.cluster.ports import free_port
+from zerog_tools.cluster.process import wait_until
 
 ROOT = Path(__file__).parents[3]
 CRD = ROOT / "manifests/crds/zerogworkerpools.yaml"

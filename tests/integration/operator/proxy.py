@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from tests.cluster.process import ClusterError
+from zerog_tools.cluster.process import ClusterError
 
 T = TypeVar("T")
 C = TypeVar("C")

@@ -9,9 +9,8 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.ports import free_port
-
 from zerog.queue.beanstalk.wire import ReplyReader
+from zerog_tools.cluster.ports import free_port
 
 from .proxy import LoopThread, Trap
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_stages import PREFIX
-from tests.cluster.process import wait_until
 
 from zerog.model.names import tube_name
 from zerog.model.record import format_time
 from zerog.queue.port import QueueConnection
 from zerog.store import open_datastore
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_stages import PREFIX
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

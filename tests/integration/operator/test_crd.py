@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.interface import Cluster, KubectlError
+
+from zerog_tools.cluster.interface import Cluster, KubectlError
 
 from .conftest import CRD, apply_crd, build_pool
 

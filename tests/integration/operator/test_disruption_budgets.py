@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import wait_until
 
 from zerog_operator.marking import MARKS
 from zerog_operator.names import POOL_LABEL
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import apply_crd, build_pool
 

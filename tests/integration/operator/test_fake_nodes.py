@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_stages import PREFIX, Fate
-from tests.cluster.process import wait_until
 
 from zerog.model.names import mailbox_tube_name
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_stages import PREFIX, Fate
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

@@ -4,9 +4,9 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.process import wait_until
 
 from zerog_operator import names
+from zerog_tools.cluster.process import wait_until
 
 from .api_proxy import ApiCall, ApiProxy
 from .conftest import DEADLINE_SECONDS, Stage, build_pool

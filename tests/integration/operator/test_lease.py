@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.cluster.process import wait_until
+
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, RBAC, Stage
 

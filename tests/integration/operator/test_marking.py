@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.process import wait_until
 
 from zerog_operator import names
 from zerog_operator.marking import BUSY_SECONDS, MARKS
+from zerog_tools.cluster.process import wait_until
 
 from .beats import Beats
 from .conftest import DEADLINE_SECONDS, Stage, build_pool

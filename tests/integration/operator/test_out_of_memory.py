@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_stages import PREFIX, Fate
-from tests.cluster.process import wait_until
 
 from zerog.ledger.codec import read_record, write_record
 from zerog.model import events, life
 from zerog.model.record import Cause, JobRecord, State, WorkerIdentity, new_job_id
 from zerog.store import open_datastore
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_stages import PREFIX, Fate
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

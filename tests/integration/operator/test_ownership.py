@@ -6,9 +6,9 @@ from urllib.parse import parse_qs
 
 import pytest
 import yaml
-from tests.cluster.process import wait_until
 
 from zerog_operator import names
+from zerog_tools.cluster.process import wait_until
 
 from .api_proxy import ApiProxy
 from .conftest import DEADLINE_SECONDS, Stage, build_pool

@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cluster.process import wait_until
-from tests.ports import free_port
 
 from zerog.privatefile import write_private
 from zerog_operator.board import WRITE_SECONDS
+from zerog_tools.cluster.ports import free_port
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

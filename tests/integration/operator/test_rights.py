@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import wait_until
 
 from zerog_operator.marking import BUSY_SECONDS
 from zerog_operator.names import KARPENTER_MARK
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.process import wait_until
 
 from .beats import Beats
 from .conftest import DEADLINE_SECONDS, RBAC, Stage, build_pool

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from tests.cluster.process import wait_until
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import COLLECTOR_SECONDS, DEADLINE_SECONDS, Stage, build_pool
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.process import wait_until
 
 from zerog.ledger import controls
 from zerog.ledger.stats import minute_key
 from zerog.model.documents import ControlDocument
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

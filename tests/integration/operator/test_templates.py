@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.cluster.process import wait_until
 
 from zerog_operator import names
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import wait_until
 
 from zerog.ledger.codec import read_record, write_record
 from zerog.model import events, life
@@ -20,6 +18,8 @@ from zerog.model.record import (
     new_job_id,
 )
 from zerog.store import open_datastore
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.process import wait_until
 
 from .api_proxy import ApiProxy
 from .conftest import DEADLINE_SECONDS, Stage, build_pool

@@ -4,11 +4,10 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.cluster.process import wait_until
-
 from zerog.ledger.types import register
 from zerog.model.documents import TypeDocument, WorkerDocument, write
 from zerog.store import open_datastore
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

@@ -5,9 +5,10 @@ import re
 from typing import Any
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_nodes import FakeNodes
-from tests.cluster.process import wait_until
+
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_nodes import FakeNodes
+from zerog_tools.cluster.process import wait_until
 
 from .conftest import DEADLINE_SECONDS, Stage, build_pool
 

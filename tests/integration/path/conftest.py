@@ -16,9 +16,9 @@ import pytest
 from tests.beanstalkd import Beanstalkd
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import new_scope
-from tests.ports import free_port
 
 from zerog.client import Client
+from zerog_tools.cluster.ports import free_port
 
 T = TypeVar("T")
 JOBS = Path(__file__).with_name("jobs_for_tests.py")

@@ -14,12 +14,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from tests.ports import free_port
 
 from zerog.client import ApiError, Client
 from zerog.ledger.repairing import FULL_CHECK_SECONDS
 from zerog.queue.port import TTR_SECONDS
 from zerog.worker.reservations import TOUCH_SECONDS
+from zerog_tools.cluster.ports import free_port
 
 from .conftest import DEADLINE_SECONDS, System, on_both_stores, until
 

@@ -13,11 +13,11 @@ import greenstalk
 import httpx
 import pytest
 from tests.couchbase.process import CouchbaseServer
-from tests.ports import free_port
 
 from zerog.client import Client
 from zerog.model.names import MAILBOX_PREFIX
 from zerog.model.record import UNFINISHED
+from zerog_tools.cluster.ports import free_port
 
 from .conftest import DEADLINE_SECONDS, System, running_system, until
 

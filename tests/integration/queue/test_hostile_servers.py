@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import uvloop
 from tests.beanstalkd import Beanstalkd
-from tests.ports import free_port
 
 from zerog.model.errors import QueueUnavailableError
 from zerog.queue.beanstalk.connection import BeanstalkConnection
 from zerog.queue.greenstalk import GreenstalkConnection
 from zerog.queue.port import QueueConnection
+from zerog_tools.cluster.ports import free_port
 
 #: For what happens at once, on a busy machine.
 DEADLINE_SECONDS = 60

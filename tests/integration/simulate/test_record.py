@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from tests.beanstalkd import Beanstalkd
-from tests.ports import free_port
 
 from zerog.cli import codes
 from zerog.cli.main import main
@@ -18,6 +17,7 @@ from zerog.model.names import tube_name
 from zerog.queue import connect_producer, connect_queue
 from zerog_simulate.generate import load_trace
 from zerog_simulate.record import Recording, record, to_trace
+from zerog_tools.cluster.ports import free_port
 
 JOBS, SLOTS, JOB_SECONDS = 8, 2, 0.75
 DEADLINE_SECONDS = 60

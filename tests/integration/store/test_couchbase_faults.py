@@ -12,7 +12,6 @@ import pytest
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.protocol import Status
 from tests.couchbase.scopes import configure, new_scope
-from tests.ports import free_port
 from tests.store.opening import open_datastore
 
 from zerog.model.errors import (
@@ -26,6 +25,7 @@ from zerog.model.errors import (
 from zerog.privatefile import write_private
 from zerog.store.couchbase import connection
 from zerog.store.port import Datastore, PatchOp
+from zerog_tools.cluster.ports import free_port
 
 #: For what has to happen some time; these machines are sometimes very slow.
 PATIENCE_SECONDS = 30.0

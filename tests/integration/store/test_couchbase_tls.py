@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.couchbase.authority import Authority, Certificate
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import configure, new_scope
 from tests.store.opening import open_datastore
@@ -15,6 +14,7 @@ from tests.store.opening import open_datastore
 from zerog.model.errors import ConfigError, DatastoreError, DatastoreUnavailableError
 from zerog.store.couchbase import connection
 from zerog.store.port import JobFilter
+from zerog_tools.cluster.authority import Authority, Certificate
 
 #: For what has to happen some time; these machines are sometimes very slow.
 PATIENCE_SECONDS = 60.0

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 from tests.integration.path.conftest import DEADLINE_SECONDS, until
-from tests.ports import free_port
 
 from zerog.privatefile import write_private
+from zerog_tools.cluster.ports import free_port
 
 from .conftest import Complaints, Web
 

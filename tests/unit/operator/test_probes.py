@@ -6,11 +6,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.ports import free_port
 
 from zerog_operator.handlers import STUCK_SECONDS, Pools
 from zerog_operator.metrics import Metrics
 from zerog_operator.probes import serve_probes
+from zerog_tools.cluster.ports import free_port
 
 
 @pytest.mark.parametrize(

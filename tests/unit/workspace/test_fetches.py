@@ -93,7 +93,7 @@ def builds_something(path: Path, root: Path) -> bool:
         path.name in ("Dockerfile", "Makefile")
         or place.startswith((".ci/", ".github/"))
         or path.suffix == ".sh"
-        or (path.suffix == ".py" and place.startswith(("hack/", "tests/cluster", "tests/couch")))
+        or (path.suffix == ".py" and place.startswith(("hack/", "tools/", "tests/couch")))
     )
 
 

@@ -19,6 +19,8 @@ SOURCES = [
     "api/src/zerog_api",
     "operator/src/zerog_operator",
     "simulate/src/zerog_simulate",
+    "tools/src/zerog_tools",
+    "hack",
 ]
 #: Package, and what its modules must not import.
 FORBIDDEN = [
@@ -30,6 +32,13 @@ FORBIDDEN = [
     ("zerog_operator", "zerog_simulate"),
     ("zerog_simulate", "zerog_api"),
     ("zerog_simulate", "zerog_operator"),
+    ("zerog", "zerog_tools"),
+    ("zerog_api", "zerog_tools"),
+    ("zerog_operator", "zerog_tools"),
+    ("zerog_simulate", "zerog_tools"),
+    ("zerog_tools", "tests"),
+    ("zerog_tools.cluster", "pytest"),
+    ("hack", "tests"),
     # Layers.
     ("zerog.worker", "zerog.cli"),
     ("zerog.ledger", "zerog.worker"),
@@ -60,6 +69,10 @@ FORBIDDEN = [
     ("zerog.client", "zerog.queue"),
     ("zerog.client", "zerog.settings"),
     ("zerog.client", "zerog.cli"),
+    ("zerog_tools.cluster", "zerog_tools.kind"),
+    ("zerog_tools.images", "zerog_tools.chart"),
+    ("zerog_tools.chart", "zerog_tools.release"),
+    ("zerog_tools.release", "zerog_tools.trial"),
     # Libraries.
     ("zerog.model", "asyncio"),
     ("zerog.model", "httpx"),
@@ -99,6 +112,11 @@ ALLOWED = [
     ("zerog.client", "zerog.sdk"),
     ("zerog.store", "zerog.settings"),
     ("zerog.sdk", "zerog.model"),
+    ("zerog_tools.cluster", "zerog.queue"),
+    ("zerog_tools.chart", "zerog_tools.cluster"),
+    ("zerog_tools.release", "zerog_tools.chart"),
+    ("zerog_tools.trial", "zerog_tools.images"),
+    ("hack", "zerog_tools"),
 ]
 
 

@@ -16,6 +16,7 @@ MEMBERS = {
     "api": "zerog_api",
     "operator": "zerog_operator",
     "simulate": "zerog_simulate",
+    "tools": "zerog_tools",
 }
 VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager"}
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.process import wait_until
 from tests.integration.api.serving import job_type, serving
 
 from zerog.client import ApiError, Client
 from zerog_api.auth.kubernetes import NO_SECONDS, YES_SECONDS
 from zerog_api.settings import ApiSettings
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.process import wait_until
 
 TYPES = [job_type("Mail", "mail"), job_type("Media", "media")]
 AUDIENCE = "zerog"

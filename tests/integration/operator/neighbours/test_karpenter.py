@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_nodes import FakeNodes
 from tests.cluster.fixtures import start_or_skip
-from tests.cluster.karpenter import Karpenter
-from tests.cluster.process import wait_until
 
 from zerog_operator.marking import BUSY_SECONDS
 from zerog_operator.names import KARPENTER_MARK
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_nodes import FakeNodes
+from zerog_tools.cluster.karpenter import Karpenter
+from zerog_tools.cluster.process import wait_until
 
 from ..beats import Beats
 from ..conftest import DEADLINE_SECONDS, Stage, build_pool

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fake_nodes import FakeNodes
-from tests.cluster.fake_stages import PREFIX, Fate
 from tests.cluster.fixtures import start_or_skip
-from tests.cluster.kueue import QUEUE_LABEL, Kueue
-from tests.cluster.process import wait_until
+
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.fake_nodes import FakeNodes
+from zerog_tools.cluster.fake_stages import PREFIX, Fate
+from zerog_tools.cluster.kueue import QUEUE_LABEL, Kueue
+from zerog_tools.cluster.process import wait_until
 
 from ..conftest import DEADLINE_SECONDS, Stage, build_pool
 

@@ -1,6 +1,6 @@
 """A whole ZeroG on a real control plane: operator, API, queue, and real workers as pods.
 
-The pods' commands run as processes of this machine (`tests/cluster/local_node.py`), started,
+The pods' commands run as processes of this machine (`zerog_tools.cluster.local_node`), started,
 probed, asked to end and restarted as a kubelet does it. There are no images and no limits.
 """
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.local_node import LocalNode
-from tests.cluster.node.image import Image
-from tests.cluster.process import wait_until
-from tests.ports import free_port
 
 from zerog.client import Client
 from zerog.model.names import tube_name
 from zerog.worker.endings import NOT_BEGUN
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.local_node import LocalNode
+from zerog_tools.cluster.node.image import Image
+from zerog_tools.cluster.ports import free_port
+from zerog_tools.cluster.process import wait_until
 
 from ...path.conftest import JOBS
 from ..conftest import DEADLINE_SECONDS, Stage, build_pool

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.cluster.local_node import LocalNode
-from tests.cluster.process import signal_marked, wait_until
+
+from zerog_tools.cluster.local_node import LocalNode
+from zerog_tools.cluster.process import signal_marked, wait_until
 
 from ..conftest import DEADLINE_SECONDS, Stage
 from .conftest import POOL, QUEUE, Works

@@ -9,8 +9,9 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.cluster.local_node import LocalNode
-from tests.cluster.process import signal_marked, wait_until
+
+from zerog_tools.cluster.local_node import LocalNode
+from zerog_tools.cluster.process import signal_marked, wait_until
 
 from ..api_proxy import ApiCall, ApiProxy
 from ..conftest import DEADLINE_SECONDS

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.local_node import LocalNode
-from tests.cluster.node.image import Image
-from tests.cluster.process import wait_until
+
+from zerog_tools.cluster.control_plane import ControlPlane
+from zerog_tools.cluster.local_node import LocalNode
+from zerog_tools.cluster.node.image import Image
+from zerog_tools.cluster.process import wait_until
 
 from ..conftest import DEADLINE_SECONDS, Stage
 from .conftest import IMAGE, Works

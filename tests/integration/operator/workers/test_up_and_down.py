@@ -8,7 +8,7 @@ import os
 import random
 from typing import Any
 
-from tests.cluster.process import wait_until
+from zerog_tools.cluster.process import wait_until
 
 from ..conftest import DEADLINE_SECONDS
 from .conftest import POOL, Works

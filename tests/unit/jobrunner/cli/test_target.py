@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.ports import free_port
 from tests.scripted_api import Answer, FakeApi
 
 from zerog.cli import codes
@@ -15,6 +14,7 @@ from zerog.client import network
 from zerog.devnote import FOLDER, NAME, DevNote, read_note, write_note
 from zerog.model.errors import ConfigError
 from zerog.privatefile import make_folder
+from zerog_tools.cluster.ports import free_port
 
 UUID = "019ab0c4-5e5a-7e5c-8a3c-0d7a6a3f1b2c"
 TOKEN = "a-token-that-is-long-enough"

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.ports import free_port
 
 from zerog.client import ApiError, JobFailedError, UnreachableError, WaitTimeoutError
 from zerog.model.errors import ConfigError, InvalidParametersError
+from zerog_tools.cluster.ports import free_port
 
 CREATED = {"uuid": "u-1"}
 AWAY = {"status": 503, "code": "queue-unavailable", "detail": "the queue is away"}

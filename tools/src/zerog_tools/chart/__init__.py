@@ -1,0 +1,1 @@
+"""The Helm chart: how it is rendered, and what is generated from it."""

@@ -1,0 +1,1 @@
+"""What a node that runs real images is made of."""

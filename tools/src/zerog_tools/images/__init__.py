@@ -1,0 +1,1 @@
+"""ZeroG's container images, and what is known of their contents."""

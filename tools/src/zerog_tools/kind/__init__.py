@@ -1,0 +1,1 @@
+"""kind, with the interface of the other clusters."""

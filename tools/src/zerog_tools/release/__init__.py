@@ -1,0 +1,1 @@
+"""What a release publishes, and whether it can be built again."""

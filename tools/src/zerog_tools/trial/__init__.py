@@ -1,0 +1,1 @@
+"""`make cluster`: ZeroG on Kubernetes, from nothing to a job's result."""
