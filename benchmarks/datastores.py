@@ -49,9 +49,9 @@ from zerog.store.port import Datastore, JobFilter
 from zerog_api.core.overview import SUMMARY_SECONDS, Overview
 from zerog_api.core.types import Types
 from zerog_api.core.watch import Watch
+from zerog_tools.blocks import alone, filled
 
 PAGE = Path(__file__).parents[1] / "docs/explanation/sizing.md"
-BEGIN, END = "<!-- made by benchmarks/datastores.py -->", "<!-- made: end -->"
 DEADLINE_SECONDS = 120.0
 AT_ONCE = 200
 QUEUES = 50
@@ -239,10 +239,7 @@ def table(found: Sequence[dict[str, Cost]]) -> Iterator[str]:
 
 def write(lines: str) -> None:
     """Put the table into its page."""
-    page = PAGE.read_text()
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{lines}\n\n{END}{after}")
+    PAGE.write_text(filled(PAGE.read_text(), {"datastores": alone(lines)}))
 
 
 def main() -> None:

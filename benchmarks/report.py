@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+from zerog_tools.blocks import alone, filled
+
 COLUMNS = {
     "post_per_second": "POST/s",
     "get_per_second": "GET/s",
@@ -35,10 +36,8 @@ class Report:
         text = json.dumps(asdict(self), indent=2)
         (root / "benchmarks/results/latest.json").write_text(f"{text}\n")
         page = root / "docs/performance.md"
-        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        table = f"\n\nMedians of {self.rounds} rounds, {self.jobs} jobs each.\n\n{self._table()}\n"
-        page.write_text(before + BEGIN + table + END + after, encoding="utf-8")
+        table = f"Medians of {self.rounds} rounds, {self.jobs} jobs each.\n\n{self._table()}"
+        page.write_text(filled(page.read_text(), {"measured": alone(table)}))
         _plot(self.medians, root / "docs/performance.svg")
 
     def _table(self) -> str:

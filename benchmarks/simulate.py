@@ -21,12 +21,12 @@ from zerog_simulate.options import DEFAULT_SPEC, GOAL_SECONDS, TRIES
 from zerog_simulate.plot import draw
 from zerog_simulate.report import markdown, to_json
 from zerog_simulate.tuning import Search
+from zerog_tools.blocks import alone, filled
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/performance.md"
 FOUND = ROOT / "benchmarks/results/simulated.json"
 PICTURE, PICTURED = ROOT / "docs/simulation.svg", "spike"
-BEGIN, END = "<!-- simulated: begin -->", "<!-- simulated: end -->"
 #: The ones that take longest are begun first.
 ORDER = ("longtail", "step", "cron", "spike", "day")
 #: A search on it takes more than on all others together: its rows are those as they come.
@@ -57,10 +57,7 @@ def main() -> None:
     comparisons = [found[name] for name in SHAPES]
     FOUND.write_text(json.dumps([to_json(item) for item in comparisons], indent=1) + "\n")
     draw(found[PICTURED], PICTURE)
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{markdown(comparisons)}\n{END}{after}", encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(), {"simulated": alone(markdown(comparisons))}))
 
 
 if __name__ == "__main__":

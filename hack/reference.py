@@ -1,6 +1,6 @@
 """Write the reference that is made from code: the pages of the command line and the SDK, and the
-tables of calls, settings and metrics in pages whose prose is written by hand. Also the figures that
-prose repeats from the benchmarks (`hack/figures.py`).
+tables of calls, settings and metrics in pages whose prose is written by hand. Also the sentences
+that repeat figures of the benchmarks (`hack/figures.py`).
 
 `--check` writes nothing and fails where a page is not what the code says.
 """
@@ -25,8 +25,6 @@ sys.path.insert(0, str(ROOT))
 
 PAGES = ROOT / "docs/reference"
 NOTE = "<!-- Made by hack/reference.py from the code; edit that. -->\n"
-#: What a page made in part has around it.
-BEGIN, END = "<!-- made by hack/reference.py: {} -->", "<!-- made: end -->"
 #: Help texts are folded to the width of the terminal, so it is fixed.
 WIDTH = "100"
 #: Other versions word help and signatures in other ways.
@@ -316,35 +314,27 @@ def tables() -> dict[str, dict[str, str]]:
     }
 
 
-def filled(page: str, made: dict[str, str]) -> str:
-    """Return a page's text with its tables made anew. `ValueError` if it has no place for one."""
-    for name, table in made.items():
-        begin = BEGIN.format(name)
-        head, found, rest = page.partition(begin)
-        tail = rest.partition(END)
-        if not found or not tail[1]:
-            raise ValueError(f"no place for the table {name!r}: {begin} … {END}")
-        page = f"{head}{begin}\n\n{table}\n{END}{tail[2]}"
-    return page
-
-
 def main() -> int:
     """Write or check the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail where a page is stale")
     options = parser.parse_args()
-    from hack.figures import SENTENCES, untrue, with_figures
+    from hack.figures import sentences
+
+    from zerog_tools.blocks import alone, filled
 
     if options.check and sys.version_info[:2] != PYTHON:
         print("the reference is made and checked with Python {}.{}".format(*PYTHON))
         return 0
     pages = {PAGES / "cli.md": command_line(), PAGES / "sdk.md": sdk()}
-    for name, made in tables().items():
-        pages[PAGES / name] = filled((PAGES / name).read_text(), made)
-    wrong = list(untrue())
+    made = {
+        PAGES / name: {block: alone(text) for block, text in found.items()}
+        for name, found in tables().items()
+    }
+    wrong = []
     try:
-        for name in SENTENCES:
-            pages[ROOT / name] = with_figures(name, (ROOT / name).read_text())
+        made |= sentences()
+        pages |= {path: filled(path.read_text(), blocks) for path, blocks in made.items()}
     except ValueError as error:
         wrong.append(str(error))
     stale = []

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from benchmarks.simulate import BEGIN, END, FOUND, PAGE, ROOT, everyone, search_of
+from benchmarks.simulate import FOUND, PAGE, ROOT, everyone, search_of
 
 from zerog_simulate.cluster import ClusterSettings
 from zerog_simulate.comparison import Comparison, Row, play
@@ -17,6 +17,7 @@ from zerog_simulate.report import markdown, to_json
 from zerog_simulate.setting import describe
 from zerog_simulate.trace import Arrivals, Trace
 from zerog_simulate.tuning import QUANTILE
+from zerog_tools.blocks import block
 
 CLUSTER = ClusterSettings()
 
@@ -38,8 +39,7 @@ def replay(found: dict[str, Any]) -> Comparison:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_traces_rows_in_the_docs_are_what_the_simulator_prints(name: str) -> None:
-    _, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    documented = rest.partition(END)[0]
+    documented = block(PAGE.read_text(), "simulated")
     (found,) = (item for item in json.loads(FOUND.read_text()) if item["trace"]["name"] == name)
 
     comparison = replay(found)
