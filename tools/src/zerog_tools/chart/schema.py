@@ -1,7 +1,7 @@
 """`values.schema.json`, made of the values and of what is known about some of them.
 
-An unknown key is refused at every level: types follow from the defaults, and pieces that are
-Kubernetes' own list Kubernetes' keys.
+An unknown key is refused at every level. Types follow from the defaults; what those do not say is
+listed by full path, with Kubernetes' keys where a value is a piece of Kubernetes' own.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from zerog_tools.chart.values import Path_, Value
+from zerog_tools.chart.values import Path_, Value, look_up
 from zerog_tools.repository import CHART
 
 Schema = dict[str, Any]
@@ -34,84 +34,121 @@ def _admission_rules() -> list[str]:
     return [rule["name"] for rule in yaml.safe_load(text)]
 
 
+def _under(parents: Sequence[str], **types: Schema) -> dict[str, Schema]:
+    """Return the full paths of values that several parents have alike."""
+    return {f"{parent}.{name}": schema for parent in parents for name, schema in types.items()}
+
+
 _QUANTITIES: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
 _PEERS = _list(_keys("ipBlock", "namespaceSelector", "podSelector"))
-#: By the whole path, because the last key says too little.
-_PLACES: dict[Path_, Schema] = {
-    ("networkPolicy", "egress", name): _PEERS for name in ("apiServer", "couchbase", "beanstalkd")
-}
-#: By the last key of a path: pieces whose keys are Kubernetes' own.
-_PIECES: dict[str, Schema] = {
-    "nodeSelector": _STRINGS,
-    "podAnnotations": _STRINGS,
-    "podLabels": _STRINGS,
-    "annotations": _STRINGS,
-    "labels": _STRINGS,
-    "resources": _keys("claims", requests=_QUANTITIES, limits=_QUANTITIES),
-    "securityContext": _keys(
-        "allowPrivilegeEscalation", "appArmorProfile", "capabilities", "privileged", "procMount",
-        "readOnlyRootFilesystem", "runAsGroup", "runAsNonRoot", "runAsUser", "seLinuxOptions",
-        "seccompProfile", "windowsOptions",
-    ),
-    "podSecurityContext": _keys(
-        "appArmorProfile", "fsGroup", "fsGroupChangePolicy", "runAsGroup", "runAsNonRoot",
-        "runAsUser", "seLinuxChangePolicy", "seLinuxOptions", "seccompProfile",
-        "supplementalGroups", "supplementalGroupsPolicy", "sysctls", "windowsOptions",
-    ),
-    "affinity": _keys("nodeAffinity", "podAffinity", "podAntiAffinity"),
-    "topologySpreadConstraints": _list({
-        **_keys("labelSelector", "matchLabelKeys", "maxSkew", "minDomains", "nodeAffinityPolicy",
-                "nodeTaintsPolicy", "topologyKey", "whenUnsatisfiable"),
-        "required": ["maxSkew", "topologyKey", "whenUnsatisfiable"]}),
-    "extraVolumes": _list({"type": "object", "required": ["name"]}),
-    "extraVolumeMounts": _list({
-        **_keys("mountPath", "mountPropagation", "name", "readOnly", "recursiveReadOnly",
-                "subPath", "subPathExpr"),
-        "required": ["name", "mountPath"]}),
-    "tolerations": _list(_keys("key", "operator", "value", "effect", "tolerationSeconds")),
-    "extraEnv": _list({**_keys("valueFrom", name=_TEXT, value={"type": "string"}),
-                       "required": ["name"]}),
-    "imagePullSecrets": _list({**_keys(name=_TEXT), "required": ["name"]}),
-    "parentRefs": _list({**_keys("group", "kind", "name", "namespace", "port", "sectionName"),
-                         "required": ["name"]}),
-    "hostnames": _list(_TEXT),
-    "hosts": _list({**_keys(host=_TEXT, tlsSecret={"type": "string"}), "required": ["host"]}),
-    "namespaces": _list(_TEXT),
-    "allow": _list({"enum": _admission_rules()}),
-    "apiFrom": _PEERS,
-    "metricsFrom": _PEERS,
-    "extra": _list(_keys("ports", to=_PEERS)),
-    # What the values' types do not say.
-    "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
-    "repository": {"type": "string", "pattern": "^(([^@ ]*/)?[^@:/ ]+)?$"},
+_SIZE: Schema = {"type": "string", "pattern": "^[0-9]+(Mi|Gi|Ti)$"}
+_COUNT: Schema = {"type": "integer", "minimum": 1}
+_OWN_PODS = ("couchbase.development", "api", "operator", "beanstalkd")
+_IMAGES = ("couchbase.development.image", "api.image", "operator.image", "beanstalkd.image",
+           "selfTest.image")  # fmt: skip
+#: What a value's default does not say, by its full path.
+_TYPES: dict[str, Schema] = {
     "imageRegistry": {"type": "string", "pattern": "^([^@ ]*[^@ /])?$"},
+    "imagePullSecrets": _list({**_keys(name=_TEXT), "required": ["name"]}),
     "commonLabels": {**_STRINGS, "propertyNames": {
         "not": {"pattern": r"^(app\.kubernetes\.io|helm\.sh|zerog\.dev)/"}}},
-    "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
-    "maxUnavailable": {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+%$"},
-    "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
-    "size": {"type": "string", "pattern": "^[0-9]+(Mi|Gi|Ti)$"},
-    "port": {"type": "integer", "minimum": 1, "maximum": 65535},
-    "type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
-    "memoryQuota": {"type": "string", "pattern": "^[0-9]+(Mi|Gi)$"},
-    "connectionString": {"type": "string", "pattern": "^(couchbases?://[^/@ ]+)?$"},
-    "durability": {"enum": ["none", "majority", "majority_and_persist_to_active",
-                            "persist_to_majority"]},
-    "listing": {"enum": ["query", "kv"]},
-    "mode": {"enum": ["kubernetes", "tokens", "off"]},
-    "audiences": _list(_TEXT),
-    "corsOrigins": _list({"type": "string", "pattern": "^https?://"}),
-    "trustedProxies": _list({"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}),
-    "authorization": _keys("type", "credentials"),
     "datastore": {"enum": ["sqlite", "couchbase"]},
-    "targetCpuPercent": {"type": "integer", "minimum": 1},
-    "minReplicas": {"type": "integer", "minimum": 1},
-    "maxReplicas": {"type": "integer", "minimum": 1},
+    "auth.mode": {"enum": ["kubernetes", "tokens", "off"]},
+    "auth.audiences": _list(_TEXT),
+    "sqlite.size": _SIZE,
+    "beanstalkd.persistence.size": _SIZE,
+    "couchbase.connectionString": {"type": "string", "pattern": "^(couchbases?://[^/@ ]+)?$"},
+    "couchbase.durability": {"enum": [
+        "none", "majority", "majority_and_persist_to_active", "persist_to_majority"]},
+    "couchbase.listing": {"enum": ["query", "kv"]},
+    "couchbase.objects.labels": _STRINGS,
+    "couchbase.objects.memoryQuota": {"type": "string", "pattern": "^[0-9]+(Mi|Gi)$"},
+    "couchbase.development.size": _SIZE,
+    "api.autoscaling.minReplicas": _COUNT,
+    "api.autoscaling.maxReplicas": _COUNT,
+    "api.autoscaling.targetCpuPercent": _COUNT,
+    "api.corsOrigins": _list({"type": "string", "pattern": "^https?://"}),
+    "api.trustedProxies": _list({"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}),
+    "api.service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
+    "api.service.port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "api.ingress.hosts": _list({
+        **_keys(host=_TEXT, tlsSecret={"type": "string"}), "required": ["host"]}),
+    "api.httpRoute.hostnames": _list(_TEXT),
+    "api.httpRoute.parentRefs": _list({
+        **_keys("group", "kind", "name", "namespace", "port", "sectionName"),
+        "required": ["name"]}),
+    "operator.namespaces": _list(_TEXT),
+    "operator.admissionPolicy.allow": _list({"enum": _admission_rules()}),
+    "networkPolicy.apiFrom": _PEERS,
+    "networkPolicy.metricsFrom": _PEERS,
+    "networkPolicy.egress.extra": _list(_keys("ports", to=_PEERS)),
+    "metrics.serviceMonitor.interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
+    "metrics.serviceMonitor.authorization": _keys("type", "credentials"),
+    **_under(["networkPolicy.egress"], apiServer=_PEERS, couchbase=_PEERS, beanstalkd=_PEERS),
+    **_under(
+        ["metrics.serviceMonitor", "metrics.prometheusRule", "metrics.dashboard"], labels=_STRINGS
+    ),
+    **_under(
+        ["api.serviceAccount", "api.service", "api.ingress", "api.httpRoute",
+         "operator.serviceAccount"],
+        annotations=_STRINGS,
+    ),
+    **_under(
+        ["api.podDisruptionBudget", "operator.podDisruptionBudget"],
+        maxUnavailable={"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+%$"},
+    ),
+    **_under(
+        _IMAGES,
+        repository={"type": "string", "pattern": "^(([^@ ]*/)?[^@:/ ]+)?$"},
+        digest={"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+        pullPolicy={"enum": ["Always", "IfNotPresent", "Never"]},
+    ),
+    **_under(
+        [*_OWN_PODS, "workers"],
+        resources=_keys("claims", requests=_QUANTITIES, limits=_QUANTITIES),
+        securityContext=_keys(
+            "allowPrivilegeEscalation", "appArmorProfile", "capabilities", "privileged",
+            "procMount", "readOnlyRootFilesystem", "runAsGroup", "runAsNonRoot", "runAsUser",
+            "seLinuxOptions", "seccompProfile", "windowsOptions",
+        ),
+        podSecurityContext=_keys(
+            "appArmorProfile", "fsGroup", "fsGroupChangePolicy", "runAsGroup", "runAsNonRoot",
+            "runAsUser", "seLinuxChangePolicy", "seLinuxOptions", "seccompProfile",
+            "supplementalGroups", "supplementalGroupsPolicy", "sysctls", "windowsOptions",
+        ),
+        extraEnv=_list({
+            **_keys("valueFrom", name=_TEXT, value={"type": "string"}), "required": ["name"]}),
+    ),
+    **_under(
+        _OWN_PODS,
+        nodeSelector=_STRINGS,
+        podAnnotations=_STRINGS,
+        podLabels=_STRINGS,
+        affinity=_keys("nodeAffinity", "podAffinity", "podAntiAffinity"),
+        tolerations=_list(_keys("key", "operator", "value", "effect", "tolerationSeconds")),
+    ),
+    **_under(
+        ["api", "operator", "workers", "beanstalkd"],
+        extraVolumes=_list({"type": "object", "required": ["name"]}),
+        extraVolumeMounts=_list({
+            **_keys("mountPath", "mountPropagation", "name", "readOnly", "recursiveReadOnly",
+                    "subPath", "subPathExpr"),
+            "required": ["name", "mountPath"]}),
+    ),
+    **_under(
+        ["api", "operator"],
+        topologySpreadConstraints=_list({
+            **_keys("labelSelector", "matchLabelKeys", "maxSkew", "minDomains",
+                    "nodeAffinityPolicy", "nodeTaintsPolicy", "topologyKey", "whenUnsatisfiable"),
+            "required": ["maxSkew", "topologyKey", "whenUnsatisfiable"]}),
+    ),
 }  # fmt: skip
 
 
 def build_schema(defaults: Mapping[str, Any], values: Sequence[Value]) -> Schema:
     """Return the schema of the values."""
+    if gone := [path for path in _TYPES if not _is_in(defaults, path)]:
+        raise ValueError(f"values.yaml has no {', '.join(gone)}: mend zerog_tools.chart.schema")
     texts = {value.path: value.text for value in values}
     schema = _of(defaults, (), texts)
     # Helm gives it to a chart that another one depends on.
@@ -124,16 +161,22 @@ def render_schema(schema: Schema) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def _is_in(defaults: Mapping[str, Any], path: str) -> bool:
+    try:
+        look_up(defaults, tuple(path.split(".")))
+    except KeyError:
+        return False
+    return True
+
+
 def _of(value: Any, path: Path_, texts: Mapping[Path_, str]) -> Schema:
     schema = _bare(value, path, texts)
     return {"description": texts[path], **schema} if path in texts else schema
 
 
 def _bare(value: Any, path: Path_, texts: Mapping[Path_, str]) -> Schema:
-    if path in _PLACES:
-        return _PLACES[path]
-    if path and path[-1] in _PIECES:
-        return _PIECES[path[-1]]
+    if (known := _TYPES.get(".".join(path))) is not None:
+        return known
     match value:
         case bool():
             return {"type": "boolean"}
