@@ -140,13 +140,19 @@ test-kind: setup ## The same tests on kind, where docker can start one
 	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster tests/e2e $(wildcard $(ON_CLUSTER)) \
 		--ignore $(WITH_NEIGHBOURS)
 
+# What each of the three takes: the seed of another run, an end after minutes or rounds, and where logs of complaints stay.
+TRIAL = $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(FOLDER),--folder $(FOLDER))
 .PHONY: chaos
-chaos: setup ## Break a real system at random, check every job (SEED, MINUTES)
-	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+chaos: setup ## Break a real system at random, check every job (SEED, MINUTES or ROUNDS, FOLDER)
+	@$(PY) -m tests.chaos $(TRIAL)
 
 .PHONY: power
-power: setup ## Cut the power at random, check what was answered (SEED, CUTS; needs gcc)
-	@$(PY) -m tests.chaos.power $(if $(SEED),--seed $(SEED)) $(if $(CUTS),--cuts $(CUTS))
+power: setup ## Cut the power at random, check what was answered (the same; needs gcc)
+	@$(PY) -m tests.chaos.power $(TRIAL)
+
+.PHONY: fuzz
+fuzz: setup ## Throw hostile frames, records, replies and requests (the same)
+	@$(PY) -m tests.chaos.fuzz $(TRIAL)
 
 .PHONY: bench
 bench: ## Measure ZeroG and its peers side by side

@@ -1,6 +1,6 @@
-"""Write the reference that is made from code: the pages of the command line and the SDK, and the
-tables of calls, settings and metrics in pages whose prose is written by hand. Also the sentences
-that repeat figures of the benchmarks (`hack/figures.py`).
+"""Write the reference that is made from code: the pages of the command line, the SDK and the
+modules (`hack/modules.py`), and the tables of calls, settings and metrics in pages whose prose is
+written by hand. Also the sentences that repeat figures of the benchmarks (`hack/figures.py`).
 
 `--check` writes nothing and fails where a page is not what the code says.
 """
@@ -320,6 +320,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail where a page is stale")
     options = parser.parse_args()
     from hack.figures import sentences
+    from hack.modules import modules
 
     from zerog_tools.blocks import alone, filled
 
@@ -327,6 +328,7 @@ def main() -> int:
         print("the reference is made and checked with Python {}.{}".format(*PYTHON))
         return 0
     pages = {PAGES / "cli.md": command_line(), PAGES / "sdk.md": sdk()}
+    pages[PAGES / "modules.md"] = modules(NOTE)
     made = {
         PAGES / name: {block: alone(text) for block, text in found.items()}
         for name, found in tables().items()

@@ -1,11 +1,11 @@
-"""`python -m tests.chaos --seed N --minutes M`: break a real system at random, then check it."""
+"""`python -m tests.chaos`: break a real system at random, then check it. A round is a fault.
 
-import argparse
+All faults hit one system, so a round cannot be repeated without those before it.
+"""
+
 import contextlib
 import random
-import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
@@ -19,6 +19,7 @@ from tests.chaos.faults import KINDS, Chaos
 from tests.chaos.jobs import MARKS
 from tests.chaos.load import UNFINISHED_STATES, Expected, Load
 from tests.chaos.preload import HAS_COMPILER
+from tests.chaos.trial import Trial, trial
 from tests.integration.client.cutting_proxy import CuttingProxy
 from tests.integration.path.conftest import System, until
 
@@ -37,21 +38,18 @@ RECOVERY_SECONDS = 120.0
 END_SECONDS = 300.0
 #: What is cleaned up late is no violation.
 PASSING_SECONDS = 30.0
-SHOWN = 20
 
 
 class Run:
     """One run: load, faults, healing, checks."""
 
-    def __init__(self, folder: Path, seed: int, seconds: float) -> None:
-        self.dice = random.Random(seed)
-        self.seconds = seconds
-        self.marks = folder / "marks"
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self.dice = random.Random(trial.seed)
+        self.marks = trial.folder / "marks"
         self._kinds = [kind for kind in KINDS if HAS_COMPILER or kind != "shift_clock"]
-        self.system = System(folder)
-        self.faults: Counter[str] = Counter()
+        self.system = System(trial.folder)
         self.recovery: dict[str, list[float]] = defaultdict(list)
-        self.violations: list[str] = []
         self._load = Load(f"http://127.0.0.1:{self.system.port}", random.Random(self.dice.random()))
         self._canary = Client(f"http://127.0.0.1:{self.system.port}", retry_seconds=60)
         self._stop = threading.Event()
@@ -62,7 +60,7 @@ class Run:
         return self._load.acknowledged
 
     def go(self) -> None:
-        """Run everything; `violations` has what is wrong."""
+        """Run everything, and complain of what is wrong."""
         system = self.system
         try:
             system.beanstalkd.start()
@@ -85,8 +83,7 @@ class Run:
         thread = threading.Thread(target=self._submit, daemon=True)
         thread.start()
         self._wait_for_canary()
-        ends = time.monotonic() + self.seconds
-        while time.monotonic() < ends:
+        for _ in self._trial.seeds():
             self._fault(chaos)
             time.sleep(self.dice.uniform(*PAUSE_SECONDS))
         self._stop.set()
@@ -98,7 +95,7 @@ class Run:
                 if self._open() < MAX_OPEN:
                     self._load.submit_some(PER_ROUND)
             except Exception as error:
-                self.violations.append(f"while submitting: {error!r}")
+                self._trial.complain(f"while submitting: {error!r}")
 
     def _open(self) -> int:
         states = str(UNFINISHED_STATES)
@@ -112,7 +109,7 @@ class Run:
         kinds = [self.dice.choice(self._kinds)]
         if self.dice.randrange(TOGETHER) == 0:
             kinds.append(self.dice.choice(self._kinds))
-        self.faults.update(kinds)
+        self._trial.thrown["faults"] += len(kinds)
         began = time.monotonic()
         heals = [self._threads.submit(chaos.strike(kind)) for kind in kinds]
         answered = self._wait_for_canary()
@@ -123,9 +120,10 @@ class Run:
         if answered:
             self.recovery[name].append(answered - began)
         else:
-            self.violations.append(f"{' and '.join(kinds)}: no job got through in {took:.0f} s")
+            self._trial.complain(f"{' and '.join(kinds)}: no job got through in {took:.0f} s")
         shown = f"{answered - began:.2f} s" if answered else "never"
-        print(f"{len(self.jobs):6} jobs  {' + '.join(kinds):32} {shown}", flush=True)
+        self._trial.thrown["jobs"] = len(self.jobs)
+        self._trial.say(f"{len(self.jobs):6} jobs  {' + '.join(kinds):32} {shown}")
 
     def _wait_for_canary(self) -> float | None:
         """Let a job go through end to end, and return when it has."""
@@ -133,19 +131,19 @@ class Run:
             uuid = self._canary.submit("Plain", {"value": -1}, priority=0)
             self._canary.wait(uuid, RECOVERY_SECONDS)
         except ZeroGError as error:
-            print(f"       canary: {error}", flush=True)
+            self._trial.say(f"       canary: {error}")
             return None
         self._load.acknowledged.append(Expected(uuid, "canary", "succeeded", -1, 200))
         return time.monotonic()
 
     def _heal(self, chaos: Chaos) -> None:
-        print("       all is healed; waiting for the end of every job", flush=True)
+        self._trial.say("       all is healed; waiting for the end of every job")
         self._load.finish()
         try:
             until(lambda: self._open() == 0, END_SECONDS, "every job has ended")
         except AssertionError:
             left = list(self.system.client.list(states=UNFINISHED_STATES))
-            self.violations.append(f"{len(left)} jobs have not ended: {left[:3]}")
+            self._trial.complain(f"{len(left)} jobs have not ended: {left[:3]}")
 
     def _check(self, chaos: Chaos) -> None:
         client, store = self.system.client, self.system.store_path
@@ -155,46 +153,46 @@ class Run:
         known = {item["uuid"] for item in client.list()}
         for job in self.jobs:
             if job.uuid not in known:
-                self.violations.append(f"{job.kind} job {job.uuid} is lost")
+                self._trial.complain(f"{job.kind} job {job.uuid} is lost")
                 continue
             found = checks.record_faults(job, client.get(job.uuid), outcomes[job.uuid])
-            self.violations += [f"{job.kind} job {job.uuid}: {fault}" for fault in found]
+            self._trial.complain(*(f"{job.kind} job {job.uuid}: {fault}" for fault in found))
         surplus = len(known) - len({job.uuid for job in self.jobs})
         if surplus > self._load.unknown:
-            self.violations.append(f"{surplus} jobs that nobody submitted")
+            self._trial.complain(f"{surplus} jobs that nobody submitted")
         runs = checks.read_runs(self.marks)
-        self.violations += checks.overlap_faults(runs, chaos.frozen)
-        self.violations += checks.early_faults(self.jobs, runs)
+        self._trial.complain(*checks.overlap_faults(runs, chaos.frozen))
+        self._trial.complain(*checks.early_faults(self.jobs, runs))
         # A cancelled job's entry and a given up attempt's documents go a moment later.
-        self.violations += _lasting(lambda: list(checks.queue_faults(self.system.beanstalkd.port)))
-        self.violations += _lasting(lambda: list(checks.store_faults(store)))
-        self.violations += [
-            f"a worker ended by itself with code {code}" for code in chaos.dead_workers()
-        ]
+        self._trial.complain(
+            *_lasting(lambda: list(checks.queue_faults(self.system.beanstalkd.port)))
+        )
+        self._trial.complain(*_lasting(lambda: list(checks.store_faults(store))))
+        self._trial.complain(
+            *(f"a worker ended by itself with code {code}" for code in chaos.dead_workers())
+        )
 
     def _end(self, chaos: Chaos) -> None:
         for process in [*chaos.workers, chaos.api]:
             self.system.stop(process)
-        self.violations += _lasting(lambda: list(checks.process_faults(self.marks)))
-        self.violations += checks.log_faults(self.system.folder)
+        self._trial.complain(*_lasting(lambda: list(checks.process_faults(self.marks))))
+        self._trial.complain(*checks.log_faults(self.system.folder))
 
-    def report(self, seed: int) -> None:
+    def report(self) -> None:
         """Print what happened, as a table for the docs."""
-        print(f"\n| Fault | Times | Recovery p50 | max |\n|{'---|' * 4}")
+        say = self._trial.say
+        say(f"\n| Fault | Times | Recovery p50 | max |\n|{'---|' * 4}")
         for kind in [*KINDS, "two at once"]:
             times = self.recovery[kind]
             if times:
-                print(f"| {kind.replace('_', ' ')} | {len(times)} | {median(times):.1f} s "
-                      f"| {max(times):.1f} s |")  # fmt: skip
+                middle, most = median(times), max(times)
+                name = kind.replace("_", " ")
+                say(f"| {name} | {len(times)} | {middle:.1f} s | {most:.1f} s |")
         kinds = Counter(job.kind for job in self.jobs)
-        print(f"\n{len(self.jobs)} acknowledged jobs: "
-              + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))  # fmt: skip
-        print(f"{self.faults.total()} faults, {len(self.violations)} violations")
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        say(f"\n{len(self.jobs)} acknowledged jobs: {listed}")
         for text, count in self._load.refused.most_common(5):
-            print(f"{count} calls failed: {text}")
-        for violation in self.violations[:SHOWN]:
-            print(f"VIOLATION {violation}")
-        print(f"again: make chaos SEED={seed} MINUTES={self.seconds / 60:g}")
+            say(f"{count} calls failed: {text}")
 
 
 def _lasting(look: Callable[[], list[str]]) -> list[str]:
@@ -206,21 +204,12 @@ def _lasting(look: Callable[[], list[str]]) -> list[str]:
 
 def main() -> int:
     """Run, print the table, and return 1 if anything was violated."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--folder", type=Path, help="where data and logs stay")
-    options = parser.parse_args()
-    # An end by `kill` or `timeout` leaves no processes either.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    print(f"seed {options.seed}, {options.minutes:g} minutes", flush=True)
-    with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
-        folder = options.folder or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        run = Run(folder, options.seed, 60 * options.minutes)
+    with trial("chaos", __doc__, alone=False) as made:
+        run = Run(made)
         run.go()
-        run.report(options.seed)
-    return 1 if run.violations else 0
+        made.thrown["jobs"] = len(run.jobs)
+        run.report()
+        return made.end()
 
 
 if __name__ == "__main__":

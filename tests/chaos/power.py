@@ -2,16 +2,15 @@
 
 A system writes on a disk that forgets (`tests.chaos.disk`). All its processes are killed at once,
 the disk forgets, all start again: each job that was acknowledged is there, and what was reported
-finished still is, with the same result. At the end every job finishes.
+finished still is, with the same result. At the end every job finishes. A round has some cuts, on a
+new disk.
 """
 
-import argparse
 import contextlib
 import os
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from tests.beanstalkd import Beanstalkd
 from tests.chaos.disk import Disk
 from tests.chaos.jobs import MARKS
 from tests.chaos.preload import build
+from tests.chaos.trial import trial
 from tests.integration.path.conftest import System, until
 
 from zerog.client import Client
@@ -232,32 +232,19 @@ class Machine:
 
 
 def main() -> int:
-    """Run some rounds, each on a new disk, and return 1 if anything was violated."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.power", description=__doc__)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--cuts", type=int, default=30)
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    dice = random.Random(options.seed)
-    cuts = jobs = finished = forgotten = 0
-    violations: list[str] = []
-    print(f"seed {options.seed}, {options.cuts} power cuts", flush=True)
-    while cuts < options.cuts:
-        with tempfile.TemporaryDirectory(prefix="power-") as folder:
-            machine = Machine(Path(folder), dice)
-            machine.run(min(CUTS_PER_ROUND, options.cuts - cuts))
-        cuts += machine.cuts
-        jobs += len(machine.answers.acknowledged)
-        finished += len(machine.answers.finished)
-        forgotten += machine.disk.forgotten
-        violations += machine.violations
-        print(f"{cuts} cuts, {jobs} acknowledged jobs, {finished} of them reported finished, "
-              f"{forgotten // 1024} KiB were not synced, "
-              f"{len(violations)} violations", flush=True)  # fmt: skip
-    for violation in violations[:20]:
-        print(f"VIOLATION {violation}")
-    print(f"again: make power SEED={options.seed} CUTS={options.cuts}")
-    return 1 if violations else 0
+    """Run some rounds, and return 1 if anything was violated."""
+    with trial("power", __doc__, alone=True) as made:
+        for seed in made.seeds():
+            with made.round(seed) as folder:
+                machine = Machine(folder, random.Random(seed))
+                machine.run(CUTS_PER_ROUND)
+                made.complain(*machine.violations)
+                made.thrown["power cuts"] += machine.cuts
+                made.thrown["acknowledged jobs"] += len(machine.answers.acknowledged)
+                made.thrown["of them reported finished"] += len(machine.answers.finished)
+                made.thrown["KiB not synced"] += machine.disk.forgotten // 1024
+            made.say(made.figure())
+        return made.end()
 
 
 if __name__ == "__main__":

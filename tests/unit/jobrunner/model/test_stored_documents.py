@@ -6,18 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.chaos.decoders import KINDS
 
 from zerog.ledger.codec import read_record, write_record
 from zerog.model import documents, jsontext
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.record import JobRecord, State, new_job_id, parse_time
 
-KINDS = [
-    kind
-    for kind in vars(documents).values()
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__name__[0] != "_"
-    and kind.__module__ == documents.__name__
-]  # fmt: skip
 NOW = parse_time("2026-01-01T00:00:00Z")
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)

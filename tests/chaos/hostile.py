@@ -3,6 +3,7 @@
 All of it comes from one generator of random numbers, so that a seed repeats a run.
 """
 
+import copy
 import json
 import random
 import re
@@ -45,12 +46,12 @@ _END = {"op": "end", "run": "$RUN", "spoiled": None, "rssBytes": 1}
 FRAMES: list[dict[str, Any]] = [
     {"op": "progress", "run": "$RUN", "completeness": 0.5},
     {"op": "line", "run": "$RUN", "seq": 0, "time": "2026-01-01T00:00:00Z", "level": "info",
-     "message": "m", "data": {"x": 1}},
-    {"op": "state", "run": "$RUN", "state": {"x": 1}},
+     "message": "m", "data": '{"x":1}'},
+    {"op": "state", "run": "$RUN", "state": '{"x":1}'},
     {**_END, "end": {"event": "returned", "attempt": 1, "code": 200, "data": {"x": 1}}},
     {**_END, "end": {"event": "continued", "attempt": 1, "delaySeconds": 1.0}},
     {**_END, "end": {"event": "raised", "attempt": 1, "message": "m", "retrySeconds": 1.0}},
-    {**_END, "end": {"event": "stopped", "attempt": 1, "state": {"x": 1}}},
+    {**_END, "end": {"event": "stopped", "attempt": 1, "state": '{"x":1}'}},
 ]  # fmt: skip
 
 
@@ -62,7 +63,8 @@ class Hostile:
 
     def value(self) -> Any:
         """Return a value that should not be where it is put: most often a number."""
-        return self.random.choice(NUMBERS if self.random.random() < 0.7 else OTHERS)
+        # A copy: the next change may be made inside of it.
+        return copy.deepcopy(self.random.choice(NUMBERS if self.random.random() < 0.7 else OTHERS))
 
     def number_text(self) -> str:
         """Return a hostile number as JSON."""
@@ -82,6 +84,25 @@ class Hostile:
                 else:
                     parent[name] = self.value()
         return to_text(changed).encode("utf-8", "surrogatepass")
+
+    def document(self, sample: Any) -> bytes:
+        """Return a document with something wrong in it: in its values or in its bytes."""
+        if self.random.random() < 0.3:
+            return self.damaged(to_text(sample).encode())
+        return self.body(sample)
+
+    def damaged(self, data: bytes) -> bytes:
+        """Return bytes of which some are added, lost, repeated or others."""
+        changed = bytearray(data)
+        for _ in range(self.random.choice([1, 1, 1, 2, 4])):
+            start = self.random.randrange(len(changed) + 1)
+            end = start + self.random.randrange(1, 9)
+            new = self.random.choice([
+                b"", 2 * changed[start:end], self.random.randbytes(end - start),
+                self.number_text().encode(), b'"', b"}", b"\r\n", b"\\ud800", b"\x00",
+            ])  # fmt: skip
+            changed[start : self.random.choice([start, end])] = new
+        return bytes(changed)
 
     def some(self, items: list[Any], count: int) -> list[Any]:
         """Return some of many."""
