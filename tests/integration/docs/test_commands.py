@@ -24,6 +24,8 @@ from tests.integration.docs.reader import (
     typed,
 )
 
+from zerog.sdk.options import Options
+
 #: Systems are started in them, on machines that may be busy.
 pytestmark = pytest.mark.timeout(900)
 
@@ -169,6 +171,12 @@ def test_the_options_of_the_how_to_are_options(tmp_path: Path, reader: Reader) -
     path.write_text(job + "\n    def run(self, ctx):\n        return None\n")
 
     assert "Thumbnails" in reader.type(f"zerog describe {path}")
+
+
+def test_the_how_to_shows_every_option() -> None:
+    *_, block = blocks("docs/howto/write-a-job.md", "python")
+
+    assert set(re.findall(r"^    (\w+) = ", block, re.MULTILINE)) == {*Options.__dataclass_fields__}
 
 
 def test_the_run_of_the_how_to_retries_and_finishes(tmp_path: Path, reader: Reader) -> None:

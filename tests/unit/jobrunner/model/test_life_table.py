@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from zerog.ledger.codec import read_record, write_record
 from zerog.model import events, life
@@ -411,3 +411,12 @@ def test_the_message_of_a_past_attempt_is_cut_and_the_last_one_is_whole() -> Non
 
     again = step(failed, events.Claimed(WORKER, 2))
     assert again.attempts[0].message == "x" * (MAX_PAST_MESSAGE_CHARS - 1) + "…"
+
+
+def test_a_job_gets_every_limit_of_its_type() -> None:
+    numbers = {name: number for number, name in enumerate(Limits.__struct_fields__, 1)}
+    job_type = TypeDocument("Noop", "default", {}, **numbers)
+
+    accepted = life.accept(uuid=new_job_id(), job_type=job_type, parameters={}, now=NOW)
+
+    assert asdict(accepted.limits) == numbers

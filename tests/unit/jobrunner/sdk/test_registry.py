@@ -10,10 +10,13 @@ from zerog.model import jsontext
 from zerog.model.documents import TypeDocument, read, write
 from zerog.model.errors import ConfigError
 from zerog.sdk.importing import import_jobs
+from zerog.sdk.options import Options
 from zerog.sdk.registry import MAX_DESCRIPTION_CHARS
 
 Write = Callable[..., Path]
 
+#: In documents each duration has its unit.
+IN_DOCUMENT = {"timeout": "timeout_seconds"}
 PLAIN = """
 class Plain(zerog.Job):
     '''Do the plain thing.'''
@@ -78,6 +81,19 @@ def test_the_options_reach_the_document(write_module: Write) -> None:
     assert document.timeout_seconds == 1.5
     assert document.retain_ok_seconds == 0
     assert document.retain_failed_seconds == 3000 * 86400
+
+
+def test_every_option_reaches_the_document(write_module: Write) -> None:
+    # A priority is at most 9.
+    names = sorted({*Options.__dataclass_fields__} - {"name", "queue"}, key="priority".__ne__)
+    numbers = {name: number for number, name in enumerate(names, 1)}
+    lines = [f"        {name} = {number}" for name, number in numbers.items()]
+    text = "class Counted(zerog.Job):\n    def run(self, ctx): pass\n    class Options:\n"
+
+    (job_type,) = import_jobs([str(write_module(text + "\n".join(lines)))])
+
+    document = job_type.document
+    assert numbers == {name: getattr(document, IN_DOCUMENT.get(name, name)) for name in numbers}
 
 
 def test_the_document_survives_json(write_module: Write) -> None:
