@@ -1,7 +1,8 @@
 """The specification describes every call and type, and is valid as OpenAPI 3.1 and 3.0."""
 
 import json
-import os
+import pkgutil
+from importlib import import_module
 from typing import Any, Literal, Optional
 
 import jsonschema_rs
@@ -12,13 +13,15 @@ from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValida
 from pydantic import BaseModel, Field
 
 from zerog.model.documents import TypeDocument
-from zerog_api import models
+from zerog_api import calls, models
 from zerog_api.auth.access import Verb
+from zerog_api.calls import all as listed
+from zerog_api.calls.base import CallHandler
 from zerog_api.edge.openapi import build_openapi, to_openapi_3_0
 from zerog_api.edge.operations import Call, Operation
 
 #: More of them find more; each costs some hundredths of a second.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
+EXAMPLES = 40
 RUN = Call(
     "POST", "/v1/jobs/{name}",
     Operation(
@@ -227,6 +230,22 @@ def test_pages_are_not_described() -> None:
     page = Operation(id="x", tag="pages", summary="", verb=None)
 
     assert build_openapi([Call("GET", "/", page)], guarded=False)["paths"] == {}
+
+
+def test_no_handler_is_left_out_of_the_list_of_calls() -> None:
+    modules = [
+        import_module(f"{calls.__name__}.{item.name}")
+        for item in pkgutil.iter_modules(calls.__path__)
+    ]
+    written = {
+        item
+        for module in modules
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, CallHandler) and item.__dict__.get("path")
+    }
+
+    assert len(written) > 20
+    assert written <= set(listed.CALLS)
 
 
 def test_two_calls_with_one_name_or_one_path_are_an_error() -> None:
