@@ -107,12 +107,22 @@ def _frames(kinds: Any, samples: list[Any], *, written: bool) -> Decoder:
         assert (frames, accepted) == pieces, "pieces are read otherwise"
         for frame in frames if written else []:
             assert read_frames(kinds, encode(frame), 2**30) == ([frame], True), frame
+            _check_texts(frame)
             if isinstance(frame, EndFrame):
                 for stop in (None, Stop.TIMEOUT):
                     _take_step(RUNNING, verdict(frame.end, 1, stop))
         return accepted
 
     return Decoder("frames", throw, read, [framed(to_json(sample)) for sample in samples])
+
+
+def _check_texts(frame: Any) -> None:
+    """Check what travels as the text of a JSON object, and is only passed on."""
+    for part in (frame, getattr(frame, "end", None)):
+        for name in ("state", "data"):
+            text = getattr(part, name, None)
+            if isinstance(text, str) and (name == "state" or part is frame):
+                jsontext.check_object(text)
 
 
 def read_frames(kinds: Any, data: bytes, size: int) -> tuple[list[Any], bool]:
@@ -147,9 +157,10 @@ def _running() -> JobRecord:
 
 RUNNING = _running()
 FINISHED = life.step(RUNNING, events.Returned(1, 200, {"x": 1}), NOW).record
+WAITING = life.step(RUNNING, events.Raised(1, "no", retry_seconds=5), NOW).record
 #: Bodies of documents, as the store has them.
 DOCUMENTS: list[Any] = [
-    *map(write_record, [RUNNING, FINISHED]),
+    *map(write_record, [RUNNING, WAITING, FINISHED]),
     {"attempt": 1, "completeness": 0.5, "updatedTime": "2026-01-01T00:00:00Z"},
     {"server": "1", "sinceTime": "2026-01-01T00:00:00Z", "after": UUID},
     {"lines": [{"seq": 0, "time": "2026-01-01T00:00:00Z", "level": "info", "message": "m",
@@ -217,6 +228,8 @@ def _take_step(record: JobRecord, event: events.Event) -> None:
     except JobStateError:
         return
     _check_stored(after.record)
+    if isinstance(after.action, events.Release | events.Put):
+        assert 0 <= after.action.delay_seconds <= wire.MAX_ENTRY_DELAY_SECONDS, after
 
 
 def _check_stored(record: JobRecord) -> None:
