@@ -99,8 +99,8 @@ class Trial:
                 seed = self.seed + self.rounds
                 if self.alone:
                     self._again = self.again(seed, Bound(rounds=1))
-                yield seed
                 self.rounds += 1
+                yield seed
 
     @contextlib.contextmanager
     def round(self, seed: int) -> Iterator[Path]:

@@ -414,7 +414,9 @@ def test_the_message_of_a_past_attempt_is_cut_and_the_last_one_is_whole() -> Non
 
 
 def test_a_job_gets_every_limit_of_its_type() -> None:
-    numbers = {name: number for number, name in enumerate(Limits.__struct_fields__, 1)}
+    numbers: dict[str, Any] = {
+        name: number for number, name in enumerate(Limits.__struct_fields__, 1)
+    }
     job_type = TypeDocument("Noop", "default", {}, **numbers)
 
     accepted = life.accept(uuid=new_job_id(), job_type=job_type, parameters={}, now=NOW)
