@@ -12,7 +12,7 @@ from zerog_api.settings import ApiSettings
 def main(argv: Sequence[str]) -> int:
     """Serve the REST API until SIGTERM, return the exit code. `zerog` reports a `ZeroGError`."""
     options = build_parser().parse_args(argv)
-    logs.configure(as_json=options.log_json)
+    logs.configure(options.log_format)
     settings = load(
         ApiSettings,
         environment(),
@@ -42,5 +42,5 @@ def build_parser() -> Parser:
         help="modules or .py files with jobs: their classes check parameters, too, before a job is "
         "accepted; SIGUSR1 imports them again (ZEROG_JOBS; default: only the registered schemas)",
     )
-    parser.add_argument("--log-json", action="store_true", help="log as JSON")
+    logs.add_option(parser)
     return parser

@@ -20,11 +20,12 @@ from pathlib import Path
 import httpx
 from rich.text import Text
 
+from zerog import logs
 from zerog.child import secrecy
 from zerog.client.network import reaching
 from zerog.console import ShownConsole
-from zerog.devlines import Lines
 from zerog.devnote import FOLDER, DevNote, read_note, remove_note, write_note
+from zerog.lines import Lines
 from zerog.model.backoff import Backoff
 from zerog.model.errors import ConfigError
 from zerog.privatefile import FOLDER_MODE, check_no_links, make_folder
@@ -42,7 +43,8 @@ STOP_SECONDS = 15.0
 PAUSES = Backoff(first_seconds=0.2, max_seconds=5.0, spread=0.0)
 #: What is read at once of a part's output.
 _CHUNK_BYTES = 64 * 1024
-#: Before each line that a job printed.
+_LOGGER = "zerog.dev"
+#: Before each line that modules of jobs print.
 _OF_JOB = "job     | "
 _STYLES = {"api": "blue", "worker": "green", "dev": "bold"}
 
@@ -60,6 +62,8 @@ class DevSettings:
     grace_seconds: float = GRACE_SECONDS
     #: Whether it says what to try next.
     hints: bool = True
+    #: Of `zerog.logs.FORMATS`: its own and that of its parts.
+    log_format: str = "text"
 
 
 class Part:
@@ -72,8 +76,10 @@ class Part:
         env: dict[str, str],
         console: ShownConsole,
         stop_seconds: float,
+        log_format: str = "text",
     ) -> None:
         self.name = name
+        self._as_json = log_format == "json"
         self._stop_seconds = stop_seconds
         self._arguments = arguments
         self._env = env
@@ -115,13 +121,26 @@ class Part:
 
     def say(self, text: str) -> None:
         """Write a line into the log."""
+        if self._as_json:
+            _say(self._console, Text(logs.json_line(_LOGGER, text, part=self.name)))
+            return
         name = f"{self.name:<7} "
         below = shown_block(text, " " * len(name))
         _say(self._console, Text.assemble((name, _STYLES.get(self.name, "")), below))
 
     def say_of_job(self, text: str) -> None:
-        """Write what a job printed: it cannot pass for a record of the log."""
+        """Write what modules of jobs print when they are imported: it passes for no record."""
+        if self._as_json:
+            _say(self._console, Text(logs.json_line(logs.JOBS, text, part=self.name)))
+            return
         _say(self._console, Text.assemble((_OF_JOB, "dim"), shown(text)))
+
+    def pass_on(self, text: str) -> None:
+        """Write a line of the part's own log."""
+        if self._as_json and text.startswith("{"):
+            _say(self._console, Text(text))
+        else:
+            self.say(text)
 
     async def _keep_running(self) -> None:
         failures = 0
@@ -151,9 +170,9 @@ class Part:
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        # A part logs on standard error; what comes on standard output was printed by a job.
+        # A part logs on standard error; on standard output is what modules print.
         await asyncio.gather(
-            _read(self._process.stderr, self.say), _read(self._process.stdout, self.say_of_job)
+            _read(self._process.stderr, self.pass_on), _read(self._process.stdout, self.say_of_job)
         )
         return await self._process.wait()
 
@@ -223,7 +242,10 @@ class Dev:
                 part.say("stops")
                 await part.stop()
             await asyncio.to_thread(beanstalkd.stop)
-        _say(self._console, Text(f"ZeroG has stopped; its data stays in {self._data}"))
+        goodbye = f"ZeroG has stopped; its data stays in {self._data}"
+        if self._settings.log_format == "json":
+            goodbye = logs.json_line(_LOGGER, goodbye)
+        _say(self._console, Text(goodbye))
 
     def _parts(self, queue: str) -> list[Part]:
         env = {
@@ -237,12 +259,14 @@ class Dev:
         slots = str(self._settings.slots or os.cpu_count() or 1)
         worker = ["worker", *self._settings.jobs, "--slots", slots]
         worker += ["--grace-seconds", f"{self._settings.grace_seconds:g}"]
+        worker += ["--log-format", self._settings.log_format]
         # With the jobs it refuses at once what their validators would refuse in the worker.
         api = ["api", "--port", str(self._port), "--jobs", *self._settings.jobs]
+        api += ["--log-format", self._settings.log_format]
         patience = self._settings.grace_seconds + STOP_SECONDS
         return [
-            Part("api", api, env, self._console, patience),
-            Part("worker", worker, env, self._console, patience),
+            Part(name, arguments, env, self._console, patience, self._settings.log_format)
+            for name, arguments in (("api", api), ("worker", worker))
         ]
 
     async def _wait_until_ready(self, stop: asyncio.Event) -> bool:
@@ -276,6 +300,10 @@ class Dev:
             await worker.restart()
 
     def _say_hello(self, queue: str) -> None:
+        if self._settings.log_format == "json":
+            where = {"url": self.url, "queue": queue, "data": str(self._data)}
+            _say(self._console, Text(logs.json_line(_LOGGER, "ZeroG is up", **where)))
+            return
         lines = [f" at {self.url} (queue {queue}, data {self._data})"]
         if self._settings.hints:
             there = "" if self._data == FOLDER.resolve() else f" --url {self.url}"

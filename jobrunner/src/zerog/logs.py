@@ -2,15 +2,27 @@
 
 A record is one line in JSON. For people its further lines, e.g. of a traceback, are indented: so
 no text that others wrote can pass for a record.
+
+Lines of jobs are records of the logger `JOBS`. As many as jobs write, no process waits for whoever
+reads its log: they are left out, and counted, while the pipe to it is full.
 """
 
+import argparse
+import contextlib
 import json
 import logging
+import select
 import sys
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from zerog import standardfiles
 from zerog.shown import shown_block
+
+FORMATS = ("text", "json")
+#: The logger of what jobs write (`zerog.worker.joblog`).
+JOBS = "zerog.job"
 
 
 class LineFormatter(logging.Formatter):
@@ -23,28 +35,68 @@ class LineFormatter(logging.Formatter):
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        document = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
         # Parts that are fields of their own, e.g. of the audit log.
-        document.update(getattr(record, "fields", {}))
+        fields = {"message": record.getMessage(), **getattr(record, "fields", {})}
         if record.exc_info:
-            document["trace"] = self.formatException(record.exc_info)
-        return json.dumps(document)
+            fields["trace"] = self.formatException(record.exc_info)
+        return _json_text(record.name, record.levelname.lower(), record.created, fields)
 
 
-def configure(*, verbose: bool = False, as_json: bool = False) -> None:
+def json_line(logger: str, message: str, **fields: str) -> str:
+    """Return a record as JSON, for who writes it without `logging`."""
+    return _json_text(logger, "info", time.time(), {"message": message, **fields})
+
+
+def _json_text(logger: str, level: str, seconds: float, fields: Mapping[str, object]) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": moment, "level": level, "logger": logger, **fields})
+
+
+class _Room(logging.Filter):
+    """Lets the lines of jobs through while there is room for them."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLOUT)
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write a line. Called by `logging`."""
+        if record.name != JOBS:
+            return True
+        if not self._poll.poll(0):
+            self._left_out += 1
+            return False
+        if self._left_out:
+            note = f"({self._left_out:,} lines of jobs are left out here: the log was not read) "
+            record.msg, record.args = note + record.getMessage(), None
+            record.fields = {**getattr(record, "fields", {}), "leftOut": self._left_out}
+            self._left_out = 0
+        return True
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Let people choose the format."""
+    parser.add_argument(
+        "--log-format",
+        choices=FORMATS,
+        default=FORMATS[0],
+        help="how to log: for people (text, default), or a JSON object per line (json)",
+    )
+
+
+def configure(log_format: str, *, verbose: bool = False) -> None:
     """Set up logging for a process of ZeroG."""
     standardfiles.protect()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _JsonFormatter()
-        if as_json
+        if log_format == "json"
         else LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
     )
+    with contextlib.suppress(OSError, ValueError):  # not a file
+        handler.addFilter(_Room(sys.stderr.fileno()))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     for noisy in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

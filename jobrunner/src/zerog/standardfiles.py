@@ -14,7 +14,7 @@ from typing import Any
 _HARMLESS = frozenset({errno.EPIPE, errno.EIO, errno.ENOSPC})
 
 
-class _PatientFile(io.FileIO):
+class PatientFile(io.FileIO):
     """A file whose reader or disk may be gone."""
 
     def write(self, data: Any, /) -> int:
@@ -51,7 +51,7 @@ def protect() -> None:
             stream.flush()
         with contextlib.suppress(OSError, ValueError):
             patient = io.TextIOWrapper(
-                _PatientFile(fd, "w", closefd=False),
+                PatientFile(fd, "w", closefd=False),
                 encoding=stream.encoding, errors=stream.errors, write_through=True,
             )  # fmt: skip
             setattr(sys, name, patient)

@@ -205,11 +205,9 @@ def main() -> None:
     run.add_argument(
         "--standalone", action="store_true", help="act at once, without a Lease: one replica only"
     )
+    logs.add_option(run)
     options = parser.parse_args()
-    standardfiles.protect()
-    handler = logging.StreamHandler()
-    handler.setFormatter(logs.LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logs.configure(options.log_format)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
         settings = load(OperatorSettings, environment())

@@ -57,7 +57,11 @@ class Attempt:
         self.end_frame: EndFrame | None = None
         self._over = asyncio.Event()
         self._changed = asyncio.Event()
+        #: What was written to the descriptors 1 and 2.
+        self.printed = b""
+        child.read_printed()
         child.on_frame, child.on_death = self._take, self._died
+        child.on_printed = self._take_printed
         parameters = how.pop("parameters", {})
         child.send(RunFrame(self.run, self.uuid, 1, type_name, parameters, **how))
 
@@ -67,6 +71,9 @@ class Attempt:
             self.end_frame = frame
             self._over.set()
         self._changed.set()
+
+    def _take_printed(self, data: bytes) -> None:
+        self.printed += data
 
     def _died(self, death: ChildDeath) -> None:
         self.death = death
@@ -120,6 +127,11 @@ class Attempt:
     def logged(self, line: int) -> Any:
         """Return the data of a line of the log."""
         return msgspec.json.decode(self.lines[line].data or "null")
+
+    @property
+    def logged_by(self) -> list[tuple[str, str | None, str]]:
+        """Return level, logger and message of each line."""
+        return [(line.level, line.logger, line.message) for line in self.lines]
 
     @property
     def messages(self) -> list[str]:

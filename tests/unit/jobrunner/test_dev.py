@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from zerog.console import ShownConsole
 from zerog.dev import Part, _prepare
-from zerog.devlines import SHOWN_BYTES, Lines
 from zerog.devnote import FOLDER
+from zerog.lines import SHOWN_BYTES, Lines
 from zerog.model.errors import ConfigError
 
 
@@ -91,3 +92,20 @@ def test_a_link_in_a_cloned_folder_is_not_followed(
         _prepare(FOLDER.resolve(), is_default=True)
 
     _prepare(tmp_path / "given", is_default=False)
+
+
+def test_as_json_every_line_is_a_record() -> None:
+    log = io.StringIO()
+    part = Part("worker", [], {}, ShownConsole(file=log, width=20), 1.0, "json")
+    part.say("stops")
+    part.pass_on('{"level":"info"}')
+    part.pass_on("Traceback")
+    part.say_of_job("imported \u202e")
+
+    records = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [record.get("message") for record in records] == [
+        "stops", None, "Traceback", "imported \u202e",
+    ]  # fmt: skip
+    assert [record.get("logger") for record in records] == [
+        "zerog.dev", None, "zerog.dev", "zerog.job",
+    ]  # fmt: skip

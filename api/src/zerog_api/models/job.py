@@ -107,6 +107,11 @@ class Line(Answer):
     level: Literal["info", "warning", "error"] = Field(description="How serious it is.")
     message: str = Field(description="The text.")
     data: Absent[dict[str, Any]] = Field(None, description="JSON values that were logged with it.")
+    logger: Absent[str] = Field(
+        None,
+        description="What wrote it: a logger's name, `stdout`, `stderr`, or `output` for programs "
+        "and whatever else writes past Python. Absent for `ctx.info` and the like.",
+    )
 
 
 class WorkerIdentity(Answer):

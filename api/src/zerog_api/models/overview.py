@@ -45,6 +45,7 @@ class Type(Answer):
     retain_failed_seconds: Seconds = Field(
         description="How long a job is kept after it has failed or was cancelled."
     )
+    log_output: bool = Field(description="Whether what its jobs print goes into their logs.")
     introduced_time: Time | None = Field(description="When it became the newest version.")
     seen_time: Time | None = Field(description="When it was registered last, or seen at a worker.")
     schema_hash: str = Field(description="Changes when the schema does. Jobs carry it.")

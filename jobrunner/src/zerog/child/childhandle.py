@@ -4,6 +4,7 @@ Only the nursery knows that a child is dead (`zerog.child.handle`); signals go t
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from typing import cast
@@ -25,6 +26,10 @@ from zerog.child.protocol import (
 _DRAIN_SECONDS = 1.0
 #: How long a process may take to die after its files were closed.
 _DYING_SECONDS = 0.5
+#: What a pipe holds, and what is read at once.
+_PIPE_BYTES = 64 * 1024
+#: A job may have made its pipe larger; root's may hold more than this, which is cut.
+_MAX_LAST_READS = 1024 * 1024 // _PIPE_BYTES
 #: A SIGTERM is sent again after these pauses while the run continues. Python loses sight of a
 #: signal that arrives just before a thread begins to wait, and a second one that is not needed does
 #: no harm: the child ends a run once, and only the run that a cancel frame has named.
@@ -41,9 +46,15 @@ class ChildDeath(Struct, frozen=True):
     max_rss_bytes: int
     #: Why it had to die, when that is known; otherwise the exit code says all there is.
     reason: str | None = None
+    #: The file and line where Python crashed, if it said so.
+    place: str | None = None
 
 
 def _ignore_frame(frame: FromChild) -> None:
+    pass
+
+
+def _ignore_printed(data: bytes) -> None:
     pass
 
 
@@ -52,15 +63,20 @@ def _ignore_death(death: ChildDeath) -> None:
 
 
 class ChildHandle(asyncio.Protocol):
-    """A process that runs jobs. `on_frame` and `on_death` report what it says and when it dies."""
+    """A process that runs jobs. `on_frame` and `on_death` report what it says and when it dies,
+    `on_printed` what it and its programs write to the descriptors 1 and 2."""
 
     def __init__(
-        self, signal_child: Callable[[int, int], None], max_frame_bytes: int = MAX_FRAME_BYTES
+        self,
+        signal_child: Callable[[int, int], None],
+        max_frame_bytes: int = MAX_FRAME_BYTES,
+        printed: int | None = None,
     ) -> None:
         self.pid = 0
         self.alive = True
         self.on_frame: Callable[[FromChild], None] = _ignore_frame
         self.on_death: Callable[[ChildDeath], None] = _ignore_death
+        self.on_printed: Callable[[bytes], None] = _ignore_printed
         self._signal_child = signal_child
         self._reader: FrameReader[FromChild] = FrameReader(FromChild, max_frame_bytes)
         self._transport: asyncio.Transport | None = None
@@ -70,6 +86,11 @@ class ChildHandle(asyncio.Protocol):
         self._death: ChildDeath | None = None
         self._repeats: list[asyncio.TimerHandle] = []
         self._is_connected = False
+        #: The pipe of what it prints; None once nothing can come from it.
+        self._printed = printed
+        if printed is not None:
+            os.set_blocking(printed, False)
+            asyncio.get_running_loop().add_reader(printed, self.read_printed)
 
     @property
     def usable(self) -> bool:
@@ -80,9 +101,31 @@ class ChildHandle(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._is_connected = True
 
+    def read_printed(self) -> bool:
+        """Take what was printed, as much as a pipe holds. Whether there was something."""
+        if self._printed is None:
+            return False
+        try:
+            data = os.read(self._printed, _PIPE_BYTES)
+        except BlockingIOError:
+            return False
+        if data:
+            self.on_printed(data)
+        else:
+            self.close_printed()
+        return bool(data)
+
+    def close_printed(self) -> None:
+        """Read nothing more of what it prints."""
+        printed, self._printed = self._printed, None
+        if printed is not None:
+            asyncio.get_running_loop().remove_reader(printed)
+            os.close(printed)
+
     def data_received(self, data: bytes) -> None:
         if self._reason is not None:
             return
+        self.read_printed()  # it was written before
         try:
             for frame in self._reader.feed(data):
                 if isinstance(frame, EndFrame):
@@ -134,6 +177,7 @@ class ChildHandle(asyncio.Protocol):
     def discard(self, deadline_seconds: float) -> None:
         """Let an idle child go; kill it if it has not gone in time."""
         self.on_frame, self.on_death = _ignore_frame, _ignore_death
+        self.on_printed = _ignore_printed
         self.send(ExitFrame())
         loop = asyncio.get_running_loop()
         loop.call_later(deadline_seconds, self.kill, signal.SIGKILL)
@@ -155,6 +199,10 @@ class ChildHandle(asyncio.Protocol):
             return
         if self._transport is not None:
             self._transport.abort()
+        for _ in range(_MAX_LAST_READS):
+            if not self.read_printed():
+                break
+        self.close_printed()
         self.on_death(death)
 
     def reason_if_killed(self) -> str | None:

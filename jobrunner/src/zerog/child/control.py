@@ -6,9 +6,10 @@ come in by a callback. `on_lost` is called once, when the other side is gone or 
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from zerog.child.protocol import FrameError, FrameReader, FromNursery, ToNursery, encode
 
@@ -28,14 +29,14 @@ class Control:
         self._end = end
         self._on_frame, self._on_lost = on_frame, on_lost
         self._reader: FrameReader[FromNursery] = FrameReader(FromNursery)
-        #: What waits to be sent, each with the socket that goes with its first byte.
-        self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
+        #: What waits to be sent, each with the descriptors that go with its first byte.
+        self._waiting: deque[tuple[bytes, Sequence[int]]] = deque()
         self._is_open = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(end.fileno(), self._readable)
 
-    def send(self, frame: ToNursery, passed: socket.socket | None = None) -> None:
-        """Send a frame, and with it a socket, which is closed here afterwards."""
+    def send(self, frame: ToNursery, passed: Sequence[int] = ()) -> None:
+        """Send a frame, and with it descriptors, which are closed here afterwards."""
         self._waiting.append((encode(frame), passed))
         if len(self._waiting) == 1:
             self._writable()
@@ -49,26 +50,23 @@ class Control:
         self._loop.remove_writer(self._end.fileno())
         self._end.close()
         for _, passed in self._waiting:
-            if passed is not None:
-                passed.close()
+            close_all(passed)
         self._waiting.clear()
 
     def _writable(self) -> None:
         while self._is_open and self._waiting:
             data, passed = self._waiting[0]
             try:
-                fds = [passed.fileno()] if passed is not None else []
-                sent = socket.send_fds(self._end, [data], fds)
+                sent = socket.send_fds(self._end, [data], passed)
             except (BlockingIOError, InterruptedError):
                 self._loop.add_writer(self._end.fileno(), self._writable)
                 return
             except OSError as error:
                 self._lost(f"the nursery cannot be reached: {error}")
                 return
-            if passed is not None:
-                passed.close()
+            close_all(passed)
             if sent < len(data):
-                self._waiting[0] = (data[sent:], None)
+                self._waiting[0] = (data[sent:], ())
             else:
                 self._waiting.popleft()
         if self._is_open:
@@ -94,3 +92,9 @@ class Control:
         if self._is_open:
             self.close()
             self._on_lost(why)
+
+
+def close_all(fds: Iterable[int]) -> None:
+    """Close descriptors."""
+    for fd in fds:
+        os.close(fd)

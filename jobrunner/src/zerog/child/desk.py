@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from zerog.child.childhandle import ChildDeath, ChildHandle
 from zerog.child.protocol import CheckedFrame, CheckFrame, FromChild
+from zerog.lines import PrintedLines
 from zerog.model.errors import ZeroGError
 from zerog.model.limits import one_line
 from zerog.sdk.faults import Fault
@@ -63,6 +64,7 @@ class Desk:
         self._waiting: deque[_Question] = deque()
         self._checks = 0
         self._is_worn = False
+        self._printed = PrintedLines()
         self._look_again: asyncio.TimerHandle | None = None
         self._rests_until = 0.0
         self._warns_after = 0.0
@@ -115,8 +117,9 @@ class Desk:
             return
         finally:
             self._opening = None
-        self._checks, self._is_worn = 0, False
+        self._checks, self._is_worn, self._printed = 0, False, PrintedLines()
         self._child.on_frame, self._child.on_death = self._take, self._died
+        self._child.on_printed = self._take_printed
         self._send_waiting()
 
     def _take(self, frame: FromChild) -> None:
@@ -131,6 +134,10 @@ class Desk:
         self._is_worn |= frame.spoiled or self._checks >= CHECKS_PER_CHILD
         if self._waiting:
             self._send_waiting()
+
+    def _take_printed(self, data: bytes) -> None:
+        for line in filter(None, self._printed.feed(data)):
+            log.info("a check of %s prints: %s", self._type, line)
 
     def _died(self, death: ChildDeath) -> None:
         if self.is_idle:  # killed from outside, or its nursery is gone: the type did nothing

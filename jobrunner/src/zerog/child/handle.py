@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import signal
 import socket
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import Self
 
 from zerog.child import procfs
 from zerog.child.childhandle import ChildDeath, ChildHandle
-from zerog.child.control import Control
+from zerog.child.control import Control, close_all
 from zerog.child.launch import Launch
 from zerog.child.protocol import (
     EXIT_NO_PIPE,
@@ -132,21 +133,27 @@ class NurseryHandle:
         One that sends a larger frame is killed.
         """
         await self._ensure_started()
-        child = ChildHandle(self._signal_child, max_frame_bytes)
         ticket = next(self._tickets)
         loop = asyncio.get_running_loop()
         try:
-            ours, theirs = socket.socketpair()
+            printed, its_printed = os.pipe()
+            try:
+                ours, theirs = socket.socketpair()
+            except OSError:
+                close_all((printed, its_printed))
+                raise
         except OSError as error:
             raise NurseryError(f"no new process for jobs: {error}") from error
+        child = ChildHandle(self._signal_child, max_frame_bytes, printed)
         try:
             forked: asyncio.Future[None] = loop.create_future()
             self._forks[ticket] = (forked, child)
-            self._send(ForkFrame(ticket), theirs)
+            self._send(ForkFrame(ticket), (theirs.detach(), its_printed))
             await asyncio.wait_for(forked, FORK_SECONDS)
             await loop.create_unix_connection(lambda: child, sock=ours)
         except BaseException as error:
             ours.close()
+            child.close_printed()
             if child.pid:
                 child.kill(signal.SIGKILL)
             if isinstance(error, OSError | TimeoutError):
@@ -165,10 +172,9 @@ class NurseryHandle:
         self._lost("the worker ends", 0 if importing else deadline_seconds)
         await self._buried()
 
-    def _send(self, frame: ForkFrame | KillFrame | PingFrame, passed: socket.socket | None) -> None:
+    def _send(self, frame: ForkFrame, passed: Sequence[int]) -> None:
         if self._control is None:
-            if passed is not None:
-                passed.close()
+            close_all(passed)
             raise NurseryError("the nursery is gone")
         self._control.send(frame, passed)
 

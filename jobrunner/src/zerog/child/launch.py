@@ -5,7 +5,8 @@ which Python writes, even then, where it stood (`faulthandler`).
 
 It gets nothing that only this process should have: of its descriptors two, of ZeroG's variables
 those that are for jobs. Its standard error is this process's standard output: the log of this
-process goes to standard error, so what jobs print can be told from it, and cannot pass for it.
+process goes to standard error, so what the modules print while they are imported can be told from
+it, and cannot pass for it.
 
 The worker adopts orphans (`procfs.adopt_orphans`), so what a dead nursery leaves becomes its child.
 A process that has other children, too, tells them apart by session and by a variable in their
@@ -15,7 +16,6 @@ environment. A job can hide from that, so a worker says that it has none (`owns_
 import asyncio
 import fcntl
 import os
-import re
 import secrets
 import socket
 import subprocess
@@ -26,7 +26,7 @@ import msgspec
 
 from zerog.child import procfs, secrecy
 from zerog.child.walls import Walls
-from zerog.sdk.text import is_authors
+from zerog.sdk.text import place_in
 
 _LOOK_SECONDS = 0.005
 _MAX_REPORT_BYTES = 64 * 1024
@@ -34,7 +34,6 @@ _MAX_REPORT_BYTES = 64 * 1024
 _MARKER = "NURSERY_OF_ZEROG"
 #: Descriptors below stand for standard streams, even where those are closed.
 _FIRST_FD = 10
-_FILE_LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 class Launch:
@@ -91,9 +90,7 @@ class Launch:
 
     def place(self) -> str | None:
         """Return the file and line where it stood when it died, None if that is not known."""
-        found = list(_FILE_LINE.finditer(self.last_report()))
-        found = [each for each in found if is_authors(each["file"])] or found
-        return f"{found[0]['file']}:{found[0]['line']}" if found else None
+        return place_in(self.last_report())
 
     async def end(self, patience_seconds: float) -> None:
         """Wait for the end, kill it if it does not come, then kill what it left."""

@@ -25,9 +25,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from zerog import standardfiles
-from zerog.child import landlock, procfs
+from zerog.child import landlock, output, procfs
+from zerog.child.control import close_all
 from zerog.child.process import child_main
 from zerog.child.protocol import (
+    FDS_OF_CHILD,
     DiedFrame,
     FailedFrame,
     ForkedFrame,
@@ -105,7 +107,10 @@ class Nursery:
 
     def _take_requests(self) -> bool:
         data, fds, _, _ = socket.recv_fds(self._control, _RECEIVE_BYTES, _MAX_FDS)
-        self._fds += fds
+        if len(fds) < FDS_OF_CHILD:  # the kernel had no descriptor left for them
+            close_all(fds)
+        else:
+            self._fds += fds
         for frame in self._reader.feed(data):
             match frame:
                 case ForkFrame(ticket):
@@ -117,22 +122,21 @@ class Nursery:
         return bool(data)
 
     def _fork(self, ticket: int) -> None:
-        if not self._fds:  # the kernel had no descriptor left for it
+        if not self._fds:
             self._send(RefusedFrame(ticket, "too many open files"))
             return
-        fd = self._fds.pop(0)
+        fd, printed = self._fds.pop(0), self._fds.pop(0)
         try:
             pid = os.fork()
         except OSError as error:  # a limit of processes or memory: the other children live on
-            os.close(fd)
+            close_all((fd, printed))
             self._send(RefusedFrame(ticket, error.strerror or str(error)))
             return
         if pid == 0:
             # The ends of other children's pipes must not stay open in this one.
-            ends = [self._control, self._wake_reader, self._wake_writer]
-            ends += [socket.socket(fileno=other) for other in self._fds]
-            child_main(fd, self._types, ends, self._hidden)
-        os.close(fd)
+            ends = [end.detach() for end in (self._control, self._wake_reader, self._wake_writer)]
+            child_main(fd, self._types, printed, ends + self._fds, self._hidden)
+        close_all((fd, printed))
         self._children.add(pid)
         self._send(ForkedFrame(ticket, pid))
 
@@ -205,6 +209,7 @@ def _import_all(control: socket.socket, modules: Sequence[str]) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Import, report the types, serve."""
     standardfiles.open_missing()
+    output.install()
     control = socket.socket(fileno=int(arguments[0]))
     report, seconds, modules = int(arguments[1]), float(arguments[2]), arguments[4:]
     hidden = msgspec.json.decode(arguments[3], type=list[str] | None)
@@ -220,6 +225,7 @@ def main(arguments: Sequence[str]) -> int:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         with ImportWatch(control, report, seconds):
             _import_all(control, modules)
+        output.take_over_logging()
         os.close(report)
         # The worker decides when its nursery ends, also if a SIGTERM goes to all processes.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

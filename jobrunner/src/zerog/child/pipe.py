@@ -1,9 +1,10 @@
 """The child's end of the pipe: reports go out at once where that costs nothing, and never block
 the job; what the worker sends is read here, too.
 
-All of it happens under one lock, from whatever thread of the job. A report is sent when the pipe
-takes it. What it does not take, and completeness that comes too fast, is sent by a thread that
-starts when it is first needed. The end follows everything that was reported.
+All of it happens under one lock, from whatever thread of the job. A finalizer, which may run in
+the midst of it, may report, too: it leaves the sending to what it interrupts. A report is sent when
+the pipe takes it. What it does not take, and completeness that comes too fast, is sent by a thread
+that starts when it is first needed. The end follows everything that was reported.
 
 A signal that ends the job must not break a frame in two, nor find the lock held by its own thread:
 `Shield` holds it back while the main thread is in here.
@@ -75,7 +76,7 @@ class Pipe:
     def __init__(self, end: socket.socket, shield: Shield) -> None:
         self._end = end
         self._shield = shield
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._wake = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._is_readable = select.poll()
@@ -83,6 +84,7 @@ class Pipe:
         self._reader: FrameReader[ReceivedByChild] = FrameReader(ReceivedByChild)
         self._inbox: deque[ReceivedByChild] = deque()
         self._buffer = bytearray()
+        self._is_sending = False
         self._state: JobState | None = None
         self._progress: float | None = None
         self._progress_at = 0.0
@@ -143,8 +145,11 @@ class Pipe:
     def line(self, line: LogLine) -> None:
         """Report a log line."""
         assert not isinstance(line.data, dict)  # only stored lines have that
-        frame = LineFrame(self._run, line.seq, line.time, line.level, line.message, line.data)
-        data = encode(frame)
+        data = encode(
+            LineFrame(
+                self._run, line.seq, line.time, line.level, line.message, line.data, line.logger
+            )
+        )
         with self._shield, self._lock:
             self._buffer += data
             self._send_some()
@@ -165,10 +170,12 @@ class Pipe:
         """
         data = encode(end)
         with self._shield, self._lock:
+            self._is_sending = True
             self._take_waiting()
             self._buffer += data
             self._end.sendall(self._buffer)
             self._buffer.clear()
+            self._is_sending = False
 
     def disable(self) -> None:
         """Leave the pipe to the process that this one was forked from. The lock may be held."""
@@ -176,6 +183,9 @@ class Pipe:
             self._end.close()
 
     def _send_some(self) -> None:
+        if self._is_sending:
+            return
+        self._is_sending = True
         # What did not fit is a few frames at most, unless the worker does not read.
         if not self._buffer or len(self._buffer) < _RECEIVE_BYTES:
             self._take_waiting()
@@ -184,6 +194,8 @@ class Pipe:
             del self._buffer[:sent]
         except BlockingIOError:
             pass
+        finally:
+            self._is_sending = False
 
     def _take_waiting(self) -> None:
         if self._state is not None:

@@ -43,7 +43,7 @@ from zerog.child.surroundings import Surroundings, reseed
 from zerog.model import jsontext
 from zerog.model.events import Invalid, Raised, RunEnd
 from zerog.model.limits import one_line
-from zerog.sdk.context import Context
+from zerog.sdk.context import Context, close
 from zerog.sdk.faults import Fault, find_faults, in_one_line
 from zerog.sdk.invoke import Invocation
 from zerog.sdk.job import Job
@@ -58,16 +58,20 @@ _exit = os._exit
 def child_main(
     fd: int,
     types: Mapping[str, JobType],
-    inherited: Sequence[socket.socket] = (),
+    printed: int,
+    inherited: Sequence[int] = (),
     hidden: Sequence[str] | None = None,
 ) -> NoReturn:
-    """Be a child until the pipe is closed. A fork gets here, and nothing after it may run."""
+    """Be a child until the pipe is closed. A fork gets here, and nothing after it may run.
+
+    `printed` is the pipe for what is printed; what is `inherited` is for others.
+    """
     code = EXIT_UNEXPECTED
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for end in inherited:
-            end.close()
+            os.close(end)
         if hidden is not None:
             landlock.enter(around=hidden)  # other children are outside
         os.setsid()
@@ -75,7 +79,8 @@ def child_main(
         procfs.adopt_orphans()
         procfs.go_first()
         standardfiles.discard(0)
-        standardfiles.protect()
+        output.connect(printed)
+        output.install_streams()  # a module may have closed the streams
         Child(socket.socket(fileno=fd), types).serve()
         code = 0
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -103,7 +108,6 @@ class Child:
         self._process = os.getpid()
         self._shield = Shield()
         self._pipe = Pipe(end, self._shield)
-        self._readers = output.Readers()
         #: The blocked signals of threads that are forking.
         self._masks: dict[int, set[int | signal.Signals]] = {}
         #: The job that runs now.
@@ -119,14 +123,11 @@ class Child:
             after_in_parent=self._after_fork,
             after_in_child=self._after_fork_in_child,
         )
-        self._readers.replace_dead()
         surroundings = Surroundings()
         while True:
             frame = self._pipe.next_frame()
             if isinstance(frame, ExitFrame):
                 return
-            if self._readers.replace_dead():
-                surroundings = Surroundings()
             match frame:
                 case ReceivedRun():
                     end = self._run(frame)
@@ -153,9 +154,6 @@ class Child:
 
     def _run_in_context(self, frame: ReceivedRun) -> RunEnd:
         self._pipe.begin(frame.run)
-        job = self._load(frame)
-        if isinstance(job, Invalid):
-            return job
         context = Context(
             self._pipe,
             uuid=frame.uuid,
@@ -163,8 +161,19 @@ class Child:
             state=None if frame.state is None else jsontext.loads(frame.state),
             deadline=frame.deadline,
         )
-        self._invocation = Invocation(job, context)
-        return self._invocation.run()
+        job_type = self._types.get(frame.type)
+        if job_type is not None and job_type.options.log_output:
+            output.begin(context)
+        try:
+            job = self._load(frame)
+            if isinstance(job, Invalid):
+                return job
+            self._invocation = Invocation(job, context)
+            return self._invocation.run()
+        finally:
+            output.end()
+            with contextlib.suppress(Exception):
+                close(context)
 
     def _load(self, frame: ReceivedRun) -> Job | Invalid:
         job_type = self._types.get(frame.type)

@@ -38,6 +38,7 @@ from zerog.model.limits import (
     MAX_LINE_CHARS,
     MAX_LINE_DATA_BYTES,
     MAX_LOG_LINES,
+    MAX_LOGGER_CHARS,
     MAX_STATE_BYTES,
 )
 from zerog.model.record import Count, JobId, JobState, Time
@@ -54,6 +55,8 @@ MAX_STATE_TEXT_BYTES = 2 * MAX_STATE_BYTES + 2
 #: Exit codes of a child that could not go on: its own fault, or its pipe is closed.
 EXIT_UNEXPECTED, EXIT_NO_PIPE = 230, 231
 _LENGTH = struct.Struct(">I")
+#: Descriptors that come with a `ForkFrame`.
+FDS_OF_CHILD = 2
 #: This many bytes of a frame show its type.
 _HEAD_BYTES = 24
 #: Years that every time zone can show.
@@ -67,6 +70,7 @@ Seq = Annotated[int, Meta(ge=0, le=MAX_LOG_LINES + EXTRA_LINES)]
 #: A cut text says how long it was.
 Text = Annotated[str, Meta(max_length=MAX_LINE_CHARS + 100)]
 Name = Annotated[str, Meta(max_length=1000)]
+Logger = Annotated[str, Meta(max_length=MAX_LOGGER_CHARS)]
 #: A line's data, as the text of a JSON object.
 DataText = Annotated[str, Meta(max_length=MAX_LINE_DATA_BYTES)]
 Pid = Annotated[int, Meta(gt=0, lt=2**31)]
@@ -166,6 +170,7 @@ class LineFrame(_Frame, frozen=True, tag="line", omit_defaults=True):
     level: Level
     message: Text
     data: DataText | None = None
+    logger: Logger | None = None
 
 
 class StateFrame(_Frame, frozen=True, tag="state"):
@@ -207,7 +212,10 @@ class CheckedFrame(_Frame, frozen=True, tag="checked"):
 
 
 class ForkFrame(_Frame, frozen=True, tag="fork"):
-    """Fork a child. `ticket` comes back in the answer; the child's socket comes with the frame."""
+    """Fork a child. `ticket` comes back in the answer.
+
+    With the frame come its end of the pipe, and the one for what it prints: `FDS_OF_CHILD`.
+    """
 
     ticket: int
 

@@ -6,6 +6,7 @@ Nothing of ZeroG is imported that takes time: `zerog --help` starts fast.
 import argparse
 from typing import Any
 
+from zerog import logs
 from zerog.cli.parser import count, idempotency_key, job_uuid, number, port, seconds, text
 
 #: A job's states, as `zerog.model.record.State` has them: importing that takes longer than a help.
@@ -197,7 +198,7 @@ def worker(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long jobs may go on after SIGTERM (ZEROG_GRACE_SECONDS)",
     )
-    parser.add_argument("--log-json", action="store_true", help="log as JSON")
+    logs.add_option(parser)
 
 
 def dev(parser: argparse.ArgumentParser) -> None:
@@ -222,6 +223,13 @@ def dev(parser: argparse.ArgumentParser) -> None:
         help="how long jobs may go on after ^C (default 10); a second ^C ends them at once",
     )
     parser.add_argument("--no-hints", action="store_true", help="do not say what to try next")
+    logs.add_option(parser)
+
+
+def repair(parser: argparse.ArgumentParser) -> None:
+    """Where the jobs are, and how to log."""
+    places(parser)
+    logs.add_option(parser)
 
 
 def describe(parser: argparse.ArgumentParser) -> None:

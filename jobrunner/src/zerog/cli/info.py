@@ -17,6 +17,8 @@ from zerog.shown import shown_block
 
 #: What is below a line of the log stands behind its time and level.
 _MARGIN = " " * 21
+#: What is not said of a line: that it was printed, or written by `ctx`.
+_STREAMS = (None, "stdout", "stderr", "output")
 
 
 def command_info(options: argparse.Namespace) -> int:
@@ -81,7 +83,8 @@ def _told(line: dict[str, Any]) -> list[str]:
     values = dict(line.get("data", {}))
     below = str(values.pop("traceback", "")).rstrip().splitlines()
     more = "".join(f" {name}={json.dumps(value)}" for name, value in values.items())
-    head = f"{line['time'][11:19]} {line['level']:<11} {line['message']}{more}"
+    by = f"[{line['logger']}] " if line.get("logger") not in _STREAMS else ""
+    head = f"{line['time'][11:19]} {line['level']:<11} {by}{line['message']}{more}"
     return [shown_block(head, _MARGIN), *(f"{_MARGIN}{text}" for text in below)]
 
 

@@ -67,7 +67,7 @@ GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
     "to set up and look after": {
         "describe": ("system", "show the job types of modules", arguments.describe),
         "datastore": ("datastore", "prepare, check or copy the datastore", arguments.datastore),
-        "repair": ("system", "put back jobs that have no queue entry, once", arguments.places),
+        "repair": ("system", "put back jobs that have no queue entry, once", arguments.repair),
         "completion": ("system", "print the code that lets a shell complete commands",
                        arguments.completion),
     },

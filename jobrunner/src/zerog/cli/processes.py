@@ -13,7 +13,7 @@ def command_worker(options: argparse.Namespace) -> int:
     """Run jobs until SIGTERM."""
     from zerog.worker.main import run_worker
 
-    logs.configure(as_json=options.log_json)
+    logs.configure(options.log_format)
     settings = load(
         WorkerSettings,
         environment(),
@@ -48,6 +48,7 @@ def command_dev(options: argparse.Namespace) -> int:
         reload=options.reload,
         grace_seconds=options.grace_seconds,
         hints=not options.no_hints,
+        log_format=options.log_format,
     )
     Dev(settings).run()
     return codes.OK

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from zerog import logs
 from zerog.cli import codes
 from zerog.cli.output import print_json, print_table
 from zerog.cli.target import connect, find
@@ -174,6 +175,7 @@ def _tell_held(kind: str, held: Mapping[str, dict[str, Any] | None]) -> None:
 
 def command_repair(options: argparse.Namespace) -> int:
     """Compare datastore and queue once, and put back what has no queue entry."""
+    logs.configure(options.log_format)
     settings = load(PlaceSettings, environment(), store=options.store, queue=options.queue)
     report = dataclasses.asdict(asyncio.run(_repair(settings)))
     if options.json:

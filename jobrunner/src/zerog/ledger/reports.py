@@ -94,19 +94,32 @@ class Reports:
         """Take in how much is done."""
         self._completeness = completeness, time
 
-    def take_line(self, time: datetime, level: str, message: str, data: str | None = None) -> None:
-        """Take in a log line; its data is JSON text. Beyond the bounds it is only counted."""
+    def take_line(
+        self,
+        time: datetime,
+        level: str,
+        message: str,
+        data: str | None = None,
+        logger: str | None = None,
+    ) -> bool:
+        """Take in a log line; its data is JSON text. Whether it is kept: beyond the bounds it is
+        only counted."""
         size = LINE_OVERHEAD_BYTES + len(message.encode()) + len((data or "").encode())
+        # Why the job failed must find room.
+        extra = 0 if level == "info" else EXTRA_LINES
         if (
-            self._taken >= MAX_LOG_LINES + EXTRA_LINES
-            or self._bytes + size > MAX_LOG_BYTES + EXTRA_LINES * MAX_LINE_CHARS
+            self._taken >= MAX_LOG_LINES + extra
+            or self._bytes + size > MAX_LOG_BYTES + extra * MAX_LINE_CHARS
         ):
             self._dropped += 1
         elif not self._backlog.has_room(size):
             self._skipped += 1
         else:
             self._say_skipped()
-            self._append(time.astimezone(UTC), level, message, data, size)
+            line = LogLine(self._taken, time.astimezone(UTC), level, message, data, logger)
+            self._append(line, size)
+            return True
+        return False
 
     def close(self) -> None:
         """Take in nothing more; the last lines say how many lines were not kept."""
@@ -121,7 +134,8 @@ class Reports:
             self._skipped = 0
 
     def _warn(self, message: str) -> None:
-        self._append(datetime.now(UTC), "warning", message, None, LINE_OVERHEAD_BYTES)
+        line = LogLine(self._taken, datetime.now(UTC), "warning", message)
+        self._append(line, LINE_OVERHEAD_BYTES)
 
     async def flush(self) -> None:
         """Write everything that waits.
@@ -150,10 +164,8 @@ class Reports:
         self._completeness = None
         self._drop(len(self._lines))
 
-    def _append(
-        self, time: datetime, level: str, message: str, data: str | None, size: int
-    ) -> None:
-        self._lines.append(_Waiting(LogLine(self._taken, time, level, message, data), size))
+    def _append(self, line: LogLine, size: int) -> None:
+        self._lines.append(_Waiting(line, size))
         self._taken += 1
         self._bytes += size
         self._backlog.bytes += size

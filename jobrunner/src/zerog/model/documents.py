@@ -91,6 +91,8 @@ class LogLine(_Document, frozen=True, omit_defaults=True):
     #: What came with it: the text of a JSON object, which as objects would take 30 times as much.
     #: In logs of earlier versions it is the object.
     data: str | dict[str, Any] | None = None
+    #: What wrote it: a logger's name, `stdout`, `stderr`, or `output`, past Python. None: `ctx`.
+    logger: str | None = None
 
 
 class LogChunk(_Document, frozen=True):
@@ -145,6 +147,8 @@ class TypeDocument(_Document, frozen=True):
     timeout_seconds: Seconds | None = None
     retain_ok_seconds: Retention = 7 * 86400.0
     retain_failed_seconds: Retention = 30 * 86400.0
+    #: Whether what its jobs print goes into their logs.
+    log_output: bool = True
     #: When it became the newest version.
     introduced_time: Time | None = None
     #: When it was registered last, or seen at a worker.

@@ -44,6 +44,8 @@ MAX_LOG_LINES = 10_000
 #: A few lines may follow the last one: that the log is full, why the job failed, what was dropped.
 EXTRA_LINES = 10
 MAX_LINE_CHARS = 4096
+#: The name of the logger or stream that a line came from.
+MAX_LOGGER_CHARS = 200
 MAX_LINE_DATA_BYTES = 16 * 1024
 MAX_LOG_BYTES = 8 * 1024 * 1024
 #: About what a line costs besides its text and data.

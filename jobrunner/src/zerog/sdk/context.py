@@ -19,6 +19,7 @@ from zerog.model.limits import MAX_LINE_DATA_BYTES, MAX_STATE_BYTES
 from zerog.model.record import JobState
 from zerog.sdk.log import LogBudget
 from zerog.sdk.signals import Cancelled
+from zerog.sdk.text import to_text
 from zerog.sdk.values import NoJsonFormError, json_text
 
 T = TypeVar("T")
@@ -56,7 +57,8 @@ class Context:
         self._channel = channel
         self._process = os.getpid()
         self._is_over = False
-        self._lock = threading.Lock()
+        # A finalizer may log wherever memory is allocated, so also in here.
+        self._lock = threading.RLock()
         self._log_budget = LogBudget()
         #: The job's UUID.
         self.uuid = uuid
@@ -67,7 +69,6 @@ class Context:
         self._known_state: bytes | None = json_text(state, "ctx.state") if state else b"{}"
         #: When the attempt will be ended, None without a timeout.
         self.deadline = deadline
-        self._logger: logging.Logger | None = None
         self._completeness = 0.0
         self._ticks = 0
         self._total_ticks = 0
@@ -86,12 +87,8 @@ class Context:
 
     @property
     def logger(self) -> logging.Logger:
-        """A standard logger for this job; its records go to the worker's log, not to the job's."""
-        if self._logger is None:
-            # Not by `getLogger`, which would keep a logger for each job that ever ran.
-            self._logger = logging.Logger(f"zerog.job.{self.uuid}")
-            self._logger.parent = logging.getLogger("zerog.job")
-        return self._logger
+        """A standard logger. As those of all loggers, its records go into the job's log."""
+        return logging.getLogger("zerog.job")
 
     # Progress.
 
@@ -179,13 +176,20 @@ class Context:
         self._log("error", message, data)
 
     def _log(
-        self, level: str, message: object, data: dict[str, Any], *, is_extra: bool = False
+        self,
+        level: str,
+        message: object,
+        data: dict[str, Any],
+        logger: str | None = None,
+        *,
+        is_extra: bool = False,
     ) -> None:
         self._check_usable()
         # The job's author gets the error here, where it can be mended.
-        text = json_text(data, "data") if data else None
+        values = json_text(data, "data") if data else None
+        text = to_text(message)  # which may wait for other threads of the job
         with self._lock:
-            for line in self._log_budget.lines(level, message, text, is_extra=is_extra):
+            for line in self._log_budget.lines(level, text, values, logger, is_extra=is_extra):
                 self._channel.line(line)
 
     # State, cancel, time.
@@ -249,14 +253,20 @@ def checked_state(state: Any) -> dict[str, Any]:
     return copy
 
 
-# For `zerog.sdk.invoke`, which ends a context.
+# For those who run a job.
 
 
 def log_end(context: Context, message: str, trace: str | None) -> None:
     """Write why the job failed into its log, also if that is full."""
-    if trace is not None and len(jsontext.dumps(trace)) > _TRACE_BYTES:
+    context._log("error", message, _with_trace(trace), is_extra=True)
+
+
+def _with_trace(trace: str | None) -> dict[str, Any]:
+    if not trace:
+        return {}
+    if len(jsontext.dumps(trace)) > _TRACE_BYTES:
         trace = trace[-_TRACE_BYTES // 6 :]  # no character takes more than six bytes in JSON
-    context._log("error", message, {"traceback": trace} if trace else {}, is_extra=True)
+    return {"traceback": trace}
 
 
 def close(context: Context) -> None:
@@ -265,6 +275,12 @@ def close(context: Context) -> None:
         for line in context._log_budget.last_lines():
             context._channel.line(line)
     context._is_over = True
+
+
+def log_printed(context: Context, level: str, logger: str, message: str, trace: str | None) -> None:
+    """Write what came from elsewhere than `ctx`. For `zerog.child.output`."""
+    if not context._is_over:
+        context._log(level, message, _with_trace(trace), logger)
 
 
 def final_state(context: Context) -> JobState | None:

@@ -20,7 +20,7 @@ from zerog.model.events import Continued, Raised, Returned, RunEnd, Stopped
 from zerog.model.limits import MAX_DATA_BYTES, one_line, read_seconds
 from zerog.model.record import JobState
 from zerog.sdk import signals
-from zerog.sdk.context import Context, close, final_state, log_end
+from zerog.sdk.context import Context, final_state, log_end
 from zerog.sdk.job import Job
 from zerog.sdk.signals import Continue, Finish, Result, Retry, check_code
 from zerog.sdk.text import describe, to_text, trace
@@ -34,11 +34,6 @@ BLOCKED_SECONDS = 0.2
 
 S = TypeVar("S")
 Kind = Literal["returned", "continue", "retry", "finish", "raised", "cancelled"]
-
-
-def invoke(job: Job, context: Context) -> RunEnd:
-    """Run the job to its end."""
-    return Invocation(job, context).run()
 
 
 class Invocation:
@@ -56,7 +51,7 @@ class Invocation:
         self.kind: Kind = "raised"
 
     def run(self) -> RunEnd:
-        """Run the job to its end."""
+        """Run the job to its end. Whoever made the context closes it after that."""
         try:
             end = self._run()
         except signals.Stopped:  # it came after `run`, and before the end was put together
@@ -65,8 +60,6 @@ class Invocation:
         if self._call_again is not None:
             self._call_again.cancel()
             self._call_again.join()
-        with contextlib.suppress(Exception):
-            close(self._context)
         return end
 
     def stop(self, error: signals.Stopped) -> None:

@@ -13,8 +13,9 @@ from zerog.model.limits import (
     MAX_LINE_DATA_BYTES,
     MAX_LOG_BYTES,
     MAX_LOG_LINES,
+    MAX_LOGGER_CHARS,
 )
-from zerog.sdk.text import cut, to_text
+from zerog.sdk.text import clean, cut, to_text
 
 
 class LogBudget:
@@ -26,7 +27,13 @@ class LogBudget:
         self._dropped = 0
 
     def lines(
-        self, level: str, message: object, data: bytes | None, *, is_extra: bool = False
+        self,
+        level: str,
+        message: object,
+        data: bytes | None,
+        logger: str | None = None,
+        *,
+        is_extra: bool = False,
     ) -> Iterator[LogLine]:
         """Yield what is to be written for one line of the job.
 
@@ -40,23 +47,27 @@ class LogBudget:
         if data is not None and len(data) > MAX_LINE_DATA_BYTES:
             text += f" ({len(data)} bytes of data cut, at most {MAX_LINE_DATA_BYTES} are kept)"
             data = None
+        name = None if logger is None else clean(logger)[:MAX_LOGGER_CHARS]
         size = LINE_OVERHEAD_BYTES + len(text.encode()) + len(data or b"")
         is_full = self._seq >= MAX_LOG_LINES or self._bytes + size > MAX_LOG_BYTES
         if is_full and not is_extra:
             self._dropped = 1
-            level, data = "warning", None
+            level, data, name = "warning", None, None
             text = (
                 f"the log is full: at most {MAX_LOG_LINES} lines and {MAX_LOG_BYTES} bytes "
                 "are kept, no more follow"
             )
         self._bytes += size
-        yield self._line(level, text, data)
+        yield self._line(level, text, data, name)
 
     def last_lines(self) -> Iterator[LogLine]:
         """Yield the note on how many lines were dropped, if any were."""
         if self._dropped:
             yield self._line("warning", f"{self._dropped} lines were dropped", None)
 
-    def _line(self, level: str, text: str, data: bytes | None) -> LogLine:
+    def _line(
+        self, level: str, text: str, data: bytes | None, logger: str | None = None
+    ) -> LogLine:
         seq, self._seq = self._seq, self._seq + 1
-        return LogLine(seq, datetime.now(UTC), level, text, None if data is None else data.decode())
+        values = None if data is None else data.decode()
+        return LogLine(seq, datetime.now(UTC), level, text, values, logger)

@@ -71,6 +71,8 @@ class Options:
     #: How long a finished job is kept.
     retain_ok_seconds: Retention = 7 * DAY_SECONDS
     retain_failed_seconds: Retention = 30 * DAY_SECONDS
+    #: Whether what its jobs print, log and warn of goes into their logs; the worker's log has it.
+    log_output: Annotated[bool, Field(strict=True)] = True
 
 
 _KNOWN = tuple(Options.__dataclass_fields__)

@@ -58,6 +58,7 @@ class JobType:
                 timeout_seconds=options.timeout,
                 retain_ok_seconds=options.retain_ok_seconds,
                 retain_failed_seconds=options.retain_failed_seconds,
+                log_output=options.log_output,
                 output_schema=output_schema(self.cls.run) or UNSET,
             )
         except Exception as error:  # an author's hooks for schemas may raise anything

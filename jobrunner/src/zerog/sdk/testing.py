@@ -14,7 +14,7 @@ from zerog.model import jsontext
 from zerog.model.documents import LogLine
 from zerog.model.events import Invalid, Raised, Returned, RunEnd
 from zerog.model.record import UNFINISHED, JobState, new_job_id
-from zerog.sdk.context import Context, checked_state
+from zerog.sdk.context import Context, checked_state, close
 from zerog.sdk.invoke import Invocation, Kind
 from zerog.sdk.job import Job
 
@@ -89,6 +89,7 @@ def run(
     )
     invocation = Invocation(job, context)
     done.end = invocation.run()
+    close(context)
     done.kind = invocation.kind
     state_text: JobState | None = getattr(done.end, "state", None)
     done.state = (kept or None) if state_text is None else jsontext.loads(state_text)

@@ -4,6 +4,7 @@ A job's objects may raise in `__str__`, hold lone surrogates, or be 40 MB long.
 """
 
 import os
+import re
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ _MAX_NESTED = 10
 _ZEROG_FOLDER = str(Path(__file__).parent.parent) + os.sep
 _PYTHON_FOLDER = os.path.dirname(os.__file__) + os.sep
 _SITE_FOLDERS = ("site-packages", "dist-packages")
+_FILE_LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _OWN_FILE_ENDS = ("/zerog/sdk/invoke.py", "/asyncio/runners.py", "/asyncio/base_events.py")
 
 
@@ -65,6 +67,13 @@ def is_authors(filename: str) -> bool:
     if any(folder in filename for folder in _SITE_FOLDERS):
         return False
     return not filename.startswith((_ZEROG_FOLDER, _PYTHON_FOLDER, "<frozen"))
+
+
+def place_in(report: str) -> str | None:
+    """Return the file and line where a process stood by `faulthandler`'s report; None: unknown."""
+    found = list(_FILE_LINE.finditer(report))
+    found = [each for each in found if is_authors(each["file"])] or found
+    return f"{found[0]['file']}:{found[0]['line']}" if found else None
 
 
 def _skip_own(trace: TracebackType | None) -> TracebackType | None:

@@ -11,6 +11,8 @@ import signal
 import time
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from zerog.child.handle import ChildDeath, ChildHandle
 from zerog.child.protocol import (
     CancelFrame,
@@ -28,6 +30,7 @@ from zerog.ledger.reports import Backlog, Reports
 from zerog.model import events
 from zerog.model.errors import JobError, StaleAttemptError
 from zerog.model.record import JobState
+from zerog.worker.joblog import JobLog
 from zerog.worker.verdict import Stop
 
 log = logging.getLogger(__name__)
@@ -45,9 +48,11 @@ class RunningAttempt:
         ask_seconds: float,
         term_seconds: float,
         backlog: Backlog,
+        keeps_output: bool = True,
     ) -> None:
         self.claim = claim
         self.reports = Reports(jobs.store, claim.uuid, claim.record.attempt, backlog)
+        self._log = JobLog(claim.record, self.reports, keeps_output=keeps_output)
         self.stop_reason: Stop | None = None
         self.end: events.RunEnd | ChildDeath | None = None
         #: Why the child cannot run another job; its memory after this one.
@@ -67,8 +72,10 @@ class RunningAttempt:
     async def run(self) -> None:
         """Run the job to its end."""
         record = self.claim.record
+        self._child.read_printed()  # by the job before: it is nobody's now
         self._child.on_frame = self._take
         self._child.on_death = self._died
+        self._child.on_printed = self._take_printed
         timeout = record.limits.timeout_seconds
         deadline = None if timeout is None else datetime.now(UTC) + timedelta(seconds=timeout)
         frame = RunFrame(
@@ -155,7 +162,7 @@ class RunningAttempt:
             case ProgressFrame():
                 self.reports.take_completeness(frame.completeness, datetime.now(UTC))
             case LineFrame():
-                self.reports.take_line(frame.time, frame.level, frame.message, frame.data)
+                self._log.take(frame)
             case StateFrame():
                 self._unsaved_state = frame.state
             case EndFrame():
@@ -163,12 +170,17 @@ class RunningAttempt:
                 # The attempt's number is the worker's to say.
                 self._ended(_of_attempt(frame.end, self.claim.record.attempt))
 
+    def _take_printed(self, data: bytes) -> None:
+        if not self._over.is_set():
+            self._log.take_printed(data)
+
     def _died(self, death: ChildDeath) -> None:
-        self._ended(death)
+        self._ended(replace(death, place=self._log.place_of_crash()))
 
     def _ended(self, end: events.RunEnd | ChildDeath) -> None:
         if not self._over.is_set():
             self.end = end
+            self._log.close()
             self.reports.close()
             self._over.set()
 

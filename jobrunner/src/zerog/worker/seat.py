@@ -29,6 +29,10 @@ class Seat:
             self._jobs = 0
         return self._child
 
+    def keeps_output_of(self, job_type: str) -> bool:
+        """Whether what a type's jobs print goes into their logs."""
+        return all(each.log_output for each in self._nursery.types if each.name == job_type)
+
     def after(self, attempt: RunningAttempt) -> None:
         """Keep the child after a run, or let it go."""
         self._jobs += 1

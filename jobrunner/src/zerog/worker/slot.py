@@ -226,6 +226,7 @@ class Slot:
             ask_seconds=settings.cancel_grace_seconds,
             term_seconds=settings.kill_grace_seconds,
             backlog=self._backlog,
+            keeps_output=self._seat.keeps_output_of(claim.record.type),
         )
         try:
             await attempt.run()

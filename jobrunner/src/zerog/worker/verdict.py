@@ -60,7 +60,8 @@ def describe_death(death: ChildDeath) -> str:
         return death.reason
     if death.oom:
         return "the job's process was killed: out of memory"
-    return f"the job's process died: {describe_exit(death.exitcode)}"
+    where = f", at {death.place}" if death.place else ""
+    return f"the job's process died: {describe_exit(death.exitcode)}{where}"
 
 
 def describe_exit(exitcode: int) -> str:

@@ -59,9 +59,10 @@ def test_a_nursery_that_may_not_fork_says_so_and_lives_on(monkeypatch: pytest.Mo
 
     ours, theirs = socket.socketpair()
     pipe, other = socket.socketpair()
-    with ours, theirs, other:
+    printed, its_printed = socket.socketpair()
+    with ours, theirs, other, printed:
         serving = nursery.Nursery(theirs, {})
-        serving._fds.append(pipe.detach())
+        serving._fds += [pipe.detach(), its_printed.detach()]
         monkeypatch.setattr(os, "fork", fork)
 
         serving._fork(7)
@@ -73,5 +74,6 @@ def test_a_nursery_that_may_not_fork_says_so_and_lives_on(monkeypatch: pytest.Mo
             RefusedFrame(8, "too many open files"),
         ]
         assert other.recv(1) == b"", "the pipe of the child that does not exist is closed"
+        assert printed.recv(1) == b"", "so is the one for what it prints"
         serving._wake_reader.close()
         serving._wake_writer.close()

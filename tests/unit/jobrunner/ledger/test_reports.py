@@ -18,7 +18,6 @@ from zerog.model.errors import (
     StaleAttemptError,
 )
 from zerog.model.limits import (
-    EXTRA_LINES,
     LINES_PER_CHUNK,
     MAX_LINE_CHARS,
     MAX_LOG_BYTES,
@@ -353,17 +352,31 @@ async def test_a_log_has_a_last_line_that_says_how_many_were_dropped(
 ) -> None:
     uuid = await ledger.begin()
     reports = Reports(ledger.store, uuid, 1, Backlog())
-    speak(reports, MAX_LOG_LINES + EXTRA_LINES + 25)
+    speak(reports, MAX_LOG_LINES + 25)
     reports.close()
     await reports.flush()
 
     lines = await ledger.lines(uuid)
 
-    assert len(lines) == MAX_LOG_LINES + EXTRA_LINES + 1
+    assert len(lines) == MAX_LOG_LINES + 1
     assert (lines[-1].level, lines[-1].message) == (
         "warning",
         "the log is full: 25 more lines were not kept",
     )
+
+
+async def test_why_a_job_failed_finds_room_in_a_log_that_its_programs_have_filled(
+    ledger: ReportedLedger,
+) -> None:
+    uuid = await ledger.begin()
+    reports = Reports(ledger.store, uuid, 1, Backlog())
+    for _ in range(MAX_LOG_LINES + 50):
+        reports.take_line(BEGIN, "info", "x", None, "output")
+
+    assert reports.take_line(BEGIN, "error", "ValueError: y")
+    assert not reports.take_line(BEGIN, "info", "x", None, "output")
+    await reports.flush()
+    assert (await ledger.lines(uuid))[-1].message == "ValueError: y"
 
 
 @pytest.mark.parametrize(

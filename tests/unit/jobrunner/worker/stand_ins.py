@@ -19,6 +19,7 @@ from zerog.ledger.claims import Claimer
 from zerog.ledger.codec import read_record, write_record
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
+from zerog.model.documents import TypeDocument
 from zerog.model.events import Returned
 from zerog.model.record import JobId, JobRecord, WorkerIdentity, new_job_id
 from zerog.settings import WorkerSettings
@@ -85,6 +86,7 @@ class ScriptedNursery:
         self.answer = answer
         self.children: list[ScriptedChild] = []
         self.fork_seconds = 0.0
+        self.types: list[TypeDocument] = []
 
     async def fork(self) -> ScriptedChild:
         await asyncio.sleep(self.fork_seconds)
