@@ -42,6 +42,7 @@ from zerog_api.edge.cors import Cors
 from zerog_api.edge.handler import Edge
 from zerog_api.edge.hosts import Hosts, is_local_only
 from zerog_api.edge.metrics import Metrics
+from zerog_api.edge.requests import RequestLog
 from zerog_api.edge.routes import calls
 from zerog_api.edge.server import Connections, Server, make_room
 from zerog_api.settings import MAX_BODY_BYTES, ApiSettings
@@ -89,6 +90,7 @@ def make_parts(
         cors=Cors(settings.cors_origins),
         proxies=Proxies(settings.trusted_proxies),
         strangers=open_to_strangers(settings),
+        requests=RequestLog(settings.log_requests),
     )
     return Parts(
         edge,

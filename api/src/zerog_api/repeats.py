@@ -1,8 +1,8 @@
 """Keeps clients from flooding the log: a line that repeats itself is written once a second.
 
 What a line is about (a path, a job, an address) is in its arguments; lines with the same format
-repeat each other. The next one that is written says how many were left out. The audit log counts
-for itself.
+repeat each other. The next one that is written says how many were left out. The logs of changes and
+of requests count for themselves.
 """
 
 import logging
@@ -13,7 +13,7 @@ from collections.abc import Callable
 _SECONDS = 1.0
 #: Formats stand in the code, so there are few; other libraries may put values into theirs.
 _MAX_FORMATS = 1000
-_AUDIT = "zerog.audit"
+_COUNTING = frozenset({"zerog.audit", "zerog.requests"})
 
 
 class Repeats(logging.Filter):
@@ -27,7 +27,7 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to write a line. Called by `logging`."""
-        if record.name == _AUDIT:
+        if record.name in _COUNTING:
             return True
         key, now = (record.name, str(record.msg)), self._clock()
         at, left_out = self._seen.get(key, (-_SECONDS, 0))

@@ -16,6 +16,7 @@ from zerog.settings import (
     Seconds,
     SecretPath,
 )
+from zerog_api.edge.requests import Logged
 
 #: The server reads no larger body, whatever the setting.
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -74,6 +75,8 @@ class ApiSettings(PlaceSettings):
     """Requests at once without a token from one address; 0: without limit."""
     max_in_flight: Limit = 1000
     """Requests of one client at the same time, waiting ones included; 0: without limit."""
+    log_requests: Logged = "changes"
+    """Which requests are lines of the log: `none`, `changes`, or `all`."""
     hosts: Names = ()
     """Names that the API may be called by, besides loopback's, where it listens on loopback
     without authentication: a page's name can be made to resolve there."""

@@ -15,7 +15,9 @@ import select
 import sys
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from zerog import standardfiles
 from zerog.shown import shown_block
@@ -23,6 +25,8 @@ from zerog.shown import shown_block
 FORMATS = ("text", "json")
 #: The logger of what jobs write (`zerog.worker.joblog`).
 JOBS = "zerog.job"
+#: What records are about that are made in this context: fields of JSON, e.g. `requestId` and `job`.
+ABOUT: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
 
 
 class LineFormatter(logging.Formatter):
@@ -36,7 +40,7 @@ class LineFormatter(logging.Formatter):
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         # Parts that are fields of their own, e.g. of the audit log.
-        fields = {"message": record.getMessage(), **getattr(record, "fields", {})}
+        fields = {**ABOUT.get(), "message": record.getMessage(), **getattr(record, "fields", {})}
         if record.exc_info:
             fields["trace"] = self.formatException(record.exc_info)
         return _json_text(record.name, record.levelname.lower(), record.created, fields)

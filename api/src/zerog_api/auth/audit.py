@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from zerog.model.origin import NOWHERE, Origin, trace_id_of
+
 log = logging.getLogger("zerog.audit")
 
 #: The first jobs and queues of a change are named, and all are counted.
@@ -41,6 +43,8 @@ class Change:
     #: The status of the answer.
     status: int
     workers: Sequence[str] = ()
+    #: The request that did it.
+    origin: Origin = NOWHERE
 
 
 @dataclass(slots=True)
@@ -52,9 +56,16 @@ class _Same:
     jobs: list[str] = field(default_factory=list)
     job_count: int = 0
     workers: dict[str, None] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    traces: dict[str, None] = field(default_factory=dict)
 
     def add(self, change: Change) -> None:
         self.count += 1
+        if change.origin.request_id is not None and len(self.requests) < MAX_NAMES:
+            self.requests.append(change.origin.request_id)
+        trace = trace_id_of(change.origin.trace_parent)
+        if trace is not None and len(self.traces) < MAX_NAMES:
+            self.traces[trace] = None
         for queue in change.queues[: MAX_NAMES - len(self.queues)]:
             self.queues[queue] = None
         for worker in change.workers[: MAX_NAMES - len(self.workers)]:
@@ -128,6 +139,8 @@ class Audit:
                 "jobs": same.jobs,
                 "jobCount": same.job_count,
                 "workers": list(same.workers),
+                "requestIds": same.requests,
+                "traceIds": list(same.traces),
             }
             for (verb, call, status), same in waiting.changes.items()
         ]

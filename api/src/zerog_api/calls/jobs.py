@@ -64,7 +64,8 @@ class _Submitting(CallHandler):
             await self.access.require(queue)
         named = await intake.name(len(orders), key)
         self.access.note(*named.uuids)  # also of those that cannot be taken in
-        await intake.take(orders, named)
+        self.made = named.uuids
+        await intake.take(orders, named, self.origin)
         return list(named.uuids)
 
     async def _renewed(self, orders: Sequence[Order]) -> list[Order] | None:

@@ -12,6 +12,7 @@ from zerog.ledger.dispatch import Dispatch
 from zerog.model import jsontext, life
 from zerog.model.documents import Remembered, idempotency_key
 from zerog.model.errors import DocumentExistsError
+from zerog.model.origin import NOWHERE, Origin
 from zerog.model.record import JobId, new_job_id
 from zerog.store.port import Datastore
 from zerog_api.core.errors import Fault, KeyReusedError, TakenBackError
@@ -145,7 +146,7 @@ class Intake:
             raise KeyReusedError("this Idempotency-Key was used for another job")
         return Named(known.uuids, key, known)
 
-    async def take(self, orders: Sequence[Order], named: Named) -> None:
+    async def take(self, orders: Sequence[Order], named: Named, origin: Origin = NOWHERE) -> None:
         """Accept all of the jobs, or none.
 
         Raises:
@@ -153,7 +154,7 @@ class Intake:
             DatastoreError, QueueError: None is accepted; with a key a repeat takes the rest.
         """
         pairs = zip(named.uuids, orders, strict=True)
-        takes = [self._take(uuid, order, named.known) for uuid, order in pairs]
+        takes = [self._take(uuid, order, named.known, origin) for uuid, order in pairs]
         if len(takes) == 1:
             await takes[0]
         else:
@@ -173,7 +174,9 @@ class Intake:
             await asyncio.gather(*taking_back)
         raise failed
 
-    async def _take(self, uuid: JobId, order: Order, known: Remembered | None) -> None:
+    async def _take(
+        self, uuid: JobId, order: Order, known: Remembered | None, origin: Origin
+    ) -> None:
         if known is not None and (await self._dispatch.ensure_queued(uuid) or known.accepted):
             return
         record = life.accept(
@@ -184,6 +187,7 @@ class Intake:
             priority=order.asked.priority,
             timeout_seconds=order.asked.timeout_seconds,
             not_before_time=order.asked.not_before_time,
+            origin=origin,
         )
         try:
             await self._dispatch.accept(record)

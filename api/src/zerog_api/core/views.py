@@ -23,6 +23,7 @@ _SUMMARY = (
     "createdTime", "changedTime", "startedTime", "finishedTime", "notBeforeTime",
     "cancelRequestedTime", "attempt", "crashes", "continuations", "replays", "movedFrom",
 )  # fmt: skip
+_ORIGIN = ("requestId", "traceParent")
 _LEVELS = {"events": "info", "warnings": "warning", "errors": "error"}
 _NAMES = {level: name for name, level in _LEVELS.items()}
 #: Where a log was left: an attempt, and the number of its last line.
@@ -79,6 +80,7 @@ async def info(store: Datastore, kept: Kept, after: Place, limit: int) -> dict[s
             told[_NAMES.get(line.level, "events")].append(msgspec.Raw(text))
     return {
         **summary(kept.document),
+        **{name: kept.document[name] for name in _ORIGIN if name in kept.document},
         "completeness": completeness,
         "limits": kept.document.get("limits", {}),
         **told,

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from zerog_api.problems import Problem
 
 _METHODS = "GET, POST, DELETE"
-_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
-_EXPOSED = "Location, Retry-After, ETag"
+_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id, Traceparent"
+_EXPOSED = "Location, Retry-After, ETag, X-Request-Id"
 #: How long a browser may remember what it was told.
 _REMEMBER_SECONDS = 600
 

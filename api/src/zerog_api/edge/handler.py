@@ -10,9 +10,9 @@ that breaks.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cached_property, wraps
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
@@ -20,8 +20,11 @@ from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from zerog import logs
 from zerog.model import jsontext
 from zerog.model.errors import ZeroGError
+from zerog.model.origin import Origin, read_request_id, read_trace_parent, trace_id_of
+from zerog.model.record import is_job_id, new_job_id
 from zerog_api import problems
 from zerog_api.auth.access import CHANGES, DENY, OPEN, Access, Verb
 from zerog_api.auth.audit import REFUSALS, Audit, Change
@@ -33,6 +36,7 @@ from zerog_api.edge.limits import Buckets
 from zerog_api.edge.metrics import Metrics
 from zerog_api.edge.operations import JSON, Operation
 from zerog_api.edge.reading import read_query
+from zerog_api.edge.requests import RequestLog
 from zerog_api.edge.stream import Stream
 from zerog_api.models import NoQuery
 from zerog_api.problems import Problem
@@ -73,6 +77,7 @@ class Edge:
     #: How often an address may call without a token; None: as often as it likes.
     strangers: Buckets | None = None
     audit: Audit = field(default_factory=Audit)
+    requests: RequestLog = field(default_factory=RequestLog)
     #: Set at shutdown: streams and waiting calls end.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     #: The requests under way.
@@ -161,6 +166,8 @@ class Handler(RequestHandler):
         self._works, self._audited = False, False
         #: The whole body, once the method has begun.
         self.body = b""
+        #: The jobs that the call has made.
+        self.made: Sequence[str] = ()
         self._length = _declared_length(self.request.headers)
         self._chunks: list[bytes] = []
         self._size = 0
@@ -173,11 +180,20 @@ class Handler(RequestHandler):
         self.clear_header("Server")
         self.set_header("Content-Type", JSON)
         self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("X-Request-Id", self.origin.request_id or "")
+
+    @cached_property
+    def origin(self) -> Origin:
+        """What the request says of itself; it gets an id if it has none."""
+        headers = self.request.headers
+        request_id = read_request_id(headers.get("X-Request-Id")) or new_job_id()
+        return Origin(request_id, read_trace_parent(headers.get("Traceparent")))
 
     # Admission
 
     async def prepare(self) -> None:
         """Admit the request, or refuse it. Called by Tornado before the body is read."""
+        logs.ABOUT.set(self._about())  # in this request's own task
         try:
             await self._admit()
         except (Problem, ZeroGError) as error:
@@ -374,6 +390,13 @@ class Handler(RequestHandler):
         elif value is not None:  # a bug must not end the server
             log.error("%s %s failed", *call, exc_info=value)
 
+    def _about(self) -> dict[str, Any]:
+        """Return what all records of the log have that are about this request."""
+        about = {"requestId": self.origin.request_id}
+        if (trace := trace_id_of(self.origin.trace_parent)) is not None:
+            about["traceId"] = trace
+        return about
+
     # The end
 
     def on_connection_close(self) -> None:
@@ -408,9 +431,22 @@ class Handler(RequestHandler):
         method = self.request.method if self.request.method in METHODS else "any"
         seconds = self.request.request_time()
         self.edge.metrics.observe(method or "any", self.path, self.get_status(), seconds)
+        if not self.is_probe:
+            self._log_request(method or "any", seconds)
         if self._admission is not None:
             self._admission.leave()
         self._audit()
+
+    def _log_request(self, method: str, seconds: float) -> None:
+        about = self._about()
+        if self.access.owner:
+            about["caller"] = self.access.owner
+        named = [each for each in self.path_args if is_job_id(each)]
+        changes = self.called is not None and self.called.verb in CHANGES
+        self.edge.requests.wrote(
+            f"{method} {self.path}", self.get_status(), seconds, self.made or named,
+            changes=changes, about=about,
+        )  # fmt: skip
 
     def _audit(self) -> None:
         """Write down, once, what was changed, and who was refused."""
@@ -422,7 +458,9 @@ class Handler(RequestHandler):
         if verb in CHANGES and owner and self._admission is not None:
             access = self._admission.access
             call = f"{self.request.method} {self.path}"
-            change = Change(str(verb), call, access.queues, access.jobs, status, access.workers)
+            change = Change(
+                str(verb), call, access.queues, access.jobs, status, access.workers, self.origin
+            )
             self.edge.audit.changed(owner, self.address, change)
         elif status in REFUSALS:
             self.edge.audit.refused(owner, self.address, status)

@@ -158,6 +158,10 @@ class _Whole(Summary):
     completeness: float = Field(ge=0, le=1, description="How much is done, from 0 to 1.")
     limits: Limits = Field(description="Its budgets and times.")
     attempts: list[Attempt] = Field(description="The last 50 attempts, oldest first.")
+    request_id: Absent[str] = Field(None, description="The request that it came with.")
+    trace_parent: Absent[str] = Field(
+        None, description="The span in which it was asked for, as a W3C `traceparent`."
+    )
 
 
 class Info(_Whole):

@@ -51,6 +51,7 @@ from zerog.model.events import (
     WorkerDied,
 )
 from zerog.model.limits import MAX_PAST_MESSAGE_CHARS, MAX_SECONDS, bounded, one_line
+from zerog.model.origin import NOWHERE, Origin
 from zerog.model.record import (
     MAX_ATTEMPTS_KEPT,
     UNFINISHED,
@@ -91,6 +92,7 @@ def accept(
     priority: int | None = None,
     timeout_seconds: float | None = None,
     not_before_time: datetime | None = None,
+    origin: Origin = NOWHERE,
 ) -> JobRecord:
     """Make the record of a new job from its registered type; the options override the type's."""
     limits = Limits(
@@ -113,6 +115,8 @@ def accept(
         limits=limits,
         parameters=parameters,
         not_before_time=not_before_time,
+        request_id=origin.request_id,
+        trace_parent=origin.trace_parent,
     )
 
 

@@ -27,6 +27,7 @@ from zerog.model.limits import (
     MAX_TRIES,
 )
 from zerog.model.names import NAME_PATTERN
+from zerog.model.origin import RequestId, TraceParent
 
 JobId = NewType("JobId", str)
 
@@ -157,6 +158,9 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     #: The queue that it left for one with more memory. A job moves once, so that no two queues can
     #: pass it to each other for ever.
     moved_from: QueueName | None = None
+    #: The request that it came with, and the span in which it was asked for.
+    request_id: RequestId | None = None
+    trace_parent: TraceParent | None = None
     #: The queue entry that stands for the job, when known. See `zerog.ledger.repair`.
     entry_id: EntryId | None = None
     #: The last attempts, oldest first.

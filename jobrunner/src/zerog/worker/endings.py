@@ -10,6 +10,7 @@ import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
+from zerog import logs
 from zerog.child.handle import ChildDeath
 from zerog.ledger.claims import Claim
 from zerog.ledger.jobs import STORE_BACKOFF, Applied, Jobs, settle
@@ -24,6 +25,7 @@ from zerog.model.errors import (
 )
 from zerog.queue.port import QueueConnection
 from zerog.worker.attempt import RunningAttempt
+from zerog.worker.joblog import about
 from zerog.worker.reservations import Reservations
 from zerog.worker.verdict import Stop, verdict
 
@@ -95,6 +97,7 @@ class Endings:
 
     async def _holding(self, claim: Claim, work: Coroutine[Any, Any, None]) -> None:
         """Hold a claim's entry until the work is done. If it fails, somebody looks at it again."""
+        logs.ABOUT.set(about(claim.record))  # in a task of its own
         try:
             await work
         except Exception:

@@ -18,6 +18,7 @@ from zerog.ledger.reports import Reports
 from zerog.lines import PrintedLines
 from zerog.logs import JOBS
 from zerog.model.limits import MAX_LOG_BYTES, MAX_LOG_LINES
+from zerog.model.origin import trace_id_of
 from zerog.model.record import JobRecord
 from zerog.sdk.text import place_in
 
@@ -30,13 +31,23 @@ _FATAL = "Fatal Python error"
 _REPORT_LINES = 200
 
 
+def about(record: JobRecord) -> dict[str, Any]:
+    """Return what all records of a log have that are about a job's attempt."""
+    found = {"job": record.uuid, "type": record.type, "attempt": record.attempt}
+    if record.request_id is not None:
+        found["requestId"] = record.request_id
+    if (trace := trace_id_of(record.trace_parent)) is not None:
+        found["traceId"] = trace
+    return found
+
+
 class JobLog:
     """Takes what one attempt writes."""
 
     def __init__(self, record: JobRecord, reports: Reports, *, keeps_output: bool) -> None:
         self._reports = reports
         self._keeps_output = keeps_output
-        self._fields = {"job": record.uuid, "type": record.type, "attempt": record.attempt}
+        self._fields = about(record)
         self._about = f"{record.type} {record.uuid} attempt {record.attempt}"
         self._printed = PrintedLines()
         self._lines = self._bytes = 0

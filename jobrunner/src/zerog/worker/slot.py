@@ -16,6 +16,7 @@ from collections import deque
 
 from msgspec import Struct
 
+from zerog import logs
 from zerog.child.handle import ChildHandle
 from zerog.ledger.claims import Claim, Claimer, Left, Suspect
 from zerog.ledger.jobs import Jobs
@@ -28,6 +29,7 @@ from zerog.settings import WorkerSettings
 from zerog.worker.attempt import RunningAttempt
 from zerog.worker.controls import ControlWatch
 from zerog.worker.endings import Endings
+from zerog.worker.joblog import about
 from zerog.worker.pace import SPLIT_SECONDS, Pace
 from zerog.worker.reservations import Connect, Reservations
 from zerog.worker.seat import Seat
@@ -228,8 +230,10 @@ class Slot:
             backlog=self._backlog,
             keeps_output=self._seat.keeps_output_of(claim.record.type),
         )
+        token = logs.ABOUT.set(about(claim.record))
         try:
             await attempt.run()
         finally:
+            logs.ABOUT.reset(token)
             self.running = None
         return attempt
