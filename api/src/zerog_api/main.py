@@ -22,8 +22,10 @@ from zerog.model.errors import ConfigError
 from zerog.model.names import worker_name
 from zerog.queue import connect_producer, connect_queue
 from zerog.queue.port import Producer
+from zerog.settings import environment
 from zerog.store import open_datastore, secret_paths
 from zerog.store.port import Datastore
+from zerog.tracing import open_tracing
 from zerog_api import repeats, routes
 from zerog_api.auth.access import Verb
 from zerog_api.auth.choice import open_gate, open_to_strangers
@@ -132,6 +134,9 @@ async def serve(
         producer = await connect_producer(settings.queue)
         stack.push_async_callback(producer.close)
         parts = make_parts(store, producer, settings, gate, examiner)
+        if (traces := open_tracing(environment())) is not None:
+            parts.edge.traces = traces
+            stack.push_async_callback(traces.close)
         server = _make_server(make_application(routes(parts), parts.edge), settings)
         sockets = _listen(settings)
         stack.push_async_callback(server.close_all_connections)

@@ -3,18 +3,12 @@
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import new_scope
+from tests.otlp import Collector, collecting
 
 NAME = "zerog-of-this-test"
 PROCESS_SECONDS = 100.0
@@ -34,66 +28,10 @@ asyncio.run(use())
 """
 
 
-class Collector(ThreadingHTTPServer):
-    """Takes OTLP over HTTP and keeps what comes."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Take)
-        self.received: list[tuple[str, bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def spans(self) -> dict[str, dict[str, str]]:
-        """Return the attributes of a span of each name."""
-        found: dict[str, dict[str, str]] = {}
-        for path, body in self.received:
-            if path == "/v1/traces":
-                for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    about = texts(resource.resource.attributes)
-                    for scope in resource.scope_spans:
-                        for span in scope.spans:
-                            found[span.name] = about | texts(span.attributes)
-        return found
-
-    def metrics(self) -> set[str]:
-        """Return the metrics' names."""
-        return {
-            metric.name
-            for path, body in self.received
-            if path == "/v1/metrics"
-            for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
-
-
-class _Take(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Collector)
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append((self.path, body))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-def texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
-    return {item.key: item.value.string_value for item in attributes}
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with Collector() as made:
-        thread = threading.Thread(target=made.serve_forever)
-        thread.start()
+    with collecting() as made:
         yield made
-        made.shutdown()
-        thread.join()
 
 
 def use_a_store(server: CouchbaseServer, collector: Collector, **more: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from msgspec import structs
 from tornado.web import RequestHandler
 
 from zerog.ledger import beside
@@ -65,7 +66,10 @@ class _Submitting(CallHandler):
         named = await intake.name(len(orders), key)
         self.access.note(*named.uuids)  # also of those that cannot be taken in
         self.made = named.uuids
-        await intake.take(orders, named, self.origin)
+        origin = self.footprint.origin
+        if len(orders) > 1 and origin.trace_parent is not None:
+            origin = structs.replace(origin, own_trace=True)
+        await intake.take(orders, named, origin)
         return list(named.uuids)
 
     async def _renewed(self, orders: Sequence[Order]) -> list[Order] | None:

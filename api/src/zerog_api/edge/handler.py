@@ -23,8 +23,8 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 from zerog import logs
 from zerog.model import jsontext
 from zerog.model.errors import ZeroGError
-from zerog.model.origin import Origin, read_request_id, read_trace_parent, trace_id_of
-from zerog.model.record import is_job_id, new_job_id
+from zerog.model.record import is_job_id
+from zerog.tracing import Tracing
 from zerog_api import problems
 from zerog_api.auth.access import CHANGES, DENY, OPEN, Access, Verb
 from zerog_api.auth.audit import REFUSALS, Audit, Change
@@ -36,7 +36,7 @@ from zerog_api.edge.limits import Buckets
 from zerog_api.edge.metrics import Metrics
 from zerog_api.edge.operations import JSON, Operation
 from zerog_api.edge.reading import read_query
-from zerog_api.edge.requests import RequestLog
+from zerog_api.edge.requests import Footprint, RequestLog
 from zerog_api.edge.stream import Stream
 from zerog_api.models import NoQuery
 from zerog_api.problems import Problem
@@ -78,6 +78,8 @@ class Edge:
     strangers: Buckets | None = None
     audit: Audit = field(default_factory=Audit)
     requests: RequestLog = field(default_factory=RequestLog)
+    #: None: nobody collects traces.
+    traces: Tracing | None = None
     #: Set at shutdown: streams and waiting calls end.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     #: The requests under way.
@@ -180,20 +182,20 @@ class Handler(RequestHandler):
         self.clear_header("Server")
         self.set_header("Content-Type", JSON)
         self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Request-Id", self.origin.request_id or "")
+        self.set_header("X-Request-Id", self.footprint.origin.request_id or "")
 
     @cached_property
-    def origin(self) -> Origin:
-        """What the request says of itself; it gets an id if it has none."""
-        headers = self.request.headers
-        request_id = read_request_id(headers.get("X-Request-Id")) or new_job_id()
-        return Origin(request_id, read_trace_parent(headers.get("Traceparent")))
+    def footprint(self) -> Footprint:
+        """What the request leaves in logs and traces. Headers are set before `initialize`."""
+        return Footprint(self.request.headers)
 
     # Admission
 
     async def prepare(self) -> None:
         """Admit the request, or refuse it. Called by Tornado before the body is read."""
-        logs.ABOUT.set(self._about())  # in this request's own task
+        if self.called is not None and self.called.verb in CHANGES:
+            self.footprint.begin_span(self.edge.traces, str(self.request.method), self.path)
+        logs.ABOUT.set(self.footprint.about())  # in this request's own task
         try:
             await self._admit()
         except (Problem, ZeroGError) as error:
@@ -390,13 +392,6 @@ class Handler(RequestHandler):
         elif value is not None:  # a bug must not end the server
             log.error("%s %s failed", *call, exc_info=value)
 
-    def _about(self) -> dict[str, Any]:
-        """Return what all records of the log have that are about this request."""
-        about = {"requestId": self.origin.request_id}
-        if (trace := trace_id_of(self.origin.trace_parent)) is not None:
-            about["traceId"] = trace
-        return about
-
     # The end
 
     def on_connection_close(self) -> None:
@@ -438,11 +433,13 @@ class Handler(RequestHandler):
         self._audit()
 
     def _log_request(self, method: str, seconds: float) -> None:
-        about = self._about()
+        changes = self.called is not None and self.called.verb in CHANGES
+        # Tornado refuses some methods before it looks at the path.
+        named = [each for each in getattr(self, "path_args", ()) if is_job_id(each)]
+        about = self.footprint.about()
         if self.access.owner:
             about["caller"] = self.access.owner
-        named = [each for each in self.path_args if is_job_id(each)]
-        changes = self.called is not None and self.called.verb in CHANGES
+        self.footprint.end_span(self.get_status())
         self.edge.requests.wrote(
             f"{method} {self.path}", self.get_status(), seconds, self.made or named,
             changes=changes, about=about,
@@ -458,9 +455,8 @@ class Handler(RequestHandler):
         if verb in CHANGES and owner and self._admission is not None:
             access = self._admission.access
             call = f"{self.request.method} {self.path}"
-            change = Change(
-                str(verb), call, access.queues, access.jobs, status, access.workers, self.origin
-            )
+            names = access.queues, access.jobs
+            change = Change(str(verb), call, *names, status, access.workers, self.footprint.origin)
             self.edge.audit.changed(owner, self.address, change)
         elif status in REFUSALS:
             self.edge.audit.refused(owner, self.address, status)

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from zerog import standardfiles
-from zerog.child import landlock, output, procfs
+from zerog.child import landlock, output, procfs, spans
 from zerog.child.control import close_all
 from zerog.child.process import child_main
 from zerog.child.protocol import (
@@ -226,6 +226,7 @@ def main(arguments: Sequence[str]) -> int:
         with ImportWatch(control, report, seconds):
             _import_all(control, modules)
         output.take_over_logging()
+        spans.install(os.environ)
         os.close(report)
         # The worker decides when its nursery ends, also if a SIGTERM goes to all processes.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -18,6 +18,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from zerog.child.protocol import (
     CancelFrame,
     CheckedFrame,
@@ -27,6 +29,7 @@ from zerog.child.protocol import (
     LineFrame,
     ProgressFrame,
     ReceivedByChild,
+    SpanFrame,
     StateFrame,
     encode,
 )
@@ -150,6 +153,13 @@ class Pipe:
                 self._run, line.seq, line.time, line.level, line.message, line.data, line.logger
             )
         )
+        self._post(data)
+
+    def span(self, span: SpanFrame) -> None:
+        """Report a span. `ValueError` if it is too large."""
+        self._post(encode(replace(span, run=self._run)))
+
+    def _post(self, data: bytes) -> None:
         with self._shield, self._lock:
             self._buffer += data
             self._send_some()

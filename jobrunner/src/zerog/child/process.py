@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from zerog import standardfiles
-from zerog.child import landlock, output, procfs
+from zerog.child import landlock, output, procfs, spans
 from zerog.child.pipe import Pipe, Shield
 from zerog.child.protocol import (
     EXIT_NO_PIPE,
@@ -108,6 +108,7 @@ class Child:
         self._process = os.getpid()
         self._shield = Shield()
         self._pipe = Pipe(end, self._shield)
+        spans.connect(self._pipe.span)
         #: The blocked signals of threads that are forking.
         self._masks: dict[int, set[int | signal.Signals]] = {}
         #: The job that runs now.
@@ -160,6 +161,7 @@ class Child:
             attempt=frame.attempt,
             state=None if frame.state is None else jsontext.loads(frame.state),
             deadline=frame.deadline,
+            trace_parent=frame.trace_parent,
         )
         job_type = self._types.get(frame.type)
         if job_type is not None and job_type.options.log_output:
@@ -169,6 +171,7 @@ class Child:
             if isinstance(job, Invalid):
                 return job
             self._invocation = Invocation(job, context)
+            spans.enter(frame.trace_parent)  # it ends with the job's context variables
             return self._invocation.run()
         finally:
             output.end()

@@ -10,7 +10,7 @@ Every frame of a run names that run (`run_name`): one that belongs to another ru
 process that a job forked and left behind, is dropped by the worker.
 
     worker → child     RunFrame  CheckFrame  CancelFrame  ExitFrame
-    child → worker     ProgressFrame  LineFrame  StateFrame  EndFrame  CheckedFrame
+    child → worker     ProgressFrame  LineFrame  SpanFrame  StateFrame  EndFrame  CheckedFrame
     worker → nursery   ForkFrame  KillFrame  PingFrame
     nursery → worker   ImportingFrame  FailedFrame  TypesFrame
                        ForkedFrame  RefusedFrame  DiedFrame  PongFrame
@@ -22,7 +22,7 @@ nothing (`zerog.child.desk`).
 import struct
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -41,6 +41,7 @@ from zerog.model.limits import (
     MAX_LOGGER_CHARS,
     MAX_STATE_BYTES,
 )
+from zerog.model.origin import TraceParent
 from zerog.model.record import Count, JobId, JobState, Time
 from zerog.sdk.faults import MAX_FAULTS, Fault
 
@@ -73,6 +74,9 @@ Name = Annotated[str, Meta(max_length=1000)]
 Logger = Annotated[str, Meta(max_length=MAX_LOGGER_CHARS)]
 #: A line's data, as the text of a JSON object.
 DataText = Annotated[str, Meta(max_length=MAX_LINE_DATA_BYTES)]
+Nanoseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SpanKindName = Literal["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
+SpanStatusName = Literal["UNSET", "OK", "ERROR"]
 Pid = Annotated[int, Meta(gt=0, lt=2**31)]
 Bytes = Annotated[int, Meta(ge=0, le=2**62)]
 
@@ -104,6 +108,8 @@ class RunFrame(_Frame, frozen=True, tag="run"):
     state: JobState | None = None
     #: When the attempt will be ended, None without a timeout.
     deadline: Time | None = None
+    #: The span that the run is part of.
+    trace_parent: TraceParent | None = None
 
 
 class ReceivedRun(_Frame, frozen=True, tag="run"):
@@ -118,6 +124,7 @@ class ReceivedRun(_Frame, frozen=True, tag="run"):
     parameters: msgspec.Raw
     state: JobState | None = None
     deadline: Time | None = None
+    trace_parent: TraceParent | None = None
 
 
 class CheckFrame(_Frame, frozen=True, tag="check"):
@@ -171,6 +178,28 @@ class LineFrame(_Frame, frozen=True, tag="line", omit_defaults=True):
     message: Text
     data: DataText | None = None
     logger: Logger | None = None
+
+
+class SpanFrame(_Frame, frozen=True, tag="span", omit_defaults=True):
+    """A span of OpenTelemetry that the job has ended."""
+
+    run: Name
+    name: Text
+    #: Who made it: the name of a tracer.
+    tracer: Logger
+    #: `traceparent`s.
+    itself: TraceParent
+    parent: TraceParent | None
+    #: Nanoseconds since 1970.
+    start: Nanoseconds
+    end: Nanoseconds
+    kind: SpanKindName = "INTERNAL"
+    status: SpanStatusName = "UNSET"
+    description: Text | None = None
+    #: A JSON object.
+    attributes: DataText = "{}"
+    #: A JSON array of events, each with name, time and attributes.
+    events: DataText = "[]"
 
 
 class StateFrame(_Frame, frozen=True, tag="state"):
@@ -290,7 +319,7 @@ class PongFrame(_Frame, frozen=True, tag="pong"):
 
 ToChild = RunFrame | CheckFrame | CancelFrame | ExitFrame
 ReceivedByChild = ReceivedRun | ReceivedCheck | CancelFrame | ExitFrame
-FromChild = ProgressFrame | LineFrame | StateFrame | EndFrame | CheckedFrame
+FromChild = ProgressFrame | LineFrame | SpanFrame | StateFrame | EndFrame | CheckedFrame
 ToNursery = ForkFrame | KillFrame | PingFrame
 FromNursery = (
     ImportingFrame | FailedFrame | TypesFrame | ForkedFrame | RefusedFrame | DiedFrame | PongFrame

@@ -117,6 +117,7 @@ def accept(
         not_before_time=not_before_time,
         request_id=origin.request_id,
         trace_parent=origin.trace_parent,
+        own_trace=origin.own_trace,
     )
 
 

@@ -27,6 +27,8 @@ class Origin(Struct, frozen=True):
     request_id: RequestId | None = None
     #: The span in which the job was asked for, as in W3C's `traceparent`.
     trace_parent: TraceParent | None = None
+    #: The job is one of many: it has a trace of its own, which is linked to that span.
+    own_trace: bool | None = None
 
 
 NOWHERE = Origin()

@@ -161,6 +161,8 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     #: The request that it came with, and the span in which it was asked for.
     request_id: RequestId | None = None
     trace_parent: TraceParent | None = None
+    #: The job is one of many: it has a trace of its own, which is linked to that span.
+    own_trace: bool | None = None
     #: The queue entry that stands for the job, when known. See `zerog.ledger.repair`.
     entry_id: EntryId | None = None
     #: The last attempts, oldest first.

@@ -53,6 +53,7 @@ class Context:
         attempt: int = 1,
         state: dict[str, Any] | None = None,
         deadline: datetime | None = None,
+        trace_parent: str | None = None,
     ) -> None:
         self._channel = channel
         self._process = os.getpid()
@@ -69,6 +70,9 @@ class Context:
         self._known_state: bytes | None = json_text(state, "ctx.state") if state else b"{}"
         #: When the attempt will be ended, None without a timeout.
         self.deadline = deadline
+        #: The span that this run is part of, as W3C's header `traceparent` names it: for calls to
+        #: other services. None without one.
+        self.trace_parent = trace_parent
         self._completeness = 0.0
         self._ticks = 0
         self._total_ticks = 0

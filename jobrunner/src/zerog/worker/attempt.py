@@ -21,6 +21,7 @@ from zerog.child.protocol import (
     LineFrame,
     ProgressFrame,
     RunFrame,
+    SpanFrame,
     StateFrame,
     run_name,
 )
@@ -30,7 +31,9 @@ from zerog.ledger.reports import Backlog, Reports
 from zerog.model import events
 from zerog.model.errors import JobError, StaleAttemptError
 from zerog.model.record import JobState
+from zerog.tracing import Tracing
 from zerog.worker.joblog import JobLog
+from zerog.worker.spans import AttemptSpan
 from zerog.worker.verdict import Stop
 
 log = logging.getLogger(__name__)
@@ -49,9 +52,11 @@ class RunningAttempt:
         term_seconds: float,
         backlog: Backlog,
         keeps_output: bool = True,
+        traces: Tracing | None = None,
     ) -> None:
         self.claim = claim
         self.reports = Reports(jobs.store, claim.uuid, claim.record.attempt, backlog)
+        self._span = None if traces is None else AttemptSpan(traces, claim.record)
         self._log = JobLog(claim.record, self.reports, keeps_output=keeps_output)
         self.stop_reason: Stop | None = None
         self.end: events.RunEnd | ChildDeath | None = None
@@ -86,6 +91,7 @@ class RunningAttempt:
             self.claim.parameters,
             record.job_state,
             deadline,
+            record.trace_parent if self._span is None else self._span.trace_parent,
         )
         try:
             self._child.send(frame)
@@ -163,6 +169,9 @@ class RunningAttempt:
                 self.reports.take_completeness(frame.completeness, datetime.now(UTC))
             case LineFrame():
                 self._log.take(frame)
+            case SpanFrame():
+                if self._span is not None:
+                    self._span.take(frame)
             case StateFrame():
                 self._unsaved_state = frame.state
             case EndFrame():
@@ -181,6 +190,8 @@ class RunningAttempt:
         if not self._over.is_set():
             self.end = end
             self._log.close()
+            if self._span is not None:
+                self._span.end(end, self.stop_reason)
             self.reports.close()
             self._over.set()
 

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from zerog.child.protocol import LineFrame
 from zerog.ledger.reports import Reports
@@ -37,7 +38,7 @@ def about(record: JobRecord) -> dict[str, Any]:
     if record.request_id is not None:
         found["requestId"] = record.request_id
     if (trace := trace_id_of(record.trace_parent)) is not None:
-        found["traceId"] = trace
+        found["traceId"] = UUID(record.uuid).hex if record.own_trace else trace
     return found
 
 

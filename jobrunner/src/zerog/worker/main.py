@@ -30,9 +30,10 @@ from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.model.names import worker_name
 from zerog.model.record import WorkerIdentity
 from zerog.queue import connect_producer, connect_queue
-from zerog.settings import WorkerSettings
+from zerog.settings import WorkerSettings, environment
 from zerog.store import make_place, open_datastore, secret_paths
 from zerog.store.port import Datastore
+from zerog.tracing import Tracing, open_tracing
 from zerog.worker import heartbeat, reaper
 from zerog.worker.attempt import RunningAttempt
 from zerog.worker.controls import ControlWatch
@@ -72,6 +73,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._slots: list[Slot] = []
+        self._traces: Tracing | None = None
 
     async def run(self) -> int:
         """Start, work, drain, stop."""
@@ -92,6 +94,9 @@ class Worker:
             if store is None:
                 return 0
             stack.push_async_callback(store.close)
+            if (traces := open_tracing(environment())) is not None:
+                self._traces = traces
+                stack.push_async_callback(traces.close)
             if await self._unless_stopped(self._register(store, nursery)) is None:
                 return 0
             # The start-up's objects live as long as the worker: the collector need not
@@ -153,7 +158,7 @@ class Worker:
         fitting = Fitting(nursery)
         claimer = Claimer(jobs, self._identity, versions, queues, beat, fitting.misfit)
         controls = ControlWatch(store, self._identity.name, queues, lambda: self._stir(beat))
-        parts = SlotParts(settings, jobs, claimer, controls, lambda: connect_queue(settings.queue))
+        parts = self._parts(jobs, claimer, controls)
         self._slots = [
             Slot(number, parts, Seat(nursery, settings)) for number in range(settings.slots)
         ]
@@ -203,6 +208,12 @@ class Worker:
             await jobs.leftovers.flush()
             await stats.flush()
             await heartbeat.remove(beat)
+
+    def _parts(self, jobs: Jobs, claimer: Claimer, controls: ControlWatch) -> SlotParts:
+        queue = self._settings.queue
+        return SlotParts(
+            self._settings, jobs, claimer, controls, lambda: connect_queue(queue), self._traces
+        )
 
     def _say_what_it_runs(self, types: Iterable[str], queues: Iterable[str]) -> None:
         log.info(

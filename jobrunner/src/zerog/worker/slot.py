@@ -26,6 +26,7 @@ from zerog.model.documents import RunningJob
 from zerog.model.errors import DatastoreError, NurseryError, QueueError
 from zerog.queue.port import Entry, QueueConnection
 from zerog.settings import WorkerSettings
+from zerog.tracing import Tracing
 from zerog.worker.attempt import RunningAttempt
 from zerog.worker.controls import ControlWatch
 from zerog.worker.endings import Endings
@@ -48,6 +49,8 @@ class SlotParts(Struct, frozen=True):
     claimer: Claimer
     controls: ControlWatch
     connect: Connect
+    #: None: nobody collects traces.
+    traces: Tracing | None = None
 
 
 class Slot:
@@ -228,6 +231,7 @@ class Slot:
             ask_seconds=settings.cancel_grace_seconds,
             term_seconds=settings.kill_grace_seconds,
             backlog=self._backlog,
+            traces=self._parts.traces,
             keeps_output=self._seat.keeps_output_of(claim.record.type),
         )
         token = logs.ABOUT.set(about(claim.record))

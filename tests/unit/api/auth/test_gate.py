@@ -314,14 +314,15 @@ async def test_each_change_and_each_refused_one_is_written_down(
     caplog.set_level(logging.INFO, "zerog.audit")
 
     async with answering_by(*HANDLERS, gate=gate_of(Scripted())) as client:
-        await create(client)
+        answer = await create(client)
         await create(client, path="/in/media")
         await create(client, "guess")
 
     first, later, unknown = audit_lines(caplog)
     assert first == {"caller": "shop", "addresses": ["127.0.0.1"], "changes": [
         {"verb": "create", "call": "POST /in/{queue}", "queues": ["mail"], "jobs": ["uuid-1"],
-         "jobCount": 1, "workers": [], "status": 201, "count": 1}]}  # fmt: skip
+         "jobCount": 1, "workers": [], "status": 201, "count": 1, "traceIds": [],
+         "requestIds": [answer.headers["X-Request-Id"]]}]}  # fmt: skip
     (refused,) = later["changes"]
     assert (later["caller"], refused["queues"], refused["status"]) == ("shop", ["media"], 403)
     assert (unknown["caller"], unknown["refused"]) == ("", {"401": 1})
