@@ -1,5 +1,5 @@
 // Made by `make web` of hack/specification.py; edit the API.
-// sha256 of the specification: b3769cece5a5a08b99f0abe62ba3702baff5a2df8dfbdcec04579f8ebba79366
+// sha256 of the specification: b258c8bab7071b2fc133246f21308d1d5348f1a7bb97af9125001865ad204923
 
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
@@ -197,6 +197,8 @@ export interface components {
             queue: string;
             /** @description How often it was replayed. */
             replays?: number;
+            /** @description The request that it came with. */
+            requestId?: string;
             /** @description -1 until the job is finished. */
             resultCode: number;
             /** @description The version of the type that accepted it: the hash of the schema. */
@@ -208,6 +210,8 @@ export interface components {
             startedTime?: string;
             /** @description Where the job is in its life. */
             state: components["schemas"]["State"];
+            /** @description The span in which it was asked for, as a W3C `traceparent`. */
+            traceParent?: string;
             /** @description The job type. */
             type: string;
             /**
@@ -279,6 +283,8 @@ export interface components {
             queue: string;
             /** @description How often it was replayed. */
             replays?: number;
+            /** @description The request that it came with. */
+            requestId?: string;
             /** @description -1 until the job is finished. */
             resultCode: number;
             /** @description The version of the type that accepted it: the hash of the schema. */
@@ -290,6 +296,8 @@ export interface components {
             startedTime?: string;
             /** @description Where the job is in its life. */
             state: components["schemas"]["State"];
+            /** @description The span in which it was asked for, as a W3C `traceparent`. */
+            traceParent?: string;
             /** @description The job type. */
             type: string;
             /**
@@ -328,6 +336,8 @@ export interface components {
              * @enum {string}
              */
             level: "info" | "warning" | "error";
+            /** @description What wrote it: a logger's name, `stdout`, `stderr`, or `output` for programs and whatever else writes past Python. Absent for `ctx.info` and the like. */
+            logger?: string;
             /** @description The text. */
             message: string;
             /** @description Its number in that attempt, from 0. */
@@ -628,6 +638,8 @@ export interface components {
              * @description When it became the newest version.
              */
             introducedTime: string | null;
+            /** @description Whether what its jobs print goes into their logs. */
+            logOutput: boolean;
             /** @description The crash with this number is final. */
             maxCrashes: number;
             /** @description The error with this number is final. */

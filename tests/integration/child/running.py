@@ -59,7 +59,6 @@ class Attempt:
         self._changed = asyncio.Event()
         #: What was written to the descriptors 1 and 2.
         self.printed = b""
-        child.read_printed()
         child.on_frame, child.on_death = self._take, self._died
         child.on_printed = self._take_printed
         parameters = how.pop("parameters", {})

@@ -80,6 +80,10 @@ JOBS = {
         "with contextlib.redirect_stdout(text): print('x')\n"
         "print('again', text.getvalue())"
     ),
+    "Floods": (
+        "import fcntl\nfcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 2**20)\n"
+        "os.write(1, b'x' * (2**20 - 1) + b'\\n')"
+    ),
     "Crashes": "import ctypes\nprint('before', end='')\nctypes.string_at(0)",
     "Quiet": "return sys.stdout.isatty(), sys.stdout.encoding, sys.stdout.fileno()",
 }
@@ -227,6 +231,16 @@ async def test_what_a_job_leaves_behind_prints_into_no_other_job(nursery: Nurser
     assert second.messages == ["a 1", "b", "c", "d"]
     assert second.printed == b""
     assert third.messages == ["xy"]
+
+
+async def test_a_job_that_enlarges_its_pipe_leaves_nothing_in_it(nursery: NurseryHandle) -> None:
+    child = await nursery.fork()
+    first = await Attempt(child, "Floods").over()
+    second = await Attempt(child, "Unended").over()
+    child.discard(5)
+
+    assert len(first.printed) == 2**20
+    assert second.printed == b""
 
 
 async def test_a_crash_shows_where_python_stood(nursery: NurseryHandle) -> None:

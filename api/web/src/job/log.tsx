@@ -88,7 +88,7 @@ export function Log({ job, lines: live, cut }: { job: Job; lines: Line[]; cut: b
                 <span class="log-level">
                   {attempts > 1 ? `#${line.attempt} ${line.level}` : line.level}
                 </span>
-                <span class="log-text">
+                <span class="log-text" title={line.logger}>
                   {line.message}
                   {line.data !== undefined && <LineData data={line.data} />}
                 </span>

@@ -5,6 +5,7 @@ Only the nursery knows that a child is dead (`zerog.child.handle`); signals go t
 
 import asyncio
 import os
+import select
 import signal
 from collections.abc import Callable
 from typing import cast
@@ -28,8 +29,8 @@ _DRAIN_SECONDS = 1.0
 _DYING_SECONDS = 0.5
 #: What a pipe holds, and what is read at once.
 _PIPE_BYTES = 64 * 1024
-#: A job may have made its pipe larger; root's may hold more than this, which is cut.
-_MAX_LAST_READS = 1024 * 1024 // _PIPE_BYTES
+#: A job may make its pipe larger: as root without limit, else up to 1 MiB.
+_MAX_READS = 17
 #: A SIGTERM is sent again after these pauses while the run continues. Python loses sight of a
 #: signal that arrives just before a thread begins to wait, and a second one that is not needed does
 #: no harm: the child ends a run once, and only the run that a cancel frame has named.
@@ -88,9 +89,12 @@ class ChildHandle(asyncio.Protocol):
         self._is_connected = False
         #: The pipe of what it prints; None once nothing can come from it.
         self._printed = printed
+        #: Whether something is in it: much cheaper than to read in vain, after each job.
+        self._has_printed = select.poll()
         if printed is not None:
             os.set_blocking(printed, False)
-            asyncio.get_running_loop().add_reader(printed, self.read_printed)
+            self._has_printed.register(printed, select.POLLIN)
+            asyncio.get_running_loop().add_reader(printed, self._read_printed)
 
     @property
     def usable(self) -> bool:
@@ -101,8 +105,8 @@ class ChildHandle(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._is_connected = True
 
-    def read_printed(self) -> bool:
-        """Take what was printed, as much as a pipe holds. Whether there was something."""
+    def _read_printed(self) -> bool:
+        """Take what was printed, a part at a time. Whether there may be more."""
         if self._printed is None:
             return False
         try:
@@ -113,19 +117,27 @@ class ChildHandle(asyncio.Protocol):
             self.on_printed(data)
         else:
             self.close_printed()
-        return bool(data)
+        return len(data) == _PIPE_BYTES
+
+    def _read_all_printed(self) -> None:
+        """Take what was printed until now."""
+        if self._printed is not None and self._has_printed.poll(0):
+            for _ in range(_MAX_READS):
+                if not self._read_printed():
+                    return
 
     def close_printed(self) -> None:
         """Read nothing more of what it prints."""
         printed, self._printed = self._printed, None
         if printed is not None:
             asyncio.get_running_loop().remove_reader(printed)
+            self._has_printed.unregister(printed)
             os.close(printed)
 
     def data_received(self, data: bytes) -> None:
         if self._reason is not None:
             return
-        self.read_printed()  # it was written before
+        self._read_all_printed()  # it was written before
         try:
             for frame in self._reader.feed(data):
                 if isinstance(frame, EndFrame):
@@ -199,9 +211,7 @@ class ChildHandle(asyncio.Protocol):
             return
         if self._transport is not None:
             self._transport.abort()
-        for _ in range(_MAX_LAST_READS):
-            if not self.read_printed():
-                break
+        self._read_all_printed()
         self.close_printed()
         self.on_death(death)
 

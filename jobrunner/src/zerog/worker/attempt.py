@@ -10,6 +10,7 @@ import logging
 import signal
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -57,7 +58,7 @@ class RunningAttempt:
         self.claim = claim
         self.reports = Reports(jobs.store, claim.uuid, claim.record.attempt, backlog)
         self._span = None if traces is None else AttemptSpan(traces, claim.record)
-        self._log = JobLog(claim.record, self.reports, keeps_output=keeps_output)
+        self._keeps_output = keeps_output
         self.stop_reason: Stop | None = None
         self.end: events.RunEnd | ChildDeath | None = None
         #: Why the child cannot run another job; its memory after this one.
@@ -77,7 +78,6 @@ class RunningAttempt:
     async def run(self) -> None:
         """Run the job to its end."""
         record = self.claim.record
-        self._child.read_printed()  # by the job before: it is nobody's now
         self._child.on_frame = self._take
         self._child.on_death = self._died
         self._child.on_printed = self._take_printed
@@ -179,6 +179,11 @@ class RunningAttempt:
                 # The attempt's number is the worker's to say.
                 self._ended(_of_attempt(frame.end, self.claim.record.attempt))
 
+    @cached_property
+    def _log(self) -> JobLog:
+        """What takes lines; most jobs write none."""
+        return JobLog(self.claim.record, self.reports, keeps_output=self._keeps_output)
+
     def _take_printed(self, data: bytes) -> None:
         if not self._over.is_set():
             self._log.take_printed(data)
@@ -189,7 +194,8 @@ class RunningAttempt:
     def _ended(self, end: events.RunEnd | ChildDeath) -> None:
         if not self._over.is_set():
             self.end = end
-            self._log.close()
+            if "_log" in self.__dict__:
+                self._log.close()
             if self._span is not None:
                 self._span.end(end, self.stop_reason)
             self.reports.close()
