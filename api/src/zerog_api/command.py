@@ -6,6 +6,7 @@ from zerog import logs
 from zerog.cli import arguments
 from zerog.cli.parser import Parser
 from zerog.settings import environment, load
+from zerog.tracing import open_tracing
 from zerog_api.settings import ApiSettings
 
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     )
     from zerog_api.main import run_api  # later, so that --help and faults in settings are quick
 
-    return run_api(settings)
+    return run_api(settings, open_tracing(environment()))
 
 
 def build_parser() -> Parser:

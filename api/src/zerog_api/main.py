@@ -22,10 +22,9 @@ from zerog.model.errors import ConfigError
 from zerog.model.names import worker_name
 from zerog.queue import connect_producer, connect_queue
 from zerog.queue.port import Producer
-from zerog.settings import environment
 from zerog.store import open_datastore, secret_paths
 from zerog.store.port import Datastore
-from zerog.tracing import open_tracing
+from zerog.tracing import Tracing
 from zerog_api import repeats, routes
 from zerog_api.auth.access import Verb
 from zerog_api.auth.choice import open_gate, open_to_strangers
@@ -52,12 +51,12 @@ from zerog_api.settings import MAX_BODY_BYTES, ApiSettings
 log = logging.getLogger(__name__)
 
 
-def run_api(settings: ApiSettings) -> int:
+def run_api(settings: ApiSettings, traces: Tracing | None = None) -> int:
     """Run the API until it is told to stop; return the process's exit code."""
     repeats.hold_back()
     secrecy.hide_process()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings))
+        runner.run(serve(settings, traces=traces))
     return 0
 
 
@@ -114,6 +113,7 @@ async def serve(
     *,
     stop: asyncio.Event | None = None,
     on_ready: Callable[[int], None] | None = None,
+    traces: Tracing | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`. `on_ready` gets the port."""
     stop = stop or asyncio.Event()
@@ -134,7 +134,7 @@ async def serve(
         producer = await connect_producer(settings.queue)
         stack.push_async_callback(producer.close)
         parts = make_parts(store, producer, settings, gate, examiner)
-        if (traces := open_tracing(environment())) is not None:
+        if traces is not None:
             parts.edge.traces = traces
             stack.push_async_callback(traces.close)
         server = _make_server(make_application(routes(parts), parts.edge), settings)

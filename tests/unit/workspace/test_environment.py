@@ -22,6 +22,7 @@ EDGES = {
     "zerog/queue/beanstalk/server.py": "hands it to the server that it starts",
     "zerog/dev.py": "hands it to the processes that it starts",
     "zerog/child/launch.py": "hands it to the processes that it starts",
+    "zerog/child/nursery.py": "a process begins; whether OpenTelemetry's variables are set",
     "zerog/child/surroundings.py": "whether a job has changed it",
 }
 READERS = {"environ", "environb", "getenv", "environment"}

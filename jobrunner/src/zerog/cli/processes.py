@@ -11,6 +11,7 @@ from zerog.settings import WorkerSettings, environment, load
 
 def command_worker(options: argparse.Namespace) -> int:
     """Run jobs until SIGTERM."""
+    from zerog.tracing import open_tracing
     from zerog.worker.main import run_worker
 
     logs.configure(options.log_format)
@@ -26,7 +27,7 @@ def command_worker(options: argparse.Namespace) -> int:
     )
     if not settings.jobs:
         raise ConfigError("no jobs: name a module, e.g. `zerog worker acme.jobs`")
-    return run_worker(settings)
+    return run_worker(settings, open_tracing(environment()))
 
 
 def command_dev(options: argparse.Namespace) -> int:

@@ -30,10 +30,10 @@ from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.model.names import worker_name
 from zerog.model.record import WorkerIdentity
 from zerog.queue import connect_producer, connect_queue
-from zerog.settings import WorkerSettings, environment
+from zerog.settings import WorkerSettings
 from zerog.store import make_place, open_datastore, secret_paths
 from zerog.store.port import Datastore
-from zerog.tracing import Tracing, open_tracing
+from zerog.tracing import Tracing
 from zerog.worker import heartbeat, reaper
 from zerog.worker.attempt import RunningAttempt
 from zerog.worker.controls import ControlWatch
@@ -56,16 +56,16 @@ STORE_BACKOFF = Backoff(0.5, 5.0)
 LAST_WRITES_SECONDS = 10.0
 
 
-def run_worker(settings: WorkerSettings) -> int:
+def run_worker(settings: WorkerSettings, traces: Tracing | None = None) -> int:
     """Run a worker until it is stopped; return the process's exit code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Worker(settings).run())
+        return runner.run(Worker(settings, traces).run())
 
 
 class Worker:
     """One worker process."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, traces: Tracing | None = None) -> None:
         self._settings = settings
         self._identity = WorkerIdentity(
             settings.name or worker_name(), settings.pod, settings.node, settings.image
@@ -73,7 +73,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._slots: list[Slot] = []
-        self._traces: Tracing | None = None
+        self._traces = traces
 
     async def run(self) -> int:
         """Start, work, drain, stop."""
@@ -94,9 +94,8 @@ class Worker:
             if store is None:
                 return 0
             stack.push_async_callback(store.close)
-            if (traces := open_tracing(environment())) is not None:
-                self._traces = traces
-                stack.push_async_callback(traces.close)
+            if self._traces is not None:
+                stack.push_async_callback(self._traces.close)
             if await self._unless_stopped(self._register(store, nursery)) is None:
                 return 0
             # The start-up's objects live as long as the worker: the collector need not
