@@ -25,6 +25,8 @@ from zerog.shown import shown_block
 FORMATS = ("text", "json")
 #: The logger of what jobs write (`zerog.worker.joblog`).
 JOBS = "zerog.job"
+#: Loggers that tell of each request as information.
+NOISY = ("httpx", "httpcore", "asyncio")
 #: What records are about that are made in this context: fields of JSON, e.g. `requestId` and `job`.
 ABOUT: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
 
@@ -102,5 +104,5 @@ def configure(log_format: str, *, verbose: bool = False) -> None:
     with contextlib.suppress(OSError, ValueError):  # not a file
         handler.addFilter(_Room(sys.stderr.fileno()))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
-    for noisy in ("httpx", "httpcore", "asyncio"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

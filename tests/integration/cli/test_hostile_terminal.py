@@ -99,7 +99,9 @@ def test_zerog_dev_shows_hostile_jobs_and_keeps_its_folder_to_itself(tmp_path: P
     assert "ZeroG has stopped" in written
     assert r"\u202egpj.exe" in written
     printed = [line for line in written.splitlines() if "job     | " in line]
-    assert len([line for line in printed if r"\x1b]52" in line]) >= 4  # an import's, and a run's
+    assert (
+        len([line for line in printed if r"\x1b]52" in line]) >= 4
+    )  # the imports of API and worker
     assert r"\u202egpj.exe" in shown
     assert harm_of(written) + harm_of(shown) + harm_of(listed) == []
     assert modes[".zerog"] == 0o700

@@ -54,6 +54,7 @@ ELSEWHERE = {
         "but an hour of a live queue, below",
         "tests/integration/simulate",
     ),
+    "docs/howto/watch.md": ("a collector of traces", "tests/integration/path/test_traces.py"),
 }
 #: Lines that install or start a whole system: the reader has one.
 STARTS = ("make ", "source .venv/bin/activate", "zerog dev ")

@@ -94,7 +94,9 @@ class ChildHandle(asyncio.Protocol):
         if printed is not None:
             os.set_blocking(printed, False)
             self._has_printed.register(printed, select.POLLIN)
-            asyncio.get_running_loop().add_reader(printed, self._read_printed)
+            loop = asyncio.get_running_loop()
+            # What Python says when it crashes stands behind the frames that arrive with it.
+            loop.add_reader(printed, loop.call_soon, self._read_printed)
 
     @property
     def usable(self) -> bool:
@@ -137,11 +139,11 @@ class ChildHandle(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._reason is not None:
             return
-        self._read_all_printed()  # it was written before
         try:
             for frame in self._reader.feed(data):
                 if isinstance(frame, EndFrame):
                     self._stop_repeating()
+                    self._read_all_printed()  # it was written before
                 self.on_frame(frame)
         except FrameError as error:
             self._end(f"the job's process sent {error}")

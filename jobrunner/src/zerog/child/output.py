@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from zerog.lines import PrintedLines
+from zerog.logs import NOISY
 from zerog.sdk.context import Context, log_printed
 from zerog.sdk.text import describe, trace
 from zerog.standardfiles import PatientFile
@@ -85,6 +86,8 @@ def install() -> None:
     """Let streams of this process write into the log of the run, and loggers from `INFO` on."""
     install_streams()
     logging.root.setLevel(logging.INFO)
+    for noisy in NOISY:
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def install_streams() -> None:
