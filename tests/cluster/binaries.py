@@ -98,6 +98,7 @@ ALL = {
         Tool("coredns", "coredns", "."),
         Tool("helm", "helm", "helm.sh/helm/v3/cmd/helm"),
         Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
+        Tool("promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
         Tool(
             "kueue",
             "kueue",

@@ -14,6 +14,7 @@ from tornado.web import Application
 
 from zerog.child import secrecy
 from zerog.ledger import repairing
+from zerog.ledger.counting import Counting
 from zerog.ledger.dispatch import Dispatch
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
@@ -180,6 +181,7 @@ def _start_background(
         asyncio.create_task(dispatch.jobs.stats.run(), name="stats"),
         asyncio.create_task(dispatch.jobs.wakes.run(parts.producer), name="wakes"),
         asyncio.create_task(repair.run(), name="repair"),
+        asyncio.create_task(Counting(dispatch.jobs).run(), name="counts"),
         asyncio.create_task(parts.overview.measure(stop), name="rates"),
         asyncio.create_task(server.connections.watch(stop), name="connections"),
     ]

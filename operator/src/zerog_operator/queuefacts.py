@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from zerog.ledger import counts
 from zerog.ledger.controls import read_queues
 from zerog.ledger.lasthour import LastHour
 from zerog.ledger.unserved import Unserved
@@ -77,7 +78,7 @@ class QueueFacts:
             return
         self._next_hour = now + HOUR_SECONDS
         try:
-            self._hour = await self._last_hour.read(store, self._wall())
+            self._hour = counts.by_queue(await self._last_hour.read(store, self._wall()))
         except DatastoreError:
             self._hour = None
             raise

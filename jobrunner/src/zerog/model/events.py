@@ -118,6 +118,8 @@ class Crashed(_Event, frozen=True):
     out_of_memory: bool = False
     #: Where there is more memory; None: nowhere.
     larger_queue: QueueName | None = None
+    #: Who says so, if it is not the attempt's worker.
+    by: str | None = None
 
 
 class Interrupted(_Event, frozen=True):
@@ -126,6 +128,8 @@ class Interrupted(_Event, frozen=True):
     attempt: Count
     message: str
     state: JobState | None = None
+    #: As in `Crashed`.
+    by: str | None = None
 
 
 class AttemptCancelled(_Event, frozen=True):

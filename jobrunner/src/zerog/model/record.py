@@ -100,6 +100,12 @@ class Attempt(Struct, frozen=True, rename="camel", omit_defaults=True):
     ended_time: Time | None = None
     cause: Cause | None = None
     message: str | None = None
+    #: How long the job had been due when the attempt began.
+    waited_seconds: Seconds | None = None
+    #: The queue that it ran in, if the job has left that one since.
+    queue: QueueName | None = None
+    #: Who wrote its end, if that was not its worker: who took the job over, or the operator.
+    ended_by: str | None = None
 
 
 class Limits(Struct, frozen=True, rename="camel"):

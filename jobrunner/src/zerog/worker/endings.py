@@ -100,6 +100,8 @@ class Endings:
         except Exception:
             await self._held.give_back(claim.entry)
             raise
+        else:
+            self._jobs.stats.end_claim(claim.uuid)
         finally:
             self._held.let_go(claim.entry)
 
