@@ -12,7 +12,7 @@ add up.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -48,14 +48,20 @@ class Classes:
     #: The count that sums up what was measured, in thousandths of its unit or in bytes.
     total: str
     bounds: tuple[float, ...]
+    #: The counts of the classes.
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(f"{self.mark}{number}" for number in range(len(self.bounds) + 1))
+        object.__setattr__(self, "names", names)
 
     def of(self, value: float) -> str:
         """Return the count of the class that a value is in."""
-        return f"{self.mark}{bisect_left(self.bounds, value)}"
+        return self.names[bisect_left(self.bounds, value)]
 
     def sizes(self, counts: Mapping[str, int]) -> list[int]:
         """Return how much was counted in each class."""
-        return [counts.get(f"{self.mark}{number}", 0) for number in range(len(self.bounds) + 1)]
+        return [counts.get(name, 0) for name in self.names]
 
     def quantile(self, counts: Mapping[str, int], share: float) -> float | None:
         """Return what this share of the values was at most; None: there is no value.
@@ -80,6 +86,10 @@ WAITS = Classes("w", "waited", (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300
 RUNS = Classes(
     "r", "ran", (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 )
+
+
+#: The counts of attempts by why they ended.
+CAUSES = {cause: f"cause {cause}" for cause in Cause}
 
 
 def of_change(before: JobRecord, after: JobRecord) -> Iterator[Fact]:
@@ -123,7 +133,7 @@ def _end(record: JobRecord, attempt: Attempt) -> Fact:
         "ended": 1,
         RUNS.total: round(ran * 1000),
         RUNS.of(ran): 1,
-        cause_count(attempt.cause or Cause.CRASH): 1,
+        CAUSES[attempt.cause or Cause.CRASH]: 1,
         _outcome(record, attempt): 1,
     }
     return Fact(ended, _kind(record, attempt), counts)
@@ -131,11 +141,6 @@ def _end(record: JobRecord, attempt: Attempt) -> Fact:
 
 def _kind(record: JobRecord, attempt: Attempt) -> Kind:
     return Kind(attempt.queue or record.queue, record.type)
-
-
-def cause_count(cause: Cause) -> str:
-    """Return the count of attempts that ended for a reason."""
-    return f"cause {cause}"
 
 
 #: Ends of an attempt that always end the job, whatever became of it later.

@@ -110,11 +110,11 @@ class Tally(Struct, rename="camel"):
 
     def add(self, facts: Iterable[Fact]) -> None:
         """Hold what facts count."""
-        for fact in facts:
-            minute = self.held.setdefault(minute_key(fact.time.timestamp()), {})
-            counts = minute.setdefault(kind_key(fact.kind), {})
-            for name, number in fact.counts.items():
-                counts[name] = counts.get(name, 0) + number
+        for time, kind, counted in facts:
+            minute = self.held.setdefault(minute_key(time.timestamp()), {})
+            held = minute.setdefault(kind_key(kind), {})
+            for name, number in counted.items():
+                held[name] = held.get(name, 0) + number
 
     def cut(self) -> None:
         """Drop the oldest minutes of too many."""
@@ -219,6 +219,7 @@ async def _is_made(store: Datastore, tally: Tally, key: str, number: int) -> boo
     return isinstance(mark, dict) and any(int(each) >= number for each in mark)
 
 
+@lru_cache(maxsize=1024)  # each job asks several times
 def kind_key(kind: Kind) -> str:
     """Return what a kind is called in a document: a plain word, which every store patches well."""
     return f"{kind.queue} {kind.type}".replace(".", ":")
