@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from zerog.ledger.counts import OUTCOMES, RUNS, WAITS, Counts, Kind, sum_up
+from zerog.ledger.counts import CPUS, OUTCOMES, PEAKS, RUNS, WAITS, Counts, Kind, sum_up
 from zerog.ledger.stats import readable
 from zerog.model.record import Attempt, JobRecord
 from zerog.store.port import Datastore
@@ -34,13 +34,17 @@ def _of_attempt(record: JobRecord, attempt: Attempt) -> dict[str, int]:
     ran = (attempt.ended_time - attempt.started_time).total_seconds()
     found.update({"ended": 1, RUNS.of(ran): 1, RUNS.total: round(1000 * ran)})
     found[f"cause {attempt.cause}"] += 1
+    if attempt.cpu_seconds is not None:
+        found.update({CPUS.of(attempt.cpu_seconds): 1, "cpu": round(1000 * attempt.cpu_seconds)})
+    if attempt.peak_bytes is not None:
+        found[PEAKS.of(attempt.peak_bytes)] += 1
     last = record.is_finished and attempt.ended_time == record.finished_time
     found[str(record.state) if last else "again"] += 1
     return found
 
 
 async def read_counts(store: Datastore) -> dict[Kind, Counts]:
-    """Return all counts of all minutes, but for what was accepted and what they cost."""
+    """Return all counts of all minutes, but for what was accepted."""
     stored = await store.scan("stats")
     counts = sum_up(
         readable(item.document) for key, item in stored.items() if not key.startswith("totals")

@@ -86,6 +86,11 @@ WAITS = Classes("w", "waited", (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300
 RUNS = Classes(
     "r", "ran", (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 )
+CPUS = Classes(
+    "c", "cpu", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 10000.0)
+)
+#: From 16 MiB to 64 GiB, each a fifth above the one before: as near as a hint needs to be.
+PEAKS = Classes("m", "peak", tuple(float(round(2 ** (24 + n / 4))) for n in range(49)))
 
 
 #: The counts of attempts by why they ended.
@@ -136,6 +141,11 @@ def _end(record: JobRecord, attempt: Attempt) -> Fact:
         CAUSES[attempt.cause or Cause.CRASH]: 1,
         _outcome(record, attempt): 1,
     }
+    if attempt.cpu_seconds is not None:
+        counts[CPUS.total] = round(attempt.cpu_seconds * 1000)
+        counts[CPUS.of(attempt.cpu_seconds)] = 1
+    if attempt.peak_bytes is not None:
+        counts[PEAKS.of(attempt.peak_bytes)] = 1
     return Fact(ended, _kind(record, attempt), counts)
 
 

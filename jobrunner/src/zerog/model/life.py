@@ -57,6 +57,7 @@ from zerog.model.record import (
     UNFINISHED,
     Attempt,
     Cause,
+    Cost,
     JobId,
     JobRecord,
     JobState,
@@ -168,7 +169,15 @@ def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5)
             f"attempt {event.attempt} of job {record.uuid} is over: the job is {record.state}, "
             f"attempt {record.attempt}"
         )
-    return _step_of_attempt(record, event, now, jitter)
+    return _step_of_attempt(_with_cost(record, event.cost), event, now, jitter)
+
+
+def _with_cost(record: JobRecord, cost: Cost | None) -> JobRecord:
+    if cost is None:
+        return record
+    *past, last = record.attempts
+    last = replace(last, cpu_seconds=cost.cpu_seconds, peak_bytes=cost.peak_bytes)
+    return replace(record, attempts=(*past, last))
 
 
 def _step_of_attempt(record: JobRecord, event: AttemptEvent, now: datetime, jitter: float) -> Step:

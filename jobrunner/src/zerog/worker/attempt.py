@@ -27,7 +27,7 @@ from zerog.ledger.jobs import Jobs
 from zerog.ledger.reports import Backlog, Reports
 from zerog.model import events
 from zerog.model.errors import JobError, StaleAttemptError
-from zerog.model.record import JobState
+from zerog.model.record import Cost, JobState
 from zerog.worker.verdict import Stop
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class RunningAttempt:
         #: Why the child cannot run another job; its memory after this one.
         self.spoiled: str | None = None
         self.rss_bytes = 0
+        self.cost: Cost | None = None
         self._jobs = jobs
         self._run = run_name(claim.uuid, claim.record.attempt)
         self._started = time.monotonic()
@@ -160,10 +161,12 @@ class RunningAttempt:
                 self._unsaved_state = frame.state
             case EndFrame():
                 self.spoiled, self.rss_bytes = frame.spoiled, frame.rss_bytes
+                self.cost = self._child.meter.of_end(frame)
                 # The attempt's number is the worker's to say.
                 self._ended(_of_attempt(frame.end, self.claim.record.attempt))
 
     def _died(self, death: ChildDeath) -> None:
+        self.cost = self._child.meter.of_death(death.max_rss_bytes, death.cpu_seconds)
         self._ended(death)
 
     def _ended(self, end: events.RunEnd | ChildDeath) -> None:

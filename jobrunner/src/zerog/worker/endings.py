@@ -10,6 +10,8 @@ import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from zerog.child.handle import ChildDeath
 from zerog.ledger.claims import Claim
 from zerog.ledger.jobs import STORE_BACKOFF, Applied, Jobs, settle
@@ -131,6 +133,7 @@ class Endings:
             attempt.stop_reason,
             larger_queue=self._larger_queue,
         )
+        event = replace(event, cost=attempt.cost)
         await self._record(queue, claim, event, bare=not attempt.reports.wrote)
 
     async def _save_state(self, attempt: RunningAttempt) -> None:
