@@ -119,8 +119,8 @@ ALL = {
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 NODES = ("kube-scheduler", "kwok")
 INSTALLER = ("helm",)
-#: Not for clusters: `make verify` checks the workflows by it.
-CHECKER = ("actionlint",)
+#: Not for clusters: workflows, metrics and rules are checked by them.
+CHECKER = ("actionlint", "promtool")
 #: What other programs do to the pods of a pool. Built when a test first needs them: minutes.
 NEIGHBOURS = ("kueue", "karpenter")
 

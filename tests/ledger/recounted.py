@@ -37,20 +37,20 @@ def _of_attempt(record: JobRecord, attempt: Attempt) -> dict[str, int]:
     if attempt.cpu_seconds is not None:
         found.update({CPUS.of(attempt.cpu_seconds): 1, "cpu": round(1000 * attempt.cpu_seconds)})
     if attempt.peak_bytes is not None:
-        found[PEAKS.of(attempt.peak_bytes)] += 1
+        found.update({PEAKS.of(attempt.peak_bytes): 1, "peak": attempt.peak_bytes // 1024})
     last = record.is_finished and attempt.ended_time == record.finished_time
     found[str(record.state) if last else "again"] += 1
     return found
 
 
 async def read_counts(store: Datastore) -> dict[Kind, Counts]:
-    """Return all counts of all minutes, but for what was accepted."""
+    """Return all counts of all minutes, but for what no record shows."""
     stored = await store.scan("stats")
     counts = sum_up(
         readable(item.document) for key, item in stored.items() if not key.startswith("totals")
     )
     kept = {
-        kind: {name: n for name, n in found.items() if n and name != "accepted"}
+        kind: {name: n for name, n in found.items() if n and name not in ("accepted", "lost")}
         for kind, found in counts.items()
     }
     return {kind: found for kind, found in kept.items() if found}

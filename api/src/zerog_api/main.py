@@ -75,6 +75,9 @@ def make_parts(
 
     All paths begin with `prefix`, in an application that has others beside them.
     """
+    metrics = Metrics()
+    store = metrics.calls.measured("datastore", store)
+    producer = metrics.calls.measured("queue", producer)
     types = Types(store)
     process = worker_name()
     watch = Watch(store, process, lambda: connect_queue(settings.queue))
@@ -82,7 +85,7 @@ def make_parts(
     dispatch = Dispatch(jobs, producer)
     alone = gate is None and is_local_only(settings.host)
     edge = Edge(
-        Metrics(),
+        metrics,
         settings.max_body_bytes,
         gate,
         anonymous=frozenset({Verb.METRICS} if settings.anonymous_metrics else ()),

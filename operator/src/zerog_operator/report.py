@@ -36,6 +36,7 @@ from zerog_operator.records import Records
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History
 from zerog_operator.slo import measure_slo
+from zerog_operator.usage import busiest, busy_seconds
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ class PoolReport:
         #: The pool's object, which Events are about.
         self.body = body
         self._status: dict[str, Any] = dict(body.get("status") or {})
+        #: The types that have a gauge.
+        self._types: set[str] = set()
         self._gauged: dict[tuple[Gauge | str, ...], float] = {}
         #: The time of the last look whose workers were counted; None: they were unknown.
         self._counted: float | None = None
@@ -187,6 +190,12 @@ class PoolReport:
         for outcome in ("succeeded", "failed", "cancelled"):
             ended = None if facts.hour is None else facts.hour.get(outcome, 0)
             self._set(metrics.ended, ended, outcome)
+        busy = {name: busy_seconds(counts) for name, counts in busiest(facts).items()}
+        for name in self._types - busy.keys():
+            self._set(metrics.type_seconds, None, name)
+        for name, seconds in busy.items():
+            self._set(metrics.type_seconds, seconds, name)
+        self._types = set(busy)
         spent = worker_seconds(spec, look, self._counted)
         self._counted = None if spent is None else look.time
         for state, seconds in (spent or {}).items():

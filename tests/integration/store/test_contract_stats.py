@@ -35,7 +35,7 @@ async def test_processes_add_to_the_counts_of_a_queue_whatever_its_name(store: D
             start(process, queue, now, 0.5)
         await process.flush()
 
-    _, queues = await read_history(store, now, 2)
+    queues = (await read_history(store, now, 2)).queues
 
     assert set(queues) == {"media", "a.b-c_d"}
     for history in queues.values():
@@ -75,7 +75,7 @@ async def test_counts_that_are_added_twice_count_once(store: Datastore) -> None:
     await again.flush()
 
     assert first.tally.beat == sent
-    _, queues = await read_history(store, now, 2)
+    queues = (await read_history(store, now, 2)).queues
     assert {name: sum(found.counts["accepted"]) for name, found in queues.items()} == {
         "media": 2,
         "other": 1,

@@ -45,9 +45,11 @@ class Classes:
     """A histogram: class `n` is counted as `<mark><n>`; the last class has no upper bound."""
 
     mark: str
-    #: The count that sums up what was measured, in thousandths of its unit or in bytes.
+    #: The count that sums up what was measured, in thousandths of a second or in KiB.
     total: str
     bounds: tuple[float, ...]
+    #: How many units of the total are one of the bounds'.
+    units: float = 1000
     #: The counts of the classes.
     names: tuple[str, ...] = field(init=False)
 
@@ -90,7 +92,7 @@ CPUS = Classes(
     "c", "cpu", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 10000.0)
 )
 #: From 16 MiB to 64 GiB, each a fifth above the one before: as near as a hint needs to be.
-PEAKS = Classes("m", "peak", tuple(float(round(2 ** (24 + n / 4))) for n in range(49)))
+PEAKS = Classes("m", "peak", tuple(float(round(2 ** (24 + n / 4))) for n in range(49)), 1 / 1024)
 
 
 #: The counts of attempts by why they ended.
@@ -145,6 +147,7 @@ def _end(record: JobRecord, attempt: Attempt) -> Fact:
         counts[CPUS.total] = round(attempt.cpu_seconds * 1000)
         counts[CPUS.of(attempt.cpu_seconds)] = 1
     if attempt.peak_bytes is not None:
+        counts[PEAKS.total] = attempt.peak_bytes // 1024
         counts[PEAKS.of(attempt.peak_bytes)] = 1
     return Fact(ended, _kind(record, attempt), counts)
 

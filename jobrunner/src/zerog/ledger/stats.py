@@ -36,12 +36,13 @@ from zerog.ledger.tally import (
     minute_key,
     shard_key,
 )
+from zerog.ledger.usage import Usage, usage_of
 from zerog.model.documents import read
 from zerog.model.errors import DatastoreError, UnreadableDocumentError
 from zerog.model.record import JobId, JobRecord, QueueName
 from zerog.store.port import Datastore, Document
 
-__all__ = ["BUCKET_SECONDS", "KEEP_SECONDS", "QueueMinutes", "Stats", "read_history"]
+__all__ = ["BUCKET_SECONDS", "KEEP_SECONDS", "History", "QueueMinutes", "Stats", "read_history"]
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,11 @@ class Stats:
         note = self._tally.claims.get(JobId(uuid))
         if note is not None and not note.started:
             del self._tally.claims[JobId(uuid)]
+
+    def lost(self, record: JobRecord, now: datetime) -> None:
+        """Count an attempt whose job another worker has taken over."""
+        kind = Kind(record.queue, record.type)
+        self._tally.add([counts.Fact(now, kind, {"lost": 1})])
 
     def end_claim(self, uuid: JobId) -> None:
         """Take note that this process has nothing more to write about a job that it claimed."""
@@ -224,16 +230,25 @@ class QueueMinutes:
     run_mean_seconds: list[float | None]
 
 
-async def read_history(
-    store: Datastore, now: float, minutes: int
-) -> tuple[list[str], dict[str, QueueMinutes]]:
-    """Return the last minutes' beginnings, this one last, and every queue's history."""
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened in the last minutes."""
+
+    #: The minutes' beginnings, this one last.
+    minutes: list[str]
+    queues: dict[str, QueueMinutes]
+    #: What the types of each queue took in all these minutes.
+    usage: list[Usage]
+
+
+async def read_history(store: Datastore, now: float, minutes: int) -> History:
+    """Return what happened in the last minutes. Raises what the store raises."""
     keys = minute_keys(now, minutes)
-    found = [counts.by_queue(minute) for minute in await read_minutes(store, keys)]
+    by_kind = await read_minutes(store, keys)
+    found = [counts.by_queue(minute) for minute in by_kind]
     queues = sorted({queue for minute in found for queue in minute})
-    return keys, {
-        queue: history_of([minute.get(queue, {}) for minute in found]) for queue in queues
-    }
+    histories = {queue: history_of([minute.get(queue, {}) for minute in found]) for queue in queues}
+    return History(keys, histories, usage_of(counts.sum_up(by_kind)))
 
 
 def minute_keys(now: float, minutes: int) -> list[str]:

@@ -177,6 +177,7 @@ class Endings:
 
     async def _leave(self, queue: QueueConnection, claim: Claim) -> None:
         """Give back the entry of a job that another worker has; the next worker looks at it."""
+        self._jobs.stats.lost(claim.record, self._jobs.now())
         delay, priority = LOOK_AGAIN_SECONDS, claim.record.priority
         await self._settle(queue, claim, events.Release(delay, priority))
 

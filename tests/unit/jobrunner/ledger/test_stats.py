@@ -119,8 +119,8 @@ def end(stats: Stats, clock: Clock, state: State, *, ran: float) -> None:
 
 
 async def history(store: BadStore, clock: Clock, minutes: int = 3) -> dict[str, Any]:
-    _, queues = await read_history(store, clock.now, minutes)
-    return {name: item.counts for name, item in queues.items()}
+    found = await read_history(store, clock.now, minutes)
+    return {name: item.counts for name, item in found.queues.items()}
 
 
 async def test_what_happened_is_found_in_its_minute(
@@ -134,10 +134,10 @@ async def test_what_happened_is_found_in_its_minute(
     stats.count(job(State.QUEUED, clock.now), job(State.CANCELLED, clock.now))
     await stats.flush()
 
-    times, queues = await read_history(store, clock.now, 3)
+    found = await read_history(store, clock.now, 3)
 
-    assert times == ["2026-01-31T11:59Z", "2026-01-31T12:00Z", "2026-01-31T12:01Z"]
-    media = queues["media"]
+    assert found.minutes == ["2026-01-31T11:59Z", "2026-01-31T12:00Z", "2026-01-31T12:01Z"]
+    media = found.queues["media"]
     assert media.counts == {
         "accepted": [0, 1, 0],
         "started": [0, 1, 0],
@@ -399,7 +399,7 @@ async def test_counts_that_cannot_be_read_hide_no_others(store: BadStore, counts
     }
     await store.upsert("stats", key, document)
 
-    _, queues = await read_history(store, NOW.timestamp(), 2)
+    queues = (await read_history(store, NOW.timestamp(), 2)).queues
 
     assert queues["good"].counts["started"] == [0, 2]
     assert not queues.keys() & {"bad", "zerog.EVIL;$(x)", MARKS}
@@ -415,7 +415,7 @@ async def test_a_minute_that_is_no_document_hides_no_other(
     accepted(stats, clock, "good")
     await stats.flush()
 
-    _, queues = await read_history(store, NOW.timestamp(), 2)
+    queues = (await read_history(store, NOW.timestamp(), 2)).queues
     assert queues["good"].counts["started"] == [2, 0]
 
 
