@@ -14,6 +14,7 @@ from zerog.ledger.jobs import Jobs
 from zerog.ledger.lasthour import LastHour
 from zerog.ledger.recount import Recount
 from zerog.ledger.stats import Stats
+from zerog.ledger.totals import Totals
 from zerog.model.record import JobRecord
 from zerog.settings import PlaceSettings, load
 from zerog.store import open_datastore
@@ -56,7 +57,8 @@ async def read_everything(
             records += [read_record(stored.document) for stored in page.jobs]
             if (cursor := page.cursor) is None:
                 break
-        counts = await read_counts(store)
+        counts, totals = await read_counts(store), await Totals().read(store, time.time())
+        assert outcomes(totals) == outcomes(counts)
         return records, counts, await LastHour().read(store, time.time())
     finally:
         await store.close()
