@@ -53,3 +53,15 @@ def test_promtool_finds_nothing_wrong_with_the_alerts() -> None:
     )
 
     assert found.returncode == 0, found.stderr.decode()
+
+
+def test_alerts_fire_where_they_should(tmp_path: Path) -> None:
+    (tmp_path / RULES.name).write_text(RULES.read_text())
+    story = tmp_path / "story.yaml"
+    story.write_text(Path(__file__).with_name("alerts_test.yaml").read_text())
+
+    found = subprocess.run(
+        [find_promtool(), "test", "rules", str(story)], capture_output=True, timeout=120
+    )
+
+    assert found.returncode == 0, (found.stdout + found.stderr).decode()
