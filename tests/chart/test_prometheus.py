@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.cluster.promtool import find_promtool
 
-from zerog.ledger.counts import PEAKS, RUNS, WAITS, Kind
+from zerog.ledger.counts import PEAKS, RUNS, WAITS, JobKind
 from zerog_api.edge.metrics import Metrics
 from zerog_operator.metrics import Metrics as OperatorMetrics
 
@@ -18,7 +18,7 @@ def of_api() -> CollectorRegistry:
     """Return an API's metrics with something in each."""
     metrics = Metrics()
     counts = {"succeeded": 5, WAITS.of(0.2): 7, RUNS.of(1.0): 7, PEAKS.of(1 << 20): 7}
-    metrics.note_counts({Kind("media", "Convert"): counts})
+    metrics.note_counts({JobKind("media", "Convert"): counts})
     metrics.note_workers([{"queues": ["media"], "slots": 4, "running": []}])
     metrics.note_waits({"media": 1.0})
     metrics.note_paused(["media"])

@@ -3,21 +3,21 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from zerog.ledger.counts import CPUS, OUTCOMES, PEAKS, RUNS, WAITS, Counts, Kind, sum_up
+from zerog.ledger.counts import CPUS, OUTCOMES, PEAKS, RUNS, WAITS, Counts, JobKind, sum_up
 from zerog.ledger.stats import readable
 from zerog.model.record import Attempt, JobRecord
 from zerog.store.port import Datastore
 
 
-def count_records(records: Iterable[JobRecord]) -> dict[Kind, Counts]:
+def count_records(records: Iterable[JobRecord]) -> dict[JobKind, Counts]:
     """Return what the records show to have happened, by queue and type; not what was accepted."""
-    sums: dict[Kind, Counter[str]] = {}
+    sums: dict[JobKind, Counter[str]] = {}
     for record in records:
         for attempt in record.attempts:
-            kind = Kind(attempt.queue or record.queue, record.type)
+            kind = JobKind(attempt.queue or record.queue, record.type)
             sums.setdefault(kind, Counter()).update(_of_attempt(record, attempt))
         if record.is_finished and not _ended_by_attempt(record):
-            kind = Kind(record.queue, record.type)
+            kind = JobKind(record.queue, record.type)
             sums.setdefault(kind, Counter())[str(record.state)] += 1
     return {kind: {name: n for name, n in counts.items() if n} for kind, counts in sums.items()}
 
@@ -43,7 +43,7 @@ def _of_attempt(record: JobRecord, attempt: Attempt) -> dict[str, int]:
     return found
 
 
-async def read_counts(store: Datastore) -> dict[Kind, Counts]:
+async def read_counts(store: Datastore) -> dict[JobKind, Counts]:
     """Return all counts of all minutes, but for what no record shows."""
     stored = await store.scan("stats")
     counts = sum_up(
@@ -56,6 +56,6 @@ async def read_counts(store: Datastore) -> dict[Kind, Counts]:
     return {kind: found for kind, found in kept.items() if found}
 
 
-def outcomes(counts: dict[Kind, Counts]) -> dict[Kind, list[int]]:
+def outcomes(counts: dict[JobKind, Counts]) -> dict[JobKind, list[int]]:
     """Return how many jobs ended, by queue, type and outcome."""
     return {kind: [found.get(name, 0) for name in OUTCOMES] for kind, found in counts.items()}

@@ -141,11 +141,9 @@ class PoolReport:
         before = self._status
         if status == before:
             return False
-        # A merge patch keeps what it does not name: what is gone is named as null.
-        gone = {key: None for key in before if key not in status}
-        await self._outlets.cluster.patch_status(
-            self._pool.namespace, self._pool.name, {**status, **gone, **_holes(status)}
-        )
+        # A merge patch keeps what it does not name.
+        patch = {**status, **holes(before, status)}
+        await self._outlets.cluster.patch_status(self._pool.namespace, self._pool.name, patch)
         self._status = status
         for item in conditions.news(before, status):
             self._event(conditions.event_type(item), item["reason"], item["message"])
@@ -234,6 +232,13 @@ def worker_seconds(spec: PoolSpec, look: Look, since: float | None) -> dict[str,
     return {"busy": busy * seconds, "idle": (holding - busy) * seconds}
 
 
-def _holes(status: dict[str, Any]) -> dict[str, Any]:
-    decision = status.get("lastDecision")
-    return {"lastDecision": {"limitedBy": None, **decision}} if decision else {}
+def holes(before: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a merge patch needs to remove what is gone: null in its place. Pure."""
+    found: dict[str, Any] = {}
+    for name, old in before.items():
+        new = status.get(name)
+        if new is None:
+            found[name] = None
+        elif isinstance(old, Mapping) and isinstance(new, Mapping):
+            found[name] = {**dict.fromkeys(old.keys() - new.keys()), **new}
+    return found

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from zerog.ledger.counts import CPUS, PEAKS, RUNS, Counts, Kind, by_queue
+from zerog.ledger.counts import CPUS, PEAKS, RUNS, Counts, JobKind, by_queue
 from zerog.ledger.usage import peak_bytes
 from zerog_operator.model import Facts
 from zerog_operator.pool import PoolSpec
@@ -44,7 +44,9 @@ def build_usage(spec: PoolSpec, facts: Facts) -> dict[str, Any]:
     types = busiest(facts)
     if not types:
         return {}
-    whole = by_queue({Kind("", name): counts for name, counts in (facts.types or {}).items()})[""]
+    whole = by_queue({JobKind("", name): counts for name, counts in (facts.types or {}).items()})[
+        ""
+    ]
     request, peak = memory_request(spec), peak_bytes(whole, 0.99)
     told = {
         "busySeconds": round(busy_seconds(whole)),

@@ -9,7 +9,7 @@ import pytest
 from tests.ledger.recounted import count_records, outcomes, read_counts
 
 from zerog.ledger.codec import read_record
-from zerog.ledger.counts import WAITS, Counts, Kind, by_queue, share_within
+from zerog.ledger.counts import WAITS, Counts, JobKind, by_queue, share_within
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.lasthour import LastHour
 from zerog.ledger.recount import Recount
@@ -43,7 +43,7 @@ def submit(system: System, number: int) -> None:
 
 async def read_everything(
     system: System,
-) -> tuple[list[JobRecord], dict[Kind, Counts], dict[Kind, Counts]]:
+) -> tuple[list[JobRecord], dict[JobKind, Counts], dict[JobKind, Counts]]:
     """Return the records, all counts, and the last hour's, once nobody works any more."""
     settings = load(PlaceSettings, system.env)
     store = await open_datastore(settings.store, settings)

@@ -6,19 +6,19 @@ import pytest
 from prometheus_client import generate_latest
 from tests.store.memory import MemoryDatastore
 
-from zerog.ledger.counts import PEAKS, RUNS, WAITS, Counts, Kind
+from zerog.ledger.counts import PEAKS, RUNS, WAITS, Counts, JobKind
 from zerog.model.errors import DatastoreUnavailableError
 from zerog_api.edge.metrics import Metrics
 
-COUNTS: Mapping[Kind, Counts] = {
-    Kind("media", "Convert"): {
+COUNTS: Mapping[JobKind, Counts] = {
+    JobKind("media", "Convert"): {
         "accepted": 9, "started": 8, "ended": 7, "succeeded": 5, "failed": 1, "again": 1,
         "cause succeeded": 5, "cause error": 2, "lost": 1,
         WAITS.total: 2500, WAITS.of(0.2): 7, WAITS.of(1e6): 1,
         RUNS.total: 7000, RUNS.of(1.0): 7,
         PEAKS.total: 7 * 1024, PEAKS.of(1 << 20): 7,
     },
-    Kind("default", "Echo"): {"accepted": 1},
+    JobKind("default", "Echo"): {"accepted": 1},
 }  # fmt: skip
 
 

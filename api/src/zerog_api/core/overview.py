@@ -14,7 +14,7 @@ from typing import Any
 
 from zerog.ledger import controls
 from zerog.ledger.controls import Controls
-from zerog.ledger.counts import Counts, Kind
+from zerog.ledger.counts import Counts, JobKind
 from zerog.ledger.nextjobs import read_waits
 from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
@@ -232,7 +232,7 @@ class Overview:
         """
         return await self._waits.get(HELD_SECONDS)
 
-    async def totals(self) -> dict[Kind, Counts]:
+    async def totals(self) -> dict[JobKind, Counts]:
         """Return what has been counted of all jobs, just now. Raises what the store raises."""
         return await self._totals.get(HELD_SECONDS)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from zerog.ledger.counts import CAUSES, CPUS, OUTCOMES, PEAKS, RUNS, WAITS, Classes, Counts, Kind
+from zerog.ledger.counts import CAUSES, CPUS, OUTCOMES, PEAKS, RUNS, WAITS, Classes, Counts, JobKind
 
 _KIND = ("queue", "type")
 #: Of the classes of memory, one in this many is a bucket: each twice the one before.
@@ -42,7 +42,7 @@ class Ledger(Collector):
     """Gives what was counted last. Until something was read, there is no series."""
 
     def __init__(self) -> None:
-        self.counts: Mapping[Kind, Counts] = {}
+        self.counts: Mapping[JobKind, Counts] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from zerog.ledger.counts import Counts, Kind
+from zerog.ledger.counts import Counts, JobKind
 from zerog.ledger.unserved import TypesByQueue
 from zerog_api.edge.calls import Calls
 from zerog_api.edge.ledger import Ledger
@@ -85,7 +85,7 @@ class Metrics:
         for queue, seconds in waits.items():
             self._next_waits.labels(queue).set(seconds)
 
-    def note_counts(self, counts: Mapping[Kind, Counts]) -> None:
+    def note_counts(self, counts: Mapping[JobKind, Counts]) -> None:
         """Note what has been counted of all jobs."""
         self._ledger.counts = counts
 

@@ -25,7 +25,7 @@ OUTCOMES = ("succeeded", "failed", "cancelled")
 Counts = dict[str, Count]
 
 
-class Kind(NamedTuple):
+class JobKind(NamedTuple):
     """What counts are kept by."""
 
     queue: str
@@ -36,7 +36,7 @@ class Fact(NamedTuple):
     """Something that happened to a job, and what it counts."""
 
     time: datetime
-    kind: Kind
+    kind: JobKind
     counts: Counts
 
 
@@ -108,7 +108,7 @@ def of_change(before: JobRecord, after: JobRecord) -> Iterator[Fact]:
     elif before.current_attempt is not None and after.current_attempt is None:
         yield _end(after, after.attempts[-1])
     elif after.is_finished and not before.is_finished:
-        yield Fact(after.changed_time, Kind(after.queue, after.type), {str(after.state): 1})
+        yield Fact(after.changed_time, JobKind(after.queue, after.type), {str(after.state): 1})
 
 
 def of_attempt(record: JobRecord, attempt: Attempt, *, started: bool, ended: bool) -> list[Fact]:
@@ -124,7 +124,7 @@ def of_attempt(record: JobRecord, attempt: Attempt, *, started: bool, ended: boo
 
 def accepted(record: JobRecord) -> Fact:
     """Return what a job counts that was accepted or replayed."""
-    return Fact(record.changed_time, Kind(record.queue, record.type), {"accepted": 1})
+    return Fact(record.changed_time, JobKind(record.queue, record.type), {"accepted": 1})
 
 
 def _start(record: JobRecord, attempt: Attempt) -> Fact:
@@ -152,8 +152,8 @@ def _end(record: JobRecord, attempt: Attempt) -> Fact:
     return Fact(ended, _kind(record, attempt), counts)
 
 
-def _kind(record: JobRecord, attempt: Attempt) -> Kind:
-    return Kind(attempt.queue or record.queue, record.type)
+def _kind(record: JobRecord, attempt: Attempt) -> JobKind:
+    return JobKind(attempt.queue or record.queue, record.type)
 
 
 #: Ends of an attempt that always end the job, whatever became of it later.
@@ -172,16 +172,16 @@ def _outcome(record: JobRecord, attempt: Attempt) -> str:
     return str(record.state) if finished else "again"
 
 
-def sum_up(several: Iterable[Mapping[Kind, Mapping[str, int]]]) -> dict[Kind, Counts]:
+def sum_up(several: Iterable[Mapping[JobKind, Mapping[str, int]]]) -> dict[JobKind, Counts]:
     """Add up counts."""
-    sums: dict[Kind, Counter[str]] = {}
+    sums: dict[JobKind, Counter[str]] = {}
     for counts_by_kind in several:
         for kind, counts in counts_by_kind.items():
             sums.setdefault(kind, Counter()).update(counts)
     return {kind: dict(counts) for kind, counts in sums.items()}
 
 
-def by_queue(counts_by_kind: Mapping[Kind, Mapping[str, int]]) -> dict[str, Counts]:
+def by_queue(counts_by_kind: Mapping[JobKind, Mapping[str, int]]) -> dict[str, Counts]:
     """Add up the counts of each queue's types."""
     sums: dict[str, Counter[str]] = {}
     for kind, counts in counts_by_kind.items():

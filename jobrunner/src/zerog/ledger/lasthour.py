@@ -7,7 +7,7 @@ found a few minutes later, when everything is read again.
 
 from collections.abc import Sequence
 
-from zerog.ledger.counts import Counts, Kind, sum_up
+from zerog.ledger.counts import Counts, JobKind, sum_up
 from zerog.ledger.stats import BUCKET_SECONDS, minute_keys, read_minutes
 from zerog.model.errors import DatastoreError
 from zerog.store.port import Datastore
@@ -23,11 +23,13 @@ class Minutes:
     """Reads the counts of minutes again and again."""
 
     def __init__(self) -> None:
-        self._read: dict[str, dict[Kind, Counts]] = {}
+        self._read: dict[str, dict[JobKind, Counts]] = {}
         #: When everything was read.
         self._whole = float("-inf")
 
-    async def read(self, store: Datastore, keys: Sequence[str], now: float) -> dict[Kind, Counts]:
+    async def read(
+        self, store: Datastore, keys: Sequence[str], now: float
+    ) -> dict[JobKind, Counts]:
         """Return the sums of minutes, which end now. Raises what the store raises."""
         if abs(now - self._whole) >= AGAIN_SECONDS:
             self._read, self._whole = {}, now
@@ -48,6 +50,6 @@ class LastHour:
     def __init__(self) -> None:
         self._minutes = Minutes()
 
-    async def read(self, store: Datastore, now: float) -> dict[Kind, Counts]:
+    async def read(self, store: Datastore, now: float) -> dict[JobKind, Counts]:
         """Return the sums of the last hour by kind. Raises what the store raises."""
         return await self._minutes.read(store, minute_keys(now, MINUTES), now)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from zerog.ledger import counts
-from zerog.ledger.counts import Fact, Kind
+from zerog.ledger.counts import Fact, JobKind
 from zerog.ledger.jobs import Jobs
-from zerog.ledger.stats import ALIVE_SECONDS, Stats
+from zerog.ledger.stats import SIGN_OF_LIFE_SECONDS, Stats
 from zerog.ledger.tally import ClaimNote, Tally
 from zerog.model import documents
 from zerog.model.errors import UnreadableDocumentError
@@ -27,7 +27,7 @@ from zerog.store.port import Stored
 log = logging.getLogger(__name__)
 
 #: Three signs of life that did not come, and some delay.
-DEAD_SECONDS = 4 * ALIVE_SECONDS
+DEAD_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ def of_claim(record: JobRecord, worker: str, note: ClaimNote) -> list[Fact]:
 
 def _of_changes(tally: Tally, records: Mapping[str, JobRecord]) -> list[Fact]:
     return [
-        Fact(time, Kind(*kind), counted)
+        Fact(time, JobKind(*kind), counted)
         for note in tally.changes
         if note.uuid in records and shows(records[note.uuid], note.time)
         for time, kind, counted in note.facts

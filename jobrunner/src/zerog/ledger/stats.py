@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from zerog.ledger import counts, tally
-from zerog.ledger.counts import COUNTS, RUNS, WAITS, Counts, Kind, mean
+from zerog.ledger.counts import COUNTS, RUNS, WAITS, Counts, JobKind, mean
 from zerog.ledger.tally import (
     BUCKET_SECONDS,
     KEEP_SECONDS,
@@ -42,14 +42,14 @@ from zerog.model.errors import DatastoreError, UnreadableDocumentError
 from zerog.model.record import JobId, JobRecord, QueueName
 from zerog.store.port import Datastore, Document
 
-__all__ = ["BUCKET_SECONDS", "KEEP_SECONDS", "History", "QueueMinutes", "Stats", "read_history"]
+__all__ = ["BUCKET_SECONDS", "KEEP_SECONDS", "PastMinutes", "QueueMinutes", "Stats", "read_history"]
 
 log = logging.getLogger(__name__)
 
 #: Counts are added to the datastore this often.
 FLUSH_SECONDS = 5.0
 #: What is not settled is written again this often, as a sign of life.
-ALIVE_SECONDS = 15.0
+SIGN_OF_LIFE_SECONDS = 15.0
 
 
 class _KindMinute(Struct):
@@ -109,7 +109,7 @@ class Stats:
 
     def lost(self, record: JobRecord, now: datetime) -> None:
         """Count an attempt whose job another worker has taken over."""
-        kind = Kind(record.queue, record.type)
+        kind = JobKind(record.queue, record.type)
         self._tally.add([counts.Fact(now, kind, {"lost": 1})])
 
     def end_claim(self, uuid: JobId) -> None:
@@ -184,7 +184,7 @@ class Stats:
             if self._tally.is_settled:
                 await self._store.remove("tallies", self._tally.key)
                 self._is_stored = False
-            elif self._flushes_since_save * FLUSH_SECONDS >= ALIVE_SECONDS:
+            elif self._flushes_since_save * FLUSH_SECONDS >= SIGN_OF_LIFE_SECONDS:
                 await self._save()
         except DatastoreError as error:
             log.info("counts wait for the datastore: %s", error)
@@ -231,7 +231,7 @@ class QueueMinutes:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class PastMinutes:
     """What happened in the last minutes."""
 
     #: The minutes' beginnings, this one last.
@@ -241,14 +241,14 @@ class History:
     usage: list[Usage]
 
 
-async def read_history(store: Datastore, now: float, minutes: int) -> History:
+async def read_history(store: Datastore, now: float, minutes: int) -> PastMinutes:
     """Return what happened in the last minutes. Raises what the store raises."""
     keys = minute_keys(now, minutes)
     by_kind = await read_minutes(store, keys)
     found = [counts.by_queue(minute) for minute in by_kind]
     queues = sorted({queue for minute in found for queue in minute})
     histories = {queue: history_of([minute.get(queue, {}) for minute in found]) for queue in queues}
-    return History(keys, histories, usage_of(counts.sum_up(by_kind)))
+    return PastMinutes(keys, histories, usage_of(counts.sum_up(by_kind)))
 
 
 def minute_keys(now: float, minutes: int) -> list[str]:
@@ -266,7 +266,7 @@ def _seconds_of(minute: str) -> int:
     return int(datetime.strptime(minute, "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC).timestamp())
 
 
-async def read_minutes(store: Datastore, minutes: Sequence[str]) -> list[dict[Kind, Counts]]:
+async def read_minutes(store: Datastore, minutes: Sequence[str]) -> list[dict[JobKind, Counts]]:
     """Return the counts of each of these minutes by kind. One read."""
     shards = [[shard_key(key, shard) for shard in range(SHARDS)] for key in minutes]
     stored = await store.get_many("stats", [key for several in shards for key in several])
@@ -276,7 +276,7 @@ async def read_minutes(store: Datastore, minutes: Sequence[str]) -> list[dict[Ki
     ]
 
 
-def readable(document: Document) -> dict[Kind, Counts]:
+def readable(document: Document) -> dict[JobKind, Counts]:
     """Return the counts of the kinds whose counts can be read. Pure."""
     found = {}
     for key, counted in document.items():
@@ -285,7 +285,7 @@ def readable(document: Document) -> dict[Kind, Counts]:
         queue, name = kind_of(key)
         with contextlib.suppress(UnreadableDocumentError):
             kind = read({"queue": queue, "type": name, "counts": counted}, _KindMinute)
-            found[Kind(kind.queue, kind.type)] = kind.counts
+            found[JobKind(kind.queue, kind.type)] = kind.counts
     return found
 
 

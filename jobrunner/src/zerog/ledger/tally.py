@@ -24,7 +24,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from zerog.ledger.counts import Counts, Fact, Kind
+from zerog.ledger.counts import Counts, Fact, JobKind
 from zerog.model.documents import write
 from zerog.model.errors import (
     AmbiguousWriteError,
@@ -174,7 +174,7 @@ async def _make_all(store: Datastore, tally: Tally) -> None:
 async def _make(store: Datastore, tally: Tally, addition: Addition) -> None:
     """Make an addition, unless it was made before."""
     key, number = shard_key(addition.minute, tally.shard), addition.number
-    kind = kind_key(Kind(*addition.kind))
+    kind = kind_key(JobKind(*addition.kind))
     moved = _mark_moves(tally.key, number)
     counted = [PatchOp("incr", (kind, name), count) for name, count in addition.counts.items()]
     for _ in range(_TRIES):
@@ -220,7 +220,7 @@ async def _is_made(store: Datastore, tally: Tally, key: str, number: int) -> boo
 
 
 @lru_cache(maxsize=1024)  # each job asks several times
-def kind_key(kind: Kind) -> str:
+def kind_key(kind: JobKind) -> str:
     """Return what a kind is called in a document: a plain word, which every store patches well."""
     return f"{kind.queue} {kind.type}".replace(".", ":")
 

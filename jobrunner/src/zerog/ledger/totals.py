@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from zerog.ledger.counts import Counts, Kind, sum_up
+from zerog.ledger.counts import Counts, JobKind, sum_up
 from zerog.ledger.lasthour import Minutes
 from zerog.ledger.stats import minutes_after, read_minutes, readable
 from zerog.ledger.tally import (
@@ -80,7 +80,7 @@ async def add_minutes(store: Datastore, now: float) -> None:
         log.info("another process has added minutes to the totals")
 
 
-def bounded(several: list[dict[Kind, Counts]]) -> dict[Kind, Counts]:
+def bounded(several: list[dict[JobKind, Counts]]) -> dict[JobKind, Counts]:
     """Add up counts; of too many kinds those that came last are counted together. Pure."""
     sums = sum_up(several)
     kept = dict(list(sums.items())[:MAX_KINDS])
@@ -88,7 +88,7 @@ def bounded(several: list[dict[Kind, Counts]]) -> dict[Kind, Counts]:
     for counts in list(sums.values())[MAX_KINDS:]:
         rest.update(counts)
     if rest:
-        others = Kind(OTHERS, OTHERS)
+        others = JobKind(OTHERS, OTHERS)
         kept[others] = dict(Counter(kept.get(others, {})) + rest)
     return kept
 
@@ -99,7 +99,7 @@ class Totals:
     def __init__(self) -> None:
         self._minutes = Minutes()
 
-    async def read(self, store: Datastore, now: float) -> dict[Kind, Counts]:
+    async def read(self, store: Datastore, now: float) -> dict[JobKind, Counts]:
         """Return what has been counted until now. Raises what the store raises."""
         # First: a minute that is added meanwhile is read again, and is not missed.
         totals, _ = await _read(store, now)

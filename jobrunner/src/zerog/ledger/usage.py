@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from zerog.ledger.counts import CPUS, PEAKS, RUNS, Counts, Kind
+from zerog.ledger.counts import CPUS, PEAKS, RUNS, Counts, JobKind
 
 #: Types that are listed; those with the most work come first.
 MAX_TYPES = 100
@@ -37,7 +37,7 @@ class Usage(Struct, frozen=True, rename="camel"):
     peak99_bytes: int | None
 
 
-def usage_of(counts_by_kind: Mapping[Kind, Counts]) -> list[Usage]:
+def usage_of(counts_by_kind: Mapping[JobKind, Counts]) -> list[Usage]:
     """Return the usage of each kind, the busiest first."""
     found = [_usage(kind, counts) for kind, counts in counts_by_kind.items()]
     found = [usage for usage in found if usage.ended or usage.cancelled]
@@ -45,7 +45,7 @@ def usage_of(counts_by_kind: Mapping[Kind, Counts]) -> list[Usage]:
     return found[:MAX_TYPES]
 
 
-def _usage(kind: Kind, counts: Counts) -> Usage:
+def _usage(kind: JobKind, counts: Counts) -> Usage:
     return Usage(
         queue=kind.queue,
         name=kind.type,

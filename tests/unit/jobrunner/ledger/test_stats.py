@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 from tests.store.memory import MemoryDatastore
 
-from zerog.ledger.counts import Kind, share_within
+from zerog.ledger.counts import JobKind, share_within
 from zerog.ledger.stats import Stats, history_of, read_history
 from zerog.ledger.tally import (
     KEEP_SECONDS,
@@ -420,7 +420,7 @@ async def test_a_minute_that_is_no_document_hides_no_other(
 
 
 def test_a_queues_and_a_types_names_make_a_plain_word() -> None:
-    key = kind_key(Kind("media.large", "video.convert"))
+    key = kind_key(JobKind("media.large", "video.convert"))
 
     assert (key, kind_of(key)) == ("media:large video:convert", ("media.large", "video.convert"))
 

@@ -4,11 +4,11 @@ import pytest
 from tests.store.memory import MemoryDatastore
 
 from zerog.ledger import totals
-from zerog.ledger.counts import Counts, Kind, sum_up
+from zerog.ledger.counts import Counts, JobKind, sum_up
 from zerog.ledger.tally import KEEP_SECONDS, kind_key, minute_key, shard_key
 from zerog.ledger.totals import KEY, MAX_KINDS, SETTLED_SECONDS, Totals, add_minutes, bounded
 
-MEDIA = Kind("media", "T")
+MEDIA = JobKind("media", "T")
 NOON = 1_800_000_000.0
 
 
@@ -85,14 +85,14 @@ async def test_totals_that_cannot_be_read_begin_anew(clocked: Clocked) -> None:
 
 
 def test_too_many_kinds_are_counted_together_and_nothing_is_lost() -> None:
-    many: dict[Kind, Counts] = {
-        Kind("media", f"T{number}"): {"failed": 2} for number in range(MAX_KINDS + 50)
+    many: dict[JobKind, Counts] = {
+        JobKind("media", f"T{number}"): {"failed": 2} for number in range(MAX_KINDS + 50)
     }
 
     found = bounded([many])
-    again = bounded([found, {Kind("media", "T-other"): {"failed": 1}}])
+    again = bounded([found, {JobKind("media", "T-other"): {"failed": 1}}])
 
     assert len(found) == len(again) == MAX_KINDS + 1
-    assert found[Kind(totals.OTHERS, totals.OTHERS)] == {"failed": 100}
+    assert found[JobKind(totals.OTHERS, totals.OTHERS)] == {"failed": 100}
     assert sum(counts["failed"] for counts in again.values()) == 2 * (MAX_KINDS + 50) + 1
     assert sum_up([found]) == found
