@@ -20,6 +20,7 @@ from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import SIGN_OF_LIFE_SECONDS, Stats
 from zerog.ledger.tally import ClaimNote, Tally
 from zerog.model import documents
+from zerog.model.documents import WorkerDocument
 from zerog.model.errors import UnreadableDocumentError
 from zerog.model.record import JobRecord
 from zerog.store.port import Stored
@@ -80,7 +81,8 @@ async def finish(jobs: Jobs, tally: Tally) -> None:
         for uuid, kept in (await jobs.read_many(sorted(uuids))).items()
         if not isinstance(kept, UnreadableDocumentError)
     }
-    lost = [*_of_claims(tally, records), *_of_changes(tally, records)]
+    successor = await _began_again(jobs, tally.worker)
+    lost = [*_of_claims(tally, records, successor), *_of_changes(tally, records)]
     tally.claims, tally.changes = {}, []
     tally.add(lost)
     await stats.flush()
@@ -88,20 +90,41 @@ async def finish(jobs: Jobs, tally: Tally) -> None:
         log.warning("%d counts of a process that died are added", len(lost))
 
 
-def _of_claims(tally: Tally, records: Mapping[str, JobRecord]) -> list[Fact]:
+async def _began_again(jobs: Jobs, worker: str) -> datetime | None:
+    """Return when the last worker of a name began, e.g. of a container that was restarted."""
+    stored = await jobs.store.get("workers", worker) if worker else None
+    if stored is None:
+        return None
+    try:
+        return documents.read(stored.document, WorkerDocument, worker).started_time
+    except UnreadableDocumentError:
+        return None
+
+
+def _of_claims(
+    tally: Tally, records: Mapping[str, JobRecord], successor: datetime | None
+) -> list[Fact]:
     return [
         fact
         for uuid, note in tally.claims.items()
         if uuid in records
-        for fact in of_claim(records[uuid], tally.worker, note)
+        for fact in of_claim(records[uuid], tally.worker, note, successor)
     ]
 
 
-def of_claim(record: JobRecord, worker: str, note: ClaimNote) -> list[Fact]:
-    """Return what a worker had not counted of a job that it claimed. Pure."""
+def of_claim(
+    record: JobRecord, worker: str, note: ClaimNote, successor: datetime | None = None
+) -> list[Fact]:
+    """Return what a worker had not counted of a job that it claimed. Pure.
+
+    What began after a `successor` of the same name was started is that one's to count.
+    """
     for attempt in record.attempts:
-        if attempt.worker.name != worker or attempt.started_time < note.since:
+        began = attempt.started_time
+        if attempt.worker.name != worker or began < note.since:
             continue
+        if successor is not None and note.since < successor <= began:
+            return []
         if note.started in (0, attempt.number):
             return counts.of_attempt(record, attempt, started=not note.started, ended=True)
     return []

@@ -14,6 +14,7 @@ from zerog.ledger.jobs import Jobs
 from zerog.ledger.recount import DEAD_SECONDS, Recount
 from zerog.ledger.stats import Stats
 from zerog.model import events
+from zerog.model.documents import WorkerDocument, write
 from zerog.model.errors import ZeroGError
 from zerog.model.record import Cause, JobId, State
 
@@ -243,3 +244,21 @@ async def test_a_claim_that_was_never_written_counts_nothing() -> None:
 
     assert await read_counts(ledger.store) == count_records([kept.record])
     assert await ledger.store.scan("tallies") == {}
+
+
+async def test_a_worker_that_was_started_again_by_the_same_name_counts_its_own_attempts() -> None:
+    """The first one died between its note and its claim, and the other one got the job."""
+    ledger = Ledger()
+    uuid = await ledger.add()
+    await Stats(ledger.store, worker=ME.name).note_claims([uuid], ledger.time())
+    document = WorkerDocument(
+        ME.name, [], [], 1, [], "running", started_time=ledger.time(), updated_time=BEGIN, beat=1
+    )
+    await ledger.store.upsert("workers", ME.name, write(document))
+    await ledger.stats.note_claims([uuid], ledger.time())
+    await ledger.jobs.apply(uuid, events.Claimed(ME, 1))
+    await ledger.stats.flush()
+
+    await look_until_dead(ledger)
+
+    assert await read_counts(ledger.store) == count_records([await ledger.read(uuid)])
