@@ -278,7 +278,8 @@ def metrics(registry: Any) -> str:
     for collector in list(registry._collector_to_names):
         for family in collector.describe():
             name = family.name + ("_total" if family.type == "counter" else "")
-            labels = ", ".join(collector._labelnames)
+            # Of a collector that makes its families itself, each has labels of its own.
+            labels = ", ".join(getattr(family, "_labelnames", None) or collector._labelnames)
             rows.append((f"`{name}`", family.type, labels, family.documentation))
     return _table(("Metric", "Kind", "Labels", "Meaning"), rows)
 

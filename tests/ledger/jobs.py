@@ -24,7 +24,7 @@ class Ledger:
     def __init__(self) -> None:
         self.store = FalteringStore()
         self.looks = 0
-        self.stats = Stats(self.store, self._seconds)
+        self.stats = Stats(self.store, worker=ME.name)
         self.jobs = Jobs(self.store, self.stats, clock=self.time)
 
     def time(self) -> datetime:
@@ -67,7 +67,7 @@ class Ledger:
         await self.stats.flush()
         total: dict[str, int] = {}
         for stored in (await self.store.scan("stats")).values():
-            for name, number in stored.document.get("default", {}).items():
+            for name, number in stored.document.get("default T", {}).items():
                 if name in ("accepted", "started", "succeeded", "failed", "cancelled", "again"):
                     total[name] = total.get(name, 0) + number
         return total

@@ -48,6 +48,7 @@ class MemoryDatastore:
     #: A count costs next to nothing here.
     count_pause_seconds = 0.0
     has_version = True
+    writes_in_order = True
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock

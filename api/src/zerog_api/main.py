@@ -14,6 +14,7 @@ from tornado.web import Application
 
 from zerog.child import secrecy
 from zerog.ledger import repairing
+from zerog.ledger.counting import Counting
 from zerog.ledger.dispatch import Dispatch
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.stats import Stats
@@ -76,6 +77,9 @@ def make_parts(
 
     All paths begin with `prefix`, in an application that has others beside them.
     """
+    metrics = Metrics()
+    store = metrics.calls.measured("datastore", store)
+    producer = metrics.calls.measured("queue", producer)
     types = Types(store)
     process = worker_name()
     watch = Watch(store, process, lambda: connect_queue(settings.queue))
@@ -83,7 +87,7 @@ def make_parts(
     dispatch = Dispatch(jobs, producer)
     alone = gate is None and is_local_only(settings.host)
     edge = Edge(
-        Metrics(),
+        metrics,
         settings.max_body_bytes,
         gate,
         anonymous=frozenset({Verb.METRICS} if settings.anonymous_metrics else ()),
@@ -187,6 +191,7 @@ def _start_background(
         asyncio.create_task(dispatch.jobs.stats.run(), name="stats"),
         asyncio.create_task(dispatch.jobs.wakes.run(parts.producer), name="wakes"),
         asyncio.create_task(repair.run(), name="repair"),
+        asyncio.create_task(Counting(dispatch.jobs).run(), name="counts"),
         asyncio.create_task(parts.overview.measure(stop), name="rates"),
         asyncio.create_task(server.connections.watch(stop), name="connections"),
     ]

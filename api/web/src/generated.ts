@@ -19,6 +19,10 @@ export interface components {
         Attempt: {
             /** @description Why it ended. */
             cause?: components["schemas"]["Cause"];
+            /** @description The processor time it took. Missing: unknown. */
+            cpuSeconds?: number;
+            /** @description Who recorded its end, if its worker did not: a worker, or the operator. */
+            endedBy?: string;
             /**
              * Format: date-time
              * @description When it ended.
@@ -28,11 +32,17 @@ export interface components {
             message?: string;
             /** @description 1 for the first. */
             number: number;
+            /** @description The most resident memory that one of its processes had. Missing: unknown. */
+            peakBytes?: number;
+            /** @description The queue it ran in, if the job has left that queue since. */
+            queue?: string;
             /**
              * Format: date-time
              * @description When it began.
              */
             startedTime: string;
+            /** @description How long the job had been due when the attempt began. */
+            waitedSeconds?: number;
             /** @description Who ran it. */
             worker: components["schemas"]["WorkerIdentity"];
         };
@@ -544,6 +554,8 @@ export interface components {
             queues: components["schemas"]["QueueHistory"][];
             /** @description When each minute begins. */
             times: string[];
+            /** @description What their job types took in all these minutes, the busiest first; at most 100. */
+            types: components["schemas"]["TypeUsage"][];
         };
         /** @description That everything is fine. Otherwise the answer is a problem. */
         Status: {
@@ -677,6 +689,39 @@ export interface components {
             templateHash?: string;
             /** @description How long an attempt may run. null: there is no limit. */
             timeoutSeconds: number | null;
+        };
+        /** @description What the attempts of a queue's job type took that ended in these minutes. */
+        TypeUsage: {
+            /** @description The sum of the time that attempts ran. */
+            busySeconds: number;
+            /** @description Jobs that were cancelled. */
+            cancelled: number;
+            /** @description 50 % of them took no more processor time. null: unknown. */
+            cpu50Seconds: number | null;
+            /** @description 95 % of them took no more processor time. null: unknown. */
+            cpu95Seconds: number | null;
+            /** @description The sum of their processor time, as far as known. */
+            cpuSeconds: number;
+            /** @description Attempts that ended. */
+            ended: number;
+            /** @description Jobs that failed. */
+            failed: number;
+            /** @description The job type. */
+            name: string;
+            /** @description In 50 % of them no process had more resident memory. null: unknown. */
+            peak50Bytes: number | null;
+            /** @description In 95 % of them no process had more resident memory. null: unknown. */
+            peak95Bytes: number | null;
+            /** @description In 99 % of them no process had more resident memory. null: unknown. */
+            peak99Bytes: number | null;
+            /** @description The queue. */
+            queue: string;
+            /** @description 50 % of them ran no longer. null: none. */
+            run50Seconds: number | null;
+            /** @description 95 % of them ran no longer. null: none. */
+            run95Seconds: number | null;
+            /** @description Jobs that succeeded. */
+            succeeded: number;
         };
         /** @description The registered job types. */
         Types: {

@@ -21,6 +21,7 @@ from zerog_operator.model import (
 )
 from zerog_operator.pool import PoolSpec, StopPolicy
 from zerog_operator.slo import build_slo, decimal, measure_slo
+from zerog_operator.usage import build_usage
 
 #: The queue's figures are written at most this often: they change all the time …
 FIGURES_SECONDS = 10.0
@@ -72,12 +73,16 @@ def build_status(
         status["queue"] = _figures(observation.queue, decision, before.get("queue"), now)
     elif "queue" in before:
         status["queue"] = before["queue"]
-    slo = build_slo(measure_slo(spec, observation.facts, decision.rates.late))
-    # Like the queue's figures, and with them: it changes all the time.
-    if slo.keys() == before.get("slo", {}).keys() and status.get("queue") == before.get("queue"):
-        slo = before.get("slo", {})
-    if slo:
-        status["slo"] = slo
+    figures = {
+        "slo": build_slo(measure_slo(spec, observation.facts, decision.rates.late)),
+        "usage": build_usage(spec, observation.facts),
+    }
+    for name, found in figures.items():
+        old = before.get(name, {})
+        # Like the queue's figures, and with them: they change all the time.
+        steady = found.keys() == old.keys() and status.get("queue") == before.get("queue")
+        if found:
+            status[name] = old if steady else found
     scaled = before.get("desiredReplicas") not in (None, status["desiredReplicas"])
     if scaled or "lastScaleTime" in before:
         status["lastScaleTime"] = time if scaled else before["lastScaleTime"]

@@ -78,6 +78,11 @@ class Metrics:
             "Jobs of the pool's queue that ended in the last hour.",
             "outcome",
         )
+        self.type_seconds = self._gauge(
+            "zerog_pool_type_busy_seconds_last_hour",
+            "Seconds that attempts of a type ran that ended in the last hour, in the pool's queue.",
+            "type",
+        )
         self.worker_seconds = self._counter(
             "zerog_worker_seconds",
             "Seconds that the pool's workers spent, busy as far as jobs held their slots.",

@@ -146,8 +146,9 @@ class Facts:
     """What the datastore says of a queue. None: unknown."""
 
     pause: Pause | None = None
-    #: The counts of the last hour, see `zerog.ledger.stats`.
+    #: The counts of the last hour, see `zerog.ledger.counts`; the same by job type.
     hour: Mapping[str, int] | None = None
+    types: Mapping[str, dict[str, int]] | None = None
     #: Job types with open jobs that no worker of the queue knows.
     unserved: tuple[str, ...] | None = None
 

@@ -10,7 +10,9 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from zerog.ledger import counts
 from zerog.ledger.controls import read_queues
+from zerog.ledger.counts import Counts
 from zerog.ledger.lasthour import LastHour
 from zerog.ledger.unserved import Unserved
 from zerog.model.documents import ControlDocument
@@ -36,7 +38,8 @@ class QueueFacts:
         self._pauses: dict[str, Pause] = {}
         self._next_pauses = self._next_hour = float("-inf")
         self._last_hour = LastHour()
-        self._hour: dict[str, dict[str, int]] | None = None
+        self._hour: dict[str, Counts] | None = None
+        self._types: dict[str, dict[str, Counts]] = {}
         self._unserved = Unserved()
 
     def of(self, queue: str) -> Facts:
@@ -48,6 +51,7 @@ class QueueFacts:
         return Facts(
             self._pauses.get(queue),
             None if self._hour is None else self._hour.get(queue, {}),
+            None if self._hour is None else self._types.get(queue, {}),
             None if unserved is None else tuple(unserved),
         )
 
@@ -77,10 +81,13 @@ class QueueFacts:
             return
         self._next_hour = now + HOUR_SECONDS
         try:
-            self._hour = await self._last_hour.read(store, self._wall())
+            found = await self._last_hour.read(store, self._wall())
         except DatastoreError:
             self._hour = None
             raise
+        self._hour, self._types = counts.by_queue(found), {}
+        for kind, counted in found.items():
+            self._types.setdefault(kind.queue, {})[kind.type] = counted
 
     async def look_unserved(self, store: Datastore, now: float) -> None:
         """Look which types are unserved, if there is a pool that asks and the last look is old."""

@@ -36,6 +36,7 @@ from zerog_operator.records import Records
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History
 from zerog_operator.slo import measure_slo
+from zerog_operator.usage import busiest, busy_seconds
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ class PoolReport:
         #: The pool's object, which Events are about.
         self.body = body
         self._status: dict[str, Any] = dict(body.get("status") or {})
+        #: The types that have a gauge.
+        self._types: set[str] = set()
         self._gauged: dict[tuple[Gauge | str, ...], float] = {}
         #: The time of the last look whose workers were counted; None: they were unknown.
         self._counted: float | None = None
@@ -138,11 +141,9 @@ class PoolReport:
         before = self._status
         if status == before:
             return False
-        # A merge patch keeps what it does not name: what is gone is named as null.
-        gone = {key: None for key in before if key not in status}
-        await self._outlets.cluster.patch_status(
-            self._pool.namespace, self._pool.name, {**status, **gone, **_holes(status)}
-        )
+        # A merge patch keeps what it does not name.
+        patch = {**status, **holes(before, status)}
+        await self._outlets.cluster.patch_status(self._pool.namespace, self._pool.name, patch)
         self._status = status
         for item in conditions.news(before, status):
             self._event(conditions.event_type(item), item["reason"], item["message"])
@@ -187,6 +188,12 @@ class PoolReport:
         for outcome in ("succeeded", "failed", "cancelled"):
             ended = None if facts.hour is None else facts.hour.get(outcome, 0)
             self._set(metrics.ended, ended, outcome)
+        busy = {name: busy_seconds(counts) for name, counts in busiest(facts).items()}
+        for name in self._types - busy.keys():
+            self._set(metrics.type_seconds, None, name)
+        for name, seconds in busy.items():
+            self._set(metrics.type_seconds, seconds, name)
+        self._types = set(busy)
         spent = worker_seconds(spec, look, self._counted)
         self._counted = None if spent is None else look.time
         for state, seconds in (spent or {}).items():
@@ -225,6 +232,13 @@ def worker_seconds(spec: PoolSpec, look: Look, since: float | None) -> dict[str,
     return {"busy": busy * seconds, "idle": (holding - busy) * seconds}
 
 
-def _holes(status: dict[str, Any]) -> dict[str, Any]:
-    decision = status.get("lastDecision")
-    return {"lastDecision": {"limitedBy": None, **decision}} if decision else {}
+def holes(before: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a merge patch needs to remove what is gone: null in its place. Pure."""
+    found: dict[str, Any] = {}
+    for name, old in before.items():
+        new = status.get(name)
+        if new is None:
+            found[name] = None
+        elif isinstance(old, Mapping) and isinstance(new, Mapping):
+            found[name] = {**dict.fromkeys(old.keys() - new.keys()), **new}
+    return found

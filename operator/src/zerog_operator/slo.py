@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any
 
-from zerog.ledger.stats import share_within, wait_quantile
+from zerog.ledger.counts import WAITS, share_within
 from zerog_operator.model import Facts
 from zerog_operator.pool import PoolSpec
 
@@ -34,7 +34,7 @@ def measure_slo(spec: PoolSpec, facts: Facts, late: int) -> Slo:
     if facts.hour is None:
         return Slo(target)
     attained = None if target is None else share_within(facts.hour, target, late)
-    return Slo(target, attained, wait_quantile(facts.hour, QUANTILE))
+    return Slo(target, attained, WAITS.quantile(facts.hour, QUANTILE))
 
 
 def build_slo(slo: Slo) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from zerog.ledger import controls
-from zerog.ledger.stats import minute_key
+from zerog.ledger.tally import minute_key, shard_key
 from zerog.model.documents import ControlDocument
 from zerog.store import open_datastore
 from zerog.store.port import Datastore
@@ -86,8 +86,8 @@ def test_a_pool_does_not_grow_while_its_queue_is_paused_and_says_so(
 def test_whether_jobs_start_in_time_is_seen_in_status_metrics_and_columns(
     stage: Stage, store: str
 ) -> None:
-    counts = {"media": {"started": 100, "w3": 90, "w6": 10, "succeeded": 80, "failed": 7}}
-    minute = minute_key(time.time() - 120)
+    counts = {"media Convert": {"started": 100, "w3": 90, "w6": 10, "succeeded": 80, "failed": 7}}
+    minute = shard_key(minute_key(time.time() - 120), 0)
     write(store, lambda opened: opened.upsert("stats", minute, counts))
     stage.start_operator(ZEROG_STORE=store)
     stage.apply(build_pool(scaling={"targetStartSeconds": 10}))

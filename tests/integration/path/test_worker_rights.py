@@ -15,7 +15,8 @@ from .conftest import DEADLINE_SECONDS, JOBS, System, running_system
 pytestmark = pytest.mark.timeout(400)
 #: The collections of the table in the how-to.
 COLLECTIONS = {
-    "jobs", "progress", "events", "blobs", "types", "workers", "stats", "waiters", "controls",
+    "jobs", "progress", "events", "blobs", "types", "workers", "stats", "tallies", "waiters",
+    "controls",
 }  # fmt: skip
 #: Longer than what is kept in the record.
 LONG = "x" * 10_000

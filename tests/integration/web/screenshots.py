@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.integration.path.conftest import System, until
 from tests.integration.web.conftest import CHROMIUM, FLAGS
 
-from zerog.ledger.stats import WAIT_BOUNDS, minute_key
+from zerog.ledger.counts import WAITS
+from zerog.ledger.tally import minute_key, shard_key
 from zerog.store import open_datastore
 
 DEMO = Path(__file__).with_name("demo_jobs.py")
@@ -44,13 +45,13 @@ async def make_up(url: str) -> None:
             busy = size * (1.2 + math.sin(back / 9)) * drawn.uniform(0.8, 1.2)
             done, failed = int(busy), int(busy * drawn.choice([0, 0, 0.01, 0.05, 0.1]))
             waited = 0.02 + max(0.0, math.sin(back / 9)) ** 3 * drawn.uniform(1, 3)
-            bucket = next(n for n, bound in enumerate(WAIT_BOUNDS) if bound > waited)
-            document[queue] = {
+            document[f"{queue} Job"] = {
                 "accepted": done + drawn.randrange(3), "started": done, "succeeded": done - failed,
-                "failed": failed, "waited": int(waited * 600 * done), f"w{bucket}": done,
+                "failed": failed, "waited": int(waited * 600 * done), WAITS.of(waited): done,
                 "ended": done, "ran": done * 900,
             }  # fmt: skip
-        await store.upsert("stats", minute_key(now - 60 * back), document, expire_seconds=7200)
+        key = shard_key(minute_key(now - 60 * back), 0)
+        await store.upsert("stats", key, document, expire_seconds=7200)
     await store.upsert("pools", "shop::media", POOL, expire_seconds=600)
     await store.close()
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from zerog.ledger.codec import write_record
-from zerog.ledger.stats import COUNTS
+from zerog.ledger.counts import COUNTS
 from zerog.model import jsontext, life
 from zerog.model.documents import (
     ControlDocument,

@@ -265,6 +265,19 @@ def test_a_share_that_moves_all_the_time_is_written_with_the_figures_of_the_queu
     assert later["slo"]["attainedLastHour"] == "0.891"
 
 
+def test_what_attempts_took_is_in_the_status_with_the_figures_of_the_queue() -> None:
+    def took(seconds: int) -> Facts:
+        return Facts(hour={"ended": 1}, types={"T": {"ended": 1, "ran": 1000 * seconds, "r5": 1}})
+
+    before = status({}, facts=took(5))
+    soon = status(before, now=NOW + 1, facts=took(6))
+    later = status(soon, now=NOW + IDLE_FIGURES_SECONDS + 1, facts=took(6))
+
+    assert before["usage"]["types"][0]["busySeconds"] == 5
+    assert soon == before
+    assert later["usage"]["busySeconds"] == 6
+
+
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [(0.0123, "0.0123"), (1.239, "1.24"), (99.96, "100"), (3600.0, "3600"), (86400.4, "86400")],

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 SCHEMA: dict[str, Any] = _VERSION["schema"]["openAPIV3Schema"]
 #: What a number counts: a word of these is in its name or in its description.
 UNITS = re.compile(
-    r"seconds\b|per minute\b|\b(workers?|worker pods|jobs?|entries|generation)\b", re.IGNORECASE
+    r"seconds\b|mebibytes\b|per minute\b|\b(workers?|worker pods|jobs?|entries|generation)\b",
+    re.IGNORECASE,
 )
 _DEFAULT = re.compile(r"Defaults to (\S+)\.$")
 

@@ -7,7 +7,7 @@ import pytest
 from tests.store.memory import MemoryDatastore
 
 from zerog.ledger import controls
-from zerog.ledger.stats import SHARDS, minute_key
+from zerog.ledger.tally import SHARDS, minute_key, shard_key
 from zerog.model.documents import ControlDocument, TypeDocument, WorkerDocument, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.store.port import Collection, Stored
@@ -52,9 +52,9 @@ async def read(facts: QueueFacts, store: Store, now: float) -> Facts:
 
 
 async def count(store: Store, minutes_ago: float, started: int, failed: int = 0) -> None:
-    key = minute_key(NOON.timestamp() - 60 * minutes_ago)
+    key = shard_key(minute_key(NOON.timestamp() - 60 * minutes_ago), 0)
     counts = {"started": started, "w3": started, "failed": failed}
-    await store.upsert("stats", key, {"media": counts})
+    await store.upsert("stats", key, {"media T": counts})
 
 
 async def test_a_pause_is_known_with_who_and_why_and_so_is_its_end(

@@ -26,7 +26,7 @@ from zerog_operator.observe import Clock, Look
 from zerog_operator.pods import Ending, PodFacts
 from zerog_operator.pool import OutOfMemory, PoolSpec
 from zerog_operator.records import Records
-from zerog_operator.report import Outlets, PoolReport
+from zerog_operator.report import Outlets, PoolReport, holes
 from zerog_operator.resources import PoolIdentity
 from zerog_operator.scaling import History
 
@@ -214,3 +214,20 @@ async def test_both_ends_of_a_pause_are_told_once(outlets: Outlets, events: list
         await report.tell(PoolSpec("media"), Look(1.0, seen, Check(None)), decision)
 
     assert events == ["QueuePaused", "NotPaused"]
+
+
+def test_a_patch_removes_what_a_status_does_not_say_any_more() -> None:
+    before = {
+        "slo": {"targetSeconds": 10, "p95Seconds": "3"},
+        "usage": {"busySeconds": 5, "hint": "too much"},
+        "replicas": 3,
+        "conditions": [1],
+    }
+    status = {"usage": {"busySeconds": 6}, "replicas": 4, "conditions": [2]}
+
+    assert {**status, **holes(before, status)} == {
+        "slo": None,
+        "usage": {"busySeconds": 6, "hint": None},
+        "replicas": 4,
+        "conditions": [2],
+    }

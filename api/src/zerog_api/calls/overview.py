@@ -20,6 +20,7 @@ _QUEUES_OF: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "queues": lambda item: [item["name"]],
     "workers": lambda item: item["queues"],
     "pools": lambda item: [item["queue"]],
+    "types": lambda item: [item["queue"]],
 }
 
 

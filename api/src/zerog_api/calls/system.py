@@ -72,6 +72,8 @@ class MetricsHandler(CallHandler):
         metrics.note_unserved(await self.parts.types.unserved())
         with contextlib.suppress(DatastoreError):  # unknown is not zero: what was noted stays
             metrics.note_paused(await self.parts.overview.paused())
+            metrics.note_workers(await self.parts.overview.workers())
+            metrics.note_counts(await self.parts.overview.totals())
         with contextlib.suppress(DatastoreError, QueueError):
             metrics.note_waits(await self.parts.overview.waits())
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

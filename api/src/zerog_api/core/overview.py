@@ -14,9 +14,11 @@ from typing import Any
 
 from zerog.ledger import controls
 from zerog.ledger.controls import Controls
+from zerog.ledger.counts import Counts, JobKind
 from zerog.ledger.nextjobs import read_waits
 from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
+from zerog.ledger.totals import Totals
 from zerog.ledger.tubes import Queues, find_queues
 from zerog.ledger.workers import Observer
 from zerog.model.documents import ControlDocument, PoolDocument, WorkerDocument, write
@@ -114,6 +116,8 @@ class Overview:
         self._held = Shared(lambda: controls.read_all(store))
         self._waits = Shared(self._read_waits)
         self._living = Shared(self._read_workers)
+        totals = Totals()
+        self._totals = Shared(lambda: totals.read(store, time.time()))
         history = Summary(
             store, "stats", lambda: self._read_history(DEFAULT_MINUTES), HISTORY_SECONDS
         )
@@ -157,10 +161,10 @@ class Overview:
         return await self._read_history(minutes)
 
     async def _read_history(self, minutes: int) -> dict[str, Any]:
-        times, queues = await read_history(self._store, time.time(), minutes)
+        found = await read_history(self._store, time.time(), minutes)
         return {
             "bucketSeconds": BUCKET_SECONDS,
-            "times": [format_time(datetime.fromisoformat(minute)) for minute in times],
+            "times": [format_time(datetime.fromisoformat(minute)) for minute in found.minutes],
             "queues": [
                 {
                     "name": name,
@@ -169,8 +173,9 @@ class Overview:
                     "wait95Seconds": history.wait_95_seconds,
                     "runMeanSeconds": history.run_mean_seconds,
                 }
-                for name, history in queues.items()
+                for name, history in found.queues.items()
             ],
+            "types": [write(usage) for usage in found.usage],
         }
 
     async def workers(self) -> list[dict[str, Any]]:
@@ -226,6 +231,10 @@ class Overview:
         Raises what store and queue raise.
         """
         return await self._waits.get(HELD_SECONDS)
+
+    async def totals(self) -> dict[JobKind, Counts]:
+        """Return what has been counted of all jobs, just now. Raises what the store raises."""
+        return await self._totals.get(HELD_SECONDS)
 
     async def _read_waits(self) -> dict[str, float]:
         # Only those of types: a stranger's tubes would be so many series that are kept for ever.

@@ -1,11 +1,15 @@
 """What Prometheus may read of this process."""
 
+from collections import Counter as Counter_
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from zerog.ledger.counts import Counts, JobKind
 from zerog.ledger.unserved import TypesByQueue
+from zerog_api.edge.calls import Calls
+from zerog_api.edge.ledger import Ledger
 
 
 class Metrics:
@@ -44,6 +48,15 @@ class Metrics:
             ["queue"],
             registry=self.registry,
         )
+        self._slots = Gauge(
+            "zerog_queue_slots",
+            "Slots of the living workers that serve the queue.",
+            ["queue", "state"],
+            registry=self.registry,
+        )
+        self.calls = Calls(self.registry)
+        self._ledger = Ledger()
+        self.registry.register(self._ledger)
         self._known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -71,6 +84,22 @@ class Metrics:
         self._next_waits.clear()
         for queue, seconds in waits.items():
             self._next_waits.labels(queue).set(seconds)
+
+    def note_counts(self, counts: Mapping[JobKind, Counts]) -> None:
+        """Note what has been counted of all jobs."""
+        self._ledger.counts = counts
+
+    def note_workers(self, workers: Iterable[Mapping[str, Any]]) -> None:
+        """Note the slots of the workers that live."""
+        slots: Counter_[tuple[str, str]] = Counter_()
+        for worker in workers:
+            busy = min(len(worker["running"]), worker["slots"])
+            for queue in worker["queues"]:
+                slots[queue, "busy"] += busy
+                slots[queue, "idle"] += worker["slots"] - busy
+        self._slots.clear()
+        for (queue, state), number in slots.items():
+            self._slots.labels(queue, state).set(number)
 
     def note_unserved(self, found: TypesByQueue) -> None:
         """Note how many types of each queue are unserved."""

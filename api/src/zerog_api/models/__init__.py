@@ -42,6 +42,7 @@ from zerog_api.models.overview import (
     Status,
     Type,
     Types,
+    TypeUsage,
     Worker,
     Workers,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "Status",
     "Summary",
     "Type",
+    "TypeUsage",
     "Types",
     "WaitQuery",
     "Worker",

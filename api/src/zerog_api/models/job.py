@@ -132,6 +132,22 @@ class Attempt(Answer):
     ended_time: Absent[Time] = Field(None, description="When it ended.")
     cause: Absent[CauseName] = Field(None, description="Why it ended.")
     message: Absent[str] = Field(None, description="Why it ended, in words.")
+    waited_seconds: Absent[Seconds] = Field(
+        None, description="How long the job had been due when the attempt began."
+    )
+    queue: Absent[str] = Field(
+        None, description="The queue it ran in, if the job has left that queue since."
+    )
+    ended_by: Absent[str] = Field(
+        None, description="Who recorded its end, if its worker did not: a worker, or the operator."
+    )
+    cpu_seconds: Absent[Seconds] = Field(
+        None, description="The processor time it took. Missing: unknown."
+    )
+    peak_bytes: Absent[Count] = Field(
+        None,
+        description="The most resident memory that one of its processes had. Missing: unknown.",
+    )
 
 
 class Limits(Answer):

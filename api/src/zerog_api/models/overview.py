@@ -216,12 +216,46 @@ class QueueHistory(Answer):
     )
 
 
+class TypeUsage(Answer):
+    """What the attempts of a queue's job type took that ended in these minutes."""
+
+    queue: str = Field(description="The queue.")
+    name: str = Field(description="The job type.")
+    ended: Count = Field(description="Attempts that ended.")
+    succeeded: Count = Field(description="Jobs that succeeded.")
+    failed: Count = Field(description="Jobs that failed.")
+    cancelled: Count = Field(description="Jobs that were cancelled.")
+    busy_seconds: Seconds = Field(description="The sum of the time that attempts ran.")
+    cpu_seconds: Seconds = Field(description="The sum of their processor time, as far as known.")
+    run50_seconds: Seconds | None = Field(description="50 % of them ran no longer. null: none.")
+    run95_seconds: Seconds | None = Field(description="95 % of them ran no longer. null: none.")
+    cpu50_seconds: Seconds | None = Field(
+        description="50 % of them took no more processor time. null: unknown."
+    )
+    cpu95_seconds: Seconds | None = Field(
+        description="95 % of them took no more processor time. null: unknown."
+    )
+    peak50_bytes: Count | None = Field(
+        description="In 50 % of them no process had more resident memory. null: unknown."
+    )
+    peak95_bytes: Count | None = Field(
+        description="In 95 % of them no process had more resident memory. null: unknown."
+    )
+    peak99_bytes: Count | None = Field(
+        description="In 99 % of them no process had more resident memory. null: unknown."
+    )
+
+
 class Stats(Answer):
     """What happened in the queues, minute by minute."""
 
     bucket_seconds: Count = Field(description="Seconds that each number stands for: 60.")
     times: list[Time] = Field(description="When each minute begins.")
     queues: list[QueueHistory] = Field(description="The queues, by name.")
+    types: list[TypeUsage] = Field(
+        description="What their job types took in all these minutes, the busiest first; at most "
+        "100."
+    )
 
 
 class Status(Answer):

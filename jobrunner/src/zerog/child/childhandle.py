@@ -12,6 +12,7 @@ from typing import cast
 
 from msgspec import Struct
 
+from zerog.child.cost import Meter
 from zerog.child.protocol import (
     MAX_FRAME_BYTES,
     EndFrame,
@@ -49,6 +50,8 @@ class ChildDeath(Struct, frozen=True):
     reason: str | None = None
     #: The file and line where Python crashed, if it said so.
     place: str | None = None
+    #: Processor time of its whole life; None: unknown.
+    cpu_seconds: float | None = None
 
 
 def _ignore_frame(frame: FromChild) -> None:
@@ -78,6 +81,8 @@ class ChildHandle(asyncio.Protocol):
         self.on_frame: Callable[[FromChild], None] = _ignore_frame
         self.on_death: Callable[[ChildDeath], None] = _ignore_death
         self.on_printed: Callable[[bytes], None] = _ignore_printed
+        #: What its runs have cost so far.
+        self.meter = Meter()
         self._signal_child = signal_child
         self._reader: FrameReader[FromChild] = FrameReader(FromChild, max_frame_bytes)
         self._transport: asyncio.Transport | None = None
@@ -196,11 +201,18 @@ class ChildHandle(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         loop.call_later(deadline_seconds, self.kill, signal.SIGKILL)
 
-    def died(self, exitcode: int, oom: bool | None, max_rss_bytes: int, reason: str | None) -> None:
+    def died(
+        self,
+        exitcode: int,
+        oom: bool | None,
+        max_rss_bytes: int,
+        reason: str | None,
+        cpu_seconds: float | None = None,
+    ) -> None:
         """Take note of the death. For the nursery's handle."""
         self.alive = False
         self._stop_repeating()
-        self._death = ChildDeath(exitcode, oom, max_rss_bytes, reason)
+        self._death = ChildDeath(exitcode, oom, max_rss_bytes, reason, cpu_seconds)
         if self._is_connected:
             # What it said last is still in the pipe, before its end.
             asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._report_death)

@@ -306,13 +306,13 @@ class NurseryHandle:
                 if ticket in self._forks and not self._forks[ticket][0].done():
                     error_ = NurseryError(f"no new process: {error}")
                     self._forks[ticket][0].set_exception(error_)
-            case DiedFrame(pid, exitcode, oom, max_rss_bytes, killed):
+            case DiedFrame(pid, exitcode, oom, max_rss_bytes, cpu_seconds, killed):
                 dead = self._children.pop(pid, None)
                 if self._launch is not None:
                     self._launch.sessions.discard(pid)
                 if dead is not None:
                     reason = dead.reason_if_killed() if killed else _own_reason(exitcode)
-                    dead.died(exitcode, oom, max_rss_bytes, reason)
+                    dead.died(exitcode, oom, max_rss_bytes, reason, cpu_seconds)
 
     def _take_forked(self, ticket: int, pid: int) -> None:
         if self._launch is not None:

@@ -14,6 +14,7 @@ import contextlib
 import faulthandler
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -162,14 +163,14 @@ class Nursery:
             if pid in self._children:
                 self._children.discard(pid)
                 procfs.kill_group(pid)
-                deaths.append((pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss))
+                deaths.append((pid, os.waitstatus_to_exitcode(status), usage))
         if deaths:
             # Orphans of the dead have come to this process.
             procfs.kill_children(keep=self._children | self._own_children)
-        for pid, exitcode, max_rss_kib in deaths:
-            self._report_death(pid, exitcode, max_rss_kib)
+        for death in deaths:
+            self._report_death(*death)
 
-    def _report_death(self, pid: int, exitcode: int, max_rss_kib: int) -> None:
+    def _report_death(self, pid: int, exitcode: int, usage: resource.struct_rusage) -> None:
         oom = None
         killed = pid in self._killed and exitcode == -signal.SIGKILL
         self._killed.discard(pid)
@@ -177,7 +178,8 @@ class Nursery:
             before, self._oom_kills = self._oom_kills, procfs.oom_kills()
             if before is not None and self._oom_kills is not None:
                 oom = self._oom_kills > before
-        self._send(DiedFrame(pid, exitcode, oom, max_rss_kib * 1024, killed))
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        self._send(DiedFrame(pid, exitcode, oom, usage.ru_maxrss * 1024, cpu_seconds, killed))
 
     def _send(self, frame: FromNursery) -> None:
         self._control.sendall(encode(frame))

@@ -28,6 +28,7 @@ from pydantic import ValidationError
 
 from zerog import standardfiles
 from zerog.child import landlock, output, procfs, spans
+from zerog.child.cost import Gauge
 from zerog.child.pipe import Pipe, Shield
 from zerog.child.protocol import (
     EXIT_NO_PIPE,
@@ -124,6 +125,7 @@ class Child:
             after_in_parent=self._after_fork,
             after_in_child=self._after_fork_in_child,
         )
+        gauge = Gauge()
         surroundings = Surroundings()
         while True:
             frame = self._pipe.next_frame()
@@ -131,8 +133,9 @@ class Child:
                 return
             match frame:
                 case ReceivedRun():
+                    gauge.begin()
                     end = self._run(frame)
-                    self._finish(frame, end, _changes(surroundings))
+                    self._finish(frame, end, _changes(surroundings), gauge)
                 case ReceivedCheck():
                     checked = self._check(frame)
                     spoiled = _changes(surroundings) is not None
@@ -211,14 +214,17 @@ class Child:
             if os.getpid() != process:
                 _exit(1)
 
-    def _finish(self, frame: ReceivedRun, end: RunEnd, spoiled: str | None) -> None:
-        rss_bytes = procfs.resident_bytes()
+    def _finish(self, frame: ReceivedRun, end: RunEnd, spoiled: str | None, gauge: Gauge) -> None:
+        cost = gauge.end()
+        about = (
+            spoiled, gauge.rss_bytes, cost.cpu_seconds, cost.peak_bytes, gauge.total_cpu_seconds,
+        )  # fmt: skip
         try:
-            self._pipe.finish(EndFrame(frame.run, end, spoiled, rss_bytes))
+            self._pipe.finish(EndFrame(frame.run, end, *about))
         except ValueError as error:
             message = one_line(f"the end of the job cannot be reported: {describe(error)}")
             short = Raised(frame.attempt, message or "")
-            self._pipe.finish(EndFrame(frame.run, short, spoiled, rss_bytes))
+            self._pipe.finish(EndFrame(frame.run, short, *about))
 
     def _terminated(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM: end the running job, if it is the one that the worker means."""

@@ -42,7 +42,7 @@ from zerog.model.limits import (
     MAX_STATE_BYTES,
 )
 from zerog.model.origin import TraceParent
-from zerog.model.record import Count, JobId, JobState, Time
+from zerog.model.record import Count, JobId, JobState, Seconds, Time
 from zerog.sdk.faults import MAX_FAULTS, Fault
 
 #: Parameters or an output, a state, and what is around them.
@@ -221,6 +221,11 @@ class EndFrame(_Frame, frozen=True, tag="end"):
     #: Why the process cannot run another job, e.g. a thread was left; None if it can.
     spoiled: Text | None = None
     rss_bytes: Bytes = 0
+    #: What the run took; None: unknown.
+    cpu_seconds: Seconds | None = None
+    peak_bytes: Bytes | None = None
+    #: Processor time of the process until now.
+    total_cpu_seconds: Seconds = 0.0
 
 
 class CheckedFrame(_Frame, frozen=True, tag="checked"):
@@ -309,6 +314,8 @@ class DiedFrame(_Frame, frozen=True, tag="died"):
     #: Whether the kernel killed it for memory; None if nobody can tell.
     oom: bool | None
     max_rss_bytes: Bytes
+    #: Processor time of its whole life; None: unknown.
+    cpu_seconds: Seconds | None = None
     #: Whether it lived until the worker asked for a SIGKILL.
     killed: bool = False
 

@@ -141,6 +141,17 @@ def drain(parser: argparse.ArgumentParser) -> None:
     _reason(parser)
 
 
+def usage(parser: argparse.ArgumentParser) -> None:
+    """How far to look back."""
+    parser.add_argument(
+        "--minutes",
+        type=count,
+        default=60,
+        metavar="N",
+        help="of the attempts that ended in the last N minutes, at most 360 (default: 60)",
+    )
+
+
 def undrain(parser: argparse.ArgumentParser) -> None:
     """A worker."""
     parser.add_argument(

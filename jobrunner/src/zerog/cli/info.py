@@ -115,17 +115,23 @@ def print_attempts(attempts: list[dict[str, Any]]) -> None:
             attempt["number"],
             attempt["startedTime"][:19].replace("T", " "),
             _seconds(attempt),
+            _number(attempt.get("cpuSeconds"), 1, "{:.2f}"),
+            _number(attempt.get("peakBytes"), 1 << 20, "{:.0f}"),
             attempt.get("cause", "runs"),
             attempt["worker"]["name"],
         )
         for attempt in attempts
     ]
-    columns = ("ATTEMPT", "STARTED (UTC)", "TOOK (s)", "CAUSE", "WORKER")
+    columns = ("ATTEMPT", "STARTED (UTC)", "TOOK (s)", "CPU (s)", "PEAK (MiB)", "CAUSE", "WORKER")
     print_table(columns, rows, "It was not started yet: `zerog workers` shows who could run it.")
 
 
 def _utc(time: str | None) -> str | None:
     return None if time is None else f"{time[:19].replace('T', ' ')} UTC"
+
+
+def _number(value: float | None, unit: int, form: str) -> str | None:
+    return None if value is None else form.format(value / unit)
 
 
 def _seconds(attempt: dict[str, Any]) -> str | None:

@@ -53,6 +53,7 @@ GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
         "types": ("system", "list the registered job types", arguments.nothing),
         "queues": ("system", "show queues: depth, rates, waiting time", arguments.nothing),
         "workers": ("system", "show who is alive and what it runs", arguments.nothing),
+        "usage": ("usage", "show what job types took: time, processor, memory", arguments.usage),
     },
     "to hold work": {
         "pause": ("controls", "let no worker take jobs of a queue", arguments.pause),

@@ -253,6 +253,10 @@ class AsyncClient:
         """Return the pools of workers on Kubernetes."""
         return await self._take(Call("GET", "/v1/pools"), "pools")
 
+    async def stats(self, minutes: int = 60) -> dict[str, Any]:
+        """Return what happened in the last minutes, and what the job types took."""
+        return await self._read(calls.stats_call(minutes))
+
     async def _accepted(self, call: Call, name: str) -> Any:
         answer = await self._call(call)
         found = calls.take(answer, name)

@@ -222,6 +222,11 @@ def control_call(place: str, name: str, what: str, reason: str | None = None) ->
     return Call("POST", f"/v1/{place}/{quote(name, safe='')}:{what}", body=body)
 
 
+def stats_call(minutes: int) -> Call:
+    """Build the call for what happened in the last minutes."""
+    return Call("GET", f"/v1/stats?minutes={minutes}")
+
+
 def filter_call(what: str, job_filter: Mapping[str, Any]) -> Call:
     """Build a change by filter: `retry` or `cancel`."""
     return Call("POST", f"/v1/jobs:{what}", body={"filter": dict(job_filter)}, repeatable=False)

@@ -247,6 +247,10 @@ class Client:
         """Return the pools of workers on Kubernetes."""
         return self._take(Call("GET", "/v1/pools"), "pools")
 
+    def stats(self, minutes: int = 60) -> dict[str, Any]:
+        """Return what happened in the last minutes, and what the job types took."""
+        return self._read(calls.stats_call(minutes))
+
     def _accepted(self, call: Call, name: str) -> Any:
         answer = self._call(call)
         found = calls.take(answer, name)

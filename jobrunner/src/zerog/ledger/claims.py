@@ -104,14 +104,21 @@ class Claimer:
         `vouch` is called before a claim is written. An entry whose result is an error is still
         reserved; the others are claimed all the same.
         """
+        stats, bodies = self._jobs.stats, [entry.body for entry in entries]
+        noted = [JobId(body) for body in bodies if is_job_id(body)]
         try:
-            found = await self._jobs.read_many([entry.body for entry in entries])
+            found, _ = await asyncio.gather(
+                self._jobs.read_many(bodies), stats.note_claims(noted, self._jobs.now())
+            )
+            return await asyncio.gather(
+                *[self._look(queue, entry, found.get(entry.body), vouch) for entry in entries],
+                return_exceptions=True,
+            )
         except DatastoreError as error:
             return [error] * len(entries)
-        return await asyncio.gather(
-            *[self._look(queue, entry, found.get(entry.body), vouch) for entry in entries],
-            return_exceptions=True,
-        )
+        finally:
+            for uuid in noted:
+                stats.forget_claim(uuid)
 
     async def _look(
         self,
@@ -239,7 +246,8 @@ class Claimer:
             # It lost its connection, not its life. When it is done the entry will be dropped.
             await queue.release(entry.id, priority=record.priority, delay_seconds=HELD_SECONDS)
             return
-        crashed = events.Crashed(record.attempt, "its worker died, or let go of it")
+        message = "its worker died, or let go of it"
+        crashed = events.Crashed(record.attempt, message, by=self._identity.name)
         try:
             applied = await self._jobs.apply(record.uuid, crashed, kept)
         except JobError:  # it has ended meanwhile

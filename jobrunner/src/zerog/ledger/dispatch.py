@@ -96,7 +96,7 @@ class Dispatch:
             # At once, so that a caller who tries again does not run it twice; or else soon.
             await self.jobs.forget(kept)
             raise
-        self.jobs.stats.accepted(record.queue)
+        self.jobs.stats.accepted(record)
 
     async def ensure_queued(self, uuid: JobId) -> bool:
         """Make sure that a job which another request has stored is queued; False if it is gone.

@@ -40,6 +40,7 @@ from zerog.model.errors import (
     RevisionConflictError,
     StaleAttemptError,
     UnreadableDocumentError,
+    ZeroGError,
 )
 from zerog.model.record import JobRecord, State, is_job_id
 from zerog.queue.port import Entry, QueueConnection
@@ -228,11 +229,17 @@ class Jobs:
             JobBusyError: Others changed the job faster, again and again.
             DatastoreError: What the store raises; a transient one not if `patient`.
         """
-        return await _Change(self, uuid, event, known, bare).run(patient=patient)
+        change = _Change(self, uuid, event, known, bare)
+        try:
+            return await change.run(patient=patient)
+        except ZeroGError:
+            if not change.in_doubt:
+                self.stats.forget_change(uuid, change.time)
+            raise
 
     def written(self, before: JobRecord, record: JobRecord, *, bare: bool) -> None:
         """Count what a written change was, and look after the documents beside the record."""
-        self.stats.count(before, record, self._clock())
+        self.stats.count(before, record)
         dropped = before.attempts[0].number if before.attempts else 0
         if record.attempts and record.attempts[0].number > dropped > 0:
             self.leftovers.later(lambda: beside.remove_log(self.store, before, dropped))
@@ -257,10 +264,15 @@ class _Change:
         self._kept = known
         self._bare = bare
         # The same at each try: the mark by which this call knows its own write.
-        self._now = jobs.now()
+        self.time = jobs.now()
         self._jitter = any_chance()
         #: What was written last without an answer, and what it was before.
         self._unsure: tuple[JobRecord, life.Step] | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody knows what was written last."""
+        return self._unsure is not None
 
     async def run(self, *, patient: bool) -> Applied:
         failures = 0
@@ -293,7 +305,7 @@ class _Change:
             before, unsure = self._unsure
             if _shows(kept.record, before, unsure.record):
                 return self._done(before, unsure, kept)
-        step = life.step(kept.record, self._event, self._now, jitter=self._jitter)
+        step = life.step(kept.record, self._event, self.time, jitter=self._jitter)
         if step.record is kept.record:
             return Applied(kept.record, kept, step.action)
         return await self._write(kept, step)
@@ -304,6 +316,7 @@ class _Change:
         if beside.needs_keeping(kept.record, record):
             # First: from the write on, the job counts on it.
             await beside.keep_input(self._jobs.store, record)
+        await self._jobs.stats.note_change(kept.record, record)
         document = write_record(record)
         try:
             revision = await self._jobs.store.replace(

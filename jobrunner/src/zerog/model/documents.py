@@ -9,7 +9,9 @@
     idempotency  <sha-256 of the client's key>  `Remembered`
     types        <type name>                    `TypeDocument`: what a worker image registered
     workers      <worker name>                  `WorkerDocument`, expires after its last beat
-    stats        <minute>, <minute>::<shard>    {"<queue>": {"<count>": n}} (`zerog.ledger.stats`)
+    stats        <minute>::<shard>              {"<queue> <type>": {"<count>": n}}, expires
+    stats        totals                         what the minutes come to (`zerog.ledger.totals`)
+    tallies      <process>                      `zerog.ledger.tally.Tally`, expires
     pools        <namespace>::<pool>            `PoolDocument`, written by the operator, expires
     waiters      <uuid>                         `Waiters`, expires (`zerog.ledger.waiters`)
     controls     queue::<queue>                 `ControlDocument`: the queue is paused

@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 from zerog.model.limits import MAX_CODE, MAX_MESSAGE_CHARS, MIN_CODE
 from zerog.model.record import (
     Cause,
+    Cost,
     Count,
     EntryId,
     JobState,
@@ -32,8 +33,13 @@ Code = Annotated[int, Meta(ge=MIN_CODE, le=MAX_CODE)]
 Message = Annotated[str, Meta(max_length=MAX_MESSAGE_CHARS)]
 
 
-class _Event(Struct, frozen=True, rename="camel", tag_field="event", omit_defaults=True):
+class _Event(
+    Struct, frozen=True, rename="camel", tag_field="event", omit_defaults=True, kw_only=True
+):
     """What all events share: a tag, by which a frame is read."""
+
+    #: Of an attempt's end: what the attempt took. The worker says it, not the job's process.
+    cost: Cost | None = None
 
 
 # How a run ended, as the job's process reports it.
@@ -118,6 +124,8 @@ class Crashed(_Event, frozen=True):
     out_of_memory: bool = False
     #: Where there is more memory; None: nowhere.
     larger_queue: QueueName | None = None
+    #: Who says so, if it is not the attempt's worker.
+    by: str | None = None
 
 
 class Interrupted(_Event, frozen=True):
@@ -126,6 +134,8 @@ class Interrupted(_Event, frozen=True):
     attempt: Count
     message: str
     state: JobState | None = None
+    #: As in `Crashed`.
+    by: str | None = None
 
 
 class AttemptCancelled(_Event, frozen=True):

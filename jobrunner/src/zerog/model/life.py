@@ -15,6 +15,7 @@ budgets are kept; priority never changes; no number in an event or a record rais
 """
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -57,6 +58,7 @@ from zerog.model.record import (
     UNFINISHED,
     Attempt,
     Cause,
+    Cost,
     JobId,
     JobRecord,
     JobState,
@@ -71,6 +73,9 @@ JITTER = 0.25
 #: The pause after a crash: long enough that a job that always kills its process does not use up its
 #: budget at once, short enough that a dead worker's job runs again within seconds.
 CRASH_BACKOFF = Backoff(1.0, 600.0, spread=JITTER, above=JITTER)
+
+#: Who ends an attempt whose worker's death the cluster has reported.
+BY_OPERATOR = "operator"
 
 #: Fields of a record and their new values: the copy is made once, at the end.
 Changes = dict[str, Any]
@@ -169,7 +174,15 @@ def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5)
             f"attempt {event.attempt} of job {record.uuid} is over: the job is {record.state}, "
             f"attempt {record.attempt}"
         )
-    return _step_of_attempt(record, event, now, jitter)
+    return _step_of_attempt(_with_cost(record, event.cost), event, now, jitter)
+
+
+def _with_cost(record: JobRecord, cost: Cost | None) -> JobRecord:
+    if cost is None:
+        return record
+    *past, last = record.attempts
+    last = replace(last, cpu_seconds=cost.cpu_seconds, peak_bytes=cost.peak_bytes)
+    return replace(record, attempts=(*past, last))
 
 
 def _step_of_attempt(record: JobRecord, event: AttemptEvent, now: datetime, jitter: float) -> Step:
@@ -198,7 +211,9 @@ def _step_of_attempt(record: JobRecord, event: AttemptEvent, now: datetime, jitt
         case Crashed():
             return _crash(record, event, now, jitter)
         case Interrupted():
-            ended = _end_attempt(record, now, Cause.INTERRUPTED, event.message, event.state)
+            ended = _end_attempt(
+                record, now, Cause.INTERRUPTED, event.message, event.state, event.by
+            )
             return _again(record, now, 0.0, event.message, ended, state=State.QUEUED)
         case AttemptCancelled():
             ended = _end_attempt(record, now, Cause.CANCELLED, None)
@@ -221,7 +236,9 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         return Step(record, Release(delay, record.priority))
     number = record.attempt + 1
     past = map(_shortened, record.attempts)
-    attempts = (*past, Attempt(number, event.worker, now))[-MAX_ATTEMPTS_KEPT:]
+    waited = round(waited_seconds(record, now), 3)
+    begun = Attempt(number, event.worker, now, waited_seconds=waited)
+    attempts = (*past, begun)[-MAX_ATTEMPTS_KEPT:]
     claimed = _revised(
         record,
         now,
@@ -234,6 +251,12 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         message=None,
     )
     return Step(claimed, Keep())
+
+
+def waited_seconds(record: JobRecord, now: datetime) -> float:
+    """Return how long a job that is queued or waits has been due."""
+    due = max(record.changed_time, record.not_before_time or record.changed_time)
+    return bounded((now - due).total_seconds())
 
 
 def _shortened(attempt: Attempt) -> Attempt:
@@ -292,11 +315,11 @@ def _count_error(
 
 def _crash(record: JobRecord, event: Crashed, now: datetime, jitter: float) -> Step:
     cause = Cause.OUT_OF_MEMORY if event.out_of_memory else Cause.CRASH
-    ended = _end_attempt(record, now, cause, event.message)
+    ended = _end_attempt(record, now, cause, event.message, by=event.by)
     if event.out_of_memory and record.cancel_requested_time is None:
-        move = _move(record, event.larger_queue, event.message)
+        move = _move(record, event.larger_queue, event.message, ended["attempts"])
         if move:
-            return Step(_revised(record, now, **ended, **move), Delete())
+            return Step(_revised(record, now, **{**ended, **move}), Delete())
     crashes = ended["crashes"] = record.crashes + 1
     if crashes >= record.limits.max_crashes and record.cancel_requested_time is None:
         failed = _finish(record, now, State.FAILED, ERROR_CODE, event.message, ended)
@@ -304,7 +327,9 @@ def _crash(record: JobRecord, event: Crashed, now: datetime, jitter: float) -> S
     return _again(record, now, CRASH_BACKOFF.pause(crashes, jitter), event.message, ended)
 
 
-def _move(record: JobRecord, larger_queue: str | None, message: str) -> Changes:
+def _move(
+    record: JobRecord, larger_queue: str | None, message: str, attempts: Sequence[Attempt]
+) -> Changes:
     """Return what moves a job to a queue with more memory; nothing if it may not move.
 
     It has no entry then: the one in its old queue is deleted, and repair puts one into its new
@@ -317,6 +342,7 @@ def _move(record: JobRecord, larger_queue: str | None, message: str) -> Changes:
         "state": State.QUEUED,
         "queue": larger_queue,
         "moved_from": record.queue,
+        "attempts": tuple(replace(attempt, queue=record.queue) for attempt in attempts),
         "crashes": 0,
         "entry_id": None,
         "not_before_time": None,
@@ -396,13 +422,14 @@ def _explain(record: JobRecord, death: WorkerDied, now: datetime) -> Step:
         if attempt.cause is None and attempt is record.current_attempt and death.certain:
             # Nobody has taken it over. Its entry is free since the worker's connection ended.
             event: AttemptEvent = (
-                Interrupted(record.attempt, death.message)
+                Interrupted(record.attempt, death.message, by=BY_OPERATOR)
                 if death.cause is Cause.INTERRUPTED
                 else Crashed(
                     record.attempt,
                     death.message,
                     death.cause is Cause.OUT_OF_MEMORY,
                     death.larger_queue,
+                    BY_OPERATOR,
                 )
             )
             ended = _step_of_attempt(record, event, now, 0.5)
@@ -424,7 +451,7 @@ def _correct(record: JobRecord, index: int, death: WorkerDied, now: datetime) ->
     if record.state in (State.QUEUED, State.WAITING):
         changes["message"] = message
         if death.cause is Cause.OUT_OF_MEMORY and index == len(record.attempts) - 1:
-            changes |= _move(record, death.larger_queue, death.message)
+            changes |= _move(record, death.larger_queue, death.message, attempts)
     return _revised(record, now, **changes)
 
 
@@ -434,10 +461,11 @@ def _end_attempt(
     cause: Cause,
     message: str | None,
     job_state: JobState | None = None,
+    by: str | None = None,
 ) -> Changes:
     """Return what the end of its attempt changes in the record."""
     last = record.attempts[-1]
-    ended = replace(last, ended_time=now, cause=cause, message=one_line(message))
+    ended = replace(last, ended_time=now, cause=cause, message=one_line(message), ended_by=by)
     changes: Changes = {"attempts": (*record.attempts[:-1], ended)}
     if job_state is not None:
         changes["job_state"] = job_state

@@ -92,6 +92,15 @@ class WorkerIdentity(Struct, frozen=True, rename="camel", omit_defaults=True):
     image: str | None = None
 
 
+class Cost(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What an attempt took of its machine. None: unknown."""
+
+    #: Processor time of its process and of the processes that it waited for.
+    cpu_seconds: Seconds | None = None
+    #: The most resident memory that its process had, or one that it waited for.
+    peak_bytes: Count | None = None
+
+
 class Attempt(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One run of a job by one worker."""
 
@@ -101,6 +110,15 @@ class Attempt(Struct, frozen=True, rename="camel", omit_defaults=True):
     ended_time: Time | None = None
     cause: Cause | None = None
     message: str | None = None
+    #: How long the job had been due when the attempt began.
+    waited_seconds: Seconds | None = None
+    #: The queue that it ran in, if the job has left that one since.
+    queue: QueueName | None = None
+    #: Who wrote its end, if that was not its worker: who took the job over, or the operator.
+    ended_by: str | None = None
+    #: As in `Cost`.
+    cpu_seconds: Seconds | None = None
+    peak_bytes: Count | None = None
 
 
 class Limits(Struct, frozen=True, rename="camel"):

@@ -31,6 +31,7 @@ Collection = Literal[
     "types",
     "workers",
     "stats",
+    "tallies",
     "pools",
     "controls",
     "summaries",
@@ -120,6 +121,12 @@ class Datastore(Protocol):
     def has_version(self) -> bool:
         """Whether `version` shows changes. If not, whoever writes a job wakes those who wait for it
         (`zerog.ledger.waiters`)."""
+        ...
+
+    @property
+    def writes_in_order(self) -> bool:
+        """Whether the writes of this process are made in the order in which they were asked for,
+        so that one is never there without those before it."""
         ...
 
     async def insert(

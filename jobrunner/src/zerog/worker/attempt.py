@@ -31,7 +31,7 @@ from zerog.ledger.jobs import Jobs
 from zerog.ledger.reports import Backlog, Reports
 from zerog.model import events
 from zerog.model.errors import JobError, StaleAttemptError
-from zerog.model.record import JobState
+from zerog.model.record import Cost, JobState
 from zerog.tracing import Tracing
 from zerog.worker.joblog import JobLog
 from zerog.worker.spans import AttemptSpan
@@ -64,6 +64,7 @@ class RunningAttempt:
         #: Why the child cannot run another job; its memory after this one.
         self.spoiled: str | None = None
         self.rss_bytes = 0
+        self.cost: Cost | None = None
         self._jobs = jobs
         self._run = run_name(claim.uuid, claim.record.attempt)
         self._started = time.monotonic()
@@ -176,6 +177,7 @@ class RunningAttempt:
                 self._unsaved_state = frame.state
             case EndFrame():
                 self.spoiled, self.rss_bytes = frame.spoiled, frame.rss_bytes
+                self.cost = self._child.meter.of_end(frame)
                 # The attempt's number is the worker's to say.
                 self._ended(_of_attempt(frame.end, self.claim.record.attempt))
 
@@ -189,6 +191,7 @@ class RunningAttempt:
             self._log.take_printed(data)
 
     def _died(self, death: ChildDeath) -> None:
+        self.cost = self._child.meter.of_death(death.max_rss_bytes, death.cpu_seconds)
         self._ended(replace(death, place=self._log.place_of_crash()))
 
     def _ended(self, end: events.RunEnd | ChildDeath) -> None:

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from zerog import logs
 from zerog.child.handle import ChildDeath
 from zerog.ledger.claims import Claim
@@ -103,6 +105,8 @@ class Endings:
         except Exception:
             await self._held.give_back(claim.entry)
             raise
+        else:
+            self._jobs.stats.end_claim(claim.uuid)
         finally:
             self._held.let_go(claim.entry)
 
@@ -132,6 +136,7 @@ class Endings:
             attempt.stop_reason,
             larger_queue=self._larger_queue,
         )
+        event = replace(event, cost=attempt.cost)
         await self._record(queue, claim, event, bare=not attempt.reports.wrote)
 
     async def _save_state(self, attempt: RunningAttempt) -> None:
@@ -175,6 +180,7 @@ class Endings:
 
     async def _leave(self, queue: QueueConnection, claim: Claim) -> None:
         """Give back the entry of a job that another worker has; the next worker looks at it."""
+        self._jobs.stats.lost(claim.record, self._jobs.now())
         delay, priority = LOOK_AGAIN_SECONDS, claim.record.priority
         await self._settle(queue, claim, events.Release(delay, priority))
 

@@ -151,7 +151,7 @@ class Worker:
         settings = self._settings
         versions = {job_type.name: job_type.schema_hash for job_type in nursery.types}
         queues = settings.queues or sorted({job_type.queue for job_type in nursery.types})
-        stats = Stats(store)
+        stats = Stats(store, worker=self._identity.name)
         jobs = Jobs(store, stats)
         beat = heartbeat.first_beat(store, self._identity, queues, versions, settings.slots)
         fitting = Fitting(nursery)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from zerog_api.auth.access import DENY, OPEN, CheckedAccess, Verb, restrict
+from zerog_api.calls.overview import narrow
 from zerog_api.problems import Problem
 
 
@@ -116,3 +117,17 @@ async def test_as_long_as_nobody_is_known_everything_is_denied() -> None:
     assert await DENY.among(["mail"]) == []
     assert not await DENY.everywhere()
     assert not await DENY.still()
+
+
+async def test_an_overview_shows_the_queues_that_a_caller_may_see() -> None:
+    document = {
+        "times": [1],
+        "queues": [{"name": "mail"}, {"name": "media"}],
+        "types": [{"queue": "mail", "name": "A"}, {"queue": "media", "name": "B"}],
+    }
+
+    assert await narrow(access_to("mail"), document) == {
+        "times": [1],
+        "queues": [{"name": "mail"}],
+        "types": [{"queue": "mail", "name": "A"}],
+    }

@@ -71,6 +71,7 @@ COMMANDS: dict[str, Calls] = {
     "types": on_api("types"),
     "queues": on_api("queues"),
     "workers": on_api("workers"),
+    "usage": on_api("usage"),
     "pause": on_api("pause", "media", "--reason", "TEXT"),
     "resume": on_api("resume", "media"),
     "drain": on_api("drain", "one"),
@@ -139,6 +140,10 @@ def stand(api: FakeApi, text: str, state: str | None = None) -> None:
     api.route("/v1/queues", Answer(body={"queues": [queue]}))
     api.route("/v1/workers", Answer(body={"workers": [worker]}))
     api.route("/v1/pools", Answer(body={"pools": [pool]}))
+    usage = {"name": text, "queue": text, "ended": 1, "failed": 1, "busySeconds": 1.0}
+    usage |= dict.fromkeys(("run50Seconds", "run95Seconds", "cpu50Seconds", "cpu95Seconds",
+                            "peak50Bytes", "peak99Bytes"), 1)  # fmt: skip
+    api.route("/v1/stats", Answer(body={"types": [usage]}))
     for path in ("/v1/queues/media:pause", "/v1/queues/media:resume"):
         api.route(path, Answer(body={"name": text, "paused": held}))
     for path in ("/v1/workers/one:drain", "/v1/workers/one:undrain"):

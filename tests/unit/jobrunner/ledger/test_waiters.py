@@ -55,7 +55,7 @@ class Waking(Ledger):
         self.counting = self.store = CountingStore()
         self.here: list[str] = []
         wakes = Wakes(self.store, "me", self.here.append)
-        self.jobs = Jobs(self.store, Stats(self.store, self._seconds), wakes, clock=self.time)
+        self.jobs = Jobs(self.store, Stats(self.store), wakes, clock=self.time)
         self.queue = MemoryQueue()
         self.queue.heard = {mailbox_tube_name(name) for name in (A, B)}
 

@@ -58,6 +58,7 @@ class CouchbaseDatastore:
     #: A count scans an index of all jobs that are not finished.
     count_pause_seconds = 300.0
     has_version = False
+    writes_in_order = False
 
     def __init__(self, connection: Connection, settings: CouchbaseSettings) -> None:
         self.connection = connection

@@ -55,6 +55,7 @@ class SqliteDatastore:
     #: A count takes some 20 ms for 100,000 jobs.
     count_pause_seconds = 0.0
     has_version = True
+    writes_in_order = True
 
     def __init__(self, path: Path, reader: sqlite3.Connection, writer: Writer) -> None:
         self.path = path
