@@ -48,10 +48,10 @@ class ChildDeath(Struct, frozen=True):
     max_rss_bytes: int
     #: Why it had to die, when that is known; otherwise the exit code says all there is.
     reason: str | None = None
-    #: The file and line where Python crashed, if it said so.
-    place: str | None = None
     #: Processor time of its whole life; None: unknown.
     cpu_seconds: float | None = None
+    #: The file and line where Python crashed, if it said so.
+    place: str | None = None
 
 
 def _ignore_frame(frame: FromChild) -> None:
