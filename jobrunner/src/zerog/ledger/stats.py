@@ -50,7 +50,7 @@ MAX_MINUTES_HELD = 60
 #: Upper bounds of the histogram of waiting times, in seconds; one more bucket is above them.
 WAIT_BOUNDS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 #: What is counted by number. `again` is an attempt that ended without ending its job.
-COUNTS = ("accepted", "started", "succeeded", "failed", "cancelled", "again")
+COUNTS = ("accepted", "started", "succeeded", "failed", "cancelled", "expired", "again")
 
 
 Minute = dict[str, Count]

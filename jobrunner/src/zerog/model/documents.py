@@ -36,6 +36,7 @@ from zerog.model.names import MAX_WORKER_NAME
 from zerog.model.record import (
     Count,
     JobId,
+    Labels,
     Priority,
     QueueName,
     Retention,
@@ -145,6 +146,8 @@ class TypeDocument(_Document, frozen=True):
     timeout_seconds: Seconds | None = None
     retain_ok_seconds: Retention = 7 * 86400.0
     retain_failed_seconds: Retention = 30 * 86400.0
+    #: What its jobs are labelled with.
+    labels: Labels = ()
     #: When it became the newest version.
     introduced_time: Time | None = None
     #: When it was registered last, or seen at a worker.

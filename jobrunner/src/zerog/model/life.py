@@ -12,9 +12,11 @@ budgets are kept; priority never changes; no number in an event or a record rais
     queued ──Claimed──▶ running ──Returned──▶ succeeded | failed
       ▲                   │  ├────Continued, Raised, AttemptTimedOut, Crashed──▶ waiting | failed
       └──Interrupted──────┘  └────AttemptCancelled──▶ cancelled
+    queued ──Overdue──▶ expired, if it has never run
 """
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -40,6 +42,7 @@ from zerog.model.events import (
     Invalid,
     Keep,
     NoAction,
+    Overdue,
     Put,
     PutAside,
     Queued,
@@ -50,6 +53,7 @@ from zerog.model.events import (
     Returned,
     WorkerDied,
 )
+from zerog.model.labels import label_map, label_texts
 from zerog.model.limits import MAX_PAST_MESSAGE_CHARS, MAX_SECONDS, bounded, one_line
 from zerog.model.record import (
     MAX_ATTEMPTS_KEPT,
@@ -61,10 +65,13 @@ from zerog.model.record import (
     JobState,
     Limits,
     State,
+    format_time,
 )
 
 REDIRECT_LIMIT = 400
 TIMEOUT_CODE, CANCELLED_CODE, INVALID_CODE, ERROR_CODE = 408, 410, 422, 500
+#: Nobody began the job in time.
+EXPIRED_CODE = 504
 #: Each back-off is spread by this share to both sides, so that retries do not arrive in step.
 JITTER = 0.25
 #: The pause after a crash: long enough that a job that always kills its process does not use up its
@@ -91,6 +98,8 @@ def accept(
     priority: int | None = None,
     timeout_seconds: float | None = None,
     not_before_time: datetime | None = None,
+    expires_time: datetime | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> JobRecord:
     """Make the record of a new job from its registered type; the options override the type's."""
     limits = Limits(
@@ -113,6 +122,8 @@ def accept(
         limits=limits,
         parameters=parameters,
         not_before_time=not_before_time,
+        expires_time=expires_time,
+        labels=label_texts({**label_map(job_type.labels), **(labels or {})}),
     )
 
 
@@ -151,6 +162,8 @@ def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5)
             return _claim(record, event, now)
         case CancelRequested():
             return _request_cancel(record, now)
+        case Overdue():
+            return _expire(record, now) if is_overdue(record, now) else Step(record, NoAction())
         case Replayed():
             return _replay(record, now)
         case Queued():
@@ -211,6 +224,8 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         raise JobStateError(f"job {record.uuid} has moved to the queue {record.queue}")
     if record.cancel_requested_time is not None:
         return _cancel(record, now)
+    if is_overdue(record, now):
+        return _expire(record, now)
     delay = delay_until(record.not_before_time, now)
     if delay:
         return Step(record, Release(delay, record.priority))
@@ -226,9 +241,21 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         entry_id=event.entry_id,
         started_time=record.started_time or now,
         not_before_time=None,
+        expires_time=None,
         message=None,
     )
     return Step(claimed, Keep())
+
+
+def is_overdue(record: JobRecord, now: datetime) -> bool:
+    """Whether a job has not started in time."""
+    return not record.is_finished and record.expires_time is not None and record.expires_time <= now
+
+
+def _expire(record: JobRecord, now: datetime) -> Step:
+    assert record.expires_time is not None
+    message = f"no worker had started it by {format_time(record.expires_time)[:19]}Z"
+    return Step(_finish(record, now, State.EXPIRED, EXPIRED_CODE, message), Delete())
 
 
 def _shortened(attempt: Attempt) -> Attempt:
@@ -370,7 +397,9 @@ def _replay(record: JobRecord, now: datetime) -> Step:
         output_blob_attempt=None,
         job_state=None,
         not_before_time=None,
+        expires_time=None,
         finished_time=None,
+        cause=None,
         cancel_requested_time=None,
         errors=0,
         crashes=0,
@@ -447,6 +476,8 @@ def _finish(
     message: str | None,
     ended: Changes | None = None,
 ) -> JobRecord:
+    changes = ended or {}
+    attempts = changes.get("attempts", record.attempts)
     return _revised(
         record,
         now,
@@ -455,7 +486,8 @@ def _finish(
         message=one_line(message),
         finished_time=now,
         not_before_time=None,
-        **(ended or {}),
+        cause=attempts[-1].cause if attempts else None,
+        **changes,
     )
 
 

@@ -133,6 +133,7 @@ async def test_what_happened_is_found_in_its_minute(
         "succeeded": [0, 0, 1],
         "failed": [0, 0, 0],
         "cancelled": [0, 0, 1],
+        "expired": [0, 0, 0],
         "again": [0, 0, 1],
     }
     assert media.wait_mean_seconds == [None, 2.0, None]

@@ -131,6 +131,7 @@ any_events: dict[type, st.SearchStrategy[events.Event]] = {
     events.Interrupted: st.builds(events.Interrupted, counts, messages, st.none() | state_texts),
     events.AttemptCancelled: st.builds(events.AttemptCancelled, counts),
     events.CancelRequested: st.just(events.CancelRequested()),
+    events.Overdue: st.just(events.Overdue()),
     events.Replayed: st.just(events.Replayed()),
     events.Queued: st.builds(events.Queued, entry_ids),
     events.PutAside: st.builds(events.PutAside, messages),
