@@ -11,6 +11,7 @@ from typing import Any
 from zerog.ledger.types import read_all
 from zerog.ledger.unserved import TypesByQueue, Unserved
 from zerog.model.documents import TypeDocument, write
+from zerog.model.labels import label_map
 from zerog.store.port import Datastore
 from zerog_api.core.checks import ParameterCheck
 from zerog_api.core.errors import Fault, UnknownTypeError
@@ -130,6 +131,7 @@ class Types:
             }
             for other in job_type.versions[1:]
         ]
+        told["labels"] = label_map(job_type.labels)
         told.pop("others", None)
         return told
 

@@ -45,6 +45,7 @@ class Type(Answer):
     retain_failed_seconds: Seconds = Field(
         description="How long a job is kept after it has failed or was cancelled."
     )
+    labels: dict[str, str] = Field(description="What its jobs are labelled with.")
     introduced_time: Time | None = Field(description="When it became the newest version.")
     seen_time: Time | None = Field(description="When it was registered last, or seen at a worker.")
     schema_hash: str = Field(description="Changes when the schema does. Jobs carry it.")
@@ -203,6 +204,7 @@ class QueueHistory(Answer):
     succeeded: list[Count] = Field(description="Jobs that succeeded.")
     failed: list[Count] = Field(description="Jobs that failed.")
     cancelled: list[Count] = Field(description="Jobs that were cancelled.")
+    expired: list[Count] = Field(description="Jobs that did not start in time.")
     again: list[Count] = Field(description="Attempts that ended and left their job unfinished.")
     wait_mean_seconds: list[Seconds | None] = Field(
         description="How long jobs waited on average. null: no job started."
