@@ -1,7 +1,9 @@
 """The log of `zerog dev`: lines of any length, in chunks of any size."""
 
+import asyncio
 import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerog.console import ShownConsole
-from zerog.dev import Part, _prepare
+from zerog.dev import _prepare
 from zerog.devlines import SHOWN_BYTES, Lines
 from zerog.devnote import FOLDER
+from zerog.devparts import Part
 from zerog.model.errors import ConfigError
 
 
@@ -91,3 +94,26 @@ def test_a_link_in_a_cloned_folder_is_not_followed(
         _prepare(FOLDER.resolve(), is_default=True)
 
     _prepare(tmp_path / "given", is_default=False)
+
+
+async def test_a_part_that_cannot_start_waits_until_somebody_restarts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = io.StringIO()
+    part = Part("worker", ["nonsense"], dict(os.environ), ShownConsole(file=log), 5.0)
+    runs: list[int] = []
+    run_once = part._run_once
+
+    async def counted() -> int:
+        runs.append(await run_once())
+        return runs[-1]
+
+    monkeypatch.setattr(part, "_run_once", counted)
+
+    async with asyncio.timeout(120):
+        for number in (1, 2):
+            await part.restart()
+            while not part.is_broken:
+                await asyncio.sleep(0.01)
+            assert runs == [2] * number
+        await part.stop()
