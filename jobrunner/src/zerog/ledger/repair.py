@@ -89,12 +89,12 @@ async def repair_once(
 ) -> RepairReport:
     """Look at the unfinished jobs `after` a UUID, and put back those without a live queue entry.
 
-    First, jobs that have not started in time are ended. With `full` false only queued jobs without
-    a noted entry are looked at and put back, however many wait. Without a noted entry a job is
-    given `grace_seconds` to get one. Raises what store and queue raise when they are unavailable: a
-    pass that sees only half must not decide.
+    First, jobs that have not started in time are ended. With `full` false that is left out, and
+    only queued jobs without a noted entry are looked at and put back, however many wait. Without a
+    noted entry a job is given `grace_seconds` to get one. Raises what store and queue raise when
+    they are unavailable: a pass that sees only half must not decide.
     """
-    report = RepairReport(expired=await end_overdue(jobs, queue))
+    report = RepairReport(expired=await end_overdue(jobs, queue) if full else [])
     before = format_time(datetime.now(UTC) - timedelta(seconds=grace_seconds))
     since = None if full else before
     while True:
