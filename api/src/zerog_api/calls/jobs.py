@@ -4,6 +4,7 @@ What they do is in `zerog_api.core` and `zerog.ledger`.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ from zerog.ledger import beside
 from zerog.ledger.jobs import Kept
 from zerog.model.errors import JobStateError, ZeroGError
 from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES
-from zerog.model.record import JobRecord
+from zerog.model.record import JobRecord, State
 from zerog_api import models, problems
 from zerog_api.auth.access import Verb
 from zerog_api.calls.base import CallHandler
@@ -176,10 +177,23 @@ class RunBatchHandler(_Submitting):
         self.reply({"uuids": uuids, **await self.warning(orders)}, 201)
 
 
+#: A job in these states waits for a worker.
+_WAITING = frozenset({State.QUEUED, State.WAITING})
+
+
 class _Reading(CallHandler):
     """A call that reads one job."""
 
     kept: Kept
+
+    async def pause_of(self, record: JobRecord) -> dict[str, Any] | None:
+        """Tell who has paused the queue in which a job waits; None if nobody has, or nothing is
+        known."""
+        if record.state not in _WAITING:
+            return None
+        with contextlib.suppress(ZeroGError):
+            return await self.parts.overview.pause_of(record.queue)
+        return None
 
     async def authorize(self, uuid: str) -> None:
         """See `Handler`."""
@@ -240,6 +254,8 @@ class InfoHandler(_Reading):
         async with self.parts.pages.turn(self.caller, self.closed) as begins:
             if begins:
                 document = await views.info(self.parts.store, self.kept, after, query.limit)
+                if paused := await self.pause_of(self.kept.record):
+                    document["paused"] = paused
                 self.write(views.to_json(document) + b"\n")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from zerog.ledger.types import read_all
 from zerog.ledger.unserved import TypesByQueue, Unserved
+from zerog.ledger.workers import Observer
 from zerog.model.documents import TypeDocument, write
 from zerog.model.labels import label_map
 from zerog.store.port import Datastore
@@ -91,7 +92,9 @@ class Types:
         #: As last read: what has not changed is not compiled again.
         self._known: dict[str, _Versions] = {}
         self._types = Shared(self._read)
-        self._unserved = Unserved()
+        #: Whoever of the API looks at workers sees them by this one.
+        self.observer = Observer()
+        self._unserved = Unserved(self.observer)
         #: Whether workers serve a type.
         self.served = Served(store, self._unserved)
 

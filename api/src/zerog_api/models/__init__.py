@@ -28,7 +28,6 @@ from zerog_api.models.job import (
 )
 from zerog_api.models.overview import (
     Fault,
-    Held,
     HeldQueue,
     HeldWorker,
     Pool,
@@ -69,7 +68,7 @@ from zerog_api.models.request import (
     StatsQuery,
     WaitQuery,
 )
-from zerog_api.models.shape import MAX_BATCH, MAX_VALUES, Answer, Request
+from zerog_api.models.shape import MAX_BATCH, MAX_VALUES, Answer, Held, Request
 
 __all__ = [
     "DEFAULT_LINES",

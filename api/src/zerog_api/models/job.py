@@ -9,6 +9,7 @@ from zerog_api.models.shape import (
     Answer,
     CauseName,
     Count,
+    Held,
     Priority,
     ResultCode,
     Seconds,
@@ -165,6 +166,10 @@ class _Whole(Summary):
 
 class Info(_Whole):
     """A job with a page of its log: consecutive lines, attempt by attempt, oldest first."""
+
+    paused: Absent[Held] = Field(
+        None, description="Of a job that waits: who has paused its queue, when and why."
+    )
 
     events: list[Line] = Field(description="The page's lines of level info.")
     warnings: list[Line] = Field(description="The page's lines of level warning.")

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from zerog_api.models.shape import Absent, Answer, Count, Priority, Rate, Seconds, Time, Uuid
+from zerog_api.models.shape import Absent, Answer, Count, Held, Priority, Rate, Seconds, Time, Uuid
 
 
 class OtherVersion(Answer):
@@ -62,14 +62,6 @@ class Types(Answer):
     """The registered job types."""
 
     types: list[Type] = Field(description="The job types, by name.")
-
-
-class Held(Answer):
-    """Who has paused a queue, or let a worker drain, when and why."""
-
-    since: Time | None = Field(description="Since when. null: that cannot be read.")
-    by: str | None = Field(description="Who asked for it. null: callers are not known here.")
-    reason: str | None = Field(description="Why. null: no reason was given.")
 
 
 class HeldQueue(Answer):

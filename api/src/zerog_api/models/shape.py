@@ -148,3 +148,11 @@ Seconds = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0)]
 Priority = Annotated[int, Field(ge=0, le=9)]
 ResultCode = Annotated[int, Field(ge=UNFINISHED, le=MAX_CODE)]
+
+
+class Held(Answer):
+    """Who has paused a queue, or let a worker drain, when and why."""
+
+    since: Time | None = Field(description="Since when. null: that cannot be read.")
+    by: str | None = Field(description="Who asked for it. null: callers are not known here.")
+    reason: str | None = Field(description="Why. null: no reason was given.")
