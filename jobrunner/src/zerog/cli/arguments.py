@@ -79,7 +79,8 @@ def _choice(parser: argparse.ArgumentParser, what: str) -> None:
             f"--{name}-after",
             type=moment,
             metavar="TIME",
-            help=f"{what} that {when} then or later: 2026-01-31T12:00:00Z, or 6h ago as 6h",
+            help=f"{what} that {when} then or later, e.g. 2026-01-31T12:00:00Z, or 6h for six "
+            "hours ago",
         )
         add(f"--{name}-before", type=moment, metavar="TIME",
             help=f"{what} that {when} before")  # fmt: skip

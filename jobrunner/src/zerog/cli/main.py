@@ -184,7 +184,7 @@ def _complete(parser: Parser) -> None:
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
-        argcomplete.autocomplete(parser)
+        argcomplete.autocomplete(parser, always_complete_options=False)
 
 
 def _unknown(name: str) -> str:
