@@ -185,7 +185,7 @@ def _tell_held(kind: str, held: Mapping[str, dict[str, Any] | None]) -> None:
 def command_repair(options: argparse.Namespace) -> int:
     """Compare datastore and queue once, and put back what has no queue entry."""
     settings = _places(options)
-    report = dataclasses.asdict(asyncio.run(_repair(settings)))
+    report = asyncio.run(_repair(settings))
     if options.json:
         print_json(report)
     else:
@@ -207,8 +207,9 @@ def _places(options: argparse.Namespace) -> PlaceSettings:
     return load(PlaceSettings, given, store=store_of(FOLDER), queue=note.queue)
 
 
-async def _repair(settings: PlaceSettings) -> Any:
+async def _repair(settings: PlaceSettings) -> dict[str, Any]:
     from zerog.ledger.jobs import Jobs
+    from zerog.ledger.overdue import end_overdue
     from zerog.ledger.repair import repair_once
     from zerog.ledger.stats import Stats
     from zerog.queue import connect_queue
@@ -219,9 +220,10 @@ async def _repair(settings: PlaceSettings) -> Any:
         queue = await connect_queue(settings.queue)
         try:
             jobs = Jobs(store, Stats(store))
+            expired = await end_overdue(jobs, queue)
             report = await repair_once(jobs, queue)
             await jobs.wakes.flush(queue)
-            return report
+            return {**dataclasses.asdict(report), "expired": expired}
         finally:
             await queue.close()
     finally:

@@ -27,7 +27,6 @@ from zerog.ledger import types
 from zerog.ledger.dispatch import put_back
 from zerog.ledger.jobs import Jobs, Kept
 from zerog.ledger.mailboxes import sweep
-from zerog.ledger.overdue import end_overdue
 from zerog.ledger.tubes import find_queues
 from zerog.model.errors import QueueRefusedError, UnreadableDocumentError, ZeroGError
 from zerog.model.names import tube_name
@@ -70,8 +69,6 @@ class RepairReport:
     dropped: list[str] = field(default_factory=list)
     #: Records that cannot be read, and jobs that could not be put back.
     failed: list[str] = field(default_factory=list)
-    #: UUIDs of jobs that had not started in time, and have ended.
-    expired: list[str] = field(default_factory=list)
 
 
 async def _forget(last: str) -> None:
@@ -89,12 +86,11 @@ async def repair_once(
 ) -> RepairReport:
     """Look at the unfinished jobs `after` a UUID, and put back those without a live queue entry.
 
-    First, jobs that have not started in time are ended. With `full` false that is left out, and
-    only queued jobs without a noted entry are looked at and put back, however many wait. Without a
-    noted entry a job is given `grace_seconds` to get one. Raises what store and queue raise when
-    they are unavailable: a pass that sees only half must not decide.
+    With `full` false only queued jobs without a noted entry are looked at and put back, however
+    many wait. Without a noted entry a job is given `grace_seconds` to get one. Raises what store
+    and queue raise when they are unavailable: a pass that sees only half must not decide.
     """
-    report = RepairReport(expired=await end_overdue(jobs, queue) if full else [])
+    report = RepairReport()
     before = format_time(datetime.now(UTC) - timedelta(seconds=grace_seconds))
     since = None if full else before
     while True:
