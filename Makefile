@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 SOURCES := jobrunner/src api/src operator/src simulate/src tools/src
 # What decides over jobs is pure, and every branch of it is tested.
-PURE := $(foreach module,life record events limits backoff,--cov=zerog.model.$(module))
+PURE := $(foreach module,life due record events limits backoff,--cov=zerog.model.$(module))
 # Tests that need a Kubernetes.
 ON_CLUSTER := tests/integration/operator tests/chart/cluster
 # Tests beside the real Kueue and Karpenter, which take minutes to build.

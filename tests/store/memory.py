@@ -18,6 +18,7 @@ from zerog.store.filtering import (
     lacks_entry,
     matches,
     open_job,
+    overdue_time,
     waiting_version,
 )
 from zerog.store.patching import apply_patch, as_stored, decode_document, encode_document
@@ -235,6 +236,12 @@ class MemoryDatastore:
         found = [due_time(_stored(row).document) for _, row in rows]
         return first_due(found, queues, after=after, until=until, limit=limit)
 
+    async def overdue_jobs(self, until: str, *, limit: int) -> list[str]:
+        """Return queued jobs that have not started in time."""
+        rows = self._matching(JobFilter())
+        found = [(overdue_time(_stored(row).document), key) for key, row in rows]
+        return [key for time, key in sorted((t, k) for t, k in found if t) if time <= until][:limit]
+
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
         keys = [key for place, key in self._rows if place == collection]
@@ -291,7 +298,7 @@ class MemoryDatastore:
         return [
             (key, row)
             for key, row in rows
-            if row is not None and matches(_stored(row).document, job_filter)
+            if row is not None and matches(key, _stored(row).document, job_filter)
         ]
 
 

@@ -1,5 +1,5 @@
 // Made by `make web` of hack/specification.py; edit the API.
-// sha256 of the specification: b258c8bab7071b2fc133246f21308d1d5348f1a7bb97af9125001865ad204923
+// sha256 of the specification: 1d6a619aa02f7f99e2b9a6b5a331243fc29ead5b7bf0f9c5d13ee2add9345685
 
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
@@ -62,6 +62,15 @@ export interface components {
         BatchItem: {
             /** @description Seconds until the job may start. Not together with `startAt`. */
             delay?: number | null;
+            /**
+             * Format: date-time
+             * @description A job that has not started by then ends as expired: a time with a time zone, at most a year ahead.
+             */
+            expiresAt?: string | null;
+            /** @description Short texts by which people find the job. */
+            labels?: {
+                [key: string]: string;
+            };
             /** @description The job's parameters, as the job type's schema asks for them. */
             parameters?: {
                 [key: string]: unknown;
@@ -112,10 +121,34 @@ export interface components {
         };
         /** @description Which jobs to change: those that match every field given. At least one is needed. */
         Filter: {
+            /** @description Finished jobs whose last attempt ended by this cause, or by one of these. */
+            cause?: components["schemas"]["Cause"] | components["schemas"]["Cause"][];
+            /**
+             * Format: date-time
+             * @description Jobs that ended at this time or later.
+             */
+            endedAfter?: string | null;
+            /**
+             * Format: date-time
+             * @description Jobs that ended before this time.
+             */
+            endedBefore?: string | null;
+            /** @description Jobs with this label, `key=value`, or with all of these. */
+            label?: string | string[];
             /** @description Jobs of this queue, or of one of these. */
             queue?: string | string[];
             /** @description Jobs in this state, or in one of these. */
             state?: components["schemas"]["State"] | components["schemas"]["State"][];
+            /**
+             * Format: date-time
+             * @description Jobs that were submitted at this time or later.
+             */
+            submittedAfter?: string | null;
+            /**
+             * Format: date-time
+             * @description Jobs that were submitted before this time.
+             */
+            submittedBefore?: string | null;
             /** @description Jobs of this type, or of one of these. */
             type?: string | string[];
             /** @description The job with this UUID, or with these. */
@@ -163,6 +196,8 @@ export interface components {
              * @description When its cancellation was requested.
              */
             cancelRequestedTime?: string;
+            /** @description Of a finished job: why its last attempt ended. */
+            cause?: components["schemas"]["Cause"];
             /**
              * Format: date-time
              * @description When its record last changed.
@@ -185,9 +220,18 @@ export interface components {
             events: components["schemas"]["Line"][];
             /**
              * Format: date-time
+             * @description It ends as expired if it has not started by then.
+             */
+            expiresTime?: string;
+            /**
+             * Format: date-time
              * @description When it ended.
              */
             finishedTime?: string;
+            /** @description Its labels, with its type's. */
+            labels?: {
+                [key: string]: string;
+            };
             /** @description Its budgets and times. */
             limits: components["schemas"]["Limits"];
             /** @description Why the job is in this state, in one line. */
@@ -201,6 +245,8 @@ export interface components {
              * @description It does not start before this time.
              */
             notBeforeTime?: string;
+            /** @description Of a job that waits: who has paused its queue, when and why. */
+            paused?: components["schemas"]["Held"];
             /** @description 0 is first, 9 is last. */
             priority: number;
             /** @description The queue it goes through. */
@@ -243,6 +289,8 @@ export interface components {
              * @description When its cancellation was requested.
              */
             cancelRequestedTime?: string;
+            /** @description Of a finished job: why its last attempt ended. */
+            cause?: components["schemas"]["Cause"];
             /**
              * Format: date-time
              * @description When its record last changed.
@@ -267,12 +315,21 @@ export interface components {
             errors?: number;
             /**
              * Format: date-time
+             * @description It ends as expired if it has not started by then.
+             */
+            expiresTime?: string;
+            /**
+             * Format: date-time
              * @description When it ended.
              */
             finishedTime?: string;
             /** @description What it keeps between attempts (`ctx.state`). */
             jobState?: {
                 [key: string]: unknown;
+            };
+            /** @description Its labels, with its type's. */
+            labels?: {
+                [key: string]: string;
             };
             /** @description Its budgets and times. */
             limits: components["schemas"]["Limits"];
@@ -448,7 +505,7 @@ export interface components {
             completeness: number;
             /** @description Why the job is in this state, in one line. */
             message?: string;
-            /** @description -1 until the job is finished. Then 200 to 399: success, 408: timeout, 410: cancelled, 500: too many errors or crashes, or a code that the job chose. */
+            /** @description -1 until the job is finished. Then 200 to 399: success, 408: timeout, 410: cancelled, 500: too many errors or crashes, 504: not started in time, or a code that the job chose. */
             resultCode: number;
             /** @description Where the job is in its life. */
             state: components["schemas"]["State"];
@@ -489,6 +546,8 @@ export interface components {
             again: number[];
             /** @description Jobs that were cancelled. */
             cancelled: number[];
+            /** @description Jobs that did not start in time. */
+            expired: number[];
             /** @description Jobs that failed. */
             failed: number[];
             /** @description The queue. */
@@ -545,7 +604,7 @@ export interface components {
          * @description Where a job stands.
          * @enum {string}
          */
-        State: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
+        State: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled" | "expired";
         /** @description What happened in the queues, minute by minute. */
         Stats: {
             /** @description Seconds that each number stands for: 60. */
@@ -584,6 +643,8 @@ export interface components {
              * @description When its cancellation was requested.
              */
             cancelRequestedTime?: string;
+            /** @description Of a finished job: why its last attempt ended. */
+            cause?: components["schemas"]["Cause"];
             /**
              * Format: date-time
              * @description When its record last changed.
@@ -600,9 +661,18 @@ export interface components {
             createdTime: string;
             /**
              * Format: date-time
+             * @description It ends as expired if it has not started by then.
+             */
+            expiresTime?: string;
+            /**
+             * Format: date-time
              * @description When it ended.
              */
             finishedTime?: string;
+            /** @description Its labels, with its type's. */
+            labels?: {
+                [key: string]: string;
+            };
             /** @description Why the job is in this state, in one line. */
             message?: string;
             /** @description The queue that it left, because it needed more memory. */
@@ -650,6 +720,10 @@ export interface components {
              * @description When it became the newest version.
              */
             introducedTime: string | null;
+            /** @description What its jobs are labelled with. */
+            labels: {
+                [key: string]: string;
+            };
             /** @description Whether what its jobs print goes into their logs. */
             logOutput: boolean;
             /** @description The crash with this number is final. */

@@ -17,8 +17,8 @@ export type Problem = Schemas["Problem"];
 export type Fault = NonNullable<Problem["errors"]>[number];
 
 export type State = Summary["state"];
-export const STATES: State[] = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"];
-export const FINISHED: State[] = ["succeeded", "failed", "cancelled"];
+export const FINISHED: State[] = ["succeeded", "failed", "cancelled", "expired"];
+export const STATES: State[] = ["queued", "running", "waiting", ...FINISHED];
 export const isFinished = (state: State) => FINISHED.includes(state);
 
 export type Line = Omit<Schemas["Line"], "data"> & { data?: JsonText };

@@ -34,6 +34,6 @@ test("what is going to be changed is said in full", () => {
 });
 
 test("a state is finished or not, and one that the page does not know is not", () => {
-  expect(STATES.filter(isFinished)).toEqual(["succeeded", "failed", "cancelled"]);
+  expect(STATES.filter(isFinished)).toEqual(["succeeded", "failed", "cancelled", "expired"]);
   expect(isFinished("imagined" as State)).toBe(false);
 });

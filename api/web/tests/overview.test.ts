@@ -9,6 +9,7 @@ const history = (name: string, part: Partial<QueueStats>): QueueStats => ({
   accepted: [],
   again: [],
   cancelled: [],
+  expired: [],
   failed: [],
   runMeanSeconds: [],
   started: [],

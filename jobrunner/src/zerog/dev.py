@@ -10,10 +10,9 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,29 +23,21 @@ from zerog import logs
 from zerog.child import secrecy
 from zerog.client.network import reaching
 from zerog.console import ShownConsole
-from zerog.devnote import FOLDER, DevNote, read_note, remove_note, write_note
-from zerog.lines import Lines
-from zerog.model.backoff import Backoff
+from zerog.devnote import FOLDER, DevNote, read_note, remove_note, store_of, write_note
+from zerog.devparts import LOGGER, Part, say
 from zerog.model.errors import ConfigError
 from zerog.privatefile import FOLDER_MODE, check_no_links, make_folder
-from zerog.queue.beanstalk.server import LocalBeanstalkd, die_with_parent, free_port
-from zerog.shown import shown, shown_block
+from zerog.queue.beanstalk.server import LocalBeanstalkd, free_port
 
 DEFAULT_PORT = 8080
 #: A machine that is busy with other things may take minutes to import everything.
 START_SECONDS = 180.0
+#: Between two looks at the parts.
+LOOK_SECONDS = 0.5
 #: How long the worker's jobs may go on after ^C; then the next part.
 GRACE_SECONDS = 10.0
 #: How long a part may take to stop, on top of that.
 STOP_SECONDS = 15.0
-#: Pauses before a part that died is started again.
-PAUSES = Backoff(first_seconds=0.2, max_seconds=5.0, spread=0.0)
-#: What is read at once of a part's output.
-_CHUNK_BYTES = 64 * 1024
-_LOGGER = "zerog.dev"
-#: Before each line that modules of jobs print.
-_OF_JOB = "job     | "
-_STYLES = {"api": "blue", "worker": "green", "dev": "bold"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,127 +57,6 @@ class DevSettings:
     log_format: str = "text"
 
 
-class Part:
-    """A child process that is kept running, with its output in our log."""
-
-    def __init__(
-        self,
-        name: str,
-        arguments: list[str],
-        env: dict[str, str],
-        console: ShownConsole,
-        stop_seconds: float,
-        log_format: str = "text",
-    ) -> None:
-        self.name = name
-        self._as_json = log_format == "json"
-        self._stop_seconds = stop_seconds
-        self._arguments = arguments
-        self._env = env
-        self._console = console
-        self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Keep it running from now on."""
-        self._stopping = False
-        self._task = asyncio.create_task(self._keep_running(), name=self.name)
-
-    async def stop(self) -> None:
-        """SIGTERM, wait, SIGKILL."""
-        self._stopping = True
-        self.signal(signal.SIGTERM)
-        if self._task is not None:
-            done, _ = await asyncio.wait([self._task], timeout=self._stop_seconds)
-            if not done:
-                self.signal(signal.SIGKILL)
-                await asyncio.wait([self._task], timeout=self._stop_seconds)
-
-    def kill(self) -> None:
-        """SIGKILL at once, for good."""
-        self._stopping = True
-        self.signal(signal.SIGKILL)
-
-    async def restart(self) -> None:
-        """Stop it and start it again."""
-        await self.stop()
-        self.start()
-
-    def signal(self, signum: int) -> None:
-        """Send it a signal."""
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signum)
-
-    def say(self, text: str) -> None:
-        """Write a line into the log."""
-        if self._as_json:
-            _say(self._console, Text(logs.json_line(_LOGGER, text, part=self.name)))
-            return
-        name = f"{self.name:<7} "
-        below = shown_block(text, " " * len(name))
-        _say(self._console, Text.assemble((name, _STYLES.get(self.name, "")), below))
-
-    def say_of_job(self, text: str) -> None:
-        """Write what modules of jobs print when they are imported: it passes for no record."""
-        if self._as_json:
-            _say(self._console, Text(logs.json_line(logs.JOBS, text, part=self.name)))
-            return
-        _say(self._console, Text.assemble((_OF_JOB, "dim"), shown(text)))
-
-    def pass_on(self, text: str) -> None:
-        """Write a line of the part's own log."""
-        if self._as_json and text.startswith("{"):
-            _say(self._console, Text(text))
-        else:
-            self.say(text)
-
-    async def _keep_running(self) -> None:
-        failures = 0
-        while not self._stopping:
-            started = time.monotonic()
-            code = await self._run_once()
-            if self._stopping:
-                return
-            failures = 1 if time.monotonic() - started > PAUSES.max_seconds else failures + 1
-            pause = PAUSES.pause(failures)
-            self.say(f"ended with code {code}, starts again in {pause:g} s")
-            await asyncio.sleep(pause)
-
-    async def _run_once(self) -> int:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "zerog",
-            *self._arguments,
-            env=self._env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            # ^C goes to us, and we stop the parts in their order.
-            process_group=0,
-            preexec_fn=die_with_parent(),
-        )
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        # A part logs on standard error; on standard output is what modules print.
-        await asyncio.gather(
-            _read(self._process.stderr, self.pass_on), _read(self._process.stdout, self.say_of_job)
-        )
-        return await self._process.wait()
-
-
-async def _read(stream: asyncio.StreamReader, say: Callable[[str], None]) -> None:
-    """Say every line that comes, until the end."""
-    lines = Lines()
-    while chunk := await stream.read(_CHUNK_BYTES):
-        for line in lines.feed(chunk):
-            say(line)
-    for line in lines.rest():
-        say(line)
-
-
 class Dev:
     """Everything on one machine."""
 
@@ -196,6 +66,8 @@ class Dev:
         self._console = ShownConsole(stderr=True)
         self._port = _fixed(settings.port) if settings.port else _free_or(DEFAULT_PORT)
         self.url = f"http://127.0.0.1:{self._port}"
+        #: Parts that were said to wait.
+        self._said: set[str] = set()
 
     def run(self) -> None:
         """Run until SIGINT or SIGTERM."""
@@ -229,14 +101,16 @@ class Dev:
         except ConfigError as error:
             raise _explained(error, self._data) from error
         parts += self._parts(beanstalkd.address)
+        reloading = asyncio.create_task(self._reload(stop, *parts), name="reload")
         try:
             for part in parts:
                 part.start()
-            if await self._wait_until_ready(stop):
+            if await self._wait_until_ready(stop, parts):
                 write_note(self._data, DevNote(self.url, os.getpid(), beanstalkd.address))
                 self._say_hello(beanstalkd.address)
-                await self._until(stop, *parts)
+                await self._until(stop, parts, reloading)
         finally:
+            reloading.cancel()
             remove_note(self._data)
             for part in reversed(parts):
                 part.say("stops")
@@ -244,13 +118,13 @@ class Dev:
             await asyncio.to_thread(beanstalkd.stop)
         goodbye = f"ZeroG has stopped; its data stays in {self._data}"
         if self._settings.log_format == "json":
-            goodbye = logs.json_line(_LOGGER, goodbye)
-        _say(self._console, Text(goodbye))
+            goodbye = logs.json_line(LOGGER, goodbye)
+        say(self._console, Text(goodbye))
 
     def _parts(self, queue: str) -> list[Part]:
         env = {
             **{name: value for name, value in os.environ.items() if name != "ZEROG_JOBS"},
-            "ZEROG_STORE": f"sqlite:///{self._data / 'zerog.db'}",
+            "ZEROG_STORE": store_of(self._data),
             "ZEROG_QUEUE": queue,
             # It listens on loopback, for whoever works on this machine.
             "ZEROG_AUTH": "off",
@@ -269,11 +143,13 @@ class Dev:
             for name, arguments in (("api", api), ("worker", worker))
         ]
 
-    async def _wait_until_ready(self, stop: asyncio.Event) -> bool:
+    async def _wait_until_ready(self, stop: asyncio.Event, parts: Sequence[Part]) -> bool:
         """Wait for the API and for the first job type. `ConfigError` if that takes too long."""
         deadline = time.monotonic() + START_SECONDS
         async with httpx.AsyncClient(base_url=self.url, timeout=5, **reaching(self.url)) as client:
             while time.monotonic() < deadline and not stop.is_set():
+                if self._look_at(parts):
+                    deadline = time.monotonic() + START_SECONDS
                 with contextlib.suppress(httpx.TransportError):
                     ready = await client.get("/readyz")
                     types = await client.get("/v1/types")
@@ -285,9 +161,32 @@ class Dev:
             return False
         raise ConfigError(f"not ready after {START_SECONDS:g} s: the log above says why")
 
-    async def _until(self, stop: asyncio.Event, api: Part, worker: Part) -> None:
+    async def _until(
+        self, stop: asyncio.Event, parts: Sequence[Part], reloading: asyncio.Task[None]
+    ) -> None:
+        while not stop.is_set():
+            if reloading.done():
+                reloading.result()
+            self._look_at(parts)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+        await reloading
+
+    def _look_at(self, parts: Sequence[Part]) -> bool:
+        """Return whether a part waits for a change of code, and say so once. `ConfigError` if a
+        part cannot start, and no change would be seen."""
+        broken = [part for part in parts if part.is_broken]
+        for part in broken:
+            if not self._settings.reload:
+                raise ConfigError(f"the {part.name} cannot start: the log above says why")
+            if part.name not in self._said:
+                part.say("cannot start: waits until the code is saved")
+        self._said = {part.name for part in broken}
+        return bool(broken)
+
+    async def _reload(self, stop: asyncio.Event, api: Part, worker: Part) -> None:
+        """Start the worker again when code changes, if that is asked for."""
         if not self._settings.reload:
-            await stop.wait()
             return
         from watchfiles import PythonFilter, awatch
 
@@ -302,7 +201,7 @@ class Dev:
     def _say_hello(self, queue: str) -> None:
         if self._settings.log_format == "json":
             where = {"url": self.url, "queue": queue, "data": str(self._data)}
-            _say(self._console, Text(logs.json_line(_LOGGER, "ZeroG is up", **where)))
+            say(self._console, Text(logs.json_line(LOGGER, "ZeroG is up", **where)))
             return
         lines = [f" at {self.url} (queue {queue}, data {self._data})"]
         if self._settings.hints:
@@ -314,14 +213,7 @@ class Dev:
                 f"  open {self.url}/ and {self.url}/docs in a browser",
                 "^C stops everything, and keeps the data.\n",
             ]
-        _say(self._console, Text("\nZeroG is up", "bold").append("\n".join(lines), "not bold"))
-
-
-def _say(console: ShownConsole, text: Text) -> None:
-    """Write to the log. If nobody can read it any more, the program continues."""
-    # rich ends the process where a pipe has no reader: in the midst of what runs, that is.
-    with contextlib.suppress(OSError, SystemExit):
-        console.print(text, soft_wrap=True)
+        say(self._console, Text("\nZeroG is up", "bold").append("\n".join(lines), "not bold"))
 
 
 def _prepare(folder: Path, *, is_default: bool) -> None:

@@ -33,6 +33,11 @@ class DevNote:
     queue: str
 
 
+def store_of(folder: Path) -> str:
+    """Return the URL of the datastore that a `zerog dev` with this folder has."""
+    return f"sqlite:///{folder.resolve() / 'zerog.db'}"
+
+
 def write_note(folder: Path, note: DevNote) -> None:
     """Leave the note."""
     write_private(folder / NAME, json.dumps(asdict(note)))

@@ -133,7 +133,7 @@ class Operator:
         stopped = asyncio.create_task(self._stop.wait(), name="stopped")
         background = [asyncio.create_task(self._keep_fresh(), name="inventory")]
         if (url := self._settings.store) is not None:
-            busyness = Busyness()
+            busyness = Busyness(self._facts.observer)
             books = {
                 "pauses of queues": self._facts.read_pauses,
                 "deaths in jobs' records": self._records.work,

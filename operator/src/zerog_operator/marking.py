@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from zerog.ledger.unserved import SHARED_SECONDS
 from zerog.ledger.workers import GONE_SECONDS, Observer
 from zerog.model.documents import WorkerDocument
 from zerog.store.port import Datastore
@@ -57,8 +58,9 @@ class Marks:
 class Busyness:
     """Which pods' workers are busy, as last read."""
 
-    def __init__(self) -> None:
-        self._observer = Observer()
+    def __init__(self, observer: Observer) -> None:
+        """`observer` is shared with others who look at the same workers."""
+        self._observer = observer
         self._known: dict[str, bool] = {}
         self._next = self._read_at = float("-inf")
 
@@ -71,7 +73,7 @@ class Busyness:
         if now < self._next:
             return
         self._next = now + LOOK_SECONDS
-        living = await self._observer.living(store, now)
+        living = await self._observer.living(store, now, max_age_seconds=SHARED_SECONDS)
         self._known = busy_pods(
             worker for worker in living if self._observer.has_seen_beating(worker.name)
         )

@@ -15,6 +15,7 @@ from zerog.ledger.controls import read_queues
 from zerog.ledger.counts import Counts
 from zerog.ledger.lasthour import LastHour
 from zerog.ledger.unserved import Unserved
+from zerog.ledger.workers import Observer
 from zerog.model.documents import ControlDocument
 from zerog.model.errors import DatastoreError
 from zerog.shown import shown
@@ -41,6 +42,11 @@ class QueueFacts:
         self._hour: dict[str, Counts] | None = None
         self._types: dict[str, dict[str, Counts]] = {}
         self._unserved = Unserved()
+
+    @property
+    def observer(self) -> Observer:
+        """What looks at the workers, for others who look at them too."""
+        return self._unserved.observer
 
     def of(self, queue: str) -> Facts:
         """Return what is known of a queue. Asking for it lets it be read."""

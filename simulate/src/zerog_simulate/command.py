@@ -13,6 +13,8 @@ from zerog.cli.output import print_json, print_table
 from zerog.cli.parser import Parser, number
 from zerog.cli.words import counted, say
 from zerog.console import ShownConsole
+from zerog.model.names import queue_of_tube
+from zerog.queue import connect_queue
 from zerog.settings import DEFAULT_QUEUE, PlaceSettings, environment, load
 from zerog_simulate import options as arguments
 from zerog_simulate.cluster import ClusterSettings
@@ -73,6 +75,12 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _record(options: argparse.Namespace) -> int:
     address = load(PlaceSettings, environment(), queue=options.queue_address).queue
+    queues = asyncio.run(_queues(address))
+    if options.queue not in queues:  # a tube that nobody uses is gone, so it may come yet
+        say(
+            f"warning: beanstalkd at {address} has no queue {options.queue} now; "
+            f"it has: {', '.join(queues) or 'none'}"
+        )
     with _bar() as report:
 
         def progress(part: float, recording: Recording) -> None:
@@ -88,6 +96,15 @@ def _record(options: argparse.Namespace) -> int:
         say("no job came: record for longer, or while there is work")
         return codes.FAILED
     return codes.OK
+
+
+async def _queues(address: str) -> list[str]:
+    """Return the queues that have a tube."""
+    queue = await connect_queue(address)
+    try:
+        return sorted(filter(None, map(queue_of_tube, await queue.tubes())))
+    finally:
+        await queue.close()
 
 
 def _generate(options: argparse.Namespace) -> int:

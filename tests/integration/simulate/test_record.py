@@ -149,4 +149,6 @@ def test_a_recording_without_jobs_fails_and_says_so(
     )
 
     assert code == codes.FAILED
-    assert "no job came" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no job came" in said
+    assert "has no queue media now; it has: none" in " ".join(said.split())

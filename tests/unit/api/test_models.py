@@ -66,16 +66,16 @@ UUID = str(new_job_id())
         (models.BatchAccepted, {"uuids": [UUID]}),
         (models.Job, job()),
         (models.Job, job(attempts=[attempt(), attempt(cause="outOfMemory", message="killed")])),
-        (models.Type, {**write(TYPE), "served": None, "otherVersions": []}),
+        (models.Type, {**write(TYPE), "labels": {}, "served": None, "otherVersions": []}),
         (models.Type, {
-            **write(TYPE), "served": True, "templateHash": "b", "otherVersions": [{
+            **write(TYPE), "labels": {}, "served": True, "templateHash": "b", "otherVersions": [{
                 "schemaHash": "a", "queue": "mail", "introducedTime": None, "seenTime": None,
                 "served": False,
             }],
         }),
         (models.Type, {
-            **write(TypeDocument("Mail", "mail", {}, timeout_seconds=5)), "served": False,
-            "otherVersions": [],
+            **write(TypeDocument("Mail", "mail", {}, timeout_seconds=5)), "labels": {"team": "a"},
+            "served": False, "otherVersions": [],
         }),
         (models.Worker, worker()),
         (models.Pool, {**POOL, "unservedTypes": None}),

@@ -26,7 +26,7 @@ RUN = Call(
     "POST", "/v1/jobs/{name}",
     Operation(
         id="runJob", tag="jobs", summary="Run a job", verb=Verb.CREATE, status=201,
-        answer=models.Accepted, parameters=True, query=models.RunOptions, problems=(404, 409),
+        answer=models.Accepted, parameters=True, query=models.RunQuery, problems=(404, 409),
         idempotency_key=True,
     ),
 )  # fmt: skip
@@ -203,7 +203,9 @@ def test_options_are_described_by_the_model_that_reads_them() -> None:
     paths = build_openapi(CALLS, guarded=False)["paths"]
 
     found = {item["name"]: item for item in paths["/v1/jobs/{name}"]["post"]["parameters"]}
-    assert set(found) == {"name", "priority", "startAt", "delay", "timeout", "Idempotency-Key"}
+    assert set(found) == {
+        "name", "priority", "startAt", "expiresAt", "delay", "timeout", "label", "Idempotency-Key",
+    }  # fmt: skip
     assert found["priority"]["schema"] == {"type": "integer", "minimum": 0, "maximum": 9}
     assert found["timeout"]["schema"]["minimum"] == models.MIN_TIMEOUT_SECONDS
     assert all(item["description"] for item in found.values())

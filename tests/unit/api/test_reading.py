@@ -21,7 +21,7 @@ from zerog_api.models import (
     ListQuery,
     NoQuery,
     Request,
-    RunOptions,
+    RunQuery,
     Selection,
     StatsQuery,
     WaitQuery,
@@ -30,6 +30,15 @@ from zerog_api.problems import Problem
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 UUID = str(new_job_id())
+OPTIONS = "there are: delay, expiresAt, label, priority, startAt, timeout"
+JOB_FIELDS = "there are: delay, expiresAt, labels, parameters, priority, startAt, timeout, type"
+FILTER_FIELDS = (
+    "there are: cause, endedAfter, endedBefore, label, queue, state, submittedAfter, "
+    "submittedBefore, type, uuids"
+)
+STATES = (
+    "must be one of 'queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled' or 'expired'"
+)
 
 
 def faults_of_query(model: type[Request], text: str) -> dict[str, str]:
@@ -59,7 +68,7 @@ def test_texts_of_a_query_are_read_as_what_they_stand_for() -> None:
     assert (found.type, found.state, found.queue) == (("A", "B"), (State.QUEUED,), ())
     assert (found.limit, found.cursor) == (5, "")
     assert read_query(WaitQuery, "wait=1.5").wait == 1.5
-    assert read_query(RunOptions, "startAt=2026-02-01T01:00:00%2B01:00").start_at == datetime(
+    assert read_query(RunQuery, "startAt=2026-02-01T01:00:00%2B01:00").start_at == datetime(
         2026, 2, 1, tzinfo=UTC
     )
 
@@ -83,21 +92,23 @@ def test_texts_of_a_query_are_read_as_what_they_stand_for() -> None:
             for text in ("tomorrow", "2026-01-01", "2026-01-01T00:00:00", "5", "",
                          "0001-01-01T00:00:00%2B23:59")
         ),
-        ("uuid=1", "?uuid", "no such parameter; there are: delay, priority, startAt, timeout"),
-        ("start_at=2026-12-01T00:00:00Z", "?start_at",
-         "no such parameter; there are: delay, priority, startAt, timeout"),
+        ("uuid=1", "?uuid", f"no such parameter; {OPTIONS}"),
+        ("start_at=2026-12-01T00:00:00Z", "?start_at", f"no such parameter; {OPTIONS}"),
+        ("startAt=2026-12-01T00:00:00Z&expiresAt=2026-12-01T00:00:00Z", "?expiresAt",
+         "must be later than startAt"),
+        ("label=a=1&label=a=2", "?label", "gives one label two values"),
+        ("label=a", "?label", "write a label as key=value"),
+        ("label=a=%00", "?label",
+         "the label 'a' needs a value of 1 to 63 printable characters"),
     ],
 )  # fmt: skip
 def test_a_bad_option_is_reported_with_what_it_must_be(query: str, path: str, message: str) -> None:
-    assert faults_of_query(RunOptions, query) == {path: message}
+    assert faults_of_query(RunQuery, query) == {path: message}
 
 
 def test_a_bad_listing_is_reported() -> None:
     assert faults_of_query(ListQuery, "limit=0") == {"?limit": "must be an integer from 1 to 500"}
-    assert faults_of_query(ListQuery, "state=queued&state=done") == {
-        "?state": "must be one of 'queued', 'running', 'waiting', 'succeeded', 'failed' or "
-        "'cancelled'"
-    }
+    assert faults_of_query(ListQuery, "state=queued&state=done") == {"?state": STATES}
     assert faults_of_query(ListQuery, "type=A&" * 101) == {"?type": "is given more than 100 times"}
     assert faults_of_query(StatsQuery, "minutes=1e999") == {
         "?minutes": "must be an integer from 1 to 360"
@@ -105,7 +116,7 @@ def test_a_bad_listing_is_reported() -> None:
 
 
 def test_several_faults_of_a_query_are_reported_at_once() -> None:
-    assert set(faults_of_query(RunOptions, "priority=x&timeout=0")) == {"?priority", "?timeout"}
+    assert set(faults_of_query(RunQuery, "priority=x&timeout=0")) == {"?priority", "?timeout"}
     assert set(faults_of_query(ListQuery, "limit=1&limit=2&a=b")) == {"?limit", "?a"}
 
 
@@ -141,8 +152,12 @@ def test_a_query_of_very_many_or_long_fields_is_cut_short() -> None:
          "must be a time with a time zone, e.g. 2026-01-31T12:00:00Z"),
         ({"type": "A", "delay": 1, "startAt": "2026-12-01T00:00:00Z"}, ".delay",
          "cannot be given together with startAt"),
-        ({"type": "A", "more": 1}, ".more",
-         "no such field; there are: delay, parameters, priority, startAt, timeout, type"),
+        ({"type": "A", "labels": {"a b": "1"}}, ".labels",
+         "'a b' cannot be a label's name: use 1 to 63 letters, digits, '.', '_', '-', '/', "
+         "beginning and ending with a letter or digit"),
+        ({"type": "A", "labels": {str(n): "x" for n in range(17)}}, ".labels",
+         "must have at most 16 items"),
+        ({"type": "A", "more": 1}, ".more", f"no such field; {JOB_FIELDS}"),
     ],
 )  # fmt: skip
 def test_a_bad_job_of_a_batch_is_reported_with_its_place(
@@ -181,7 +196,6 @@ def test_the_faults_that_are_reported_are_bounded() -> None:
 
 
 MANY = {str(number): 1 for number in range(100_000)}
-JOB_FIELDS = "there are: delay, parameters, priority, startAt, timeout, type"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +206,7 @@ JOB_FIELDS = "there are: delay, parameters, priority, startAt, timeout, type"
         (Batch, {"jobs": [MANY] * 1001}, "$.jobs", "must have at most 1000 items"),
         (Selection, MANY, "$.0", "no such field; there are: filter, limit"),
         (Selection, {"filter": MANY}, "$.filter.0",
-         "no such field; there are: queue, state, type, uuids"),
+         f"no such field; {FILTER_FIELDS}"),
         (Selection, {"filter": {"uuids": [1] * 100_000}}, "$.filter.uuids",
          "must have at most 1000 items"),
     ],
@@ -255,7 +269,6 @@ def test_a_null_option_of_a_batch_is_none() -> None:
     assert batch.jobs[0].parameters == {}
 
 
-STATES = "must be one of 'queued', 'running', 'waiting', 'succeeded', 'failed' or 'cancelled'"
 FIELDS = "type, state, queue, uuids"
 
 
@@ -265,7 +278,7 @@ FIELDS = "type, state, queue, uuids"
         ({}, "$.filter", "is required"),
         ({"filter": None}, "$.filter", "must be an object"),
         ({"filter": {}}, "$.filter", f"must have at least one of {FIELDS}"),
-        ({"filter": {"n": 1}}, "$.filter.n", "no such field; there are: queue, state, type, uuids"),
+        ({"filter": {"n": 1}}, "$.filter.n", f"no such field; {FILTER_FIELDS}"),
         ({"filter": {"type": []}}, "$.filter.type", "must have at least 1 item"),
         ({"filter": {"type": ["A"] * 1001}}, "$.filter.type", "must have at most 1000 items"),
         ({"filter": {"type": None}}, "$.filter.type", "must be a list"),
@@ -297,16 +310,16 @@ def test_a_filter_takes_one_text_or_several_and_each_once() -> None:
 
 def test_options_say_when_a_job_may_start() -> None:
     later = NOW + timedelta(seconds=90)
-    assert asked_of(read_query(RunOptions, "delay=90&priority=2"), NOW) == Asked(2, None, later)
-    assert asked_of(RunOptions(start_at=later, timeout=5), NOW) == Asked(None, 5.0, later)
-    assert asked_of(read_query(RunOptions, "delay=0"), NOW) == Asked()
+    assert asked_of(read_query(RunQuery, "delay=90&priority=2"), NOW) == Asked(2, None, later)
+    assert asked_of(RunQuery(start_at=later, timeout=5), NOW) == Asked(None, 5.0, later)
+    assert asked_of(read_query(RunQuery, "delay=0"), NOW) == Asked()
 
 
 def test_a_start_more_than_a_year_ahead_is_refused() -> None:
     latest = NOW + timedelta(seconds=MAX_DELAY_SECONDS)
-    assert asked_of(RunOptions(start_at=latest), NOW).not_before_time == latest
+    assert asked_of(RunQuery(start_at=latest), NOW).not_before_time == latest
 
-    late = RunOptions(start_at=latest + timedelta(seconds=1))
+    late = RunQuery(start_at=latest + timedelta(seconds=1))
     with pytest.raises(Problem) as caught:
         asked_of(late, NOW)
     assert [fault.path for fault in caught.value.faults] == ["?startAt"]
@@ -352,7 +365,7 @@ def test_anything_is_read_or_refused_with_faults(model: type[Request], body: obj
     assert problem is None or len(json.dumps(problem.to_document())) < 10_000
 
 
-@given(model=st.sampled_from([RunOptions, ListQuery, WaitQuery, StatsQuery, NoQuery]), query=texts)
+@given(model=st.sampled_from([RunQuery, ListQuery, WaitQuery, StatsQuery, NoQuery]), query=texts)
 def test_any_query_is_read_or_refused_with_faults(model: type[Request], query: str) -> None:
     problem = refusal_of(lambda: read_query(model, query))
 

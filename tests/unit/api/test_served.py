@@ -14,7 +14,9 @@ from zerog.model.documents import PoolDocument, TypeDocument, WorkerDocument, wr
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.store.port import Stored
 from zerog_api.core import served
+from zerog_api.core.overview import Overview
 from zerog_api.core.served import Served
+from zerog_api.core.types import Types
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SEND, SORT = ("Send", "mail"), ("Sort", "mail")
@@ -123,7 +125,7 @@ async def test_however_many_submit_the_workers_are_read_once_in_a_while(store: S
     told = await asyncio.gather(*[answers.warning(SEND) for _ in range(100)])
 
     assert len(set(told)) == 1
-    assert store.reads == {"workers": 1, "pools": 1}
+    assert store.reads == {"workers": 1, "pools": 1, "controls": 2}
 
 
 async def test_nothing_is_read_of_pools_while_types_are_served(
@@ -135,7 +137,7 @@ async def test_nothing_is_read_of_pools_while_types_are_served(
         await store.add_worker("Send", beat=beat)
         await answers.warning(SEND)
 
-    assert store.reads == {"workers": 3}
+    assert store.reads == {"workers": 3, "controls": 3}
 
 
 async def test_a_warning_names_only_some_of_many_types(store: Store) -> None:
@@ -174,3 +176,25 @@ async def test_nobody_is_warned_of_a_worker_that_has_started_meanwhile(
     await store.add_worker("Send")
 
     assert await answers.warning(SEND) is None
+
+
+async def test_a_worker_that_drains_is_named_and_not_said_to_be_missing(store: Store) -> None:
+    worker = WorkerDocument("a", ["mail"], ["Send"], 1, [], "draining", START, START, 1)
+    await store.upsert("workers", "a", write(worker))
+
+    told = await Served(store, Unserved()).warning(SEND)
+
+    assert told == (
+        "no worker takes new jobs of the type Send of the queue mail: a drains; "
+        "`zerog undrain a`, or start another worker"
+    )
+
+
+async def test_those_who_share_an_observer_read_the_workers_once(store: Store) -> None:
+    await store.add_worker("Send")
+    types = Types(store)
+    view = Overview(store, MemoryQueue(), types)
+
+    await view.now()
+
+    assert store.reads["workers"] == 1

@@ -1,8 +1,10 @@
 """The log of `zerog dev`: lines of any length, in chunks of any size."""
 
+import asyncio
 import errno
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerog.console import ShownConsole
-from zerog.dev import Part, _prepare
+from zerog.dev import _prepare
 from zerog.devnote import FOLDER
+from zerog.devparts import Part
 from zerog.lines import SHOWN_BYTES, Lines
 from zerog.model.errors import ConfigError
 
@@ -109,3 +112,26 @@ def test_as_json_every_line_is_a_record() -> None:
     assert [record.get("logger") for record in records] == [
         "zerog.dev", None, "zerog.dev", "zerog.job",
     ]  # fmt: skip
+
+
+async def test_a_part_that_cannot_start_waits_until_somebody_restarts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = io.StringIO()
+    part = Part("worker", ["nonsense"], dict(os.environ), ShownConsole(file=log), 5.0)
+    runs: list[int] = []
+    run_once = part._run_once
+
+    async def counted() -> int:
+        runs.append(await run_once())
+        return runs[-1]
+
+    monkeypatch.setattr(part, "_run_once", counted)
+
+    async with asyncio.timeout(120):
+        for number in (1, 2):
+            await part.restart()
+            while not part.is_broken:
+                await asyncio.sleep(0.01)
+            assert runs == [2] * number
+        await part.stop()

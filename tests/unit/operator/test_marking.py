@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests.store.memory import MemoryDatastore
 
-from zerog.ledger.workers import GONE_SECONDS
+from zerog.ledger.workers import GONE_SECONDS, Observer
 from zerog.model.documents import RunningJob, WorkerDocument, write
 from zerog.model.errors import DatastoreUnavailableError
 from zerog.model.record import new_job_id
@@ -132,7 +132,7 @@ class Beating:
 
 
 async def test_what_is_known_is_of_a_worker_that_was_seen_to_beat() -> None:
-    beating, busyness = Beating(BUSY_SECONDS), Busyness()
+    beating, busyness = Beating(BUSY_SECONDS), Busyness(Observer())
     await beating.beat()
     await busyness.work(beating.store, 0.0)
     before = dict(busyness.known(0.0))
@@ -147,7 +147,7 @@ async def test_what_is_known_is_of_a_worker_that_was_seen_to_beat() -> None:
 
 
 async def test_what_was_read_long_ago_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    beating, busyness = Beating(), Busyness()
+    beating, busyness = Beating(), Busyness(Observer())
     for number in range(2):
         await beating.beat()
         await busyness.work(beating.store, number * LOOK_SECONDS)
@@ -164,7 +164,7 @@ async def test_what_was_read_long_ago_is_unknown(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_worker_that_is_silent_is_unknown() -> None:
-    beating, busyness = Beating(), Busyness()
+    beating, busyness = Beating(), Busyness(Observer())
     for number in range(2):
         await beating.beat()
         await busyness.work(beating.store, number * LOOK_SECONDS)

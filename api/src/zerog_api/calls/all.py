@@ -1,6 +1,6 @@
 """All handlers of the API, those that are called most first: Tornado tries them in this order."""
 
-from zerog_api.calls import controls, jobs, overview, specification, system, types
+from zerog_api.calls import controls, jobs, many, overview, specification, system, types
 from zerog_api.edge import pages
 from zerog_api.edge.handler import Handler
 
@@ -12,11 +12,12 @@ CALLS: tuple[type[Handler], ...] = (
     jobs.InfoHandler,
     jobs.FollowHandler,
     jobs.RunBatchHandler,
-    jobs.JobsHandler,
+    many.JobsHandler,
     jobs.CancelHandler,
     jobs.RetryHandler,
-    jobs.CancelManyHandler,
-    jobs.RetryManyHandler,
+    many.CancelManyHandler,
+    many.RetryManyHandler,
+    many.DeleteManyHandler,
     types.TypesHandler,
     types.TypeHandler,
     overview.QueuesHandler,

@@ -1,7 +1,11 @@
-"""The calls about jobs. What they do is in `zerog_api.core` and `zerog.ledger`."""
+"""The calls about one job, and those that take jobs in.
+
+What they do is in `zerog_api.core` and `zerog.ledger`.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,12 +14,10 @@ from msgspec import structs
 from tornado.web import RequestHandler
 
 from zerog.ledger import beside
-from zerog.ledger.jobs import Kept, readable
-from zerog.model.errors import JobError, JobStateError, UnreadableDocumentError, ZeroGError
+from zerog.ledger.jobs import Kept
+from zerog.model.errors import JobStateError, ZeroGError
 from zerog.model.names import MAX_IDEMPOTENCY_KEY_BYTES
-from zerog.model.record import FINISHED_STATES, JobRecord, State
-from zerog.store.filtering import matches
-from zerog.store.port import JobFilter
+from zerog.model.record import JobRecord, State
 from zerog_api import models, problems
 from zerog_api.auth.access import Verb
 from zerog_api.calls.base import CallHandler
@@ -111,13 +113,13 @@ class JobHandler(_Submitting, LargeHandler):
     @operation(
         Operation(
             id="runJob", tag="jobs", summary="Run a job", verb=Verb.CREATE, status=201,
-            answer=models.Accepted, parameters=True, query=models.RunOptions, problems=(404, 409),
+            answer=models.Accepted, parameters=True, query=models.RunQuery, problems=(404, 409),
             idempotency_key=True,
         )
     )  # fmt: skip
     async def post(self, name: str) -> None:
         """Accept a job."""
-        options = self.query(models.RunOptions)
+        options = self.query(models.RunQuery)
         parameters = self.read_object()
         order = Order(self._type, parameters, asked_of(options, self.now()))
         given = options.model_dump(exclude_none=True) if self.request.query else {}
@@ -180,42 +182,23 @@ class RunBatchHandler(_Submitting):
         self.reply({"uuids": uuids, **await self.warning(orders)}, 201)
 
 
-class JobsHandler(CallHandler):
-    """The jobs that there are."""
-
-    path = "/v1/jobs"
-    _query: models.ListQuery
-    _queues: Sequence[str]
-
-    async def authorize(self) -> None:
-        """See `Handler`."""
-        self._query = self.query(models.ListQuery)
-        self._queues = await self.queues_of(self._query.queue)
-
-    @operation(
-        Operation(
-            id="listJobs", tag="jobs", summary="List jobs, newest first", verb=Verb.LIST,
-            answer=models.Page, query=models.ListQuery,
-        )
-    )  # fmt: skip
-    async def get(self) -> None:
-        """List jobs, newest first."""
-        query = self._query
-        job_filter = JobFilter(query.type, query.state, self._queues)
-        try:
-            page = await self.parts.store.list_jobs(
-                job_filter, limit=query.limit, cursor=query.cursor, fresh=True
-            )
-        except ValueError:
-            fault = Fault("?cursor", "is not one that a listing has returned")
-            raise unprocessable([fault], "the cursor does not fit") from None
-        self.reply({"jobs": await views.summaries(page.jobs), "next": page.cursor})
+#: A job in these states waits for a worker.
+_WAITING = frozenset({State.QUEUED, State.WAITING})
 
 
 class _Reading(CallHandler):
     """A call that reads one job."""
 
     kept: Kept
+
+    async def pause_of(self, record: JobRecord) -> dict[str, Any] | None:
+        """Tell who has paused the queue in which a job waits; None if nobody has, or nothing is
+        known."""
+        if record.state not in _WAITING:
+            return None
+        with contextlib.suppress(ZeroGError):
+            return await self.parts.overview.pause_of(record.queue)
+        return None
 
     async def authorize(self, uuid: str) -> None:
         """See `Handler`."""
@@ -276,6 +259,8 @@ class InfoHandler(_Reading):
         async with self.parts.pages.turn(self.caller, self.closed) as begins:
             if begins:
                 document = await views.info(self.parts.store, self.kept, after, query.limit)
+                if paused := await self.pause_of(self.kept.record):
+                    document["paused"] = paused
                 self.write(views.to_json(document) + b"\n")
 
 
@@ -376,79 +361,3 @@ class RetryHandler(_Changing):
     async def post(self, uuid: str) -> None:
         """Let a finished job run again."""
         await self.tell(await self.parts.dispatch.replay(uuid))
-
-
-class _ChangingMany(CallHandler):
-    """A call that changes the jobs that a filter selects."""
-
-    async def authorize(self) -> None:
-        """The body names the jobs: `change` asks for them before it changes any."""
-
-    async def change(
-        self, states: Sequence[State], change: Callable[[str], Awaitable[JobRecord]]
-    ) -> None:
-        """Change the selected jobs, in these states unless the filter names others."""
-        uuids, more = await self._select(states)
-        changed = 0
-        for uuid in uuids:
-            try:
-                await change(uuid)
-                changed += 1
-            except (JobError, UnreadableDocumentError):
-                continue  # finished, gone or changed meanwhile, or nobody knows what it is
-        self.reply({"changed": changed, "more": more})
-
-    async def _select(self, states: Sequence[State]) -> tuple[Sequence[str], bool]:
-        """Return the UUIDs of the jobs that a change is for, and whether there are more."""
-        chosen = read_model(models.Selection, self.read_object(), only_first=self.is_long)
-        wanted = chosen.filter
-        if wanted.uuids:
-            await self.may_change(*wanted.uuids)
-            found = self.parts.dispatch.jobs.read_some(wanted.uuids)
-            named = JobFilter(wanted.type, wanted.state, wanted.queue)
-            fitting = {
-                kept.record.uuid
-                async for kept in found
-                if isinstance(kept, Kept) and matches(kept.document, named)
-            }
-            uuids = [uuid for uuid in wanted.uuids if uuid in fitting]
-            return uuids[: chosen.limit], len(uuids) > chosen.limit
-        queues = await self.queues_of(wanted.queue)
-        job_filter = JobFilter(wanted.type, wanted.state or states, queues)
-        page = await self.parts.store.list_jobs(job_filter, limit=chosen.limit, fresh=True)
-        uuids = [kept.record.uuid for kept in readable(page.jobs)]
-        self.access.note(*uuids)
-        return uuids, page.cursor is not None
-
-
-class RetryManyHandler(_ChangingMany):
-    """A new run of many finished jobs."""
-
-    path = "/v1/jobs:retry"
-
-    @operation(
-        Operation(
-            id="retryJobs", tag="jobs", summary="Replay jobs by filter", verb=Verb.UPDATE,
-            answer=models.Changed, body=models.Selection,
-        )
-    )  # fmt: skip
-    async def post(self) -> None:
-        """Let finished jobs run again; failed ones unless the filter says else."""
-        await self.change([State.FAILED], self.parts.dispatch.replay)
-
-
-class CancelManyHandler(_ChangingMany):
-    """The end of many jobs."""
-
-    path = "/v1/jobs:cancel"
-
-    @operation(
-        Operation(
-            id="cancelJobs", tag="jobs", summary="Cancel jobs by filter", verb=Verb.UPDATE,
-            answer=models.Changed, body=models.Selection,
-        )
-    )  # fmt: skip
-    async def post(self) -> None:
-        """Ask for the end of jobs."""
-        states = [state for state in State if state not in FINISHED_STATES]
-        await self.change(states, self.parts.dispatch.cancel)

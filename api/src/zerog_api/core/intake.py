@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ class Asked:
     priority: int | None = None
     timeout_seconds: float | None = None
     not_before_time: datetime | None = None
+    expires_time: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,8 @@ class Intake:
             timeout_seconds=order.asked.timeout_seconds,
             not_before_time=order.asked.not_before_time,
             origin=origin,
+            expires_time=order.asked.expires_time,
+            labels=order.asked.labels,
         )
         try:
             await self._dispatch.accept(record)

@@ -20,7 +20,6 @@ from zerog.ledger.readable import read_collection
 from zerog.ledger.stats import BUCKET_SECONDS, read_history
 from zerog.ledger.totals import Totals
 from zerog.ledger.tubes import Queues, find_queues
-from zerog.ledger.workers import Observer
 from zerog.model.documents import ControlDocument, PoolDocument, WorkerDocument, write
 from zerog.model.errors import ZeroGError
 from zerog.model.names import is_queue_name, tube_name
@@ -109,7 +108,7 @@ class Overview:
         self._producer = producer
         self._types = types
         self._rates = Rates()
-        self._observer = Observer()
+        self._observer = types.observer
         self._look = Shared(Summary(store, "overview", self._make_look, SUMMARY_SECONDS).get)
         #: Which queues there are changes seldom, and a stranger's tubes must not cost each call.
         self._queues = Shared(self._find_queues)
@@ -133,6 +132,9 @@ class Overview:
                 pass  # the next sample shows what happened meanwhile
             except Exception:  # rates are for people: nothing about them must end the process
                 log.exception("rates")
+            # Where reading is cheap, who lives is known before anybody asks.
+            if self._store.has_version:
+                await self._types.served.look(fresh=False)
             await wait_any(stop, seconds=SAMPLE_SECONDS)
 
     async def now(self) -> list[tuple[str, dict[str, Any]]]:
@@ -220,6 +222,11 @@ class Overview:
         `queuesLeftOut` is how many there are besides, if there are too many.
         """
         return await self._describe_queues(await controls.read_all(self._store))
+
+    async def pause_of(self, queue: str) -> dict[str, Any] | None:
+        """Tell who has paused a queue, as of a moment ago; None if nobody has."""
+        held = await self._held.get(0.0 if self._store.has_version else LOOK_SECONDS)
+        return told_of(held.queues.get(queue))
 
     async def paused(self) -> list[str]:
         """Return the names of paused queues, as of a moment ago. Raises what the store raises."""

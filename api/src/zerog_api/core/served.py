@@ -1,4 +1,5 @@
-"""Whether workers serve a type, for whoever asks about the type or has just submitted a job of it.
+"""Whether workers serve a type, for whoever asks about the type or has just submitted a job of it,
+and whether its queue is paused.
 
 It costs a submission nothing: however many ask, the workers are read at most once a second, and
 while submissions come in nobody waits for that. After a pause the first one waits for a moment. A
@@ -10,8 +11,10 @@ import contextlib
 import logging
 import time
 
+from zerog.ledger import controls
+from zerog.ledger.controls import explained_pause
 from zerog.ledger.readable import read_collection
-from zerog.ledger.unserved import ANY, Unserved, explained
+from zerog.ledger.unserved import ANY, Unserved, explained, explained_draining
 from zerog.model.documents import PoolDocument
 from zerog.model.errors import ZeroGError
 from zerog.store.port import Datastore
@@ -28,8 +31,8 @@ FRESH_SECONDS = 0.1
 USABLE_SECONDS = 5.0
 #: How long a submission waits for an answer.
 PATIENCE_SECONDS = 0.2
-#: How old what is known of pools may be.
-POOLS_SECONDS = 5.0
+#: How old what is known of pools, and of paused queues, may be.
+POOLS_SECONDS = HELD_SECONDS = 5.0
 #: A warning names at most this many types.
 MAX_WARNINGS = 3
 
@@ -42,6 +45,9 @@ class Served:
         self._unserved = unserved
         self._look = Shared(self._look_at_workers)
         self._pools = Shared(self._read_pools)
+        self._held = Shared(lambda: controls.read_all(store))
+        # Reading is cheap on this machine, and one who has just paused a queue sees that.
+        self._held_age = 0.0 if store.has_version else HELD_SECONDS
         #: Warnings by the types that they are for, as of the last look.
         self._told: dict[frozenset[tuple[str, str]], str | None] = {}
 
@@ -85,10 +91,17 @@ class Served:
 
     async def _explain(self, types: frozenset[tuple[str, str]]) -> str | None:
         unserved = [item for item in sorted(types) if await self._waits(*item)]
-        told = [explained(*item) for item in unserved[:MAX_WARNINGS]]
+        told = [self._explained(*item) for item in unserved[:MAX_WARNINGS]]
         if len(unserved) > MAX_WARNINGS:
             told.append(f"and {len(unserved) - MAX_WARNINGS} more types")
+        held = (await self._held.get(self._held_age)).queues
+        paused = [queue for queue in sorted({queue for _, queue in types}) if queue in held]
+        told += [explained_pause(held[queue]) for queue in paused[:MAX_WARNINGS]]
         return "; ".join(told) or None
+
+    def _explained(self, name: str, queue: str) -> str:
+        draining = self._unserved.draining(name, queue)
+        return explained_draining(name, queue, draining) if draining else explained(name, queue)
 
     async def _waits(self, name: str, queue: str) -> bool:
         """Whether jobs of a type wait until a person does something. A pool without a worker starts

@@ -10,7 +10,9 @@ from typing import Any
 
 from zerog.ledger.types import read_all
 from zerog.ledger.unserved import TypesByQueue, Unserved
+from zerog.ledger.workers import Observer
 from zerog.model.documents import TypeDocument, write
+from zerog.model.labels import label_map
 from zerog.store.port import Datastore
 from zerog_api.core.checks import ParameterCheck
 from zerog_api.core.errors import Fault, UnknownTypeError
@@ -90,7 +92,9 @@ class Types:
         #: As last read: what has not changed is not compiled again.
         self._known: dict[str, _Versions] = {}
         self._types = Shared(self._read)
-        self._unserved = Unserved()
+        #: Whoever of the API looks at workers sees them by this one.
+        self.observer = Observer()
+        self._unserved = Unserved(self.observer)
         #: Whether workers serve a type.
         self.served = Served(store, self._unserved)
 
@@ -130,6 +134,7 @@ class Types:
             }
             for other in job_type.versions[1:]
         ]
+        told["labels"] = label_map(job_type.labels)
         told.pop("others", None)
         return told
 

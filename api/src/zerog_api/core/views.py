@@ -15,13 +15,15 @@ from zerog.ledger import beside
 from zerog.ledger.jobs import Jobs, Kept, readable
 from zerog.model import jsontext
 from zerog.model.documents import LogLine, write
+from zerog.model.labels import label_map
 from zerog.model.record import JobRecord
 from zerog.store.port import Datastore, Stored
 
 _SUMMARY = (
     "uuid", "type", "schemaHash", "queue", "priority", "state", "resultCode", "message",
     "createdTime", "changedTime", "startedTime", "finishedTime", "notBeforeTime",
-    "cancelRequestedTime", "attempt", "crashes", "continuations", "replays", "movedFrom",
+    "expiresTime", "cancelRequestedTime", "attempt", "crashes", "continuations", "replays",
+    "movedFrom", "cause",
 )  # fmt: skip
 _ORIGIN = ("requestId", "traceParent")
 _LEVELS = {"events": "info", "warnings": "warning", "errors": "error"}
@@ -37,7 +39,11 @@ JOBS_AT_ONCE = 100
 
 def summary(document: Mapping[str, Any]) -> dict[str, Any]:
     """Tell what a listing shows of a job."""
-    return {name: document[name] for name in _SUMMARY if name in document}
+    return {name: document[name] for name in _SUMMARY if name in document} | _labels(document)
+
+
+def _labels(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"labels": label_map(labels)} if (labels := document.get("labels")) else {}
 
 
 async def summaries(stored: Sequence[Stored]) -> list[dict[str, Any]]:
@@ -106,6 +112,7 @@ async def document(store: Datastore, kept: Kept) -> dict[str, Any]:
     """Show everything that is known of a job but its log. For `to_json`."""
     told = {
         **kept.document,
+        **_labels(kept.document),
         "parameters": await beside.read_input_text(store, kept.record),
         "data": await beside.read_output_text(store, kept.record),
         "completeness": await beside.read_completeness(store, kept.record),

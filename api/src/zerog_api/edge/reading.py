@@ -19,7 +19,15 @@ from pydantic_core import ErrorDetails
 
 from zerog_api.core.errors import Fault
 from zerog_api.core.intake import Asked
-from zerog_api.models import MAX_DELAY_SECONDS, MAX_VALUES, Batch, Request, RunOptions
+from zerog_api.models import (
+    MAX_DELAY_SECONDS,
+    MAX_VALUES,
+    Batch,
+    BatchItem,
+    Request,
+    RunOptions,
+    RunQuery,
+)
 from zerog_api.problems import unprocessable
 
 MAX_FAULTS, MAX_FAULTS_OF_ONE = 1000, 50
@@ -34,14 +42,14 @@ Place = tuple[int | str, ...]
 Part = tuple[type[Request], Place, object]
 
 
-def asked_of(options: RunOptions, now: datetime, root: str = "?") -> Asked:
+def asked_of(options: RunQuery | BatchItem, now: datetime, root: str = "?") -> Asked:
     """Turn options into what the job is made with. A `Problem` if it would start too late."""
     if fault := _too_late(options, now, root):
         raise unprocessable([fault], options.refusal)
     start = options.start_at
     if options.delay:
         start = now + timedelta(seconds=options.delay)
-    return Asked(options.priority, options.timeout, start)
+    return Asked(options.priority, options.timeout, start, options.expires_at, options.given_labels)
 
 
 def asked_of_batch(batch: Batch, now: datetime) -> list[Asked]:
@@ -53,11 +61,11 @@ def asked_of_batch(batch: Batch, now: datetime) -> list[Asked]:
 
 
 def _too_late(options: RunOptions, now: datetime, root: str) -> Fault | None:
-    if options.start_at is None:
-        return None
-    if options.start_at <= now + timedelta(seconds=MAX_DELAY_SECONDS):
-        return None
-    return Fault(_path(root, ("startAt",)), "is more than a year ahead")
+    latest = now + timedelta(seconds=MAX_DELAY_SECONDS)
+    for name, time in (("startAt", options.start_at), ("expiresAt", options.expires_at)):
+        if time is not None and time > latest:
+            return Fault(_path(root, (name,)), "is more than a year ahead")
+    return None
 
 
 def read_model(model: type[R], value: object, *, only_first: bool = False) -> R:

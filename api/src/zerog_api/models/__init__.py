@@ -28,7 +28,6 @@ from zerog_api.models.job import (
 )
 from zerog_api.models.overview import (
     Fault,
-    Held,
     HeldQueue,
     HeldWorker,
     Pool,
@@ -65,11 +64,12 @@ from zerog_api.models.request import (
     ListQuery,
     NoQuery,
     RunOptions,
+    RunQuery,
     Selection,
     StatsQuery,
     WaitQuery,
 )
-from zerog_api.models.shape import MAX_BATCH, MAX_VALUES, Answer, Request
+from zerog_api.models.shape import MAX_BATCH, MAX_VALUES, Answer, Held, Request
 
 __all__ = [
     "DEFAULT_LINES",
@@ -115,6 +115,7 @@ __all__ = [
     "Queues",
     "Request",
     "RunOptions",
+    "RunQuery",
     "Running",
     "Selection",
     "Stats",

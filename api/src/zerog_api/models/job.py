@@ -9,6 +9,7 @@ from zerog_api.models.shape import (
     Answer,
     CauseName,
     Count,
+    Held,
     Priority,
     ResultCode,
     Seconds,
@@ -47,7 +48,8 @@ class Progress(Answer):
     completeness: float = Field(ge=0, le=1, description="How much is done, from 0 to 1.")
     result_code: ResultCode = Field(
         description="-1 until the job is finished. Then 200 to 399: success, 408: timeout, "
-        "410: cancelled, 500: too many errors or crashes, or a code that the job chose."
+        "410: cancelled, 500: too many errors or crashes, 504: not started in time, or a code that "
+        "the job chose."
     )
     attempt: Count = Field(
         description="The number of the current or last attempt, 0 before the first."
@@ -75,6 +77,9 @@ class Summary(Answer):
     started_time: Absent[Time] = Field(None, description="When its first attempt began.")
     finished_time: Absent[Time] = Field(None, description="When it ended.")
     not_before_time: Absent[Time] = Field(None, description="It does not start before this time.")
+    expires_time: Absent[Time] = Field(
+        None, description="It ends as expired if it has not started by then."
+    )
     cancel_requested_time: Absent[Time] = Field(
         None, description="When its cancellation was requested."
     )
@@ -89,6 +94,10 @@ class Summary(Answer):
     moved_from: Absent[str] = Field(
         None, description="The queue that it left, because it needed more memory."
     )
+    cause: Absent[CauseName] = Field(
+        None, description="Of a finished job: why its last attempt ended."
+    )
+    labels: Absent[dict[str, str]] = Field(None, description="Its labels, with its type's.")
 
 
 class Page(Answer):
@@ -182,6 +191,10 @@ class _Whole(Summary):
 
 class Info(_Whole):
     """A job with a page of its log: consecutive lines, attempt by attempt, oldest first."""
+
+    paused: Absent[Held] = Field(
+        None, description="Of a job that waits: who has paused its queue, when and why."
+    )
 
     events: list[Line] = Field(description="The page's lines of level info.")
     warnings: list[Line] = Field(description="The page's lines of level warning.")

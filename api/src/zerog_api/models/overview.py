@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from zerog_api.models.shape import Absent, Answer, Count, Priority, Rate, Seconds, Time, Uuid
+from zerog_api.models.shape import Absent, Answer, Count, Held, Priority, Rate, Seconds, Time, Uuid
 
 
 class OtherVersion(Answer):
@@ -46,6 +46,7 @@ class Type(Answer):
         description="How long a job is kept after it has failed or was cancelled."
     )
     log_output: bool = Field(description="Whether what its jobs print goes into their logs.")
+    labels: dict[str, str] = Field(description="What its jobs are labelled with.")
     introduced_time: Time | None = Field(description="When it became the newest version.")
     seen_time: Time | None = Field(description="When it was registered last, or seen at a worker.")
     schema_hash: str = Field(description="Changes when the schema does. Jobs carry it.")
@@ -62,14 +63,6 @@ class Types(Answer):
     """The registered job types."""
 
     types: list[Type] = Field(description="The job types, by name.")
-
-
-class Held(Answer):
-    """Who has paused a queue, or let a worker drain, when and why."""
-
-    since: Time | None = Field(description="Since when. null: that cannot be read.")
-    by: str | None = Field(description="Who asked for it. null: callers are not known here.")
-    reason: str | None = Field(description="Why. null: no reason was given.")
 
 
 class HeldQueue(Answer):
@@ -204,6 +197,7 @@ class QueueHistory(Answer):
     succeeded: list[Count] = Field(description="Jobs that succeeded.")
     failed: list[Count] = Field(description="Jobs that failed.")
     cancelled: list[Count] = Field(description="Jobs that were cancelled.")
+    expired: list[Count] = Field(description="Jobs that did not start in time.")
     again: list[Count] = Field(description="Attempts that ended and left their job unfinished.")
     wait_mean_seconds: list[Seconds | None] = Field(
         description="How long jobs waited on average. null: no job started."

@@ -1,5 +1,7 @@
 """The requests: bodies and query parameters, with every bound that they have."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -12,16 +14,20 @@ from pydantic import (
 )
 
 from zerog.ledger.stats import KEEP_SECONDS
+from zerog.model.labels import MAX_LABELS, check_labels, label_map
 from zerog.model.limits import MAX_REASON_CHARS, MAX_SECONDS
 from zerog_api.models.shape import (
     MAX_BATCH,
+    AskedTime,
+    CauseName,
     JobUuid,
+    LabelText,
     OneOrMany,
     Priority,
     Repeated,
     Request,
-    StartTime,
     StateName,
+    UuidPrefix,
 )
 
 #: A year: a longer wait belongs in a calendar, not in a queue.
@@ -38,6 +44,13 @@ def _check_line(text: str) -> str:
     if not text.isprintable():
         raise ValueError("must be one line of printable characters")
     return text
+
+
+def _check_many(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if len(label_map(labels)) < len(labels):
+        raise ValueError("gives one label two values")
+    check_labels(label_map(labels))
+    return labels
 
 
 Reason = Annotated[
@@ -59,9 +72,15 @@ class RunOptions(Request):
     priority: Priority | None = Field(
         None, description="0 is first, 9 is last. Default: the job type's priority."
     )
-    start_at: StartTime | None = Field(
+    start_at: AskedTime | None = Field(
         None,
         description="When the job may start: a time with a time zone, at most a year ahead.",
+    )
+    # Behind `start_at`: its validator looks at that.
+    expires_at: AskedTime | None = Field(
+        None,
+        description="A job that has not started by then ends as expired: a time with a time zone, "
+        "at most a year ahead.",
     )
     # After `start_at`: its validator looks at that.
     delay: float | None = Field(
@@ -77,12 +96,35 @@ class RunOptions(Request):
         description="Seconds that an attempt may run. Default: the job type's timeout.",
     )
 
+    @field_validator("expires_at")
+    @classmethod
+    def _leave_time_to_start(
+        cls, expires_at: datetime | None, info: ValidationInfo
+    ) -> datetime | None:
+        start_at = info.data.get("start_at")
+        if expires_at is not None and start_at is not None and expires_at <= start_at:
+            raise ValueError("must be later than startAt")
+        return expires_at
+
     @field_validator("delay")
     @classmethod
     def _exclude_start(cls, delay: float | None, info: ValidationInfo) -> float | None:
         if delay is not None and info.data.get("start_at") is not None:
             raise ValueError("cannot be given together with startAt")
         return delay
+
+
+class RunQuery(RunOptions):
+    """How a job is run, in a query."""
+
+    label: Annotated[Repeated[LabelText], AfterValidator(_check_many)] = Field(
+        (), description="A label, `key=value`. May be repeated."
+    )
+
+    @property
+    def given_labels(self) -> Mapping[str, str]:
+        """The labels by their names."""
+        return label_map(self.label)
 
 
 class BatchItem(RunOptions):
@@ -93,6 +135,16 @@ class BatchItem(RunOptions):
         default_factory=dict,
         description="The job's parameters, as the job type's schema asks for them.",
     )
+    labels: Annotated[dict[str, str], AfterValidator(check_labels)] = Field(
+        default_factory=dict,
+        max_length=MAX_LABELS,
+        description="Short texts by which people find the job.",
+    )
+
+    @property
+    def given_labels(self) -> Mapping[str, str]:
+        """The labels by their names."""
+        return self.labels
 
 
 class Batch(Request):
@@ -103,7 +155,22 @@ class Batch(Request):
     jobs: list[BatchItem] = Field(min_length=1, max_length=MAX_BATCH, description="The jobs.")
 
 
-class Filter(Request):
+class _Times(Request):
+    """When jobs were submitted and when they ended: from one time on, and before another."""
+
+    submitted_after: AskedTime | None = Field(
+        None, description="Jobs that were submitted at this time or later."
+    )
+    submitted_before: AskedTime | None = Field(
+        None, description="Jobs that were submitted before this time."
+    )
+    ended_after: AskedTime | None = Field(
+        None, description="Jobs that ended at this time or later."
+    )
+    ended_before: AskedTime | None = Field(None, description="Jobs that ended before this time.")
+
+
+class Filter(_Times):
     """Which jobs to change: those that match every field given. At least one is needed."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -117,6 +184,13 @@ class Filter(Request):
     queue: OneOrMany[str] = Field(
         default_factory=list, description="Jobs of this queue, or of one of these."
     )
+    label: OneOrMany[LabelText] = Field(
+        default_factory=list, description="Jobs with this label, `key=value`, or with all of these."
+    )
+    cause: OneOrMany[CauseName] = Field(
+        default_factory=list,
+        description="Finished jobs whose last attempt ended by this cause, or by one of these.",
+    )
     uuids: OneOrMany[JobUuid] = Field(
         default_factory=list, description="The job with this UUID, or with these."
     )
@@ -124,7 +198,8 @@ class Filter(Request):
     @model_validator(mode="after")
     def _refuse_all_jobs(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError(f"must have at least one of {', '.join(Filter.model_fields)}")
+            names = sorted(field.alias or "" for field in Filter.model_fields.values())
+            raise ValueError(f"must have at least one of {', '.join(names)}")
         return self
 
 
@@ -145,7 +220,7 @@ class Hold(Request):
     reason: Reason | None = Field(None, description="Why, for people: one line.")
 
 
-class ListQuery(Request):
+class ListQuery(_Times):
     """Which jobs to list."""
 
     refusal: ClassVar[str] = NoQuery.refusal
@@ -153,6 +228,16 @@ class ListQuery(Request):
     type: Repeated[str] = Field((), description="Only jobs of this type. May be repeated.")
     state: Repeated[StateName] = Field((), description="Only jobs in this state. May be repeated.")
     queue: Repeated[str] = Field((), description="Only jobs of this queue. May be repeated.")
+    label: Repeated[LabelText] = Field(
+        (), description="Only jobs with this label, `key=value`. If repeated, with all of them."
+    )
+    cause: Repeated[CauseName] = Field(
+        (),
+        description="Only finished jobs whose last attempt ended by this cause. May be repeated.",
+    )
+    uuid_prefix: UuidPrefix | None = Field(
+        None, description="Only jobs whose UUID begins with this."
+    )
     limit: int = Field(
         DEFAULT_PAGE,
         ge=1,

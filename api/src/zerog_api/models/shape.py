@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
+from zerog.model.labels import check_label
 from zerog.model.limits import MAX_CODE
 from zerog.model.record import UNFINISHED, Cause, State, is_job_id, parse_time
 
@@ -126,11 +127,13 @@ Time = Annotated[
 ]
 Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 JobUuid = Annotated[Uuid, AfterValidator(_check_uuid)]
-StartTime = Annotated[
+AskedTime = Annotated[
     datetime,
     BeforeValidator(_read_time),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+LabelText = Annotated[str, AfterValidator(check_label)]
+UuidPrefix = Annotated[str, Field(pattern=r"^[0-9a-f-]{1,36}$")]
 OneOrMany = Annotated[
     list[T],
     # The validator stops at the first item that is wrong: each costs it time.
@@ -145,3 +148,11 @@ Seconds = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0)]
 Priority = Annotated[int, Field(ge=0, le=9)]
 ResultCode = Annotated[int, Field(ge=UNFINISHED, le=MAX_CODE)]
+
+
+class Held(Answer):
+    """Who has paused a queue, or let a worker drain, when and why."""
+
+    since: Time | None = Field(description="Since when. null: that cannot be read.")
+    by: str | None = Field(description="Who asked for it. null: callers are not known here.")
+    reason: str | None = Field(description="Why. null: no reason was given.")

@@ -6,11 +6,29 @@ Nothing of ZeroG is imported that takes time: `zerog --help` starts fast.
 import argparse
 from typing import Any
 
-from zerog import logs
-from zerog.cli.parser import count, idempotency_key, job_uuid, number, port, seconds, text
+from zerog.cli import completing
+from zerog.cli.parser import (
+    count,
+    idempotency_key,
+    job_uuid,
+    label,
+    moment,
+    number,
+    port,
+    seconds,
+    text,
+)
+from zerog.logs import add_option
 
 #: A job's states, as `zerog.model.record.State` has them: importing that takes longer than a help.
-STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
+STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled", "expired")
+#: Why an attempt ended, as `zerog.model.record.Cause` has them.
+CAUSES = (
+    "succeeded", "continued", "error", "finished", "invalid", "timeout", "crash", "outOfMemory",
+    "interrupted", "cancelled",
+)  # fmt: skip
+#: Levels of a log's lines, the least serious first.
+LEVELS = ("info", "warning", "error")
 
 
 def nothing(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +37,9 @@ def nothing(parser: argparse.ArgumentParser) -> None:
 
 def one_job(parser: argparse.ArgumentParser) -> None:
     """The UUID of a job."""
-    parser.add_argument("uuid", type=job_uuid, metavar="UUID", help="the job's UUID")
+    add: Any = parser.add_argument
+    help_text = "the job's UUID, or 8 digits or more that no other begins with"
+    add("uuid", type=job_uuid, metavar="UUID", help=help_text).completer = completing.uuids
 
 
 def data(parser: argparse.ArgumentParser) -> None:
@@ -30,52 +50,76 @@ def data(parser: argparse.ArgumentParser) -> None:
 
 def some_jobs(parser: argparse.ArgumentParser) -> None:
     """Jobs by UUID, or by a filter."""
-    parser.add_argument("uuid", nargs="*", type=job_uuid, metavar="UUID", help="UUIDs of jobs")
-    _choice(parser, "all jobs", None)
-    parser.add_argument(
-        "-y", "--yes", action="store_true", help="do not ask before all jobs of a filter change"
-    )
+    add: Any = parser.add_argument
+    help_text = "UUIDs of jobs, or how they begin"
+    add(
+        "uuid", nargs="*", type=job_uuid, metavar="UUID", help=help_text
+    ).completer = completing.uuids
+    _choice(parser, "all jobs")
+    add("-y", "--yes", action="store_true", help="do not ask before all jobs of a filter change")
+    add("--dry-run", action="store_true", help="only say which jobs would change")
 
 
-def _choice(parser: argparse.ArgumentParser, what: str, default: list[str] | None) -> None:
+def _choice(parser: argparse.ArgumentParser, what: str) -> None:
     again = "may be given more than once"
     add: Any = parser.add_argument
-    add("--type", action="append", default=default, type=text, help=f"{what} of this type; {again}")
-    add("--state", action="append", default=default, choices=STATES, metavar="STATE",
+    add(
+        "--type", action="append", type=text, help=f"{what} of this type; {again}"
+    ).completer = completing.types
+    add("--state", action="append", choices=STATES, metavar="STATE",
         help=f"{what} in this state ({', '.join(STATES)}); {again}")  # fmt: skip
     add(
-        "--queue",
-        action="append",
-        default=default,
-        type=text,
-        help=f"{what} of this queue; {again}",
-    )
+        "--queue", action="append", type=text, help=f"{what} of this queue; {again}"
+    ).completer = completing.queues
+    add("--label", action="append", type=label, metavar="KEY=VALUE",
+        help=f"{what} with this label; given more than once: with all of them")  # fmt: skip
+    add("--cause", action="append", choices=CAUSES, metavar="CAUSE",
+        help=f"{what} whose last attempt ended so ({', '.join(CAUSES)}); {again}")  # fmt: skip
+    for name, when in (("submitted", "came"), ("ended", "ended")):
+        add(
+            f"--{name}-after",
+            type=moment,
+            metavar="TIME",
+            help=f"{what} that {when} then or later, e.g. 2026-01-31T12:00:00Z, or 6h for six "
+            "hours ago",
+        )
+        add(f"--{name}-before", type=moment, metavar="TIME",
+            help=f"{what} that {when} before")  # fmt: skip
 
 
 def submission(parser: argparse.ArgumentParser) -> None:
     """A job to be submitted."""
-    parser.add_argument(
+    add: Any = parser.add_argument
+    add(
         "type", type=text, metavar="TYPE", help="the job type; `zerog types` lists them"
-    )
-    parser.add_argument(
+    ).completer = completing.types
+    add(
         "parameters",
         nargs="*",
         default=[],
         metavar="key=value",
         help="parameters: JSON if it parses, else text; key=@file reads a text file, "
         "key=@base64:file any file",
-    )
+    ).completer = completing.parameters
     parser.add_argument("--params", metavar="FILE", help="JSON object of parameters, - for stdin")
     parser.add_argument(
         "--priority", type=int, metavar="0…9", help="0 runs first, 9 last (default: the type's)"
     )
     parser.add_argument("--delay", type=seconds, metavar="SECONDS", help="delay it by SECONDS")
     parser.add_argument(
+        "--expires", type=seconds, metavar="SECONDS",
+        help="end it as expired if no worker has started it within SECONDS",
+    )  # fmt: skip
+    parser.add_argument(
         "--timeout",
         type=seconds,
         metavar="SECONDS",
         help="how long an attempt may run (default: the type's)",
     )
+    parser.add_argument(
+        "--label", action="append", type=label, metavar="KEY=VALUE",
+        help="a label of the job; may be given more than once",
+    )  # fmt: skip
     parser.add_argument(
         "--key", type=idempotency_key, help="Idempotency-Key: the same key submits only once"
     )
@@ -116,10 +160,28 @@ def watch(parser: argparse.ArgumentParser) -> None:
 
 def listing(parser: argparse.ArgumentParser) -> None:
     """Which jobs to list."""
-    _choice(parser, "only jobs", [])
+    _choice(parser, "only jobs")
     parser.add_argument(
         "-n", "--limit", type=count, default=20, metavar="N", help="at most so many (default 20)"
     )
+    parser.add_argument(
+        "-w", "--watch", action="store_true", help="show them again and again, until ^C"
+    )
+
+
+def logs(parser: argparse.ArgumentParser) -> None:
+    """Whose log, and which lines of it."""
+    one_job(parser)
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on until the job is finished"
+    )
+    parser.add_argument(
+        "--attempt", type=count, metavar="N", help="only lines of this attempt (default: all)"
+    )
+    parser.add_argument(
+        "--level", choices=LEVELS, metavar="LEVEL",
+        help=f"only lines of this level or of a worse one ({', '.join(LEVELS)})",
+    )  # fmt: skip
 
 
 def pause(parser: argparse.ArgumentParser) -> None:
@@ -130,9 +192,10 @@ def pause(parser: argparse.ArgumentParser) -> None:
 
 def resume(parser: argparse.ArgumentParser) -> None:
     """A queue."""
-    parser.add_argument(
+    add: Any = parser.add_argument
+    add(
         "queue", type=text, metavar="QUEUE", help="the queue; `zerog queues` lists them"
-    )
+    ).completer = completing.queues
 
 
 def drain(parser: argparse.ArgumentParser) -> None:
@@ -154,9 +217,10 @@ def usage(parser: argparse.ArgumentParser) -> None:
 
 def undrain(parser: argparse.ArgumentParser) -> None:
     """A worker."""
-    parser.add_argument(
+    add: Any = parser.add_argument
+    add(
         "worker", type=text, metavar="WORKER", help="the worker; `zerog workers` lists them"
-    )
+    ).completer = completing.workers
 
 
 def _reason(parser: argparse.ArgumentParser) -> None:
@@ -209,7 +273,7 @@ def worker(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long jobs may go on after SIGTERM (ZEROG_GRACE_SECONDS)",
     )
-    logs.add_option(parser)
+    add_option(parser)
 
 
 def dev(parser: argparse.ArgumentParser) -> None:
@@ -234,13 +298,13 @@ def dev(parser: argparse.ArgumentParser) -> None:
         help="how long jobs may go on after ^C (default 10); a second ^C ends them at once",
     )
     parser.add_argument("--no-hints", action="store_true", help="do not say what to try next")
-    logs.add_option(parser)
+    add_option(parser)
 
 
 def repair(parser: argparse.ArgumentParser) -> None:
     """Where the jobs are, and how to log."""
     places(parser)
-    logs.add_option(parser)
+    add_option(parser)
 
 
 def describe(parser: argparse.ArgumentParser) -> None:

@@ -6,29 +6,35 @@ asks first, with the count and the address. Where nobody can be asked, `--yes` h
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from zerog.cli import codes
+from zerog.cli.choice import described, which
 from zerog.cli.output import print_json
 from zerog.cli.target import connect, find
 from zerog.cli.words import ask, counted, say, say_error, show
 from zerog.client import ApiError, Client
+from zerog.client.calls import filter_of
 from zerog.model.errors import ConfigError
 
 #: Problems of the API that say something of one job only.
 _OF_ONE_JOB = frozenset({"unknown-job", "job-state", "forbidden"})
 #: The states in which a job can be changed, and those that a filter without states means.
+_FINISHED = ["succeeded", "failed", "cancelled", "expired"]
 _CHANGEABLE = {
     "cancel": ["queued", "running", "waiting"],
-    "retry": ["succeeded", "failed", "cancelled"],
+    "retry": _FINISHED,
+    "delete": _FINISHED,
 }
 _STATES = {**_CHANGEABLE, "retry": ["failed"]}
 _WHICH = {
     "cancel": "only jobs that are queued, running or waiting can be cancelled",
     "retry": "only finished jobs can run again",
+    "delete": "only finished jobs can be deleted",
 }
+_DONE = {"cancel": "cancelled, or asked to stop", "retry": "run again", "delete": "deleted"}
 #: What the API changes in one call.
 _AT_ONCE = 1000
 
@@ -44,52 +50,68 @@ def command_retry(options: argparse.Namespace) -> int:
 
 
 def command_delete(options: argparse.Namespace) -> int:
-    """Forget a finished job."""
-    with connect(options) as client:
-        client.delete(options.uuid)
-    show(f"{options.uuid} forgotten")
-    return codes.OK
+    """Forget finished jobs by UUID or by filter."""
+    return _change(options, "delete")
 
 
 def _change(options: argparse.Namespace, what: str) -> int:
-    chosen = {"type": options.type, "state": options.state, "queue": options.queue}
-    job_filter = {name: values for name, values in chosen.items() if values}
-    if bool(options.uuid) == bool(job_filter):
+    chosen = which(options)
+    if bool(options.uuid) == bool(chosen):
         raise ConfigError(
-            f"which jobs to {what}? Name them by UUID, or choose by --type, --state, --queue"
+            f"which jobs to {what}? Name them by UUID, or choose by --type, --state, --queue, "
+            "--label, --cause, --submitted-…, --ended-…"
         )
-    if job_filter and not options.yes and not _can_ask():
+    if chosen and not (options.yes or options.dry_run) and not _can_ask():
         raise ConfigError(
             f"this may {what} many jobs, and there is no terminal to ask on: "
             "give --yes if you mean it"
         )
     with connect(options) as client:
-        if not job_filter:
+        if options.dry_run:
+            return _preview(client, options, what, chosen)
+        if not chosen:
             return _change_each(client, options, what)
-        return _change_many(client, options, what, _changeable(what, job_filter))
+        return _change_many(client, options, what, _changeable(what, chosen))
 
 
-def _changeable(what: str, job_filter: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def _changeable(what: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return a filter without the states that the change does not apply to."""
-    return {
-        name: [value for value in values if name != "state" or value in _CHANGEABLE[what]]
-        for name, values in job_filter.items()
-    }
+    states = [state for state in chosen.get("states", ()) if state in _CHANGEABLE[what]]
+    return {**chosen, "states": states} if "states" in chosen else {**chosen}
+
+
+def _preview(
+    client: Client, options: argparse.Namespace, what: str, chosen: Mapping[str, Any]
+) -> int:
+    """Say which jobs would change, and change none."""
+    if chosen:
+        jobs = list(islice(_matching(client, what, _changeable(what, chosen)), _AT_ONCE + 1))
+    else:
+        found = [client.info(uuid) for uuid in options.uuid]
+        jobs = [job for job in found if job["state"] in _CHANGEABLE[what]]
+    if options.json:
+        print_json({"wouldChange": [job["uuid"] for job in jobs[:_AT_ONCE]],
+                    "more": len(jobs) > _AT_ONCE})  # fmt: skip
+        return codes.OK
+    for job in jobs[:_AT_ONCE]:
+        show(f"{job['uuid']} {job['type']} {job['state']}")
+    say(f"{_many(len(jobs))} would be changed by {what}; nothing was")
+    return codes.OK
 
 
 def _change_many(
-    client: Client, options: argparse.Namespace, what: str, job_filter: Mapping[str, list[str]]
+    client: Client, options: argparse.Namespace, what: str, chosen: Mapping[str, Any]
 ) -> int:
-    if job_filter.get("state") == []:  # to the API this would mean all states
-        told = f"no job to {what} is like that: {_WHICH[what]}"
+    if chosen.get("states") == []:  # to the API this would mean all states
+        told = f"no matching job: {_WHICH[what]}"
         result: dict[str, Any] = {"changed": 0, "more": False}
     else:
         if not options.yes:
-            count = _count(client, what, job_filter)
-            if count and not ask(_question(what, count, job_filter, find(options).url)):
+            count = sum(1 for _ in islice(_matching(client, what, chosen), _AT_ONCE + 1))
+            if count and not ask(_question(what, count, chosen, find(options).url)):
                 say("nothing was changed")
                 return codes.FAILED
-        result = client.change_many(what, job_filter)
+        result = client.change_many(what, filter_of(**chosen))
         told = _told(what, result["changed"], result["more"])
     if options.json:
         print_json(result)
@@ -102,29 +124,28 @@ def _can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _count(client: Client, what: str, job_filter: Mapping[str, Sequence[str]]) -> int:
-    """Return how many jobs a change would meet; one more than it changes at once is enough."""
-    found = client.list(
-        types=job_filter.get("type", ()),
-        states=job_filter.get("state", _STATES[what]),
-        queues=job_filter.get("queue", ()),
-    )
-    return sum(1 for _ in islice(found, _AT_ONCE + 1))
+def _matching(client: Client, what: str, chosen: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the jobs that a change would meet."""
+    if chosen.get("states") == []:
+        return iter(())
+    return client.list(**{"states": _STATES[what], **chosen})
 
 
-def _question(what: str, count: int, job_filter: Mapping[str, Sequence[str]], url: str) -> str:
-    many = counted(count, "job") if count <= _AT_ONCE else f"{_AT_ONCE:,} of more jobs"
-    chosen = ", ".join(f"{name} {' or '.join(values)}" for name, values in job_filter.items())
-    return f"{what} {many} ({chosen}) at {url}?"
+def _many(count: int) -> str:
+    """Say how many jobs were found; one more than are changed at once is enough."""
+    return counted(count, "job") if count <= _AT_ONCE else f"{_AT_ONCE:,} of more jobs"
+
+
+def _question(what: str, count: int, chosen: Mapping[str, Any], url: str) -> str:
+    return f"{what} {_many(count)} ({described(chosen)}) at {url}?"
 
 
 def _change_each(client: Client, options: argparse.Namespace, what: str) -> int:
     """Change jobs one by one. One that is refused does not keep the others from it."""
-    change = client.cancel if what == "cancel" else client.retry
     code, results = codes.OK, []
     for uuid in options.uuid:
         try:
-            results.append(change(uuid))
+            results.append(_change_one(client, what, uuid))
         except ApiError as error:
             if error.code not in _OF_ONE_JOB:
                 raise
@@ -132,14 +153,24 @@ def _change_each(client: Client, options: argparse.Namespace, what: str) -> int:
             code = codes.FAILED
             continue
         if not options.json:
-            show(f"{uuid} {_became(what, results[-1]['state'])}")
+            show(f"{uuid} {_became(what, results[-1].get('state', ''))}")
     if options.json:
         print_json(results)
     return code
 
 
+def _change_one(client: Client, what: str, uuid: str) -> dict[str, Any]:
+    """Change a job, return its progress; of one that is deleted only its UUID is left."""
+    if what == "delete":
+        client.delete(uuid)
+        return {"uuid": uuid}
+    return client.cancel(uuid) if what == "cancel" else client.retry(uuid)
+
+
 def _became(what: str, state: str) -> str:
     """Say what a change has done to a job."""
+    if what == "delete":
+        return "deleted"
     if what == "retry":
         return f"{state}: it runs again"
     return "cancelled" if state == "cancelled" else f"{state}: it was asked to stop"
@@ -148,7 +179,6 @@ def _became(what: str, state: str) -> str:
 def _told(what: str, count: int, more: bool) -> str:
     """Say in a sentence how many jobs a change by filter met."""
     if count == 0:
-        return f"no job to {what} is like that; `zerog list` shows what there is"
-    done = "cancelled, or asked to stop" if what == "cancel" else "run again"
-    told = f"{counted(count, 'job')} {done}"
+        return f"no matching job to {what}; `zerog list` shows all jobs"
+    told = f"{counted(count, 'job')} {_DONE[what]}"
     return f"{told}; there are more: give the command again" if more else told

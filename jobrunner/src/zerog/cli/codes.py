@@ -10,6 +10,7 @@ USAGE = 2
 UNREACHABLE = 3
 NOT_FINISHED = 4
 CANCELLED = 5
+EXPIRED = 6
 #: As shells report a command ended by ^C.
 INTERRUPTED = 130
 #: As shells report one ended by SIGTERM.
@@ -39,12 +40,14 @@ OUTCOMES = (
     ScriptOutcome("zerog run", "succeeded", OK, _DATA, _WITH_DATA),
     ScriptOutcome("zerog run", "failed", FAILED, _DATA, _WITH_DATA, _WHY),
     ScriptOutcome("zerog run", "cancelled", CANCELLED, "", _WITH_DATA),
+    ScriptOutcome("zerog run", "expired", EXPIRED, "", _WITH_DATA, _WHY),
     ScriptOutcome(
         "zerog run --for", "not finished", NOT_FINISHED, "", "", "how to follow it again"
     ),
     ScriptOutcome("zerog watch", "succeeded", OK, "", "its progress"),
     ScriptOutcome("zerog watch", "failed", FAILED, "", "its progress", _WHY),
     ScriptOutcome("zerog watch", "cancelled", CANCELLED, "", "its progress"),
+    ScriptOutcome("zerog watch", "expired", EXPIRED, "", "its progress", _WHY),
     ScriptOutcome(
         "zerog watch --for", "not finished", NOT_FINISHED, "", "", "how to follow it again"
     ),
@@ -53,6 +56,7 @@ OUTCOMES = (
     ScriptOutcome(
         "zerog data", "cancelled", CANCELLED, _DATA, "its data; `null` if it has none", _WHY
     ),
+    ScriptOutcome("zerog data", "expired", EXPIRED, _DATA, "its data; `null` if it has none", _WHY),
     ScriptOutcome(
         "zerog data", "not finished", NOT_FINISHED, "", "", "its state, how to follow it"
     ),
@@ -75,7 +79,9 @@ HINTS = {
 
 def of_progress(state: str) -> int:
     """Return the code for a job's state."""
-    return {"succeeded": OK, "failed": FAILED, "cancelled": CANCELLED}.get(state, NOT_FINISHED)
+    return {
+        "succeeded": OK, "failed": FAILED, "cancelled": CANCELLED, "expired": EXPIRED
+    }.get(state, NOT_FINISHED)  # fmt: skip
 
 
 def hint_of(error: ZeroGError) -> str | None:

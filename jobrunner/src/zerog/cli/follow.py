@@ -117,7 +117,7 @@ class _Plain(_Quiet):
     def print_end(self) -> None:
         progress = self.last
         message = progress.get("message")
-        if progress.get("state") == "failed":
+        if progress.get("state") in ("failed", "expired"):
             say(f"{ending(progress)}\n{advice(progress['uuid'])}")
         elif message and message != progress["state"]:
             say(f"{_where(progress)}: {message}")

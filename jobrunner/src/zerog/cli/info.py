@@ -7,9 +7,9 @@ from itertools import chain
 from typing import Any
 
 from zerog.cli import codes
-from zerog.cli.output import print_json, print_table
+from zerog.cli.output import Column, print_json, print_table
 from zerog.cli.target import connect
-from zerog.cli.words import show
+from zerog.cli.words import held_text, show
 from zerog.client import Client
 from zerog.client.calls import LEVEL_FIELDS, PAGE_LINES, lines_of
 from zerog.model.record import UNFINISHED, parse_time
@@ -70,15 +70,15 @@ def story(attempts: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]]) -
     for line in lines:
         # An attempt's end comes after its lines.
         for number in [number for number in ends if number < line["attempt"]]:
-            yield from _told(ends.pop(number))
+            yield from lines_of_log(ends.pop(number))
         if line["message"] == ends.get(line["attempt"], {}).get("message"):
             del ends[line["attempt"]]
-        yield from _told(line)
+        yield from lines_of_log(line)
     for end in ends.values():
-        yield from _told(end)
+        yield from lines_of_log(end)
 
 
-def _told(line: dict[str, Any]) -> list[str]:
+def lines_of_log(line: dict[str, Any]) -> list[str]:
     """Return a line of the log with the values that came with it; a traceback stands below it."""
     values = dict(line.get("data", {}))
     below = str(values.pop("traceback", "")).rstrip().splitlines()
@@ -91,6 +91,7 @@ def _told(line: dict[str, Any]) -> list[str]:
 def facts(info: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what is known of a job, a name and a text each."""
     code, message = info["resultCode"], info.get("message")
+    labels, held = info.get("labels", {}), info.get("paused")
     found = [
         ("job", info["uuid"]),
         ("type", info["type"]),
@@ -104,6 +105,10 @@ def facts(info: dict[str, Any]) -> list[tuple[str, str]]:
         ("started", _utc(info.get("startedTime"))),
         ("finished", _utc(info.get("finishedTime"))),
         ("not before", _utc(info.get("notBeforeTime"))),
+        ("paused", held and held_text("queue", info["queue"], held)),
+        ("expires", _utc(info.get("expiresTime"))),
+        ("cause", info.get("cause")),
+        ("labels", ", ".join(f"{key}={value}" for key, value in labels.items()) or None),
     ]
     return [(name, text) for name, text in found if text is not None]
 
@@ -122,7 +127,15 @@ def print_attempts(attempts: list[dict[str, Any]]) -> None:
         )
         for attempt in attempts
     ]
-    columns = ("ATTEMPT", "STARTED (UTC)", "TOOK (s)", "CPU (s)", "PEAK (MiB)", "CAUSE", "WORKER")
+    columns = (
+        "ATTEMPT",
+        "STARTED (UTC)",
+        "TOOK (s)",
+        "CPU (s)",
+        "PEAK (MiB)",
+        "CAUSE",
+        Column("WORKER", least=16),
+    )
     print_table(columns, rows, "It was not started yet: `zerog workers` shows who could run it.")
 
 

@@ -1,26 +1,27 @@
-"""Commands about jobs: submit, run, watch, list, data. Those that change them are in
-`zerog.cli.changes`."""
+"""Commands about one job: submit, run, watch, data. Those about many are in `zerog.cli.listing`
+and `zerog.cli.changes`."""
 
 import argparse
 import base64
 import json
 import sys
-from datetime import UTC, datetime
-from itertools import islice
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from zerog.cli import codes
 from zerog.cli.endings import tell_ending
 from zerog.cli.follow import follow
-from zerog.cli.output import print_data, print_json, print_table, write_data
+from zerog.cli.output import print_data, print_json, write_data
 from zerog.cli.parser import text
 from zerog.cli.target import connect, connect_async
-from zerog.cli.words import say, short_time, show
+from zerog.cli.words import say, show
 from zerog.client import Client
 from zerog.client.calls import take
 from zerog.model.errors import ConfigError
-from zerog.model.record import UNFINISHED, parse_time
+
+#: States of jobs that have no data whatever they did.
+NEVER_WITH_DATA = frozenset({"cancelled", "expired"})
 
 
 def command_submit(options: argparse.Namespace) -> int:
@@ -43,7 +44,7 @@ def command_run(options: argparse.Namespace) -> int:
             say(f"job {uuid}")
         following = connect_async(options)
         progress = follow(following, uuid, limit_seconds=options.limit, quiet=options.json)
-        data = None if progress["state"] == "cancelled" else client.data(uuid)
+        data = None if progress["state"] in NEVER_WITH_DATA else client.data(uuid)
     if options.output and (data is not None or progress["state"] == "succeeded"):
         write_data(options.output, data, uuid, quiet=options.json)
     elif data is not None and not options.json:
@@ -60,56 +61,6 @@ def command_watch(options: argparse.Namespace) -> int:
     if options.json:
         print_json(progress)
     return codes.of_progress(progress["state"])
-
-
-def command_list(options: argparse.Namespace) -> int:
-    """List jobs."""
-    with connect(options) as client:
-        found = client.list(
-            types=options.type,
-            states=options.state,
-            queues=options.queue,
-            page_size=max(1, min(options.limit, 100)),
-        )
-        jobs = list(islice(found, options.limit))
-    if options.json:
-        print_json(jobs)
-        return codes.OK
-    if options.type or options.state or options.queue:
-        empty = "No job is like that; `zerog list` shows all."
-    else:
-        empty = "There are no jobs yet; `zerog run TYPE` makes one."
-    if sys.stdout.isatty():
-        _print_short(jobs, empty)
-        return codes.OK
-    rows = [
-        (
-            job["uuid"],
-            job["type"],
-            job["state"],
-            job["resultCode"],
-            job["attempt"],
-            job["createdTime"][:19].replace("T", " "),
-            job.get("message"),
-        )
-        for job in jobs
-    ]
-    columns = ("JOB", "TYPE", "STATE", "CODE", "ATTEMPT", "CREATED (UTC)", "MESSAGE")
-    print_table(columns, rows, empty)
-    return codes.OK
-
-
-def _print_short(jobs: list[dict[str, Any]], empty: str) -> None:
-    """Print what fits into 80 columns."""
-    now = datetime.now(UTC)
-    rows = []
-    for job in jobs:
-        code = None if job["resultCode"] == UNFINISHED else job["resultCode"]
-        age = short_time((now - parse_time(job["createdTime"])).total_seconds())
-        message = job.get("message", "")
-        said = "" if message == job["state"] else message
-        rows.append((job["uuid"], job["type"], job["state"], code, age, said))
-    print_table(("JOB", "TYPE", "STATE", "CODE", "AGE", "MESSAGE"), rows, empty)
 
 
 def command_data(options: argparse.Namespace) -> int:
@@ -146,8 +97,19 @@ def _submit(client: Client, options: argparse.Namespace) -> str:
         priority=options.priority,
         delay=options.delay,
         timeout=options.timeout,
+        expires_at=_expiry(options.expires),
+        labels=dict(options.label or ()),
         idempotency_key=options.key,
     )
+
+
+def _expiry(seconds: float | None) -> datetime | None:
+    if seconds is None:
+        return None
+    try:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        raise ConfigError(f"--expires {seconds:g} is too long") from None
 
 
 def read_parameters(pairs: list[str], path: str | None) -> dict[str, Any]:

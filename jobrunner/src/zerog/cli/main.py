@@ -24,7 +24,7 @@ _EPILOG = f"""\
 exit codes:
   {codes.OK} success   {codes.FAILED} the job or the command failed   {codes.USAGE} wrong usage
   {codes.UNREACHABLE} the API cannot be reached   {codes.NOT_FINISHED} the job is not finished
-  {codes.CANCELLED} the job was cancelled
+  {codes.CANCELLED} the job was cancelled   {codes.EXPIRED} it expired: nobody started it in time
 
 first steps:
   zerog dev examples/jobs/text.py      start everything on this machine
@@ -34,7 +34,7 @@ first steps:
 Add = Callable[[argparse.ArgumentParser], None]
 #: Commands that do not ask the API, and those that print nothing for programs.
 _WITHOUT_API = frozenset({"dev", "worker", "describe", "repair", "datastore", "completion"})
-_WITHOUT_JSON = frozenset({"dev", "worker", "delete", "completion"})
+_WITHOUT_JSON = frozenset({"dev", "worker", "completion"})
 
 #: What a group of commands is about: name: (module of the command, help, arguments)
 GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
@@ -42,12 +42,13 @@ GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
         "run": ("jobs", "submit a job, follow it, print its result", arguments.run),
         "submit": ("jobs", "submit a job and print its UUID", arguments.submission),
         "watch": ("jobs", "follow a job: progress bar and log", arguments.watch),
-        "list": ("jobs", "list jobs, newest first", arguments.listing),
+        "list": ("listing", "list jobs, newest first", arguments.listing),
         "info": ("info", "show a job: progress, attempts, log", arguments.one_job),
+        "logs": ("logs", "print a job's log", arguments.logs),
         "data": ("jobs", "print the output data of a finished job, as JSON", arguments.data),
         "cancel": ("changes", "cancel jobs, by UUID or by filter", arguments.some_jobs),
         "retry": ("changes", "run finished jobs again, by UUID or by filter", arguments.some_jobs),
-        "delete": ("changes", "forget a finished job", arguments.one_job),
+        "delete": ("changes", "forget finished jobs, by UUID or by filter", arguments.some_jobs),
     },
     "what there is": {
         "types": ("system", "list the registered job types", arguments.nothing),
@@ -151,6 +152,8 @@ def _run(argv: Sequence[str]) -> int:
             parser.print_help(sys.stderr)
             return codes.USAGE
         options = _read(parser, argv)
+        if getattr(options, "uuid", None):
+            import_module("zerog.cli.choice").complete_uuids(options)
         module = import_module(f"zerog.cli.{COMMANDS[options.command][0]}")
         command: Callable[[argparse.Namespace], int] = getattr(module, f"command_{options.command}")
         return command(options)
@@ -182,7 +185,7 @@ def _complete(parser: Parser) -> None:
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
-        argcomplete.autocomplete(parser)
+        argcomplete.autocomplete(parser, always_complete_options=False)
 
 
 def _unknown(name: str) -> str:

@@ -3,11 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import RenderableType
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from zerog.cli.words import counted, say, show_json, show_row
@@ -17,10 +20,13 @@ from zerog.shown import shown, shown_json, shown_name
 
 #: What a terminal gets to see of a job's data: lines, and characters of one text.
 SHOWN_LINES, SHOWN_CHARACTERS = 40, 200
+#: Spaces between two columns.
+GAP = 2
 STATE_STYLES = {
     "succeeded": "green",
     "failed": "red",
     "cancelled": "yellow",
+    "expired": "yellow",
     "running": "cyan",
     "waiting": "magenta",
 }
@@ -87,28 +93,89 @@ def write_data(path: str, data: Any, uuid: str, *, quiet: bool) -> None:
         say(f"the data is in {path} ({counted(len(text.encode()), 'byte')})")
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
-    """Print a table, or a sentence when there is nothing in it."""
-    if not rows:
-        say(empty)
-        return
-    console = ShownConsole()
-    if not console.is_terminal:
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table, and what becomes of it on a narrow terminal."""
+
+    name: str
+    #: Its texts are cut to this many characters at least; None: never.
+    least: int | None = None
+    #: Where that is not enough, it is left out: of several the last one first.
+    optional: bool = False
+
+
+class Table:
+    """Rows for a terminal, or for programs."""
+
+    def __init__(self, columns: Sequence[Column | str], rows: Sequence[Sequence[Any]]) -> None:
+        self._columns = [Column(each) if isinstance(each, str) else each for each in columns]
+        self._rows = rows
+
+    def print(self, empty: str) -> None:
+        """Print it, or a sentence when there is nothing in it."""
+        if not self._rows:
+            say(empty)
+            return
+        console = ShownConsole()
+        if console.is_terminal:
+            # Where nothing can give way any more, the terminal folds: no UUID is cut.
+            shown = [width for width in self._widths(console.width) if width]
+            wide = ShownConsole(width=max(console.width, sum(shown) + GAP * len(shown)))
+            wide.print(self.shown(console, empty), crop=False)
+            return
         # Plain and complete, for grep and cut.
-        for row in [columns, *rows]:
+        for row in [[column.name for column in self._columns], *self._rows]:
             show_row(_cells(row))
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for number, column in enumerate(columns):
-        # Only the last one gives way, so that each row is one line.
-        table.add_column(column, no_wrap=number + 1 < len(columns))
-    for row in rows:
-        table.add_row(*map(_styled, _cells(_heads(row))))
-    # Where that is not enough the terminal folds: no UUID is cut.
-    cells = [_cells(_heads(row))[:-1] for row in [columns, *rows]]
-    least = sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True))
-    wide = ShownConsole(width=max(console.width, least + len(columns[-1])))
-    wide.print(table, crop=False)
+
+    def shown(self, console: ShownConsole, empty: str) -> RenderableType:
+        """Return it as it is shown on a terminal."""
+        if not self._rows:
+            return Text(empty)
+        made = RichTable(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
+        widths = self._widths(console.width)
+        for column, width in zip(self._columns, widths, strict=True):
+            if width:
+                made.add_column(column.name, no_wrap=True, width=width, overflow="ellipsis")
+        for row in self._rows:
+            cells = zip(_cells(_heads(row)), widths, strict=True)
+            made.add_row(*(_styled(text) for text, width in cells if width))
+        return made
+
+    def _widths(self, room: int) -> list[int]:
+        rows = [[column.name for column in self._columns], *map(_heads, self._rows)]
+        wanted = [max(map(cell_len, cells)) for cells in zip(*map(_cells, rows), strict=True)]
+        return fitting(self._columns, wanted, room)
+
+
+def fitting(columns: Sequence[Column], wanted: Sequence[int], room: int) -> list[int]:
+    """Return how wide each column is, 0 for one that is left out. Pure.
+
+    A column that may be cut gives way as far as needed, the widest first.
+    """
+    shown = [number for number, _ in enumerate(columns)]
+    while True:
+        widths = {number: wanted[number] for number in shown}
+        over = sum(widths.values()) + GAP * (len(shown) - 1) - room
+        while over > 0:
+            flexible = {
+                number: width
+                for number, width in widths.items()
+                if (least := columns[number].least) is not None
+                and width > max(least, len(columns[number].name))
+            }
+            if not flexible:
+                break
+            widths[max(flexible, key=lambda number: flexible[number])] -= 1
+            over -= 1
+        leaving = [number for number in shown if columns[number].optional]
+        if over <= 0 or not leaving:
+            return [widths.get(number, 0) for number, _ in enumerate(columns)]
+        shown.remove(leaving[-1])
+
+
+def print_table(columns: Sequence[Column | str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+    """Print a table, or a sentence when there is nothing in it."""
+    Table(columns, rows).print(empty)
 
 
 def _cells(row: Sequence[Any]) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import NoReturn
 
@@ -15,6 +16,11 @@ from zerog.cli import codes
 from zerog.cli.words import folded
 
 MAX_PORT = 65535
+#: Fewer digits of a UUID are not taken: they are the same for all jobs of some minutes.
+MIN_PREFIX, UUID_DIGITS = 8, 32
+#: Seconds by the letter behind a number.
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MAX_SPAN_CHARS = 12
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,13 +56,50 @@ def idempotency_key(value: str) -> str:
 
 
 def job_uuid(text: str) -> str:
-    """Read the UUID of a job, in the form in which the API has it."""
+    """Read the UUID of a job, in the form in which the API has it, or how it begins."""
     try:
         return str(uuid.UUID(text))
     except ValueError:
+        pass
+    digits = text.replace("-", "").lower()
+    if MIN_PREFIX <= len(digits) < UUID_DIGITS and set(digits) <= set("0123456789abcdef"):
+        return str(uuid.UUID(digits.ljust(UUID_DIGITS, "0")))[: len(digits) + _dashes(len(digits))]
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no UUID of a job, nor {MIN_PREFIX} digits or more that one begins with; "
+        "`zerog list` shows jobs and their UUIDs"
+    )
+
+
+def _dashes(digits: int) -> int:
+    """Return how many dashes a UUID has before so many digits are full."""
+    return sum(digits > place for place in (8, 12, 16, 20))
+
+
+def label(value: str) -> tuple[str, str]:
+    """Read a label."""
+    from zerog.model.labels import check_label
+
+    try:
+        key, _, content = check_label(text(value)).partition("=")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return key, content
+
+
+def moment(value: str) -> datetime:
+    """Read a time: as the API writes it, or how long ago it was, e.g. 90s, 15m, 6h, 7d."""
+    if value[-1:] in UNITS and value[:-1].isdecimal() and len(value) < MAX_SPAN_CHARS:
+        try:
+            return datetime.now(UTC) - timedelta(seconds=int(value[:-1]) * UNITS[value[-1]])
+        except OverflowError:
+            pass
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no UUID of a job; `zerog list` shows jobs and their UUIDs"
+            f"{value!r} is not a time: write e.g. 2026-01-31T12:00:00Z, or 6h for six hours ago"
         ) from None
+    return time if time.tzinfo else time.astimezone()
 
 
 def count(text: str) -> int:

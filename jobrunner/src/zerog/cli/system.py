@@ -13,9 +13,10 @@ from typing import Any
 
 from zerog import logs
 from zerog.cli import codes
-from zerog.cli.output import print_json, print_table
+from zerog.cli.output import Column, print_json, print_table
 from zerog.cli.target import connect, find
 from zerog.cli.words import counted, held_text, say, show, show_lines
+from zerog.devnote import FOLDER, read_note, store_of
 from zerog.model.documents import TypeDocument, write
 from zerog.model.errors import ConfigError
 from zerog.settings import PlaceSettings, WorkerSettings, environment, load
@@ -112,7 +113,10 @@ def _print_types(documents: Any, as_json: bool, none: str) -> int:
         names = [name if name in required else f"[{name}]" for name in schema.get("properties", {})]
         summary = document.get("description", "").partition("\n")[0]
         rows.append((document["name"], document["queue"], " ".join(names), summary))
-    columns = ("TYPE", "QUEUE", "PARAMETERS", "DESCRIPTION")
+    columns = (
+        Column("TYPE", least=16), Column("QUEUE", least=8), Column("PARAMETERS", least=16),
+        Column("DESCRIPTION", least=16, optional=True),
+    )  # fmt: skip
     print_table(columns, rows, none)
     return codes.OK
 
@@ -127,8 +131,11 @@ def command_queues(options: argparse.Namespace) -> int:
     _tell_held("queue", {queue["name"]: queue.get("paused") for queue in queues})
     names = ("name", "ready", "reserved", "delayed", "buried", "arrivalPerMinute",
              "departurePerMinute", "waitingSeconds")  # fmt: skip
-    columns = ("QUEUE", "READY", "RUNNING", "DELAYED", "BURIED", "IN/MIN", "OUT/MIN", "WAIT (s)",
-               "PAUSED", "NO WORKER FOR")  # fmt: skip
+    columns = (
+        Column("QUEUE", least=12), "READY", "RUNNING", "DELAYED", Column("BURIED", optional=True),
+        Column("IN/MIN", optional=True), Column("OUT/MIN", optional=True), "WAIT (s)", "PAUSED",
+        Column("NO WORKER FOR", least=13),
+    )  # fmt: skip
     rows = [
         [
             *(queue[name] for name in names),
@@ -159,7 +166,10 @@ def command_workers(options: argparse.Namespace) -> int:
         )
         for worker in workers
     ]
-    columns = ("WORKER", "STATE", "BUSY", "QUEUES", "RUNS")
+    columns = (
+        Column("WORKER", least=16), "STATE", "BUSY", Column("QUEUES", least=8),
+        Column("RUNS", least=16),
+    )  # fmt: skip
     none = "No worker is alive: start `zerog worker MODULE`."
     print_table(columns, rows, _none(options, "worker", none))
     return codes.OK
@@ -176,20 +186,32 @@ def _tell_held(kind: str, held: Mapping[str, dict[str, Any] | None]) -> None:
 def command_repair(options: argparse.Namespace) -> int:
     """Compare datastore and queue once, and put back what has no queue entry."""
     logs.configure(options.log_format)
-    settings = load(PlaceSettings, environment(), store=options.store, queue=options.queue)
-    report = dataclasses.asdict(asyncio.run(_repair(settings)))
+    settings = _places(options)
+    report = asyncio.run(_repair(settings))
     if options.json:
         print_json(report)
     else:
         show(f"{counted(report['checked'], 'unfinished job')} looked at")
-        for name in ("requeued", "kicked", "dropped", "unknown", "failed"):
+        for name in ("expired", "requeued", "kicked", "dropped", "unknown", "failed"):
             for item in report[name]:
                 show(f"{name}: {item}")
     return codes.OK
 
 
-async def _repair(settings: PlaceSettings) -> Any:
+def _places(options: argparse.Namespace) -> PlaceSettings:
+    """Return datastore and queue: those that are named, or those of this folder's `zerog dev`."""
+    given = environment()
+    named = options.store or options.queue or {"ZEROG_STORE", "ZEROG_QUEUE"} & given.keys()
+    note = None if named else read_note()
+    if note is None:
+        return load(PlaceSettings, given, store=options.store, queue=options.queue)
+    say(f"of the `zerog dev` in this folder: queue {note.queue}")
+    return load(PlaceSettings, given, store=store_of(FOLDER), queue=note.queue)
+
+
+async def _repair(settings: PlaceSettings) -> dict[str, Any]:
     from zerog.ledger.jobs import Jobs
+    from zerog.ledger.overdue import end_overdue
     from zerog.ledger.repair import repair_once
     from zerog.ledger.stats import Stats
     from zerog.queue import connect_queue
@@ -200,9 +222,10 @@ async def _repair(settings: PlaceSettings) -> Any:
         queue = await connect_queue(settings.queue)
         try:
             jobs = Jobs(store, Stats(store))
+            expired = await end_overdue(jobs, queue)
             report = await repair_once(jobs, queue)
             await jobs.wakes.flush(queue)
-            return report
+            return {**dataclasses.asdict(report), "expired": expired}
         finally:
             await queue.close()
     finally:

@@ -60,6 +60,11 @@ def find(options: argparse.Namespace) -> Target:
     return found
 
 
+def find_quietly(options: argparse.Namespace) -> Target:
+    """Return the API of a command that a shell completes: nothing is looked at but settings."""
+    return _find(load(ClientSettings, environment(), url=getattr(options, "url", None)))
+
+
 def _find(settings: ClientSettings) -> Target:
     if settings.url is None:
         return _noted(has_token=bool(settings.token or settings.token_file))

@@ -85,7 +85,19 @@ class UnservedWatch:
             from zerog.ledger import unserved
 
             return unserved.explained_version(self._type, self._version)
-        return explained(self._type, queue, await self._pools(queue))
+        return explained(self._type, queue, await self._pools(queue), await self._draining(queue))
+
+    async def _draining(self, queue: str) -> list[str]:
+        """Return the workers that drain, and would else take the job."""
+        with contextlib.suppress(ZeroGError):
+            return [
+                worker["name"]
+                for worker in await self._client.workers()
+                if worker["state"] == "draining"
+                and queue in worker["queues"]
+                and self._type in worker["types"]
+            ]
+        return []
 
     async def _pools(self, queue: str) -> list[dict[str, Any]]:
         """Return the pools whose workers would take the job."""
@@ -110,10 +122,14 @@ def version_of(job_type: dict[str, Any], version: str) -> dict[str, Any]:
     return next((each for each in versions if each.get("schemaHash") == version), {})
 
 
-def explained(name: str, queue: str, pools: list[dict[str, Any]]) -> str:
+def explained(
+    name: str, queue: str, pools: list[dict[str, Any]], draining: list[str] | None = None
+) -> str:
     """Say that no worker serves a type, and what to do, or that a pool is to do it."""
     from zerog.ledger import unserved
 
+    if draining and not pools:
+        return unserved.explained_draining(name, queue, draining)
     if not pools:
         return unserved.explained(name, queue)
     pool = pools[0]

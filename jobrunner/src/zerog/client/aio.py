@@ -70,7 +70,8 @@ class AsyncClient:
     ) -> str:
         """Submit a job, return its UUID.
 
-        Options: `delay`, `start_at`, `priority`, `timeout`, `idempotency_key`.
+        Options: `delay`, `start_at`, `expires_at`, `priority`, `timeout`, `labels`,
+        `idempotency_key`.
         """
         return str(await self._accepted(calls.submit_call(job, parameters, **options), "uuid"))
 
@@ -173,18 +174,15 @@ class AsyncClient:
                 raise failure
             await sleep(calls.pause_seconds(failures, None))
 
-    async def list(
-        self,
-        *,
-        types: Sequence[str] = (),
-        states: Sequence[str] = (),
-        queues: Sequence[str] = (),
-        page_size: int = 100,
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Give jobs, newest first, page by page."""
-        cursor = None
+    async def list(self, *, page_size: int = 100, **which: Any) -> AsyncIterator[dict[str, Any]]:
+        """Give jobs, newest first, page by page: all, or those that match what is given.
+
+        Filters: `types`, `states`, `queues`, `labels` (a mapping), `causes`, `submitted_after`,
+        `submitted_before`, `ended_after`, `ended_before`, `uuid_prefix`.
+        """
+        cursor, job_filter = None, calls.filter_of(**which)
         while True:
-            page = await self._read(calls.list_call(types, states, queues, page_size, cursor))
+            page = await self._read(calls.list_call(job_filter, page_size, cursor))
             for job in calls.take(page, "jobs"):
                 yield job
             cursor = page["next"]
@@ -200,7 +198,9 @@ class AsyncClient:
         return await self._read(calls.job_call(uuid, "retry", "POST"))
 
     async def change_many(self, what: str, job_filter: Mapping[str, Any]) -> dict[str, Any]:
-        """`retry` or `cancel` up to 1,000 jobs by filter (`type`, `state`, `queue`, `uuids`)."""
+        """`retry`, `cancel` or `delete` up to 1,000 jobs by filter, as the API has it: `type`,
+        `state`, `queue`, `label`, `cause`, `uuids`, times.
+        """
         return await self._read(calls.filter_call(what, job_filter))
 
     async def delete(self, uuid: str) -> None:

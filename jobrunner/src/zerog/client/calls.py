@@ -18,6 +18,7 @@ from httpx_sse import EventSource, ServerSentEvent
 from zerog.client.network import is_loopback, proxy_settings
 from zerog.model.backoff import Backoff
 from zerog.model.errors import InvalidParametersError, ZeroGError
+from zerog.model.labels import label_texts
 from zerog.model.names import check_idempotency_key
 from zerog.model.record import format_time
 
@@ -126,16 +127,18 @@ def submit_call(
     *,
     delay: float | None = None,
     start_at: datetime | None = None,
+    expires_at: datetime | None = None,
     priority: int | None = None,
     timeout: float | None = None,
+    labels: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
 ) -> Call:
     """Build the call that submits a job, given by type name or as an instance.
 
     Raises:
         InvalidParametersError: The instance has no JSON that its class loads again.
-        TypeError: `start_at` is not a datetime.
-        ValueError: `start_at` has no time zone, or the key cannot be sent.
+        TypeError: `start_at` or `expires_at` is not a datetime.
+        ValueError: One of them has no time zone, or the key cannot be sent.
     """
     if isinstance(job, str):
         name, body = job, dict(parameters or {})
@@ -143,20 +146,15 @@ def submit_call(
         from zerog.sdk.parameters import dump_parameters
 
         name, body = type(job).zerog_options.name, dump_parameters(job) | dict(parameters or {})
-    if start_at is not None and not isinstance(start_at, datetime):
-        raise TypeError(f"start_at is a datetime with a time zone, not {start_at!r}")
-    if start_at is not None and start_at.utcoffset() is None:
-        raise ValueError(
-            f"start_at {start_at} has no time zone: write e.g. "
-            "datetime.now(UTC) + timedelta(hours=1), or datetime(2030, 1, 31, 12, tzinfo=UTC)"
-        )
     if idempotency_key is not None:
         check_idempotency_key(idempotency_key)
     query = {
         "delay": delay,
-        "startAt": format_time(start_at) if start_at else None,
+        "startAt": _time_text("start_at", start_at),
+        "expiresAt": _time_text("expires_at", expires_at),
         "priority": priority,
         "timeout": timeout,
+        "label": label_texts(labels) if labels else None,
     }
     return Call(
         "POST",
@@ -165,6 +163,20 @@ def submit_call(
         body,
         {"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
     )
+
+
+def _time_text(name: str, time: datetime | None) -> str | None:
+    """Return a time as it is sent."""
+    if time is None:
+        return None
+    if not isinstance(time, datetime):
+        raise TypeError(f"{name} is a datetime with a time zone, not {time!r}")
+    if time.utcoffset() is None:
+        raise ValueError(
+            f"{name} {time} has no time zone: write e.g. "
+            "datetime.now(UTC) + timedelta(hours=1), or datetime(2030, 1, 31, 12, tzinfo=UTC)"
+        )
+    return format_time(time)
 
 
 def batch_call(jobs: Sequence[Mapping[str, Any]]) -> Call:
@@ -200,14 +212,42 @@ def progress_call(uuid: str, wait_seconds: float | None = None) -> Call:
     return Call("GET", call.path, {"wait": wait_seconds}, timeout_seconds=wait_seconds + 10)
 
 
-def list_call(
-    types: Sequence[str], states: Sequence[str], queues: Sequence[str], limit: int, cursor: Any
-) -> Call:
+def filter_of(
+    *,
+    types: Sequence[str] = (),
+    states: Sequence[str] = (),
+    queues: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    causes: Sequence[str] = (),
+    submitted_after: datetime | None = None,
+    submitted_before: datetime | None = None,
+    ended_after: datetime | None = None,
+    ended_before: datetime | None = None,
+    uuid_prefix: str = "",
+) -> dict[str, Any]:
+    """Return a filter as the API has it: only what is given, and all of it must hold.
+
+    Times are from the first of a pair on, and before the second. `uuid_prefix` is for listings.
+    """
+    chosen = {
+        "type": list(types),
+        "state": list(states),
+        "queue": list(queues),
+        "label": list(label_texts(labels or {})),
+        "cause": list(causes),
+        "submittedAfter": _time_text("submitted_after", submitted_after),
+        "submittedBefore": _time_text("submitted_before", submitted_before),
+        "endedAfter": _time_text("ended_after", ended_after),
+        "endedBefore": _time_text("ended_before", ended_before),
+        "uuidPrefix": uuid_prefix,
+    }
+    return {name: value for name, value in chosen.items() if value}
+
+
+def list_call(job_filter: Mapping[str, Any], limit: int, cursor: str | None) -> Call:
     """Build the call for a page of jobs."""
-    query = {"type": list(types), "state": list(states), "queue": list(queues), "limit": limit}
-    if cursor:
-        query["cursor"] = cursor
-    return Call("GET", "/v1/jobs", {name: value for name, value in query.items() if value})
+    query = {**job_filter, "limit": limit}
+    return Call("GET", "/v1/jobs", {**query, "cursor": cursor} if cursor else query)
 
 
 def type_call(name: str) -> Call:
@@ -228,7 +268,7 @@ def stats_call(minutes: int) -> Call:
 
 
 def filter_call(what: str, job_filter: Mapping[str, Any]) -> Call:
-    """Build a change by filter: `retry` or `cancel`."""
+    """Build a change by filter: `retry`, `cancel` or `delete`."""
     return Call("POST", f"/v1/jobs:{what}", body={"filter": dict(job_filter)}, repeatable=False)
 
 

@@ -66,7 +66,8 @@ class Client:
     ) -> str:
         """Submit a job, return its UUID.
 
-        Options: `delay`, `start_at`, `priority`, `timeout`, `idempotency_key`.
+        Options: `delay`, `start_at`, `expires_at`, `priority`, `timeout`, `labels`,
+        `idempotency_key`.
         """
         return str(self._accepted(calls.submit_call(job, parameters, **options), "uuid"))
 
@@ -168,18 +169,15 @@ class Client:
                 raise failure
             sleep(calls.pause_seconds(failures, None))
 
-    def list(
-        self,
-        *,
-        types: Sequence[str] = (),
-        states: Sequence[str] = (),
-        queues: Sequence[str] = (),
-        page_size: int = 100,
-    ) -> Iterator[dict[str, Any]]:
-        """Give jobs, newest first, page by page."""
-        cursor = None
+    def list(self, *, page_size: int = 100, **which: Any) -> Iterator[dict[str, Any]]:
+        """Give jobs, newest first, page by page: all, or those that match what is given.
+
+        Filters: `types`, `states`, `queues`, `labels` (a mapping), `causes`, `submitted_after`,
+        `submitted_before`, `ended_after`, `ended_before`, `uuid_prefix`.
+        """
+        cursor, job_filter = None, calls.filter_of(**which)
         while True:
-            page = self._read(calls.list_call(types, states, queues, page_size, cursor))
+            page = self._read(calls.list_call(job_filter, page_size, cursor))
             yield from calls.take(page, "jobs")
             cursor = page["next"]
             if cursor is None:
@@ -194,7 +192,9 @@ class Client:
         return self._read(calls.job_call(uuid, "retry", "POST"))
 
     def change_many(self, what: str, job_filter: Mapping[str, Any]) -> dict[str, Any]:
-        """`retry` or `cancel` up to 1,000 jobs by filter (`type`, `state`, `queue`, `uuids`)."""
+        """`retry`, `cancel` or `delete` up to 1,000 jobs by filter, as the API has it: `type`,
+        `state`, `queue`, `label`, `cause`, `uuids`, times.
+        """
         return self._read(calls.filter_call(what, job_filter))
 
     def delete(self, uuid: str) -> None:

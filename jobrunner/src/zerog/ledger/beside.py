@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from zerog.model import jsontext, life
+from zerog.model import due, jsontext
 from zerog.model.documents import (
     Input,
     LogChunk,
@@ -72,7 +72,7 @@ async def each_of_log(record: JobRecord, attempt: int, visit: Visit) -> None:
 
 async def expire(store: Datastore, record: JobRecord) -> None:
     """Let what belongs to a finished job vanish when its record does."""
-    seconds = life.retention_seconds(record)
+    seconds = due.retention_seconds(record)
     await each(record, lambda collection, key: store.expire(collection, key, seconds))
 
 
@@ -139,7 +139,7 @@ async def write_output(store: Datastore, record: JobRecord, data: Any) -> None:
             key,
             write(Output(data)),
             durable=True,
-            expire_seconds=life.retention_seconds(record),
+            expire_seconds=due.retention_seconds(record),
         )
     except DocumentExistsError:
         pass  # written by an earlier try whose answer was lost

@@ -11,8 +11,10 @@ from zerog.store.port import Document
 
 
 def write_record(record: JobRecord) -> Document:
-    """Return the document of a record: camelCase, None left out."""
+    """Return the document of a record: camelCase, None and no labels left out."""
     document = _without_none(msgspec.to_builtins(record))
+    if not record.labels:
+        del document["labels"]
     document["limits"] = _without_none(document["limits"])
     return document
 

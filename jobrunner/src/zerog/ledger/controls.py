@@ -50,6 +50,16 @@ async def read_all(store: Datastore) -> Controls:
     return _sorted(await store.scan("controls"))
 
 
+def explained_pause(control: ControlDocument) -> str:
+    """Say to people that a queue is paused, and what that means for their jobs."""
+    by = f" by {control.by}" if control.by else ""
+    why = f" ({control.reason})" if control.reason else ""
+    return (
+        f"the queue {control.name} is paused{by}{why}: its jobs wait until somebody resumes it, "
+        f"`zerog resume {control.name}`"
+    )
+
+
 async def read_queues(store: Datastore, queues: Iterable[str]) -> dict[str, ControlDocument]:
     """Return the controls of those queues that are paused now. Raises what the store raises: then
     nothing is known, and what was known before still counts."""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from zerog.ledger import beside, controls
 from zerog.ledger.codec import read_record
-from zerog.model import life
+from zerog.model import due
 from zerog.model.documents import UNREADABLE
 from zerog.model.errors import (
     DatastoreError,
@@ -224,4 +224,4 @@ def _seconds_left(record: JobRecord, now: datetime) -> float | None:
     if not record.is_finished or record.finished_time is None:
         return None
     # Not the time of its end: that may be after the calendar's.
-    return life.retention_seconds(record) - (now - record.finished_time).total_seconds()
+    return due.retention_seconds(record) - (now - record.finished_time).total_seconds()

@@ -19,8 +19,8 @@ from typing import NamedTuple
 from zerog.model.record import Attempt, Cause, Count, JobRecord, State
 
 #: What is counted by number. `again` is an attempt that ended without ending its job.
-COUNTS = ("accepted", "started", "succeeded", "failed", "cancelled", "again")
-OUTCOMES = ("succeeded", "failed", "cancelled")
+COUNTS = ("accepted", "started", "succeeded", "failed", "cancelled", "expired", "again")
+OUTCOMES = ("succeeded", "failed", "cancelled", "expired")
 
 Counts = dict[str, Count]
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from zerog.ledger.jobs import Jobs, Kept
 from zerog.ledger.nudges import Nudges
-from zerog.model import events, life
+from zerog.model import due, events
 from zerog.model.errors import (
     DatastoreError,
     JobError,
@@ -53,7 +53,7 @@ class _Note(Struct, frozen=True):
 
 async def put_entry(producer: Producer, record: JobRecord, now: datetime) -> EntryRef:
     """Put a job on its tube, with its priority, to be ready when the job may begin."""
-    delay = life.delay_until(record.not_before_time, now)
+    delay = due.delay_until(record.not_before_time, now)
     return await producer.put(
         tube_name(record.queue), record.uuid, priority=record.priority, delay_seconds=delay
     )

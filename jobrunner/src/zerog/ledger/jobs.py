@@ -25,7 +25,7 @@ from zerog.ledger.codec import read_record, write_record
 from zerog.ledger.leftovers import Leftovers, Task
 from zerog.ledger.stats import Stats
 from zerog.ledger.waiters import Wakes
-from zerog.model import events, jsontext, life
+from zerog.model import due, events, jsontext, life
 from zerog.model.backoff import Backoff, any_chance
 from zerog.model.documents import Input, input_key, read
 from zerog.model.errors import (
@@ -325,7 +325,7 @@ class _Change:
                 document,
                 kept.revision,
                 durable=finished or isinstance(self._event, _INTENTS),
-                expire_seconds=life.retention_seconds(record) if finished else None,
+                expire_seconds=due.retention_seconds(record) if finished else None,
             )
         except AmbiguousWriteError:
             self._unsure = kept.record, life.Step(record, step.action)

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from datetime import datetime
 
 from zerog.ledger.codec import read_record
+from zerog.model.due import waited_seconds
 from zerog.model.errors import UnreadableDocumentError
-from zerog.model.life import waited_seconds
 from zerog.model.names import tube_name
 from zerog.model.record import is_job_id
 from zerog.queue.port import Producer

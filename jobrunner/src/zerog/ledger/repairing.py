@@ -1,6 +1,7 @@
 """When repair is due, and which process does it.
 
-Jobs without a noted entry are put back at each look, first of all. All entries are looked up
+Jobs without a noted entry are put back at each look, first of all, and every few seconds jobs that
+have not started in time are ended. All entries are looked up
 (`zerog.ledger.repair`, a full pass) when the queue's server is another one, when a queue has fewer
 entries than jobs, and every few minutes. What a full pass is at is written down, so that another
 process, or this one after an outage, continues where it was.
@@ -22,6 +23,7 @@ from msgspec.structs import replace
 from zerog.ledger.controls import Keeper
 from zerog.ledger.jobs import Jobs
 from zerog.ledger.lease import held
+from zerog.ledger.overdue import end_overdue
 from zerog.ledger.repair import GRACE_SECONDS, repair_once
 from zerog.ledger.tubes import find_queues
 from zerog.model.documents import REPAIR_KEY, RepairState, read, write
@@ -40,6 +42,8 @@ LEASE_SECONDS = 10.0
 SETTLE_SECONDS = 10.0
 #: Every entry is looked up this often, even when nothing suggests a loss.
 FULL_CHECK_SECONDS = 300.0
+#: How often jobs are looked for that have not started in time.
+OVERDUE_SECONDS = 5.0
 #: After a count there is none for this many times as long as it took.
 COUNT_PAUSES = 50
 
@@ -58,6 +62,7 @@ class Background:
     #: None: another process may have repaired meanwhile.
     _state: RepairState | None = None
     _next_count: float = float("-inf")
+    _next_overdue: float = float("-inf")
     #: The queues that had jobs at the last count.
     _queues: Collection[str] = ()
     #: By queue: entries that the last full pass could not put back, because of bad records.
@@ -94,9 +99,17 @@ class Background:
         # First of all: a restarted server has forgotten that tubes are paused.
         await self._keep_controls(queue)
         await repair_once(self.jobs, queue, full=False)
+        await self._end_overdue(queue)
         state = await self._read_state(await queue.server_id())
         if is_due(state, datetime.now(UTC)) or await self._misses_entries(queue):
             await self._look_through(queue, state)
+
+    async def _end_overdue(self, queue: QueueConnection) -> None:
+        """End jobs that have not started in time, if it is time to look for them."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_overdue:
+            await end_overdue(self.jobs, queue)
+            self._next_overdue = now + OVERDUE_SECONDS
 
     async def _keep_controls(self, queue: QueueConnection) -> None:
         """Keep paused what is paused. That it cannot be read keeps no job from being put back."""

@@ -15,7 +15,7 @@ message (`zerog.ledger.claims`). A version whose jobs a served one takes, too, i
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from zerog.ledger import types
 from zerog.ledger.foreign import taken_versions
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 #: A type's jobs are looked up at most this often: on Couchbase that reads what is queued.
 RECHECK_SECONDS = 30.0
+#: What another who shares the observer has read counts for this long.
+SHARED_SECONDS = 2.5
 
 TypesByQueue = Mapping[str, list[str]]
 #: In place of a version's hash: the type as a whole.
@@ -43,6 +45,15 @@ def explained(name: str, queue: str) -> str:
     return (
         f"no worker serves the type {name} of the queue {queue}: "
         "start one, e.g. `zerog worker MODULE`"
+    )
+
+
+def explained_draining(name: str, queue: str, workers: Sequence[str]) -> str:
+    """Say to people that a type is served by workers only that drain, and what to do."""
+    more = f" and {len(workers) - 1} more" if len(workers) > 1 else ""
+    return (
+        f"no worker takes new jobs of the type {name} of the queue {queue}: {workers[0]}{more} "
+        f"drains; `zerog undrain {workers[0]}`, or start another worker"
     )
 
 
@@ -110,13 +121,15 @@ def _is_run(
 class Unserved:
     """Which types are served, and the unserved ones that have jobs, as last looked up."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Observer | None = None) -> None:
+        """`observer` may be shared with others who look at the same workers."""
         #: By queue. A queue that was not seen with a worker is missing: unknown.
         self.found: TypesByQueue = {}
         self._next_look = float("-inf")
-        self._observer = Observer()
+        self.observer = observer or Observer()
         #: What the workers of each queue run; None while they cannot be read.
         self._served: dict[str, dict[Version, bool]] | None = None
+        self._draining: list[WorkerDocument] = []
         #: Queue → versions that workers take, also those that are to go.
         self._taken: dict[str, set[Version]] = {}
         #: Queue → types and versions that may have jobs.
@@ -141,14 +154,25 @@ class Unserved:
         """Whether a worker that may live takes jobs from a queue, whatever their types."""
         return bool(self._served and queue in self._served)
 
-    async def look_at_workers(self, store: Datastore, now: float) -> None:
+    def draining(self, name: str, queue: str) -> list[str]:
+        """Return the workers that drain, and that would else take jobs of a type from a queue."""
+        return [
+            worker.name
+            for worker in self._draining
+            if name in worker.types and queue in worker.queues
+        ]
+
+    async def look_at_workers(
+        self, store: Datastore, now: float, *, max_age_seconds: float = 0.0
+    ) -> None:
         """Look which workers live. Raises what the store raises; then nothing is known of them."""
         try:
-            workers = await self._observer.living(store, now)
+            workers = await self.observer.living(store, now, max_age_seconds=max_age_seconds)
         except DatastoreError:
             self._served = None
             raise
-        self._served = served_types(workers, self._observer.has_seen_beating)
+        self._served = served_types(workers, self.observer.has_seen_beating)
+        self._draining = [worker for worker in workers if worker.state == "draining"]
         self._taken = taken_versions(workers)
 
     async def look(self, store: Datastore, now: float) -> None:
@@ -168,7 +192,7 @@ class Unserved:
 
     async def _find_candidates(self, store: Datastore, now: float) -> None:
         registered = [job_type for job_type, _ in (await types.read_all(store)).values()]
-        await self.look_at_workers(store, now)
+        await self.look_at_workers(store, now, max_age_seconds=SHARED_SECONDS)
         self._candidates |= unserved_types(registered, self._served or {}, self._taken)
 
     async def _look_up_jobs(self, store: Datastore, now: float) -> None:

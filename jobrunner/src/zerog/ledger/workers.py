@@ -96,9 +96,17 @@ class Observer:
     def __init__(self) -> None:
         self._seen: dict[str, _Sighting] = {}
         self._looked = float("-inf")
+        self._living: list[WorkerDocument] = []
 
-    async def living(self, store: Datastore, now: float) -> list[WorkerDocument]:
-        """Return the workers that live, by name. `now` is a monotonic clock's."""
+    async def living(
+        self, store: Datastore, now: float, *, max_age_seconds: float = 0.0
+    ) -> list[WorkerDocument]:
+        """Return the workers that live, by name. `now` is a monotonic clock's.
+
+        They are read unless they were a moment ago, for another who shares this observer.
+        """
+        if now - self._looked < max_age_seconds:
+            return self._living
         found = await read_collection(store, "workers", WorkerDocument)
         # A counter that moved since a look long ago may have stopped long ago, too.
         lately = now - self._looked < GONE_SECONDS
@@ -108,11 +116,12 @@ class Observer:
             if last is None or last.beat != worker.beat:
                 last = _Sighting(worker.beat, now, moved=last is not None and lately)
             self._seen[name] = last
-        return [
+        self._living = [
             worker
             for name, (worker, _) in sorted(found.items())
             if now - self._seen[name].since < GONE_SECONDS
         ]
+        return self._living
 
     def has_seen_beating(self, name: str) -> bool:
         """Whether a worker that the last look returned is known to live, and not only likely to."""

@@ -38,6 +38,7 @@ from zerog.model.names import MAX_WORKER_NAME
 from zerog.model.record import (
     Count,
     JobId,
+    Labels,
     Priority,
     QueueName,
     Retention,
@@ -151,6 +152,8 @@ class TypeDocument(_Document, frozen=True):
     retain_failed_seconds: Retention = 30 * 86400.0
     #: Whether what its jobs print goes into their logs.
     log_output: bool = True
+    #: What its jobs are labelled with.
+    labels: Labels = ()
     #: When it became the newest version.
     introduced_time: Time | None = None
     #: When it was registered last, or seen at a worker.

@@ -164,6 +164,10 @@ class CancelRequested(_Event, frozen=True):
     """Somebody wants the job to end."""
 
 
+class Overdue(_Event, frozen=True):
+    """The time by which the job has to start may be over."""
+
+
 class Replayed(_Event, frozen=True):
     """Somebody wants a finished job to run again, with fresh budgets."""
 
@@ -201,7 +205,9 @@ class WorkerDied(_Event, frozen=True):
     larger_queue: QueueName | None = None
 
 
-Event = AttemptEvent | Claimed | CancelRequested | Replayed | Queued | PutAside | WorkerDied
+Event = (
+    AttemptEvent | Claimed | CancelRequested | Overdue | Replayed | Queued | PutAside | WorkerDied
+)
 
 
 # What is then to be done with the queue entry.

@@ -12,18 +12,24 @@ budgets are kept; priority never changes; no number in an event or a record rais
     queued ──Claimed──▶ running ──Returned──▶ succeeded | failed
       ▲                   │  ├────Continued, Raised, AttemptTimedOut, Crashed──▶ waiting | failed
       └──Interrupted──────┘  └────AttemptCancelled──▶ cancelled
+    queued ──Overdue──▶ expired, if it has never run
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from zerog.model.backoff import Backoff
 from zerog.model.documents import TypeDocument
+from zerog.model.due import (
+    CRASH_BACKOFF,
+    delay_until,
+    error_pause,
+    is_overdue,
+    waited_seconds,
+)
 from zerog.model.errors import JobStateError, StaleAttemptError
 from zerog.model.events import (
     OK,
@@ -41,6 +47,7 @@ from zerog.model.events import (
     Invalid,
     Keep,
     NoAction,
+    Overdue,
     Put,
     PutAside,
     Queued,
@@ -51,7 +58,8 @@ from zerog.model.events import (
     Returned,
     WorkerDied,
 )
-from zerog.model.limits import MAX_PAST_MESSAGE_CHARS, MAX_SECONDS, bounded, one_line
+from zerog.model.labels import label_map, label_texts
+from zerog.model.limits import MAX_PAST_MESSAGE_CHARS, bounded, one_line
 from zerog.model.origin import NOWHERE, Origin
 from zerog.model.record import (
     MAX_ATTEMPTS_KEPT,
@@ -64,15 +72,13 @@ from zerog.model.record import (
     JobState,
     Limits,
     State,
+    format_time,
 )
 
 REDIRECT_LIMIT = 400
 TIMEOUT_CODE, CANCELLED_CODE, INVALID_CODE, ERROR_CODE = 408, 410, 422, 500
-#: Each back-off is spread by this share to both sides, so that retries do not arrive in step.
-JITTER = 0.25
-#: The pause after a crash: long enough that a job that always kills its process does not use up its
-#: budget at once, short enough that a dead worker's job runs again within seconds.
-CRASH_BACKOFF = Backoff(1.0, 600.0, spread=JITTER, above=JITTER)
+#: Nobody began the job in time.
+EXPIRED_CODE = 504
 
 #: Who ends an attempt whose worker's death the cluster has reported.
 BY_OPERATOR = "operator"
@@ -98,6 +104,8 @@ def accept(
     timeout_seconds: float | None = None,
     not_before_time: datetime | None = None,
     origin: Origin = NOWHERE,
+    expires_time: datetime | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> JobRecord:
     """Make the record of a new job from its registered type; the options override the type's."""
     limits = Limits(
@@ -123,30 +131,9 @@ def accept(
         request_id=origin.request_id,
         trace_parent=origin.trace_parent,
         own_trace=origin.own_trace,
+        expires_time=expires_time,
+        labels=label_texts({**label_map(job_type.labels), **(labels or {})}),
     )
-
-
-def delay_until(not_before_time: datetime | None, now: datetime) -> int:
-    """Whole seconds, rounded up, until a job may start: what a queue entry is delayed by.
-
-    At most `MAX_SECONDS`: a claim that comes before the time delays the entry again.
-    """
-    if not_before_time is None or not_before_time <= now:
-        return 0
-    return math.ceil(min((not_before_time - now).total_seconds(), MAX_SECONDS))
-
-
-def retention_seconds(record: JobRecord) -> float:
-    """How long a finished job is kept."""
-    limits = record.limits
-    ok = record.state is State.SUCCEEDED
-    return limits.retain_ok_seconds if ok else limits.retain_failed_seconds
-
-
-def error_pause(limits: Limits, errors: int, jitter: float) -> float:
-    """Delay before the retry that follows the given number of errors; `jitter` is in 0..1."""
-    backoff = Backoff(limits.backoff_seconds, limits.backoff_max_seconds, JITTER, JITTER)
-    return backoff.pause(errors, jitter)
 
 
 def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5) -> Step:
@@ -161,6 +148,8 @@ def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5)
             return _claim(record, event, now)
         case CancelRequested():
             return _request_cancel(record, now)
+        case Overdue():
+            return _expire(record, now) if is_overdue(record, now) else Step(record, NoAction())
         case Replayed():
             return _replay(record, now)
         case Queued():
@@ -231,6 +220,8 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         raise JobStateError(f"job {record.uuid} has moved to the queue {record.queue}")
     if record.cancel_requested_time is not None:
         return _cancel(record, now)
+    if is_overdue(record, now):
+        return _expire(record, now)
     delay = delay_until(record.not_before_time, now)
     if delay:
         return Step(record, Release(delay, record.priority))
@@ -248,15 +239,16 @@ def _claim(record: JobRecord, event: Claimed, now: datetime) -> Step:
         entry_id=event.entry_id,
         started_time=record.started_time or now,
         not_before_time=None,
+        expires_time=None,
         message=None,
     )
     return Step(claimed, Keep())
 
 
-def waited_seconds(record: JobRecord, now: datetime) -> float:
-    """Return how long a job that is queued or waits has been due."""
-    due = max(record.changed_time, record.not_before_time or record.changed_time)
-    return bounded((now - due).total_seconds())
+def _expire(record: JobRecord, now: datetime) -> Step:
+    assert record.expires_time is not None
+    message = f"no worker had started it by {format_time(record.expires_time)[:19]}Z"
+    return Step(_finish(record, now, State.EXPIRED, EXPIRED_CODE, message), Delete())
 
 
 def _shortened(attempt: Attempt) -> Attempt:
@@ -401,7 +393,9 @@ def _replay(record: JobRecord, now: datetime) -> Step:
         output_blob_attempt=None,
         job_state=None,
         not_before_time=None,
+        expires_time=None,
         finished_time=None,
+        cause=None,
         cancel_requested_time=None,
         errors=0,
         crashes=0,
@@ -480,6 +474,8 @@ def _finish(
     message: str | None,
     ended: Changes | None = None,
 ) -> JobRecord:
+    changes = ended or {}
+    attempts = changes.get("attempts", record.attempts)
     return _revised(
         record,
         now,
@@ -488,7 +484,8 @@ def _finish(
         message=one_line(message),
         finished_time=now,
         not_before_time=None,
-        **(ended or {}),
+        cause=attempts[-1].cause if attempts else None,
+        **changes,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NewType
 from msgspec import Meta, Struct
 from uuid_utils import UUID, uuid7
 
+from zerog.model.labels import LABEL_PATTERN, MAX_LABELS
 from zerog.model.limits import (
     DAY_SECONDS,
     MAX_CODE,
@@ -48,6 +49,10 @@ Retention = Annotated[float, Meta(ge=0, le=MAX_RETENTION_SECONDS)]
 Priority = Annotated[int, Meta(ge=0, le=9)]
 Tries = Annotated[int, Meta(ge=1, le=MAX_TRIES)]
 ResultCode = Annotated[int, Meta(ge=UNFINISHED, le=MAX_CODE)]
+#: `key=value`; see `zerog.model.labels`. A job has its type's and its own.
+Labels = Annotated[
+    tuple[Annotated[str, Meta(pattern=LABEL_PATTERN)], ...], Meta(max_length=2 * MAX_LABELS)
+]
 
 
 class State(StrEnum):
@@ -59,13 +64,14 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"  # it did not start in time
 
     @property
     def is_finished(self) -> bool:
         return self in FINISHED_STATES
 
 
-FINISHED_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+FINISHED_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED})
 
 
 class Cause(StrEnum):
@@ -163,6 +169,8 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     job_state: JobState | None = None
     #: Not to be started before.
     not_before_time: Time | None = None
+    #: It ends as expired if it has not started by then. A start removes this.
+    expires_time: Time | None = None
     started_time: Time | None = None
     finished_time: Time | None = None
     cancel_requested_time: Time | None = None
@@ -185,6 +193,9 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     entry_id: EntryId | None = None
     #: The last attempts, oldest first.
     attempts: Annotated[tuple[Attempt, ...], Meta(max_length=MAX_ATTEMPTS_KEPT)] = ()
+    #: Why the last attempt of a finished job ended; None if it had none.
+    cause: Cause | None = None
+    labels: Labels = ()
 
     @property
     def is_finished(self) -> bool:

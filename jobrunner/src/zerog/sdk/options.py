@@ -6,11 +6,13 @@ inherited: it stands for one class.
 
 import re
 from collections.abc import Callable
+from dataclasses import field
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
+from zerog.model.labels import check_labels
 from zerog.model.limits import DAY_SECONDS, MAX_RETENTION_SECONDS, MAX_TRIES, read_seconds
 from zerog.model.names import check_queue_name
 
@@ -73,6 +75,8 @@ class Options:
     retain_failed_seconds: Retention = 30 * DAY_SECONDS
     #: Whether what its jobs print, log and warn of goes into their logs; the worker's log has it.
     log_output: Annotated[bool, Field(strict=True)] = True
+    #: What its jobs are labelled with; a job may bring labels of its own.
+    labels: Annotated[dict[str, str], AfterValidator(check_labels)] = field(default_factory=dict)
 
 
 _KNOWN = tuple(Options.__dataclass_fields__)

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from zerog.model import jsontext
 from zerog.model.documents import TypeDocument
 from zerog.model.errors import JobDefinitionError
+from zerog.model.labels import label_texts
 from zerog.sdk.options import Options
 from zerog.sdk.parameters import ParametersSchema
 from zerog.sdk.signals import Continue, Result
@@ -59,6 +60,7 @@ class JobType:
                 retain_ok_seconds=options.retain_ok_seconds,
                 retain_failed_seconds=options.retain_failed_seconds,
                 log_output=options.log_output,
+                labels=label_texts(options.labels),
                 output_schema=output_schema(self.cls.run) or UNSET,
             )
         except Exception as error:  # an author's hooks for schemas may raise anything

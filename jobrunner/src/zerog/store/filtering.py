@@ -5,8 +5,11 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from zerog.model.limits import MAX_ENTRY_ID
+from zerog.model.record import FINISHED_STATES, format_time
 from zerog.store.port import (
     BEGUN_STATES,
     OPEN_STATES,
@@ -17,15 +20,89 @@ from zerog.store.port import (
     QueuedVersion,
 )
 
+#: Greater than every key that begins alike.
+LAST = "\uffff"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The time of a UUIDv7 has 48 bits.
+_MAX_MILLISECONDS = 2**48 - 1
 
-def matches(document: Document, job_filter: JobFilter) -> bool:
+
+def matches(key: str, document: Document, job_filter: JobFilter) -> bool:
     """Whether a control document is one that the filter selects."""
     wanted = (
         ("type", job_filter.types),
         ("state", job_filter.states),
         ("queue", job_filter.queues),
+        ("cause", job_filter.causes),
     )
-    return not any(values and document.get(name) not in values for name, values in wanted)
+    if any(values and document.get(name) not in values for name, values in wanted):
+        return False
+    return (
+        key_range(job_filter).has(key)
+        and (not job_filter.is_of_ends or document.get("state") in FINISHED_STATES)
+        and set(job_filter.labels) <= labels_of(document)
+        and end_range(job_filter).has(document.get("finishedTime"))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TextRange:
+    """Texts from the first one, and before the second; None: no bound."""
+
+    first: str | None = None
+    before: str | None = None
+
+    def has(self, text: object) -> bool:
+        """Whether a value is a text in this range; with no bounds every value is."""
+        if self == TextRange():
+            return True
+        return (
+            isinstance(text, str)
+            and (self.first is None or text >= self.first)
+            and (self.before is None or text < self.before)
+        )
+
+
+def key_range(job_filter: JobFilter, before: str | None = None) -> TextRange:
+    """Return the keys that a filter leaves, below `before`."""
+    prefix = job_filter.key_prefix
+    firsts = [prefix, *map(first_key, _given(job_filter.submitted_after))]
+    ends = [prefix + LAST] if prefix else []
+    ends += map(first_key, _given(job_filter.submitted_before))
+    if before is not None:
+        ends.append(before)
+    return TextRange(max(firsts) or None, min(ends, default=None))
+
+
+def end_range(job_filter: JobFilter) -> TextRange:
+    """Return the times of ending that a filter leaves."""
+    after, before = _given(job_filter.ended_after), _given(job_filter.ended_before)
+    return TextRange(next(map(format_time, after), None), next(map(format_time, before), None))
+
+
+def _given(time: datetime | None) -> list[datetime]:
+    return [] if time is None else [time]
+
+
+def first_key(time: datetime) -> str:
+    """Return what is not above any UUIDv7 of this time, and above all earlier ones."""
+    milliseconds = min(max(0, (time - _EPOCH) // timedelta(milliseconds=1)), _MAX_MILLISECONDS)
+    digits = f"{milliseconds:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
+def labels_of(document: Document) -> set[str]:
+    """Return a job's labels; none if its record cannot be read."""
+    labels = document.get("labels")
+    if not isinstance(labels, list | tuple):  # a tuple, where it is about to be written
+        return set()
+    return {each for each in labels if isinstance(each, str)}
+
+
+def overdue_time(document: Document) -> str | None:
+    """Return by when a queued job has to start; None if it has time."""
+    time = document.get("expiresTime")
+    return time if document.get("state") == "queued" and isinstance(time, str) else None
 
 
 def open_job(key: str, document: Document) -> OpenJob | None:

@@ -13,6 +13,7 @@ with, and a write may raise `AmbiguousWriteError`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Protocol, get_args
 
 Document = dict[str, Any]
@@ -87,6 +88,22 @@ class JobFilter:
     types: Sequence[str] = ()
     states: Sequence[str] = ()
     queues: Sequence[str] = ()
+    #: Texts `key=value`: a job must have all of them.
+    labels: Sequence[str] = ()
+    #: Why the last attempt ended. This and the times of the end are of finished jobs only.
+    causes: Sequence[str] = ()
+    #: What the key begins with.
+    key_prefix: str = ""
+    #: Times: from the first of a pair, and before the second. That of submission is in the key.
+    submitted_after: datetime | None = None
+    submitted_before: datetime | None = None
+    ended_after: datetime | None = None
+    ended_before: datetime | None = None
+
+    @property
+    def is_of_ends(self) -> bool:
+        """Whether only finished jobs can match."""
+        return bool(self.causes or self.ended_after or self.ended_before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +303,14 @@ class Datastore(Protocol):
         order: those later than `after` and up to `until`, the first `limit` of each queue.
 
         It reads no more of an index than it returns. What was written a moment ago may be missing.
+        """
+        ...
+
+    async def overdue_jobs(self, until: str, *, limit: int) -> list[str]:
+        """Return the UUIDs of queued jobs whose `expiresTime` is not after this one.
+
+        It reads no more of an index than it returns. What was written a moment ago may be missing,
+        and what has just changed may be among them.
         """
         ...
 

@@ -16,6 +16,7 @@ from zerog import logs
 from zerog.child.handle import ChildDeath
 from zerog.ledger.claims import Claim
 from zerog.ledger.jobs import STORE_BACKOFF, Applied, Jobs, settle
+from zerog.ledger.takers import warn_of_no_takers
 from zerog.model import events
 from zerog.model.errors import (
     DatastoreError,
@@ -168,6 +169,9 @@ class Endings:
             await self._leave(queue, claim)
         else:
             await self._settle(queue, claim, applied.action)
+            if applied.record.queue != applied.before.queue:
+                store, moved = self._jobs.store, applied.record
+                await warn_of_no_takers(store, moved.uuid, moved.queue)
 
     async def _apply(self, claim: Claim, event: events.AttemptEvent, bare: bool) -> Applied:
         apply = self._jobs.apply

@@ -149,7 +149,7 @@ def test_no_job_is_no_question(
 
     assert main([*CHANGE, "--url", api.url]) == codes.OK
 
-    assert "no job to cancel is like that" in capsys.readouterr().out
+    assert "no matching job to cancel" in capsys.readouterr().out
 
 
 def test_more_than_one_call_changes_is_said(api: FakeApi, terminal: Any) -> None:

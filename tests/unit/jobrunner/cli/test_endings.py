@@ -14,8 +14,8 @@ from zerog.cli.main import main
 UUID = "019ab0c4-5e5a-7e5c-8a3c-0d7a6a3f1b2c"
 OTHER = "019ab0c4-5e5a-7e5c-8a3c-0d7a6a3f1b2d"
 JOB = f"/v1/jobs/{UUID}"
-WHY = {"failed": "ValueError: no disk", "cancelled": "cancelled"}
-RESULT_CODES = {"succeeded": 200, "failed": 500, "cancelled": 410}
+WHY = {"failed": "ValueError: no disk", "cancelled": "cancelled", "expired": "nobody started it"}
+RESULT_CODES = {"succeeded": 200, "failed": 500, "cancelled": 410, "expired": 504}
 
 
 def progress(state: str, uuid: str = UUID) -> dict[str, Any]:

@@ -67,7 +67,14 @@ COMMANDS: dict[str, Calls] = {
         ["retry", UUID, "--url", api.url],
         ["retry", "--type", text, "--yes", "--url", api.url],
     ],
-    "delete": on_api("delete", UUID),
+    "delete": lambda api, text, folder: [
+        ["delete", UUID, "--url", api.url],
+        ["delete", "--type", text, "--dry-run", "--url", api.url],
+        ["delete", UUID[:13], "--url", api.url],
+    ],
+    "logs": lambda api, text, folder: [
+        ["logs", UUID, *more, "--url", api.url] for more in ([], ["--follow"], ["--json"])
+    ],
     "types": on_api("types"),
     "queues": on_api("queues"),
     "workers": on_api("workers"),
@@ -92,7 +99,8 @@ def job(text: str, state: str) -> dict[str, Any]:
     return {
         "uuid": UUID, "type": text, "queue": text, "state": state, "completeness": 0.5,
         "resultCode": 500, "attempt": 2, "message": text, "createdTime": TIME, "startedTime": TIME,
-        "finishedTime": TIME, "data": {text: [text, 1]}, "warning": text,
+        "finishedTime": TIME, "data": {text: [text, 1]}, "warning": text, "cause": text,
+        "labels": {text: text}, "paused": {"since": text, "by": text, "reason": text},
     }  # fmt: skip
 
 
@@ -120,7 +128,7 @@ def stand(api: FakeApi, text: str, state: str | None = None) -> None:
     """Let everything in the API be called by a text, also its job's state."""
     state = text if state is None else state
     done = job(text, state)
-    log = {"level": "info", "message": text, "attempt": 1, "seq": 0}
+    log = {"level": "info", "message": text, "attempt": 1, "seq": 0, "time": TIME}
     sent = [("log", log), ("log", {**log, "level": text}), ("progress", done), ("end", done)]
     chunks = [f"event: {kind}\nid: 1-0\ndata: {json.dumps(data)}\n\n".encode()
               for kind, data in sent]  # fmt: skip
@@ -149,7 +157,7 @@ def stand(api: FakeApi, text: str, state: str | None = None) -> None:
     for path in ("/v1/workers/one:drain", "/v1/workers/one:undrain"):
         api.route(path, Answer(body={"name": text, "drain": held}))
     changed = {"changed": 1, "more": True}
-    for what in ("cancel", "retry"):
+    for what in ("cancel", "retry", "delete"):
         api.route(f"/v1/jobs:{what}", Answer(body=changed))
     api.script(Answer(body={**done, **kind}))
 
@@ -205,4 +213,5 @@ def test_no_command_writes_foreign_text_raw(
             assert printed.out + printed.err
             assert harm_of(printed.out) + harm_of(printed.err) == [], (answer, arguments)
             if "--json" in arguments and printed.out:
-                json.loads(printed.out)
+                for part in printed.out.splitlines() if name == "logs" else [printed.out]:
+                    json.loads(part)

@@ -1,6 +1,6 @@
 """The pure half of the clients: requests as values, answers read, pauses."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -15,6 +15,7 @@ from zerog.client.calls import (
     PAUSES,
     batch_call,
     encode_body,
+    filter_of,
     job_call,
     list_call,
     pause_seconds,
@@ -102,13 +103,29 @@ def test_a_waiting_call_is_given_more_time_than_the_server_is_asked_to_hold_it()
 
 
 def test_a_listing_sends_only_the_filters_that_are_set() -> None:
-    assert list_call((), (), (), 5, None).query == {"limit": 5}
-    assert list_call(("T",), ("failed", "queued"), (), 5, "c").query == {
+    assert list_call(filter_of(), 5, None).query == {"limit": 5}
+    chosen = filter_of(types=("T",), states=("failed", "queued"), labels={"b": "2", "a": "1"})
+    assert list_call(chosen, 5, "c").query == {
         "type": ["T"],
         "state": ["failed", "queued"],
+        "label": ["a=1", "b=2"],
         "limit": 5,
         "cursor": "c",
     }
+
+
+def test_a_filter_sends_times_with_their_zone() -> None:
+    noon = datetime(2026, 1, 31, 13, tzinfo=timezone(timedelta(hours=1)))
+
+    assert filter_of(ended_after=noon) == {"endedAfter": "2026-01-31T12:00:00.000000Z"}
+    with pytest.raises(ValueError, match=r"ended_before .* has no time zone"):
+        filter_of(ended_before=datetime(2026, 1, 31))
+
+
+def test_a_job_is_submitted_with_labels_and_with_a_time_by_which_it_has_to_start() -> None:
+    call = submit_call("T", {}, labels={"team": "a"}, expires_at=datetime(2026, 1, 31, tzinfo=UTC))
+
+    assert call.query == {"label": ("team=a",), "expiresAt": "2026-01-31T00:00:00.000000Z"}
 
 
 def test_a_problem_becomes_an_error_with_its_code_and_faults() -> None:

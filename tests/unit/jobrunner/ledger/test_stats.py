@@ -22,8 +22,8 @@ from zerog.ledger.tally import (
     minute_key,
     shard_key,
 )
+from zerog.model.due import waited_seconds
 from zerog.model.errors import AmbiguousWriteError, DatastoreUnavailableError
-from zerog.model.life import waited_seconds
 from zerog.model.record import Attempt, Cause, JobRecord, State, WorkerIdentity, new_job_id
 from zerog.store.port import Collection, PatchOp, Stored
 
@@ -144,6 +144,7 @@ async def test_what_happened_is_found_in_its_minute(
         "succeeded": [0, 0, 1],
         "failed": [0, 0, 0],
         "cancelled": [0, 0, 1],
+        "expired": [0, 0, 0],
         "again": [0, 0, 1],
     }
     assert media.wait_mean_seconds == [None, 2.0, None]

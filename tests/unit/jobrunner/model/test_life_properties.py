@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from zerog.ledger.codec import read_record, write_record
-from zerog.model import events, jsontext, life
+from zerog.model import due, events, jsontext, life
 from zerog.model.errors import JobStateError
 from zerog.model.limits import (
     MAX_CODE,
@@ -131,6 +131,7 @@ any_events: dict[type, st.SearchStrategy[events.Event]] = {
     events.Interrupted: st.builds(events.Interrupted, counts, messages, st.none() | state_texts),
     events.AttemptCancelled: st.builds(events.AttemptCancelled, counts),
     events.CancelRequested: st.just(events.CancelRequested()),
+    events.Overdue: st.just(events.Overdue()),
     events.Replayed: st.just(events.Replayed()),
     events.Queued: st.builds(events.Queued, entry_ids),
     events.PutAside: st.builds(events.PutAside, messages),
@@ -175,7 +176,7 @@ def test_a_step_is_refused_or_makes_a_record_that_can_be_stored(
     if isinstance(made.action, events.Release | events.Put):
         assert 0 <= made.action.delay_seconds <= MAX_ENTRY_DELAY_SECONDS
         assert made.action.priority == record.priority
-    assert 0 <= life.retention_seconds(made.record) <= MAX_RETENTION_SECONDS
+    assert 0 <= due.retention_seconds(made.record) <= MAX_RETENTION_SECONDS
 
 
 @given(records)
@@ -187,4 +188,4 @@ def test_any_record_is_read_as_it_was_written(record: JobRecord) -> None:
 def test_any_time_has_a_delay_that_beanstalkd_can_express(
     not_before_time: datetime | None, now: datetime
 ) -> None:
-    assert 0 <= life.delay_until(not_before_time, now) <= MAX_ENTRY_DELAY_SECONDS
+    assert 0 <= due.delay_until(not_before_time, now) <= MAX_ENTRY_DELAY_SECONDS

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import asdict, replace
 
 from zerog.ledger.codec import read_record, write_record
-from zerog.model import events, life
+from zerog.model import due, events, life
 from zerog.model.documents import TypeDocument
 from zerog.model.errors import JobStateError, StaleAttemptError
 from zerog.model.limits import MAX_PAST_MESSAGE_CHARS
@@ -50,6 +50,8 @@ DELAYED = job(not_before_time=NOW + timedelta(seconds=90.2))
 SUCCEEDED = step(RUNNING, events.Returned(1, data=1))
 FAILED = step(RUNNING, events.Returned(1, code=500))
 CANCELLED = step(QUEUED, events.CancelRequested())
+OVERDUE = job(expires_time=NOW)
+EXPIRED = step(OVERDUE, events.Overdue())
 RECORDS = {
     "queued": QUEUED,
     "running": RUNNING,
@@ -59,8 +61,10 @@ RECORDS = {
     "succeeded": SUCCEEDED,
     "failed": FAILED,
     "cancelled": CANCELLED,
+    "overdue": OVERDUE,
+    "expired": EXPIRED,
 }
-STATE = {"cancelling": State.RUNNING, "delayed": State.QUEUED}
+STATE = {"cancelling": State.RUNNING, "delayed": State.QUEUED, "overdue": State.QUEUED}
 
 EVENTS: dict[str, events.Event] = {
     "claimed": events.Claimed(WORKER, 2),
@@ -78,15 +82,18 @@ EVENTS: dict[str, events.Event] = {
     "interrupted": events.Interrupted(1, "drain"),
     "cancelled": events.AttemptCancelled(1),
     "cancel requested": events.CancelRequested(),
+    "too late": events.Overdue(),
     "replayed": events.Replayed(),
     "entry noted": events.Queued(3),
     "put aside": events.PutAside("nobody knows its type"),
     "worker died": events.WorkerDied("w-1", NOW, Cause.INTERRUPTED, "evicted", True),
 }
 OF_NO_ATTEMPT = (
-    "claimed", "cancel requested", "replayed", "entry noted", "put aside", "worker died"
+    "claimed", "cancel requested", "too late", "replayed", "entry noted", "put aside",
+    "worker died",
 )  # fmt: skip
 STALE = "stale"
+ENDS = {"succeeded": 200, "failed": 500, "cancelled": 410, "expired": 504}
 REFUSED = "refused"
 OF_AN_ATTEMPT = [name for name in EVENTS if name not in OF_NO_ATTEMPT]
 
@@ -100,6 +107,14 @@ TABLE: dict[tuple[str, str], Any] = {
     ("succeeded", "claimed"): ("succeeded", events.Delete(), 200),
     ("failed", "claimed"): ("failed", events.Delete(), 500),
     ("cancelled", "claimed"): ("cancelled", events.Delete(), 410),
+    ("overdue", "claimed"): ("expired", events.Delete(), 504),
+    ("expired", "claimed"): ("expired", events.Delete(), 504),
+    ("overdue", "too late"): ("expired", events.Delete(), 504),
+    **{
+        (name, "too late"): (str(STATE.get(name, name)), events.NoAction(), record.result_code)
+        for name, record in RECORDS.items()
+        if name != "overdue"
+    },
     ("queued", "cancel requested"): ("cancelled", events.Delete(), 410),
     ("waiting", "cancel requested"): ("cancelled", events.Delete(), 410),
     ("delayed", "cancel requested"): ("cancelled", events.Delete(), 410),
@@ -108,24 +123,26 @@ TABLE: dict[tuple[str, str], Any] = {
     ("succeeded", "cancel requested"): REFUSED,
     ("failed", "cancel requested"): REFUSED,
     ("cancelled", "cancel requested"): ("cancelled", events.NoAction(), 410),
+    ("overdue", "cancel requested"): ("cancelled", events.Delete(), 410),
+    ("expired", "cancel requested"): REFUSED,
     **{
         (name, "replayed"): REFUSED
-        for name in ("queued", "waiting", "delayed", "running", "cancelling")
+        for name in ("queued", "waiting", "delayed", "running", "cancelling", "overdue")
     },
     **{
         (name, "replayed"): ("queued", events.Put(0, PRIORITY), -1)
-        for name in ("succeeded", "failed", "cancelled")
+        for name in ("succeeded", "failed", "cancelled", "expired")
     },
     **{
         (name, event): (str(STATE.get(name, name)), events.NoAction(), -1)
-        for name in ("queued", "waiting", "delayed", "running", "cancelling")
+        for name in ("queued", "waiting", "delayed", "running", "cancelling", "overdue")
         for event in ("entry noted", "put aside", "worker died")
     },
     ("running", "worker died"): ("queued", events.NoAction(), -1),
     ("cancelling", "worker died"): ("cancelled", events.NoAction(), 410),
     **{
         (name, event): (name, action, code)
-        for name, code in (("succeeded", 200), ("failed", 500), ("cancelled", 410))
+        for name, code in ENDS.items()
         for event, action in (
             # Its entry is one too many.
             ("entry noted", events.Delete()),
@@ -346,7 +363,7 @@ def test_a_crash_pauses_longer_each_time(crashes: int) -> None:
     [(1, 0.5, 5.0), (2, 0.5, 10.0), (1, 0.0, 3.75), (1, 1.0, 6.25), (99, 0.5, 600.0)],
 )
 def test_back_off_doubles_is_spread_and_bounded(errors: int, jitter: float, seconds: float) -> None:
-    assert life.error_pause(Limits(), errors, jitter) == seconds
+    assert due.error_pause(Limits(), errors, jitter) == seconds
 
 
 def test_what_was_accepted_takes_the_types_limits_and_the_callers_options() -> None:
@@ -364,8 +381,8 @@ def test_what_was_accepted_takes_the_types_limits_and_the_callers_options() -> N
 
     assert (plain.priority, plain.limits.timeout_seconds) == (4, 7.0)
     assert (asked.priority, asked.limits.timeout_seconds) == (0, 1.5)
-    assert life.retention_seconds(replace(plain, state=State.SUCCEEDED)) == 5.0
-    assert life.retention_seconds(replace(plain, state=State.FAILED)) == 6.0
+    assert due.retention_seconds(replace(plain, state=State.SUCCEEDED)) == 5.0
+    assert due.retention_seconds(replace(plain, state=State.FAILED)) == 6.0
 
 
 def test_the_last_attempts_are_kept_and_their_numbers_go_on() -> None:
@@ -422,3 +439,38 @@ def test_a_job_gets_every_limit_of_its_type() -> None:
     accepted = life.accept(uuid=new_job_id(), job_type=job_type, parameters={}, now=NOW)
 
     assert asdict(accepted.limits) == numbers
+
+
+def test_a_job_that_has_started_expires_no_more() -> None:
+    in_time = job(expires_time=NOW + timedelta(seconds=1))
+
+    started = step(in_time, events.Claimed(WORKER, 1))
+    later = life.step(
+        step(started, events.Interrupted(1, "drain")), events.Overdue(), NOW + timedelta(days=1)
+    )
+
+    assert started.state is State.RUNNING
+    assert later.record.state is State.QUEUED
+
+
+def test_a_replay_of_an_expired_job_has_all_the_time() -> None:
+    again = life.step(EXPIRED, events.Replayed(), NOW + timedelta(days=1)).record
+
+    assert (again.state, again.expires_time) == (State.QUEUED, None)
+
+
+def test_a_finished_job_says_by_which_cause_its_last_attempt_ended() -> None:
+    assert (SUCCEEDED.cause, FAILED.cause, EXPIRED.cause) == (Cause.SUCCEEDED, Cause.FINISHED, None)
+    assert WAITING.cause is None
+    assert step(WAITING, events.CancelRequested()).cause is Cause.ERROR
+    assert step(FAILED, events.Replayed()).cause is None
+
+
+def test_a_job_has_its_types_labels_and_its_own() -> None:
+    mail = TypeDocument("Mail", "mail", {}, labels=("region=eu", "team=a"))
+
+    made = life.accept(
+        uuid=QUEUED.uuid, job_type=mail, parameters={}, now=NOW, labels={"team": "b", "run": "7"}
+    )
+
+    assert made.labels == ("region=eu", "run=7", "team=b")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from zerog.model import events, life
+from zerog.model import due, events, life
 from zerog.model.record import Cause, JobRecord, State, WorkerIdentity, new_job_id
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,8 +23,8 @@ def crashed() -> JobRecord:
 
 
 def taken_over() -> JobRecord:
-    due = LATER + timedelta(seconds=life.CRASH_BACKOFF.max_seconds)
-    return life.step(crashed(), events.Claimed(OTHER, 2), due).record
+    later = LATER + timedelta(seconds=due.CRASH_BACKOFF.max_seconds)
+    return life.step(crashed(), events.Claimed(OTHER, 2), later).record
 
 
 def death(cause: Cause, *, certain: bool = True, time: datetime = LATER) -> events.WorkerDied:

@@ -6,7 +6,8 @@ import pytest
 
 from zerog.model.record import State
 from zerog.store.couchbase import openjobs, plans, statements
-from zerog.store.couchbase.statements import LAST, Index, Keyspace, Query
+from zerog.store.couchbase.statements import Index, Keyspace, Query
+from zerog.store.filtering import LAST
 from zerog.store.port import JobFilter
 
 PLACE = Keyspace("b", "s")

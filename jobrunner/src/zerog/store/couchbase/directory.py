@@ -29,9 +29,11 @@ from zerog.store.filtering import (
     due_time,
     first_due,
     is_of_workers,
+    key_range,
     lacks_entry,
     matches,
     open_job,
+    overdue_time,
     waiting_version,
 )
 from zerog.store.patching import decode_document
@@ -108,8 +110,11 @@ class Directory:
         """Return jobs with keys below `before`, descending, and the last key if there are more."""
         page: list[Stored] = []
         size = 0
-        async for _, stored in self._jobs(_Way(before)):
-            if matches(stored.document, job_filter):
+        keys = key_range(job_filter, before)
+        async for key, stored in self._jobs(_Way(keys.before)):
+            if key < (keys.first or ""):
+                break
+            if matches(key, stored.document, job_filter):
                 if len(page) >= limit or size >= MAX_PAGE_BYTES:
                     return page, page[-1].key
                 page.append(stored)
@@ -119,7 +124,7 @@ class Directory:
     async def count(self, job_filter: JobFilter) -> int:
         """Count jobs, by reading them all."""
         jobs = self._jobs(_Way())
-        return sum([1 async for _, stored in jobs if matches(stored.document, job_filter)])
+        return sum([1 async for key, stored in jobs if matches(key, stored.document, job_filter)])
 
     async def open_jobs(
         self, after: str, limit: int, without_entry_since: str | None
@@ -181,6 +186,11 @@ class Directory:
         """Return when delayed jobs fall due, by reading all jobs."""
         found = [due_time(stored.document) async for _, stored in self._jobs(_Way())]
         return first_due(found, queues, after=after, until=until, limit=limit)
+
+    async def overdue_jobs(self, until: str, limit: int) -> list[str]:
+        """Return queued jobs that have not started in time, by reading all jobs."""
+        found = [(overdue_time(stored.document), key) async for key, stored in self._jobs(_Way())]
+        return [key for time, key in sorted((t, k) for t, k in found if t) if time <= until][:limit]
 
     async def _jobs(self, way: _Way) -> AsyncIterator[tuple[str, Stored]]:
         """All jobs on the way, but for the one where it starts."""

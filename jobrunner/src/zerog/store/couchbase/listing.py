@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from zerog.store.couchbase import statements
 from zerog.store.couchbase.queries import Queries
-from zerog.store.couchbase.statements import LAST, Query
-from zerog.store.filtering import matches
+from zerog.store.couchbase.statements import Query
+from zerog.store.filtering import LAST, matches
 from zerog.store.port import MAX_PAGE_BYTES, Collection, JobFilter, Stored
 
 GetMany = Callable[[Collection, Sequence[str]], Awaitable[dict[str, Stored]]]
@@ -73,7 +73,7 @@ class QueryListing:
                 end += 1
                 # A document may have changed, or gone, since the index was read.
                 found = documents.get(key)
-                if found is not None and matches(found.document, job_filter):
+                if found is not None and matches(key, found.document, job_filter):
                     jobs.append(found)
                     size += found.size_bytes
         return jobs, merged[end - 1] if len(merged) > end else None

@@ -17,10 +17,12 @@ from zerog.store.couchbase.statements import (
     IS_BEGUN,
     IS_DUE_LATER,
     IS_OPEN,
+    IS_TO_START,
     IS_UNQUEUED,
     IS_WAITING,
     JOBS,
     OPEN_INDEX,
+    OVERDUE_INDEX,
     UNQUEUED_INDEX,
     VERSIONS_INDEX,
     WORKERS_INDEX,
@@ -59,6 +61,10 @@ class OpenJobs(Protocol):
         self, queues: Sequence[str], *, after: str, until: str, limit: int
     ) -> dict[str, list[str]]:
         """Return when delayed jobs fall due."""
+        ...
+
+    async def overdue_jobs(self, until: str, limit: int) -> list[str]:
+        """Return queued jobs that have not started in time."""
         ...
 
 
@@ -101,6 +107,11 @@ class QueryOpenJobs:
         """Return when delayed jobs fall due."""
         ((found,),) = await self._queries.ask(due(self._keyspace, queues, after, until, limit))
         return {queue: list(map(str, times)) for queue, times in zip(queues, found, strict=True)}
+
+    async def overdue_jobs(self, until: str, limit: int) -> list[str]:
+        """Return queued jobs that have not started in time."""
+        ((page,),) = await self._queries.ask(overdue(self._keyspace, until, limit))
+        return list(map(str, page))
 
 
 def rows(keyspace: Keyspace, after: str, limit: int, without_entry_since: str | None) -> Query:
@@ -172,6 +183,16 @@ def due(keyspace: Keyspace, queues: Sequence[str], after: str, until: str, limit
             "ORDER BY j.`notBeforeTime` LIMIT $limit)"
         )
     return Query(f"SELECT RAW [{', '.join(parts)}]", parameters)
+
+
+def overdue(keyspace: Keyspace, until: str, limit: int) -> Query:
+    """Return the query of queued jobs that have not started in time. Pure."""
+    where = " AND ".join(["j.`expiresTime` <= $until", *(f"j.{told}" for told in IS_TO_START)])
+    return Query(
+        f"SELECT RAW (SELECT RAW META(j).id FROM {_source(keyspace, OVERDUE_INDEX)} "
+        f"WHERE {where} ORDER BY j.`expiresTime` LIMIT $limit)",
+        {"until": until, "limit": limit},
+    )
 
 
 def _source(keyspace: Keyspace, index: Index) -> str:

@@ -15,10 +15,9 @@ from typing import Any
 
 from zerog.store.couchbase import plans
 from zerog.store.couchbase.plans import JobIndex, Selection
+from zerog.store.filtering import LAST, TextRange, end_range, key_range
 from zerog.store.port import BEGUN_STATES, COLLECTIONS, OPEN_STATES, WAITING_STATES, JobFilter
 
-#: Greater than every key.
-LAST = "\uffff"
 JOBS = "jobs"
 _ALL = 2**31 - 1
 #: A call's statements, which run at the same time.
@@ -113,16 +112,24 @@ DUE_INDEX = Index(
     ("`queue`", "`notBeforeTime`", "`state`"),
     " AND ".join(IS_DUE_LATER),
 )
+#: What repair reads of jobs that have not started in time.
+IS_TO_START = ('`expiresTime` > ""', '`state` = "queued"')
+OVERDUE_INDEX = Index(
+    "zerog_jobs_overdue", JOBS, ("`expiresTime`", "`state`"), " AND ".join(IS_TO_START)
+)
 
 
 def indexes() -> list[Index]:
     """Return all indexes that listings need."""
     made = [Index(index.name, JOBS, tuple(_index_keys(index))) for index in plans.JOB_INDEXES]
-    made += [OPEN_INDEX, UNQUEUED_INDEX, WORKERS_INDEX, VERSIONS_INDEX, DUE_INDEX]
+    made += [OPEN_INDEX, UNQUEUED_INDEX, WORKERS_INDEX, VERSIONS_INDEX, DUE_INDEX, OVERDUE_INDEX]
     return made + [Index(name, collection, None) for collection, name in _PRIMARY.items()]
 
 
 def _index_keys(index: JobIndex) -> Iterator[str]:
+    if index.each:
+        yield f"DISTINCT ARRAY each FOR each IN `{index.each}` END"
+        return
     yield from (f"`{field}`" for field in index.leading)
     yield plans.KEY
     yield from (name if name.startswith("META") else f"`{name}`" for name in index.further)
@@ -178,10 +185,10 @@ def list_keys(keyspace: Keyspace, job_filter: JobFilter, *, before: str, limit: 
     """Return queries of keys in descending order, to be merged."""
     return _pack(
         [
-            _select_keys(keyspace, selection, number)
+            _select_keys(keyspace, selection, number, _limits(job_filter, before))
             for number, selection in enumerate(plans.select(job_filter))
         ],
-        {"before": before, "limit": limit},
+        {"limit": limit, **_limits(job_filter, before).parameters},
     )
 
 
@@ -189,11 +196,36 @@ def count(keyspace: Keyspace, job_filter: JobFilter, *, now: int) -> list[Query]
     """Return queries of counts, to be added. What has expired and is not purged is not counted."""
     return _pack(
         [
-            _select_count(keyspace, selection, number)
+            _select_count(keyspace, selection, number, _limits(job_filter, LAST))
             for number, selection in enumerate(plans.select(job_filter, counting=True))
         ],
-        {"before": LAST, "now": now},
+        {"now": now, **_limits(job_filter, LAST).parameters},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What holds for the jobs of every selection: bounds of their keys and of when they ended."""
+
+    conditions: tuple[str, ...]
+    parameters: dict[str, Any]
+
+
+def _limits(job_filter: JobFilter, before: str) -> _Limits:
+    bounds: list[tuple[str, str, TextRange]] = [
+        ("META(j).id", "", key_range(job_filter, before)),
+        ("j.`finishedTime`", "ended_", end_range(job_filter)),
+    ]
+    given = [
+        (f"{field} {sign} ${name}", name, value)
+        for field, prefix, texts in bounds
+        for sign, name, value in (
+            ("<", f"{prefix}before", texts.before),
+            (">=", f"{prefix}first", texts.first),
+        )
+        if value is not None
+    ]
+    return _Limits(tuple(text for text, _, _ in given), {name: value for _, name, value in given})
 
 
 #: A part of a statement, and the parameters that only it has.
@@ -216,15 +248,15 @@ def _pack(parts: Sequence[_Part], shared: Mapping[str, Any] | None = None) -> li
     return packed
 
 
-def _select_keys(keyspace: Keyspace, selection: Selection, number: int) -> _Part:
-    conditions, parameters = _conditions(selection, number)
+def _select_keys(keyspace: Keyspace, selection: Selection, number: int, limits: _Limits) -> _Part:
+    conditions, parameters = _conditions(selection, number, limits)
     text = f"SELECT RAW META(j).id FROM {_jobs(keyspace, selection)} WHERE "
     text += f"{' AND '.join(conditions)} ORDER BY META(j).id DESC LIMIT $limit"
     return text, parameters
 
 
-def _select_count(keyspace: Keyspace, selection: Selection, number: int) -> _Part:
-    conditions, parameters = _conditions(selection, number)
+def _select_count(keyspace: Keyspace, selection: Selection, number: int, limits: _Limits) -> _Part:
+    conditions, parameters = _conditions(selection, number, limits)
     conditions.append("(META(j).expiration = 0 OR META(j).expiration > $now)")
     text = f"SELECT RAW COUNT(*) FROM {_jobs(keyspace, selection)} WHERE "
     return text + " AND ".join(conditions), parameters
@@ -234,7 +266,9 @@ def _jobs(keyspace: Keyspace, selection: Selection) -> str:
     return f"{keyspace.of(JOBS)} AS j USE INDEX (`{selection.index.name}` USING GSI)"
 
 
-def _conditions(selection: Selection, number: int) -> tuple[list[str], dict[str, Any]]:
+def _conditions(
+    selection: Selection, number: int, limits: _Limits
+) -> tuple[list[str], dict[str, Any]]:
     """Return what holds for a selection's jobs. Its parameters have its number in their names."""
     conditions: list[str] = []
     parameters: dict[str, Any] = {}
@@ -245,4 +279,9 @@ def _conditions(selection: Selection, number: int) -> tuple[list[str], dict[str,
     for field, values in selection.among:
         conditions.append(f"j.`{field}` IN ${field}s{number}")
         parameters[f"{field}s{number}"] = list(values)
-    return [*conditions, "META(j).id < $before"], parameters
+    for place, label in enumerate(selection.labels):
+        name = f"label{number}_{place}"
+        array = f"j.`{index.each}`"
+        conditions.append(f"ANY each IN {array} SATISFIES each IN ${name} END")
+        parameters[name] = [label]
+    return [*conditions, *limits.conditions], parameters

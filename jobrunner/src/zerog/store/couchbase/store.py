@@ -246,6 +246,10 @@ class CouchbaseDatastore:
         work = self._open.due_times(queues, after=after, until=until, limit=limit)
         return await self.connection.run(work)
 
+    async def overdue_jobs(self, until: str, *, limit: int) -> list[str]:
+        """Return queued jobs that have not started in time."""
+        return await self.connection.run(self._open.overdue_jobs(until, limit))
+
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
 

@@ -15,7 +15,6 @@ from zerog.store.port import (
     BEGUN_STATES,
     OPEN_STATES,
     WAITING_STATES,
-    Document,
     OpenJob,
     QueuedVersion,
 )
@@ -24,9 +23,8 @@ from zerog.store.sqlite.ranges import LIVE
 _OPEN = f"state IN {OPEN_STATES}"
 _WAITING = f"state IN {WAITING_STATES}"
 _DUE_LATER = f"due IS NOT NULL AND {_WAITING}"
+_OVERDUE = "overdue IS NOT NULL"
 _ENTRY_MISSING = "state = 'queued' AND entry IS NULL"
-#: Written where a document names an entry that no queue could have.
-_NO_ENTRY = -1
 #: SQLite bounds the depth of an expression. With more names all such documents are read.
 _MAX_NAMES = 500
 
@@ -43,6 +41,10 @@ CREATE INDEX jobs_by_version ON document (type, version, queue, expires, state)
 DUE_INDEX = f"""
 CREATE INDEX jobs_due ON document (queue, due, expires, state)
     WHERE collection = 'jobs' AND {_DUE_LATER};
+"""
+OVERDUE_INDEX = f"""
+CREATE INDEX jobs_overdue ON document (overdue, key, expires)
+    WHERE collection = 'jobs' AND {_OVERDUE};
 """
 
 
@@ -110,25 +112,13 @@ def due(queue: str, after: str, until: str, limit: int, now: float) -> Statement
     )
 
 
-def due_column(document: Document) -> str | None:
-    """Return what the column `due` has of a control document."""
-    time = document.get("notBeforeTime")
-    return time if isinstance(time, str) else None
-
-
-def version_column(document: Document) -> str | None:
-    """Return what the column `version` has of a control document."""
-    version = document.get("schemaHash")
-    return version if isinstance(version, str) else None
-
-
-def entry_column(document: Document) -> int | None:
-    """Return what the column `entry` has of a control document."""
-    entry = document.get("entryId")
-    if entry is None:
-        return None
-    known = as_open_job("", "", entry).entry_id
-    return _NO_ENTRY if known is None else known
+def overdue(until: str, limit: int, now: float) -> Statement:
+    """Return what reads the queued jobs that have not started in time."""
+    return Statement(
+        "SELECT key FROM document INDEXED BY jobs_overdue WHERE collection = 'jobs' "
+        f"AND {_OVERDUE} AND overdue <= ? AND {LIVE} ORDER BY overdue LIMIT ?",
+        (until, now, limit),
+    )
 
 
 def as_jobs(found: list[tuple[Any, ...]]) -> list[OpenJob]:

@@ -15,12 +15,23 @@ from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.privatefile import FILE_MODE, make_folder
 from zerog.store.sqlite import openjobs
 
-VERSION = 5
+VERSION = 6
 #: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
 CHECKPOINT_PAGES = 2000
 #: Between tries to put a new file into write-ahead-log mode while others do the same.
 WAL_PAUSE_SECONDS = 0.001
 
+#: A job's labels never change. A trigger's statements are in one line: see `_run`.
+_LABELS = f"""{openjobs.OVERDUE_INDEX}
+CREATE INDEX jobs_by_end ON document (finished, key, state, expires)
+    WHERE collection = 'jobs' AND finished IS NOT NULL;
+CREATE TABLE label (text TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (text, key)) WITHOUT ROWID;
+CREATE TRIGGER label_job AFTER INSERT ON document WHEN new.labels IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO label SELECT value, new.key FROM json_each(new.labels); END;
+CREATE TRIGGER forget_labels AFTER DELETE ON document WHEN old.labels IS NOT NULL BEGIN
+    DELETE FROM label
+    WHERE key = old.key AND text IN (SELECT value FROM json_each(old.labels)); END;
+"""
 _SCHEMA = f"""
 CREATE TABLE document (
     collection TEXT NOT NULL,
@@ -29,13 +40,14 @@ CREATE TABLE document (
     body BLOB NOT NULL,
     expires REAL,
     state TEXT, type TEXT, queue TEXT, changed TEXT, entry INTEGER, version TEXT,
-    due TEXT,
+    due TEXT, overdue TEXT, finished TEXT, cause TEXT, labels TEXT,
     PRIMARY KEY (collection, key)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
     WHERE collection = 'jobs';{openjobs.INDEXES}{openjobs.VERSIONS_INDEX}{openjobs.DUE_INDEX}
+{_LABELS}
 CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
 CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL);
 INSERT INTO counter VALUES (1, 0);
@@ -71,6 +83,14 @@ ALTER TABLE document ADD COLUMN due TEXT;
 UPDATE document SET due = json_extract(CAST(body AS TEXT), '$.notBeforeTime')
     WHERE collection = 'jobs' AND state IN ('queued', 'waiting')
     AND json_valid(CAST(body AS TEXT));{openjobs.DUE_INDEX}
+""",
+    5: f"""
+ALTER TABLE document ADD COLUMN overdue TEXT;
+ALTER TABLE document ADD COLUMN finished TEXT;
+ALTER TABLE document ADD COLUMN cause TEXT;
+ALTER TABLE document ADD COLUMN labels TEXT;
+UPDATE document SET finished = json_extract(CAST(body AS TEXT), '$.finishedTime')
+    WHERE collection = 'jobs' AND json_valid(CAST(body AS TEXT));{_LABELS}
 """,
 }
 

@@ -34,6 +34,7 @@ from zerog.store.port import (
     Stored,
 )
 from zerog.store.sqlite import openjobs, schema
+from zerog.store.sqlite.columns import COLUMNS, column_values
 from zerog.store.sqlite.ranges import LIVE, ranges
 from zerog.store.sqlite.writer import Writer
 
@@ -43,10 +44,13 @@ _MANY = 500
 _PARSED_AT_ONCE = 100
 #: How long a read waits for a lock that only recovery and checkpoints of a closing process take.
 _READ_TIMEOUT_SECONDS = 0.05
+_FIELDS = ("body", "expires", *COLUMNS, "revision")
 _ROW = (
-    "document (collection, key, body, expires, state, type, queue, changed, entry, version, due, "
-    "revision) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+    f"document (collection, key, {', '.join(_FIELDS)}) "
+    f"VALUES ({','.join('?' * (len(_FIELDS) + 2))})"
 )
+_REPLACED = ", ".join(f"{name}=excluded.{name}" for name in _FIELDS)
+_SET = ", ".join(f"{name}=?" for name in _FIELDS)
 
 
 class SqliteDatastore:
@@ -87,11 +91,7 @@ class SqliteDatastore:
         def apply(connection: sqlite3.Connection, revision: int) -> str:
             # A row that has expired but is not swept yet makes room.
             cursor = connection.execute(
-                f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET "
-                "body=excluded.body, expires=excluded.expires, state=excluded.state, "
-                "type=excluded.type, queue=excluded.queue, changed=excluded.changed, "
-                "entry=excluded.entry, version=excluded.version, due=excluded.due, "
-                "revision=excluded.revision "
+                f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET {_REPLACED} "
                 "WHERE expires IS NOT NULL AND expires <= ?",
                 (*row, revision, time.time()),
             )
@@ -155,8 +155,7 @@ class SqliteDatastore:
         def apply(connection: sqlite3.Connection, new: int) -> str:
             now = time.time()
             cursor = connection.execute(
-                "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
-                "entry=?, version=?, due=?, revision=? "
+                f"UPDATE document SET {_SET} "
                 f"WHERE collection=? AND key=? AND revision=? AND {LIVE}",
                 (*row[2:], new, collection, key, revision, now),
             )
@@ -330,6 +329,11 @@ class SqliteDatastore:
             for queue, each in asked.items()
         }
 
+    async def overdue_jobs(self, until: str, *, limit: int) -> list[str]:
+        """Return queued jobs that have not started in time."""
+        statement = openjobs.overdue(until, limit, time.time())
+        return [key for (key,) in self._read(statement.text, statement.values)]
+
     async def scan(self, collection: Collection, *, fresh: bool = False) -> dict[str, Stored]:
         """Read all of a small collection."""
         rows = self._read(
@@ -403,15 +407,7 @@ def _row(
 ) -> tuple[Any, ...]:
     body = encode_document(key, document)
     expires = None if expire_seconds is None else time.time() + expire_seconds
-    if collection != "jobs":
-        return (collection, key, body, expires, None, None, None, None, None, None, None)
-    get = document.get
-    return (
-        collection, key, body, expires,
-        get("state"), get("type"), get("queue"), get("changedTime"),
-        openjobs.entry_column(document), openjobs.version_column(document),
-        openjobs.due_column(document),
-    )  # fmt: skip
+    return (collection, key, body, expires, *column_values(collection, document))
 
 
 def _stored(row: tuple[Any, ...]) -> Stored:
