@@ -15,6 +15,7 @@ from typing import Any
 import kopf
 from prometheus_client import Gauge
 
+from zerog.ledger.counts import OUTCOMES
 from zerog.model.errors import ConfigError
 from zerog_operator import conditions, names
 from zerog_operator.board import Board
@@ -185,7 +186,7 @@ class PoolReport:
         self._set(metrics.start_target, slo.target_seconds)
         self._set(metrics.starts_in_time, slo.attained)
         self._set(metrics.start_p95, slo.p95_seconds)
-        for outcome in ("succeeded", "failed", "cancelled"):
+        for outcome in OUTCOMES:
             ended = None if facts.hour is None else facts.hour.get(outcome, 0)
             self._set(metrics.ended, ended, outcome)
         busy = {name: busy_seconds(counts) for name, counts in busiest(facts).items()}
