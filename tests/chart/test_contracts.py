@@ -93,7 +93,7 @@ def known_metrics() -> set[str]:
     names = set()
     for registry in (OperatorMetrics().registry, ApiMetrics().registry):
         for family in registry.collect():
-            names |= {family.name, *(f"{family.name}_{end}" for end in ("total", "bucket"))}
+            names |= {family.name, *(f"{family.name}_{end}" for end in ("total", "bucket", "sum"))}
     return names
 
 
