@@ -73,7 +73,7 @@ class Stats:
         self._saving: set[asyncio.Task[None]] = set()
         #: Notes that were made, and how many of them the stored tally has.
         self._noted = self._saved = 0
-        self._is_stored = False
+        self._is_stored = self._is_behind = False
         self._flushes_since_save = 0
 
     @classmethod
@@ -122,6 +122,8 @@ class Stats:
         Raises what the store raises.
         """
         if self._covers(before, after):
+            if self._is_behind:  # the claim's note was not written
+                await self._save()
             return
         facts = [fact for fact in counts.of_change(before, after) if "accepted" not in fact.counts]
         if not facts:
@@ -195,6 +197,9 @@ class Stats:
         if not self._store.writes_in_order:
             await self._save_together(self._noted)
             return
+        if self._is_behind:
+            await self._save()
+            return
         saving = asyncio.create_task(self._save(), name="tally")
         self._saving.add(saving)
         saving.add_done_callback(self._end_saving)
@@ -210,7 +215,12 @@ class Stats:
 
     async def _save(self) -> None:
         self._is_stored, self._flushes_since_save = True, 0
-        await tally.save(self._store, self._tally)
+        try:
+            await tally.save(self._store, self._tally)
+        except DatastoreError:
+            self._is_behind = True
+            raise
+        self._is_behind = False
 
     def _end_saving(self, task: "asyncio.Task[None]") -> None:
         self._saving.discard(task)

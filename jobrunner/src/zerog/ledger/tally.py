@@ -141,17 +141,19 @@ async def send(store: Datastore, tally: Tally) -> None:
 
     Raises what the store raises; counts that it refuses are dropped.
     """
-    await _make_all(store, tally)
+    if tally.sending:  # left from the last time
+        await save(store, tally)
+        await _make_all(store, tally)
     for minute in sorted(tally.held):
         if minute not in tally.marks:
-            tally.marks[minute] = 0
             with contextlib.suppress(DocumentExistsError):
                 # Made with its expiry, so that no crash leaves a minute for ever.
                 key = shard_key(minute, tally.shard)
                 await store.insert("stats", key, {}, expire_seconds=KEEP_SECONDS)
+            tally.marks[minute] = 0
         tally.sending.extend(_additions(tally, minute))
         del tally.held[minute]
-    # From here on anybody can finish it.
+    # From here on anybody can finish it, and nothing was added before.
     await save(store, tally)
     await _make_all(store, tally)
 

@@ -1,6 +1,7 @@
 """A process dies at any moment: what it had not counted is counted from the records, once."""
 
 import asyncio
+import contextlib
 import random
 from typing import Any
 
@@ -15,8 +16,10 @@ from zerog.ledger.recount import DEAD_SECONDS, Recount
 from zerog.ledger.stats import Stats
 from zerog.model import events
 from zerog.model.documents import WorkerDocument, write
-from zerog.model.errors import ZeroGError
+from zerog.model.errors import DatastoreUnavailableError, ZeroGError
 from zerog.model.record import Cause, JobId, State
+
+NONE: frozenset[int] = frozenset()
 
 
 class DeadError(BaseException):
@@ -26,8 +29,11 @@ class DeadError(BaseException):
 class MortalStore:
     """A store of which a process makes a number of writes, and then is dead."""
 
-    def __init__(self, store: MemoryDatastore, writes: int, *, in_order: bool) -> None:
-        self._store, self._left = store, writes
+    def __init__(
+        self, store: MemoryDatastore, writes: int, *, in_order: bool, faults: frozenset[int]
+    ) -> None:
+        """Of the writes that are left, those with the numbers of `faults` fail."""
+        self._store, self._left, self._faults = store, writes, faults
         self.writes_in_order, self.has_version = in_order, True
 
     def __getattr__(self, name: str) -> Any:
@@ -39,6 +45,8 @@ class MortalStore:
             if self._left <= 0:
                 raise DeadError
             self._left -= 1
+            if self._left in self._faults:
+                raise DatastoreUnavailableError("away")
             return await method(*arguments, **options)
 
         return write
@@ -61,8 +69,9 @@ async def live(ledger: Ledger, store: Any, uuids: list[JobId], chance: random.Ra
     try:
         for _ in range(30):
             batch = chance.sample(uuids, 3)
-            await stats.note_claims(batch, ledger.time())
-            await asyncio.gather(*[_run(jobs, uuid, chance) for uuid in batch])
+            with contextlib.suppress(DatastoreUnavailableError):
+                await stats.note_claims(batch, ledger.time())
+                await asyncio.gather(*[_run(jobs, uuid, chance) for uuid in batch])
             for uuid in batch:
                 stats.forget_claim(uuid)
             if chance.random() < 0.3:
@@ -106,13 +115,15 @@ async def look_until_dead(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("takeover_first", [True, False])
+@pytest.mark.parametrize("faulty", [True, False])
 @pytest.mark.parametrize("writes", [*range(40), *range(41, 300, 7)])
 async def test_counts_equal_the_records_wherever_a_worker_dies(
-    writes: int, takeover_first: bool, in_order: bool
+    writes: int, faulty: bool, takeover_first: bool, in_order: bool
 ) -> None:
     ledger, chance = Ledger(), random.Random(writes)
     uuids = [await ledger.add() for _ in range(12)]
-    store = MortalStore(ledger.store, writes, in_order=in_order)
+    faults = frozenset(chance.sample(range(300), 30)) if faulty else NONE
+    store = MortalStore(ledger.store, writes, in_order=in_order, faults=faults)
 
     await live(ledger, store, uuids, chance)
     steps = [take_over(ledger, uuids), look_until_dead(ledger)]
@@ -128,11 +139,11 @@ async def test_counts_equal_the_records_wherever_a_worker_dies(
 async def test_who_counts_for_a_dead_worker_may_die_as_well(writes: int) -> None:
     ledger, chance = Ledger(), random.Random(7)
     uuids = [await ledger.add() for _ in range(12)]
-    await live(ledger, MortalStore(ledger.store, 90, in_order=True), uuids, chance)
+    await live(ledger, MortalStore(ledger.store, 90, in_order=True, faults=NONE), uuids, chance)
 
     now = 0.0
     dying = Jobs(
-        MortalStore(ledger.store, writes, in_order=True),
+        MortalStore(ledger.store, writes, in_order=True, faults=NONE),
         Stats(ledger.store),
         clock=ledger.time,
     )
@@ -189,7 +200,7 @@ async def test_a_change_that_was_about_to_be_made_counts_if_its_record_shows_it(
     """A cancel by an API process that dies before or after the write."""
     ledger = Ledger()
     uuid = await ledger.add()
-    store = MortalStore(ledger.store, 2 if shown else 1, in_order=False)
+    store = MortalStore(ledger.store, 2 if shown else 1, in_order=False, faults=NONE)
     jobs = Jobs(store, Stats(store), clock=ledger.time)
     try:
         await jobs.apply(uuid, events.CancelRequested())
