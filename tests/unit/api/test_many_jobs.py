@@ -27,7 +27,7 @@ def store() -> MemoryDatastore:
 @pytest.fixture
 async def api(store: MemoryDatastore) -> AsyncIterator[tuple[httpx.AsyncClient, Parts]]:
     """Give the API, with a type of jobs whose labels say so."""
-    mail = TypeDocument("Mail", "mail", {"type": "object"}, labels=("team=post",))
+    mail = TypeDocument("Mail", "mail", {"type": "object"}, labels=["team=post"])
     await store.upsert("types", "Mail", write(mail))
     async with answering_with(store, MemoryQueue()) as found:
         yield found

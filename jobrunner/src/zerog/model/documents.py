@@ -33,12 +33,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import force_setattr, replace
 
 from zerog.model.errors import UnreadableDocumentError
+from zerog.model.labels import MAX_LABELS
 from zerog.model.limits import LINES_PER_CHUNK, MAX_REASON_CHARS
 from zerog.model.names import MAX_WORKER_NAME
 from zerog.model.record import (
     Count,
     JobId,
-    Labels,
+    Label,
     Priority,
     QueueName,
     Retention,
@@ -153,7 +154,7 @@ class TypeDocument(_Document, frozen=True):
     #: Whether what its jobs print goes into their logs.
     log_output: bool = True
     #: What its jobs are labelled with.
-    labels: Labels = ()
+    labels: Annotated[list[Label], Meta(max_length=MAX_LABELS)] = []
     #: When it became the newest version.
     introduced_time: Time | None = None
     #: When it was registered last, or seen at a worker.

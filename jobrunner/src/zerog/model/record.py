@@ -50,9 +50,8 @@ Priority = Annotated[int, Meta(ge=0, le=9)]
 Tries = Annotated[int, Meta(ge=1, le=MAX_TRIES)]
 ResultCode = Annotated[int, Meta(ge=UNFINISHED, le=MAX_CODE)]
 #: `key=value`; see `zerog.model.labels`. A job has its type's and its own.
-Labels = Annotated[
-    tuple[Annotated[str, Meta(pattern=LABEL_PATTERN)], ...], Meta(max_length=2 * MAX_LABELS)
-]
+Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
+Labels = Annotated[tuple[Label, ...], Meta(max_length=2 * MAX_LABELS)]
 
 
 class State(StrEnum):

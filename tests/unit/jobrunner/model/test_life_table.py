@@ -467,7 +467,7 @@ def test_a_finished_job_says_by_which_cause_its_last_attempt_ended() -> None:
 
 
 def test_a_job_has_its_types_labels_and_its_own() -> None:
-    mail = TypeDocument("Mail", "mail", {}, labels=("region=eu", "team=a"))
+    mail = TypeDocument("Mail", "mail", {}, labels=["region=eu", "team=a"])
 
     made = life.accept(
         uuid=QUEUED.uuid, job_type=mail, parameters={}, now=NOW, labels={"team": "b", "run": "7"}
