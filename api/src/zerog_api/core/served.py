@@ -46,8 +46,8 @@ class Served:
         self._look = Shared(self._look_at_workers)
         self._pools = Shared(self._read_pools)
         self._held = Shared(lambda: controls.read_all(store))
-        # Reading is cheap on this machine, and one who has just paused a queue sees that.
-        self._held_age = 0.0 if store.has_version else HELD_SECONDS
+        # Reading is cheap on this machine, and one who has just paused a queue sees that soon.
+        self._held_age = LOOK_SECONDS if store.has_version else HELD_SECONDS
         #: Warnings by the types that they are for, as of the last look.
         self._told: dict[frozenset[tuple[str, str]], str | None] = {}
 
