@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-SERVICE_RANGE = "10.96.0.0/16"
+#: Addresses of Services. Nobody here knows them, so a packet to one would follow the default route
+#: and leave the machine, were they not loopback addresses.
+SERVICE_RANGE = "127.96.0.0/16"
 #: Requests a second of the controllers; their default of 20 spares a shared cluster.
 CONTROLLER_RATE = 500
 #: One database never grows near this; the default of 2 GiB is less than a long test may write.
