@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from zerog_tools.cluster.binaries import MODULES
 from zerog_tools.cluster.process import ClusterError
-from zerog_tools.kind import engine, wiring
+from zerog_tools.kind import engine, image, wiring
 from zerog_tools.kind.archive import build_archive
 from zerog_tools.kind.cluster import MOUNTS, KindCluster, build_config
 from zerog_tools.kind.engine import Engine, KindMissingError
@@ -99,6 +100,45 @@ def test_an_engine_is_told_to_use_a_network_of_our_own() -> None:
     assert environment["KIND_EXPERIMENTAL_PROVIDER"] == "podman"
     assert environment["KIND_EXPERIMENTAL_PODMAN_NETWORK"] == "zerog-kind"
     assert environment["CONTAINERS_CONF"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("first_groups", "name", "packages"),
+    [
+        (False, "docker", []),
+        (False, "podman", []),
+        (False, None, [*engine.PODMAN_PACKAGES]),
+        (True, "docker", ["mmdebstrap"]),
+        # It may answer and lack what makes its networks.
+        (True, "podman", [*engine.PODMAN_PACKAGES, "mmdebstrap"]),
+    ],
+)
+def test_what_is_installed_depends_on_the_engine_and_on_the_control_groups(
+    first_groups: bool, name: str | None, packages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "has_first_control_groups", lambda: first_groups)
+    monkeypatch.setattr(engine, "_find_engine", lambda: name and Engine(name))
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+
+    assert engine.find_missing_packages() == packages
+
+
+def test_a_machine_on_which_nothing_can_be_installed_says_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "has_first_control_groups", lambda: False)
+    monkeypatch.setattr(engine, "_find_engine", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+
+    assert engine.find_problem().startswith("kind needs docker or podman")
+
+
+def test_a_machine_with_new_control_groups_takes_kinds_own_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(image, "has_first_control_groups", lambda: False)
+
+    assert image.ensure_node_image(Engine("docker"), lambda _: None) == image.KIND_IMAGE
 
 
 def test_a_client_without_an_engine_is_no_engine(

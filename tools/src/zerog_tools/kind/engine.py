@@ -126,7 +126,7 @@ def find_engine() -> Engine:
 
 def find_problem() -> str:
     """Return what keeps kind from running here, packages apart; empty if nothing does."""
-    if not has_first_control_groups() and _has_engine():
+    if not has_first_control_groups() and _find_engine() is not None:
         return ""
     if shutil.which("apt-get") is None:
         return "kind needs docker or podman; only on Debian and Ubuntu we can install one"
@@ -139,18 +139,18 @@ def find_problem() -> str:
 
 def find_missing_packages() -> list[str]:
     """Return the Debian packages that kind lacks on this machine."""
-    needed = {} if _has_engine() and not has_first_control_groups() else PODMAN_PACKAGES
-    if has_first_control_groups():
-        needed = {**needed, **IMAGE_PACKAGES}
+    first = has_first_control_groups()
+    engine = _find_engine()
+    complete = engine is not None and (engine.name == "docker" or not first)
+    needed = {**({} if complete else PODMAN_PACKAGES), **(IMAGE_PACKAGES if first else {})}
     return [package for package, path in needed.items() if not Path(path).exists()]
 
 
-def _has_engine() -> bool:
+def _find_engine() -> Engine | None:
     try:
-        find_engine()
+        return find_engine()
     except KindMissingError:
-        return False
-    return True
+        return None
 
 
 def _configure() -> dict[str, str]:
