@@ -127,18 +127,12 @@ test-neighbours: cluster-binaries ## Tests beside the real Kueue and Karpenter (
 	@$(PY) -m zerog_tools.cluster.binaries kueue karpenter
 	@$(PY) -m pytest -q $(WITH_NEIGHBOURS)
 
-.PHONY: test-e2e
-test-e2e: setup ## End to end on nodes with real containers (root)
-	@bash hack/node-packages.sh
-	@bash hack/images.sh
-	@$(PY) -m pytest -q tests/e2e -p no:randomly
-
 .PHONY: test-kind
-test-kind: setup ## The same tests on kind, where docker can start one
-	@$(PY) -m zerog_tools.kind.cluster
+test-kind: setup ## Tests on kind, then end to end with real images (docker, podman, or root on Debian)
+	@bash hack/kind.sh
 	@bash hack/images.sh
-	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster tests/e2e $(wildcard $(ON_CLUSTER)) \
-		--ignore $(WITH_NEIGHBOURS)
+	@TEST_CLUSTER=kind $(PY) -m pytest -q tests/cluster $(wildcard $(ON_CLUSTER)) --ignore $(WITH_NEIGHBOURS)
+	@$(PY) -m pytest -q tests/e2e -p no:randomly
 
 # What each of the three takes: the seed of another run, an end after minutes or rounds, and where logs of complaints stay.
 TRIAL = $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(FOLDER),--folder $(FOLDER))

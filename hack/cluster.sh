@@ -5,8 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # The chart's defaults and the samples name the images without it.
 unset IMAGE_PREFIX
-way=$(.venv/bin/python -m zerog_tools.trial.command --way)
-bash hack/cluster-go.sh >/dev/null
-if [[ $way == nodes ]]; then bash hack/node-packages.sh; fi
+bash hack/kind.sh
 bash hack/images.sh >/dev/null
 exec .venv/bin/python -m zerog_tools.trial.command

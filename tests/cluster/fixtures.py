@@ -27,8 +27,8 @@ from zerog_tools.cluster.fake_nodes import FakeNodes
 from zerog_tools.cluster.go import GoMissingError
 from zerog_tools.cluster.interface import Cluster
 from zerog_tools.cluster.local_node import LocalNode
-from zerog_tools.cluster.real_cluster import MachineUnfitError, RealCluster
-from zerog_tools.kind.cluster import KindCluster, KindMissingError
+from zerog_tools.kind.cluster import KindCluster
+from zerog_tools.kind.engine import KindMissingError
 
 #: `kind` runs the same tests on kind; anything else on the harness's own control plane.
 CHOICE = "TEST_CLUSTER"
@@ -50,9 +50,9 @@ def start_or_skip(cluster: Cluster, request: pytest.FixtureRequest) -> None:
         # A build takes minutes, and whoever waits wants to see that it goes on.
         with capture.global_and_fixture_disabled():
             cluster.create()
-    except (GoMissingError, MachineUnfitError) as error:
+    except (GoMissingError, KindMissingError) as error:
         skip_or_fail(str(error))
-    except (BuildError, KindMissingError) as error:
+    except BuildError as error:
         pytest.fail(str(error), pytrace=False)
 
 
@@ -112,24 +112,9 @@ def local_node(request: pytest.FixtureRequest) -> Iterator[LocalNode]:
 
 
 @pytest.fixture(scope="session")
-def cluster_of_images(request: pytest.FixtureRequest) -> Iterator[RealCluster | KindCluster]:
-    """A running cluster with two nodes for pods that are real containers, here or on kind."""
-    if os.environ.get(CHOICE) != "kind":
-        yield request.getfixturevalue("real_cluster")
-        return
+def cluster_of_images(request: pytest.FixtureRequest) -> Iterator[KindCluster]:
+    """A running cluster of kind with two nodes for pods that are real containers."""
     made = KindCluster(f"{_worker()}-images", workers=2)
-    start_or_skip(made, request)
-    failed_before = request.session.testsfailed
-    yield made
-    made.delete(keep_logs=request.session.testsfailed > failed_before)
-
-
-@pytest.fixture(scope="session")
-def real_cluster(request: pytest.FixtureRequest) -> Iterator[RealCluster]:
-    """A running cluster of two nodes whose pods are real containers."""
-    if os.environ.get(CHOICE) == "kind":
-        pytest.skip("kind has nodes of its own")
-    made = RealCluster(_worker(), nodes=2)
     start_or_skip(made, request)
     failed_before = request.session.testsfailed
     yield made

@@ -1,8 +1,10 @@
 """The control plane that the tests run on is a real one."""
 
+import ipaddress
 import json
 import os
 import signal
+import socket
 
 import httpx
 import pytest
@@ -81,6 +83,20 @@ def test_pods_are_admitted_into_a_new_namespace(cluster: Cluster, namespace: str
     pod = json.loads(cluster.kubectl("get", "pod", "one", "-n", namespace, "-o", "json"))
 
     assert pod["spec"]["serviceAccountName"] == "default"
+
+
+def test_what_is_sent_to_a_service_does_not_leave_the_machine(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    control_plane.kubectl("create", "service", "clusterip", "it", "--tcp=80", "-n", namespace)
+    address = control_plane.kubectl(
+        "get", "service/it", "-n", namespace, "-o=jsonpath={.spec.clusterIP}"
+    )
+
+    # First, so that a wrong address is sent nothing.
+    assert ipaddress.ip_address(address).is_loopback
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, 80), 10)
 
 
 @pytest.mark.usefixtures("own_clusters")

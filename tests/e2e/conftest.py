@@ -1,7 +1,6 @@
 """One production-like installation for all behaviours: two API pods, two operators, two nodes.
 
-On our own nodes the datastore is the tests' imitation of Couchbase, beside the cluster; on kind
-it is a real Couchbase of one node, by the chart.
+The datastore is the tests' imitation of Couchbase, beside the cluster.
 """
 
 import secrets
@@ -13,8 +12,6 @@ from tests.cluster.fixtures import skip_or_fail
 from tests.couchbase.process import CouchbaseServer
 from tests.e2e.installation import Installation
 
-from zerog_tools.cluster.interface import Cluster
-from zerog_tools.cluster.real_cluster import RealCluster
 from zerog_tools.images.build import FOLDERS, ImageError, ensure_images
 from zerog_tools.kind.cluster import KindCluster
 from zerog_tools.trial.installation import DEADLINE_SECONDS
@@ -30,13 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(cluster_of_images: RealCluster | KindCluster) -> RealCluster | KindCluster:
+def cluster(cluster_of_images: KindCluster) -> KindCluster:
     """The cluster with nodes."""
     return cluster_of_images
 
 
 @pytest.fixture(scope="session")
-def images(cluster: RealCluster | KindCluster, request: pytest.FixtureRequest) -> Mapping[str, str]:
+def images(cluster: KindCluster, request: pytest.FixtureRequest) -> Mapping[str, str]:
     """The names of ZeroG's images, which all nodes have."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     try:
@@ -52,15 +49,11 @@ def images(cluster: RealCluster | KindCluster, request: pytest.FixtureRequest) -
 
 @pytest.fixture(scope="session")
 def datastore(
-    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+    cluster: KindCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Any]]:
     """The chart's values for a datastore that all nodes reach."""
     # One that is nowhere by chance.
     password = secrets.token_hex(16)
-    if not isinstance(cluster, RealCluster):
-        development = {"development": {"enabled": True}, "password": password}
-        yield {"datastore": "couchbase", "couchbase": development}
-        return
     folder = tmp_path_factory.mktemp("couchbase")
     with CouchbaseServer(folder, host=cluster.address, password=password) as server:
         yield {
@@ -85,7 +78,9 @@ def values(datastore: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster, images: Mapping[str, str], values: dict[str, Any]) -> Installation:
+def installed(
+    cluster: KindCluster, images: Mapping[str, str], values: dict[str, Any]
+) -> Installation:
     """The installation that all tests share, with a caller and no pool."""
     made = Installation(cluster, NAMESPACE, images)
     made.make_namespace()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.fixtures import skip_or_fail
 
-from zerog_tools.trial.command import NoWayError, find_way
+from zerog_tools.kind.engine import find_problem
 
 ROOT = Path(__file__).parents[3]
 #: Images and programs may have to be built first.
@@ -17,10 +17,8 @@ SECONDS = 1500.0
 
 @pytest.mark.timeout(SECONDS + 60)
 def test_one_command_leads_to_a_jobs_result_and_leaves_nothing() -> None:
-    try:
-        find_way()
-    except NoWayError as error:
-        skip_or_fail(str(error))
+    if problem := find_problem():
+        skip_or_fail(problem)
 
     done = subprocess.run(
         ["bash", "hack/cluster.sh"], cwd=ROOT, env={**os.environ, "RUN_ONCE": "1"},

@@ -60,7 +60,7 @@ class JobType:
                 retain_ok_seconds=options.retain_ok_seconds,
                 retain_failed_seconds=options.retain_failed_seconds,
                 log_output=options.log_output,
-                labels=label_texts(options.labels),
+                labels=list(label_texts(options.labels)),
                 output_schema=output_schema(self.cls.run) or UNSET,
             )
         except Exception as error:  # an author's hooks for schemas may raise anything

@@ -95,6 +95,8 @@ ALL = {
         _build_kubernetes_tool("kube-scheduler"),
         _build_kubernetes_tool("kubelet"),
         _build_kubernetes_tool("kube-proxy"),
+        _build_kubernetes_tool("kubeadm"),
+        Tool("kind", "kind", "sigs.k8s.io/kind"),
         Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
         Tool("coredns", "coredns", "."),
         Tool("helm", "helm", "helm.sh/helm/v3/cmd/helm"),
@@ -160,12 +162,13 @@ def ensure_built(tools: Iterable[Tool], say: Say = print_progress) -> None:
             by_directory.setdefault(tool.directory, []).append(tool)
     for directory, missing in by_directory.items():
         directory.mkdir(parents=True, exist_ok=True)
-        with _locked(directory / ".lock", say):
+        with locked(directory / ".lock", say):
             _build([tool for tool in missing if not tool.path.exists()], say)
 
 
 @contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
+def locked(path: Path, say: Say) -> Iterator[None]:
+    """Keep other processes from building the same while the context lasts."""
     # The kernel drops the lock with its process, so a killed build blocks nobody.
     with path.open("w") as file:
         try:
@@ -190,7 +193,10 @@ def _build(tools: Sequence[Tool], say: Say) -> None:
         packages = [tool.package for tool in tools]
         # With one package the name of the program is not always that of its package.
         output = f"{folder}/{tools[0].name}" if len(tools) == 1 else f"{folder}/"
-        _run_build([*command, "-o", output, *packages], MODULES / tools[0].folder, names, say)
+        run_build(
+            [*command, "-o", output, *packages], names, say,
+            folder=MODULES / tools[0].folder, unit="packages fetched or compiled",
+        )  # fmt: skip
         for tool in tools:
             _keep_folders(go, tool)
             os.replace(Path(folder) / tool.name, tool.path)
@@ -225,11 +231,23 @@ def build_environment() -> dict[str, str]:
     }
 
 
-def _run_build(command: list[str], module: Path, names: str, say: Say) -> None:
+def run_build(
+    command: Sequence[str],
+    what: str,
+    say: Say,
+    *,
+    folder: Path | None = None,
+    unit: str = "lines of its log",
+) -> None:
+    """Run a long command and say how far it is: by the lines that it writes, one for each unit.
+
+    Raises:
+        BuildError: It failed; the message ends with what it wrote.
+    """
     with tempfile.TemporaryFile("w+b") as log:
         process = subprocess.Popen(
             command,
-            cwd=module,
+            cwd=folder,
             env=build_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -244,8 +262,7 @@ def _run_build(command: list[str], module: Path, names: str, say: Say) -> None:
                 except subprocess.TimeoutExpired:
                     # The child writes at the file's shared offset, so read without moving it.
                     done = os.pread(log.fileno(), 1 << 26, 0).count(b"\n")
-                    seconds = time.monotonic() - started
-                    say(f"  {names}: {seconds:.0f} s, {done} packages fetched or compiled")
+                    say(f"  {what}: {time.monotonic() - started:.0f} s, {done} {unit}")
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -253,7 +270,7 @@ def _run_build(command: list[str], module: Path, names: str, say: Say) -> None:
         if process.returncode:
             text = os.pread(log.fileno(), 1 << 26, 0).decode(errors="replace")
             tail = "\n".join(text.splitlines()[-20:])
-            raise BuildError(f"{names} could not be built in {module}:\n{tail}")
+            raise BuildError(f"{what} could not be built in {folder or Path.cwd()}:\n{tail}")
 
 
 def main() -> int:

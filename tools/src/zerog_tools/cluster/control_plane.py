@@ -57,7 +57,6 @@ class ControlPlane(Cluster):
         scheduler: bool = False,
         api_arguments: Sequence[str] = (),
         controller_arguments: Sequence[str] = (),
-        address: str = commands.LOOPBACK,
         say: Say = print_progress,
     ) -> None:
         """Describe a cluster; `create` starts it.
@@ -66,7 +65,6 @@ class ControlPlane(Cluster):
             scheduler: Bind pods to nodes; without it a pod names its node itself.
             api_arguments: Further arguments of the API server.
             controller_arguments: Further arguments of the controller manager.
-            address: Where the API server listens.
             say: Where the progress of a build is told.
         """
         self.name = name
@@ -75,7 +73,6 @@ class ControlPlane(Cluster):
         self._scheduler = scheduler
         self._api_arguments = api_arguments
         self._controller_arguments = controller_arguments
-        self._address = address
         self._say = say
         self._binaries: dict[str, Path] = {}
         self._tokens: dict[credentials.Identity, str] = {}
@@ -116,7 +113,7 @@ class ControlPlane(Cluster):
         self._binaries = ensure_binaries(names, self._say)
         folder = Path(tempfile.mkdtemp(prefix=f"cluster-{self.name}-"))
         ports = [free_port() for _ in range(5)]
-        self._layout = commands.Layout(folder, self._address, *ports)
+        self._layout = commands.Layout(folder, *ports)
         try:
             self._write_credentials()
             self._start_servers()
@@ -151,9 +148,6 @@ class ControlPlane(Cluster):
         """
         binary = self._binaries["kubectl"]
         return run_kubectl(binary, self.kubeconfig_path, arguments, stdin, timeout)
-
-    def load_docker_image(self, image: str) -> None:
-        """Do nothing: no container is made here, so no image is ever looked for."""
 
     def port_forward(
         self, target: str, remote_port: int, *arguments: str, local_port: int | None = None
@@ -220,11 +214,7 @@ class ControlPlane(Cluster):
 
     def kubeconfig_of_node(self, node: str) -> Path:
         """Return a kubeconfig with the rights of one of `NODE_NAMES`, and no more."""
-        return self.kubeconfig_for(credentials.build_node_identity(node))
-
-    def kubeconfig_for(self, identity: credentials.Identity) -> Path:
-        """Return a kubeconfig with the rights of a part of the cluster."""
-        return self.write_kubeconfig(identity.user.rpartition(":")[2], self._tokens[identity])
+        return self.write_kubeconfig(node, self._tokens[credentials.build_node_identity(node)])
 
     def add_server(
         self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None
@@ -250,8 +240,6 @@ class ControlPlane(Cluster):
             "admin": credentials.ADMIN,
             "controller-manager": credentials.CONTROLLER_MANAGER,
             "scheduler": credentials.SCHEDULER,
-            "kube-proxy": credentials.PROXY,
-            "coredns": credentials.NAME_SERVER,
             **{name: credentials.build_node_identity(name) for name in NODE_NAMES},
         }
         self._tokens = {identity: credentials.make_token() for identity in users.values()}

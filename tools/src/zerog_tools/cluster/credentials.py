@@ -26,10 +26,6 @@ class Identity:
 ADMIN = Identity("admin", ("system:masters",))
 CONTROLLER_MANAGER = Identity("system:kube-controller-manager")
 SCHEDULER = Identity("system:kube-scheduler")
-#: How the API server presents itself to kubelets.
-API_SERVER = Identity("kube-apiserver-kubelet-client", ("system:masters",))
-PROXY = Identity("system:kube-proxy")
-NAME_SERVER = Identity("coredns", ("system:masters",))
 
 
 def build_node_identity(name: str) -> Identity:
@@ -76,16 +72,6 @@ def make_signing_key(path: Path) -> None:
     """Make the key that signs service account tokens."""
     _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(path))
     path.chmod(0o600)
-
-
-def make_client_certificate(certificate: Path, key: Path, identity: Identity) -> None:
-    """Make a certificate by which a kubelet knows the API server; it vouches for itself."""
-    subject = "".join(f"/O={group}" for group in identity.groups) + f"/CN={identity.user}"
-    _openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-        "-days", "2", "-subj", subject, "-keyout", str(key), "-out", str(certificate),
-    )  # fmt: skip
-    key.chmod(0o600)
 
 
 def _openssl(*arguments: str) -> None:

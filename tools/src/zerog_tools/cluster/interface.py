@@ -1,7 +1,7 @@
-"""What every cluster can do, wherever it runs: the interface of pytest-kind.
+"""What every cluster can do, wherever it runs: as pytest-kind has it.
 
 Tests that use nothing but this run unchanged on the control plane that the harness starts
-and on kind. What only one of them can do is in `control_plane` and `kind_cluster`.
+and on kind. What only one of them can do is in `control_plane` and `zerog_tools.kind.cluster`.
 """
 
 import contextlib
@@ -61,9 +61,6 @@ class Cluster(Protocol):
         Raises:
             KubectlError: It failed; the message is its own.
         """
-
-    def load_docker_image(self, image: str) -> None:
-        """Make an image of the local docker known to the nodes."""
 
     def port_forward(
         self, target: str, remote_port: int, *arguments: str, local_port: int | None = None

@@ -1,1 +1,0 @@
-"""What a node that runs real images is made of."""
