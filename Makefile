@@ -15,6 +15,11 @@ WITH_NEIGHBOURS := tests/integration/operator/neighbours
 IN_BROWSER := tests/integration/web
 # Tests that need node, Go and what generates clients.
 WITH_GENERATORS := tests/integration/clients
+# A job that is submitted, runs and has a result, or crashes, or is cancelled; a worker that dies.
+CORE := tests/integration/path/test_jobs.py \
+	tests/integration/path/test_faults.py::test_a_killed_workers_job_runs_elsewhere_long_before_its_reservation_ends
+# What `make test` runs, two at a time, in this order.
+SUITES := check test-unit test-integration test-cluster test-web test-chart test-clients test-images
 PORT ?=
 
 ##@ General
@@ -27,10 +32,15 @@ run: setup ## Start everything, run a job through it, stay up (^C stops)
 	@bash hack/run.sh
 
 .PHONY: test
-test: setup check test-unit test-integration test-web test-clients test-chart test-cluster test-images ## Install what the tests need and pass them all
+test: setup ## Install what the tests need, pass them all, two suites at a time, and sum up
+	@$(PY) hack/suites.py $(SUITES)
+
+.PHONY: test-quick
+test-quick: setup ## Lint, types, unit tests and the path's core: after each change (two minutes)
+	@$(PY) hack/suites.py typecheck test-unit lint test-core
 
 .PHONY: check
-check: cluster-binaries ## What needs no test: lint, typecheck and verify, at the same time
+check: setup ## What needs no test: lint, typecheck and verify, at the same time
 	@$(MAKE) --no-print-directory --output-sync=target -j 2 lint typecheck verify
 
 ##@ Development
@@ -84,9 +94,13 @@ image-lock: setup ## Build images of Debian's packages as they are now, write do
 ##@ Test
 .PHONY: test-unit
 test-unit: setup ## Tests that need nothing but Python
-	@$(PY) -m pytest -q tests/unit -n 2
-	@$(PY) -m pytest -q tests/unit/jobrunner/model $(PURE) \
+	@$(PY) -m pytest -q tests/unit --ignore tests/unit/jobrunner/model -n 2
+	@$(PY) -m pytest -q tests/unit/jobrunner/model -n 2 $(PURE) \
 		--cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+
+.PHONY: test-core
+test-core: setup ## The path of a job through real processes, on SQLite
+	@$(PY) -m pytest -q $(CORE) -k "not couchbase" -n 2
 
 .PHONY: test-integration
 test-integration: gocaves ## Tests with real servers and processes

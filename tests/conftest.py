@@ -7,7 +7,7 @@ others each time.
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.cluster.fixtures", "tests.couchbase.fixtures"]
+pytest_plugins = ["tests.cluster.fixtures", "tests.couchbase.fixtures", "tests.outcome"]
 
 settings.register_profile(
     "untimed",

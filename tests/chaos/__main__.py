@@ -48,7 +48,7 @@ class Run:
         self.dice = random.Random(trial.seed)
         self.marks = trial.folder / "marks"
         self._kinds = [kind for kind in KINDS if HAS_COMPILER or kind != "shift_clock"]
-        self.system = System(trial.folder)
+        self.system = System(trial.folder, cold=True)
         self.recovery: dict[str, list[float]] = defaultdict(list)
         self._load = Load(f"http://127.0.0.1:{self.system.port}", random.Random(self.dice.random()))
         self._canary = Client(f"http://127.0.0.1:{self.system.port}", retry_seconds=60)

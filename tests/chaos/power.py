@@ -149,7 +149,7 @@ class Machine:
         self.cuts = 0
         (folder / "disk" / "binlog").mkdir(parents=True)
         self.disk = Disk(folder / "disk", build("forget", folder), folder / "journal")
-        self.system = System(folder)
+        self.system = System(folder, cold=True)
         self.system.store_path = self.disk.folder / "zerog.db"
         self.system.store = f"sqlite:///{self.system.store_path}"
         self.system.beanstalkd = Beanstalkd(binlog=self.disk.folder / "binlog")

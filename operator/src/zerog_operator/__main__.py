@@ -49,7 +49,8 @@ async def run_operator(settings: OperatorSettings, *, standalone: bool) -> int:
     """Run until SIGTERM; 1 if the Lease was lost or a background task has ended."""
     stop = asyncio.Event()
     _on_signals(stop)
-    api = await load_client()
+    # By itself the library looks at the variable once, when it is imported.
+    api = await load_client(os.environ.get("KUBECONFIG"))
     metrics = Metrics()
     cluster = Cluster(api, lambda call: metrics.api_errors.labels(call=call).inc())
     operator = Operator(settings, cluster, metrics, stop)

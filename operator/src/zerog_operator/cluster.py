@@ -50,12 +50,12 @@ class CallError(ZeroGError):
         return self.status == 0 or self.status >= 500
 
 
-async def load_client() -> client.ApiClient:
+async def load_client(kubeconfig: str | None) -> client.ApiClient:
     """Return a client by the pod's service account, or by the kubeconfig outside a cluster."""
     try:
         config.load_incluster_config()  # type: ignore[no-untyped-call]
     except config.ConfigException:
-        await config.load_kube_config()  # type: ignore[no-untyped-call]
+        await config.load_kube_config(kubeconfig)  # type: ignore[no-untyped-call]
     return client.ApiClient()
 
 

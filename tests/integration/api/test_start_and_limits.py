@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.integration.api.serving import job_type, serving
+from tests.processes import run_zerog
 
 from zerog.client.bearer import Bearer
 from zerog.model.errors import ConfigError
@@ -22,9 +22,8 @@ TOKEN = "a-token-that-is-long-enough"
 def start(tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Start the API as somebody would who has forgotten something; return how it ended."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ZEROG_")}
-    command = [sys.executable, "-m", "zerog", "api", "--host", "0.0.0.0", "--port", "0"]
     env = {**clean, "ZEROG_STORE": f"sqlite:///{tmp_path / 'zerog.db'}", **env}
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    return run_zerog(["api", "--host", "0.0.0.0", "--port", "0"], env=env, timeout=60)
 
 
 def test_open_to_a_network_it_does_not_start(tmp_path: Path) -> None:

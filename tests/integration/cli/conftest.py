@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.processes import run_zerog, start_zerog
+from tests.readiness import is_success
 
 from zerog_tools.cluster.ports import free_port
 
@@ -74,12 +75,9 @@ class Dev:
         self.jobs.write_text(JOBS)
         self.log = folder / "dev.log"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("ZEROG_")} | env
-        command = [sys.executable, "-m", "zerog", "dev", "--port", str(self.port), *arguments]
+        command = ["dev", "--port", str(self.port), *arguments, str(self.jobs)]
         with self.log.open("wb") as file:
-            self.process = subprocess.Popen(
-                [*command, str(self.jobs)], cwd=folder, env=self.env, stdout=file,
-                stderr=subprocess.STDOUT, process_group=0,
-            )  # fmt: skip
+            self.process = start_zerog(command, cwd=folder, env=self.env, stdout=file)
         self.wait_for("ZeroG is up")
 
     def wait_for(self, text: str, count: int = 1) -> None:
@@ -109,10 +107,7 @@ class Dev:
         return result.stdout + result.stderr
 
     def _call(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "zerog", *arguments], cwd=self.folder, env=self.env,
-            capture_output=True, text=True, timeout=DEADLINE_SECONDS,
-        )  # fmt: skip
+        return run_zerog(arguments, env=self.env, timeout=DEADLINE_SECONDS, cwd=self.folder)
 
     def json(self, *arguments: str) -> Any:
         """Call it with --json and read the answer."""
@@ -125,10 +120,7 @@ class Dev:
 
     def answers(self) -> bool:
         """Whether the API is there."""
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=10).is_success
-        except httpx.TransportError:
-            return False
+        return is_success(f"http://127.0.0.1:{self.port}/healthz")
 
     def stop(self) -> int:
         """One ^C, as the terminal sends it to the whole group."""

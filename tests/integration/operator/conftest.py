@@ -5,13 +5,11 @@ workers do with tokens is tested with real workers in `tests/integration/path`.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +19,8 @@ import httpx
 import pytest
 import yaml
 from tests.beanstalkd import Beanstalkd
+from tests.processes import start_zerog
+from tests.readiness import fetch
 
 from zerog.model.names import retire_tube_name, tube_name
 from zerog.queue import connect_queue
@@ -128,8 +128,9 @@ class Stage:
         clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
         log = self.folder / f"operator-{len(self.operators)}.log"
         with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "zerog_operator", "run", *arguments],
+            process = start_zerog(
+                ["run", *arguments],
+                program="zerog_operator",
                 env={
                     **clean,
                     "KUBECONFIG": str(kubeconfig),
@@ -142,8 +143,6 @@ class Stage:
                     **env,
                 },
                 stdout=file,
-                stderr=subprocess.STDOUT,
-                process_group=0,
             )
         self.operators.append(process)
         self.ports.append(port)
@@ -153,13 +152,7 @@ class Stage:
         """Start a `zerog` process."""
         clean = {name: v for name, v in os.environ.items() if not name.startswith("ZEROG_")}
         with (self.folder / f"{arguments[0]}.log").open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "zerog", *arguments],
-                env={**clean, **env},
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
+            process = start_zerog(arguments, env={**clean, **env}, stdout=file)
         self.servers.append(process)
         return process
 
@@ -261,9 +254,7 @@ class Stage:
 
     def metrics(self, number: int = -1) -> str:
         """Return an operator's metrics, empty while it does not answer."""
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{self.ports[number]}/metrics", timeout=30).text
-        return ""
+        return fetch(f"http://127.0.0.1:{self.ports[number]}/metrics") or ""
 
     def looks(self, number: int = -1) -> int:
         """Return how often an operator has looked at its pools."""

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ import pytest
 from tests.beanstalkd import Beanstalkd
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import new_scope
+from tests.processes import start_zerog
+from tests.readiness import is_success
 
 from zerog.client import Client
 from zerog_tools.cluster.ports import free_port
@@ -42,8 +43,12 @@ def until(look: Callable[[], T | None], seconds: float = DEADLINE_SECONDS, what:
 class System:
     """A ZeroG whose parts a test may kill, freeze and start again."""
 
-    def __init__(self, folder: Path, couchbase: CouchbaseServer | None = None) -> None:
+    def __init__(
+        self, folder: Path, couchbase: CouchbaseServer | None = None, *, cold: bool = False
+    ) -> None:
         self.folder = folder
+        #: Whether its processes are started as users start them: see `tests.processes`.
+        self.cold = cold
         self.store_path = folder / "zerog.db"
         self.store = f"sqlite:///{self.store_path}"
         self.store_env: dict[str, str] = {}
@@ -76,12 +81,8 @@ class System:
         self._logs += 1
         log = self.folder / f"{self._logs}-{arguments[0]}.log"
         with log.open("wb") as file:
-            process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-m", "zerog", *arguments],
-                env={**self.env, **env},
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                process_group=0,
+            process = start_zerog(
+                arguments, env={**self.env, **env}, stdout=file, prefix=self.prefix, cold=self.cold
             )
         self.processes.append(process)
         return process
@@ -89,16 +90,12 @@ class System:
     def start_api(self, **env: str) -> subprocess.Popen[bytes]:
         """Start the API and wait until it is ready."""
         process = self.start("api", "--port", str(self.port), **env)
-        until(lambda: self.is_ready(), what="the API is ready")
+        until(self.is_ready, what="the API is ready")
         return process
 
     def is_ready(self) -> bool:
         """Whether the API says so."""
-        import httpx
-
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5).is_success
-        return False
+        return is_success(f"http://127.0.0.1:{self.port}/readyz")
 
     def start_worker(
         self, *arguments: str, jobs: Path = JOBS, **env: str
@@ -181,30 +178,42 @@ def store_kind() -> str:
     return "sqlite"
 
 
+@pytest.fixture(scope="module")
+def cold() -> bool:
+    """Whether a module's processes are started as users start them: for tests about memory,
+    descriptors, and what `/proc` shows."""
+    return False
+
+
 @pytest.fixture
-def system(tmp_path: Path, store_kind: str, request: pytest.FixtureRequest) -> Iterator[System]:
+def system(
+    tmp_path: Path, store_kind: str, cold: bool, request: pytest.FixtureRequest
+) -> Iterator[System]:
     """Beanstalkd and API; the test starts its workers."""
     server = request.getfixturevalue("couchbase") if store_kind == "couchbase" else None
-    with running_system(System(tmp_path, server)) as made:
+    with running_system(System(tmp_path, server, cold=cold)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def shared(
-    tmp_path_factory: pytest.TempPathFactory, store_kind: str, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory,
+    store_kind: str,
+    cold: bool,
+    request: pytest.FixtureRequest,
 ) -> Iterator[System]:
     """A whole system with one worker, for tests that break nothing."""
     server = request.getfixturevalue("couchbase") if store_kind == "couchbase" else None
-    with running_system(System(tmp_path_factory.mktemp("shared"), server)) as made:
+    with running_system(System(tmp_path_factory.mktemp("shared"), server, cold=cold)) as made:
         made.start_worker("--slots", "2", ZEROG_CANCEL_GRACE_SECONDS="0.5",
                           ZEROG_KILL_GRACE_SECONDS="0.5")  # fmt: skip
         yield made
 
 
 @pytest.fixture(scope="module")
-def one_slot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def one_slot(tmp_path_factory: pytest.TempPathFactory, cold: bool) -> Iterator[System]:
     """A system whose worker runs one job at a time: `Does`, of which a test writes the body."""
-    with running_system(System(tmp_path_factory.mktemp("one"))) as made:
+    with running_system(System(tmp_path_factory.mktemp("one"), cold=cold)) as made:
         made.start_worker(jobs=JOBS.with_name("jobs_of_authors.py"),
                           ZEROG_CANCEL_GRACE_SECONDS="5")  # fmt: skip
         yield made

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system without a worker."""
-    with running_system(System(tmp_path_factory.mktemp("tools"))) as made:
+    with running_system(System(tmp_path_factory.mktemp("tools"), cold=True)) as made:
         yield made
 
 

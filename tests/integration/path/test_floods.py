@@ -34,6 +34,12 @@ LONG_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"".join(
 )
 
 
+@pytest.fixture(scope="module")
+def cold() -> bool:
+    """The API's memory is measured, and it inherits how many files it may open."""
+    return True
+
+
 @pytest.fixture(autouse=True)
 def _many_files() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

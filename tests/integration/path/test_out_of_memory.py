@@ -39,6 +39,12 @@ def make_group() -> Path:
     raise error
 
 
+@pytest.fixture(scope="module")
+def cold() -> bool:
+    """What a worker takes counts against its limit."""
+    return True
+
+
 @pytest.fixture
 def limited() -> Iterator[Callable[[int], None]]:
     """Put a process, and all it will start, under the limit."""

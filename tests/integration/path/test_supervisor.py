@@ -81,7 +81,7 @@ def _place(name: str) -> Iterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="zerog-walls-"))
     try:
         folder.chmod(0o755)
-        made = System(folder)
+        made = System(folder, cold=True)
         place = Place(made, name, folder, secret, password)
         place.password_file.parent.mkdir()
         write_private(place.password_file, password)
@@ -397,7 +397,7 @@ def test_the_worker_says_at_its_start_what_jobs_can_do(place: Place) -> None:
 
 
 def test_no_setting_but_the_clients_reaches_jobs(tmp_path: Path) -> None:
-    with running_system(System(tmp_path)) as system:
+    with running_system(System(tmp_path, cold=True)) as system:
         system.start_worker(jobs=AUTHORS, ZEROG_TOKEN="for-jobs", ZEROG_GRACE_SECONDS="7",
                             ACME_KEY="mine")  # fmt: skip
         names = does(system, "return sorted(os.environ)").data
@@ -425,7 +425,7 @@ def test_validators_beside_the_api_get_nothing_either(tmp_path: Path) -> None:
         "        raise ValueError(f'open {found}')\n"
         "    def run(self, ctx): pass\n"
     )
-    system = System(tmp_path)
+    system = System(tmp_path, cold=True)
     system.prefix = ["setpriv", "--no-new-privs"]
     with running_system(system, ZEROG_JOBS=str(module), ZEROG_COUCHBASE_PASSWORD="secret"):
         system.start_worker(jobs=module)
@@ -463,19 +463,31 @@ def _refusal(system: System) -> str | None:
     return answer["errors"][0]["message"] if "errors" in answer else None
 
 
+def descriptors(pid: int) -> list[str]:
+    found = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # it is closed by now
+            found.append(os.readlink(fd))
+    return found
+
+
 def test_neither_nursery_nor_job_has_a_descriptor_of_the_worker(tmp_path: Path) -> None:
-    with running_system(System(tmp_path)) as system:
+    with running_system(System(tmp_path, cold=True)) as system:
         worker = system.start_worker("--slots", "4", jobs=AUTHORS)
         (nursery,) = psutil.Process(worker.pid).children()
-        of_nursery = [os.readlink(fd) for fd in Path(f"/proc/{nursery.pid}/fd").iterdir()]
         of_job = does(
             system,
             "fds = [f'/proc/self/fd/{fd}' for fd in os.listdir('/proc/self/fd')]\n"
             "return [os.readlink(fd) for fd in fds if os.path.lexists(fd)]",
         ).data
+        # While it forks a child it has that one's pipe, too.
+        until(
+            lambda: sum(name.startswith("socket:") for name in descriptors(nursery.pid)) == 3,
+            what="its connection to the worker and what wakes it",
+        )
+        of_nursery = descriptors(nursery.pid)
 
     files = {name for name in of_nursery + of_job if name.startswith("/")}
     assert {name for name in files if not name.endswith("-worker.log")} == {"/dev/null"}
-    # Its connection to the worker and what wakes it; its pipe to the worker.
-    assert sum(name.startswith("socket:") for name in of_nursery) == 3
+    # Its pipe to the worker.
     assert sum(name.startswith("socket:") for name in of_job) == 1

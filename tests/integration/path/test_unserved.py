@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import httpx
+from tests.processes import run_zerog
 
 from .conftest import DEADLINE_SECONDS, System, on_both_stores, until
 
@@ -48,10 +49,7 @@ def served(system: System) -> bool | None:
 
 def printed(system: System) -> str:
     """Return what `zerog queues` prints."""
-    command = [sys.executable, "-m", "zerog", "queues"]
-    return subprocess.run(
-        command, env=system.env, capture_output=True, text=True, check=True
-    ).stdout
+    return run_zerog(["queues"], env=system.env, timeout=DEADLINE_SECONDS).stdout
 
 
 @on_both_stores

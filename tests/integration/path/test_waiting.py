@@ -13,6 +13,7 @@ import greenstalk
 import httpx
 import pytest
 from tests.couchbase.process import CouchbaseServer
+from tests.readiness import is_success
 
 from zerog.client import Client
 from zerog.model.names import MAILBOX_PREFIX
@@ -85,9 +86,7 @@ def patient_apis(
 
 
 def is_ready(port: int) -> bool:
-    with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).is_success
-    return False
+    return is_success(f"http://127.0.0.1:{port}/readyz")
 
 
 def until_quiet(server: CouchbaseServer, *names: str) -> None:

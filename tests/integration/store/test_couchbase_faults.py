@@ -12,6 +12,7 @@ import pytest
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.protocol import Status
 from tests.couchbase.scopes import configure, new_scope
+from tests.integration.store.renewed_login import WORKS, LoginWriter, writer
 from tests.store.opening import open_datastore
 
 from zerog.model.errors import (
@@ -394,29 +395,21 @@ async def test_a_password_that_was_changed_on_the_server_alone_is_told_as_what_i
 async def test_a_password_that_changes_in_its_file_is_used_from_then_on(
     url: str, server: CouchbaseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "ROTATE_SECONDS", 0.05)
     monkeypatch.delenv("ZEROG_COUCHBASE_PASSWORD")
     file = tmp_path / "password"
     write_private(file, server.password)
     monkeypatch.setenv("ZEROG_COUCHBASE_PASSWORD_FILE", str(file))
-    store = await open_datastore(url, deadline_seconds=SHORT_SECONDS)
 
-    async def said() -> str:
-        server.cut_connections()
-        try:
-            await store.upsert("types", "key", {})
-            return "it works"
-        except DatastoreError as error:
-            return str(error)
-
-    async def until_it_says(text: str) -> None:
+    async def until_it_says(process: LoginWriter, text: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while text not in await said():
-            assert time.monotonic() < deadline
+        said = ""
+        while text not in said:
+            assert time.monotonic() < deadline, said
+            server.cut_connections()
+            said = await process.write()
 
-    file.write_text("not this one")
-    await until_it_says("refuses the login")
-    file.write_text(f"{server.password}\n")
-    await until_it_says("it works")
-
-    await store.close()
+    async with writer(url, SHORT_SECONDS) as process:
+        file.write_text("not this one")
+        await until_it_says(process, "refuses the login")
+        file.write_text(f"{server.password}\n")
+        await until_it_says(process, WORKS)

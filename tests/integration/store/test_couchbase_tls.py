@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tests.couchbase.process import CouchbaseServer
 from tests.couchbase.scopes import configure, new_scope
+from tests.integration.store.renewed_login import WORKS, writer
 from tests.store.opening import open_datastore
 
 from zerog.model.errors import ConfigError, DatastoreError, DatastoreUnavailableError
-from zerog.store.couchbase import connection
 from zerog.store.port import JobFilter
 from zerog_tools.cluster.authority import Authority, Certificate
 
@@ -214,29 +214,22 @@ async def test_a_certificate_that_changes_in_its_file_is_used_from_then_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "ROTATE_SECONDS", 0.05)
     trust(monkeypatch, authority)
     used = Certificate(tmp_path / "used.pem", tmp_path / "used.key")
     put(authority.issue("zerog"), used)
     show(monkeypatch, used)
-    store = await open_datastore(
-        strict.tls_url(new_scope(strict), user=None), deadline_seconds=SHORT_SECONDS
-    )
+    url = strict.tls_url(new_scope(strict), user=None)
+    async with writer(url, SHORT_SECONDS) as process:
 
-    async def is_let_in() -> bool:
-        strict.cut_connections()
-        try:
-            await store.upsert("types", "key", {})
-            return True
-        except DatastoreError:
-            return False
+        async def is_let_in() -> bool:
+            strict.cut_connections()
+            return await process.write() == WORKS
 
-    assert await is_let_in()
-    put(authority.issue("somebody else"), used)
-    await until(is_let_in, False)
-    put(authority.issue("zerog"), used)
-    await until(is_let_in, True)
-    await store.close()
+        assert await is_let_in()
+        put(authority.issue("somebody else"), used)
+        await until(is_let_in, False)
+        put(authority.issue("zerog"), used)
+        await until(is_let_in, True)
 
 
 def put(made: Certificate, used: Certificate) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -118,7 +117,7 @@ class Web:
     def api(self) -> subprocess.Popen[bytes]:
         """Return the API's process."""
         running = [item for item in self.system.processes if item.poll() is None]
-        return next(item for item in running if "api" in psutil.Process(item.pid).cmdline())
+        return next(item for item in running if "'api'" in str(item.args))
 
     def end_jobs(self) -> None:
         """Cancel what has not ended, and wait until it has."""

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 from tests.integration.path.conftest import DEADLINE_SECONDS, until
+from tests.readiness import is_success
 
 from zerog.privatefile import write_private
 from zerog_tools.cluster.ports import free_port
@@ -33,13 +33,7 @@ def guarded(web: Web) -> Iterator[str]:
     api = web.system.start("api", "--port", str(port), ZEROG_AUTH="tokens", ZEROG_TOKENS=str(file))
     url = f"http://127.0.0.1:{port}"
 
-    def ready() -> bool:
-        try:
-            return httpx.get(f"{url}/readyz", timeout=DEADLINE_SECONDS).is_success
-        except httpx.TransportError:
-            return False
-
-    until(ready, what="the guarded API is ready")
+    until(lambda: is_success(f"{url}/readyz"), what="the guarded API is ready")
     yield url
     # Before their API ends: they would complain of that.
     web.close()

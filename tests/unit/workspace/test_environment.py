@@ -15,7 +15,7 @@ EDGES = {
     "zerog/cli/processes.py": "a command",
     "zerog/cli/system.py": "a command",
     "zerog_api/command.py": "a command",
-    "zerog_operator/__main__.py": "a command; also the name of its pod",
+    "zerog_operator/__main__.py": "a command; also the name of its pod, and where its cluster is",
     "zerog_simulate/command.py": "a command",
     "zerog/cli/main.py": "whether a shell asks for completions",
     "zerog/client/network.py": "names the proxies and certificates that httpx reads",
