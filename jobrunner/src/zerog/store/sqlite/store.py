@@ -47,6 +47,19 @@ _ROW = (
     "document (collection, key, body, expires, state, type, queue, changed, entry, version, due, "
     "revision) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 )
+#: A row that has expired but is not swept yet makes room.
+_INSERT = (
+    f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET "
+    "body=excluded.body, expires=excluded.expires, state=excluded.state, type=excluded.type, "
+    "queue=excluded.queue, changed=excluded.changed, entry=excluded.entry, "
+    "version=excluded.version, due=excluded.due, revision=excluded.revision "
+    "WHERE expires IS NOT NULL AND expires <= ?"
+)
+_REPLACE = (
+    "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, entry=?, "
+    f"version=?, due=?, revision=? WHERE collection=? AND key=? AND revision=? AND {LIVE}"
+)
+_GET = f"SELECT body, revision, key FROM document WHERE collection=? AND key=? AND {LIVE}"
 
 
 class SqliteDatastore:
@@ -84,16 +97,7 @@ class SqliteDatastore:
         row = _row(collection, key, document, expire_seconds)
 
         def apply(connection: sqlite3.Connection, revision: int) -> str:
-            # A row that has expired but is not swept yet makes room.
-            cursor = connection.execute(
-                f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET "
-                "body=excluded.body, expires=excluded.expires, state=excluded.state, "
-                "type=excluded.type, queue=excluded.queue, changed=excluded.changed, "
-                "entry=excluded.entry, version=excluded.version, due=excluded.due, "
-                "revision=excluded.revision "
-                "WHERE expires IS NOT NULL AND expires <= ?",
-                (*row, revision, time.time()),
-            )
+            cursor = connection.execute(_INSERT, (*row, revision, time.time()))
             if cursor.rowcount != 1:
                 raise DocumentExistsError(f"there is a document {collection}/{key} already")
             return str(revision)
@@ -102,10 +106,7 @@ class SqliteDatastore:
 
     async def get(self, collection: Collection, key: str) -> Stored | None:
         """Read a document."""
-        rows = self._read(
-            f"SELECT body, revision, key FROM document WHERE collection=? AND key=? AND {LIVE}",
-            (collection, key, time.time()),
-        )
+        rows = self._read(_GET, (collection, key, time.time()))
         return _stored(rows[0]) if rows else None
 
     async def get_text(self, collection: Collection, key: str) -> bytes | None:
@@ -153,12 +154,8 @@ class SqliteDatastore:
 
         def apply(connection: sqlite3.Connection, new: int) -> str:
             now = time.time()
-            cursor = connection.execute(
-                "UPDATE document SET body=?, expires=?, state=?, type=?, queue=?, changed=?, "
-                "entry=?, version=?, due=?, revision=? "
-                f"WHERE collection=? AND key=? AND revision=? AND {LIVE}",
-                (*row[2:], new, collection, key, revision, now),
-            )
+            values = (*row[2:], new, collection, key, revision, now)
+            cursor = connection.execute(_REPLACE, values)
             if cursor.rowcount != 1:
                 raise _conflict(connection, collection, key, now)
             return str(new)
