@@ -12,9 +12,10 @@ from zerog.store.port import Document
 
 def write_record(record: JobRecord) -> Document:
     """Return the document of a record: camelCase, None left out."""
-    document = _without_none(msgspec.to_builtins(record))
-    document["limits"] = _without_none(document["limits"])
-    return document
+    whole = msgspec.to_builtins(record)
+    if None in whole["limits"].values():
+        whole["limits"] = _without_none(whole["limits"])
+    return _without_none(whole)
 
 
 def read_record(document: Document, key: str = "") -> JobRecord:
