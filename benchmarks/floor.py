@@ -13,20 +13,28 @@ from tornado.httputil import (
     HTTPHeaders,
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
+    RequestStartLine,
     ResponseStartLine,
 )
 from tornado.netutil import bind_sockets
 
-_BODY = b"{}"
+_BODY = b'{"uuid":"0","resultCode":200}'
 
 
 class _Exchange(HTTPMessageDelegate):
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
+        self._line = ResponseStartLine("HTTP/1.1", 200, "OK")
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> None:
+        if isinstance(start_line, RequestStartLine) and start_line.method == "POST":
+            self._line = ResponseStartLine("HTTP/1.1", 201, "Created")
 
     def finish(self) -> None:
         headers = HTTPHeaders({"Content-Length": str(len(_BODY))})
-        self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), headers, _BODY)
+        self._connection.write_headers(self._line, headers, _BODY)
         self._connection.finish()
 
 
@@ -38,7 +46,7 @@ class _Floor(HTTPServerConnectionDelegate):
 
 
 async def serve() -> None:
-    """Answer every request with an empty object."""
+    """Answer every request with the same few bytes."""
     sockets = bind_sockets(0, "127.0.0.1")
     HTTPServer(_Floor()).add_sockets(sockets)
     print(sockets[0].getsockname()[1], flush=True)

@@ -1,62 +1,83 @@
-"""The load: a cheap HTTP/1.1 client on raw keep-alive connections, the same for all peers."""
+"""The load generator (`load.go`): it is built here, and its orders are given and answered here.
 
-import asyncio
+It is compiled because one in Python takes as much of two cores as what it measures. What it takes
+itself is in each answer.
+"""
+
 import json
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from msgspec import Struct
+
+from zerog_tools.cluster.binaries import cache_folder
+from zerog_tools.cluster.go import find_go
+
+_SOURCE = Path(__file__).with_name("load.go")
+#: How long a job may take.
+LIMIT_SECONDS = 60.0
 
 
-class Connection:
-    """One keep-alive connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    @classmethod
-    async def open(cls, port: int) -> "Connection":
-        """Connect to a port of the loopback interface."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Make a request, return status and body."""
-        self._writer.write(
-            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode()
-            + body
-        )
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        lower = head.lower()
-        at = lower.index(b"content-length:") + 15
-        length = int(head[at : head.index(b"\r", at)])
-        return int(head[9:12]), await self._reader.readexactly(length)
-
-    def close(self) -> None:
-        """Close it."""
-        self._writer.close()
+class LoadError(Exception):
+    """What was asked for did not answer as it should."""
 
 
-async def spread(
-    port: int,
-    connections: int,
-    work: Iterator[Any],
-    do: Callable[[Connection, Any], Awaitable[None]],
-) -> float:
-    """Do all the work over so many connections, return the seconds it took."""
-    opened = [await Connection.open(port) for _ in range(connections)]
+class Answer(Struct, frozen=True):
+    """What came of an order."""
 
-    async def one(connection: Connection) -> None:
-        for item in work:
-            await do(connection, item)
-
-    started = time.perf_counter()
-    await asyncio.gather(*[one(connection) for connection in opened])
-    seconds = time.perf_counter() - started
-    for connection in opened:
-        connection.close()
-    return seconds
+    seconds: float
+    #: Seconds of processor time that the generator took.
+    processor: float
+    #: Of `follow`, for each job.
+    latencies: list[float]
 
 
-def is_done(status: int, body: bytes) -> bool:
-    """Whether an answer tells of a finished job."""
-    return status == 200 and json.loads(body)["resultCode"] != -1
+class Load:
+    """The generator, running."""
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="zerog-load-") as folder:
+            program = Path(folder) / "load"
+            go = str(find_go(cache_folder()))
+            subprocess.run([go, "build", "-o", str(program), str(_SOURCE)], check=True)
+            self._process = subprocess.Popen(
+                [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+
+    def order(
+        self,
+        do: Literal["post", "get", "finish", "follow"],
+        port: int,
+        paths: tuple[str, str],
+        count: int = 0,
+        *,
+        connections: int = 1,
+        pause_seconds: float = 0.001,
+    ) -> Answer:
+        """Do something, and wait until it is done. `paths` are those of POST and GET.
+
+        Raises:
+            LoadError: An answer was not the expected one.
+        """
+        order: dict[str, Any] = {
+            "Do": do, "Port": port, "Post": paths[0], "Get": paths[1], "Count": count,
+            "Connections": connections, "PauseSeconds": pause_seconds,
+            "LimitSeconds": LIMIT_SECONDS,
+        }  # fmt: skip
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{json.dumps(order)}\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        if answer["error"]:
+            raise LoadError(answer["error"])
+        return Answer(answer["seconds"], answer["processor"], answer["latencies"] or [])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()

@@ -162,9 +162,8 @@ async def test_a_deadline_counts_from_when_a_write_was_asked_for(
     lock.execute("BEGIN IMMEDIATE")
     old = asyncio.get_running_loop().create_future()
 
-    store.writer._queue.put(
-        writer.Write(lambda connection, revision: None, False, old, time.monotonic() - 5.0)
-    )
+    late = writer.Write(lambda connection, revision: None, False, old, time.monotonic() - 5.0)
+    store.writer._queue.put([late])
     waiting = asyncio.ensure_future(store.insert("jobs", "young", {}))
 
     # It has waited behind others for long enough. Those that came later still wait.

@@ -102,6 +102,8 @@ class Intake:
             # Jobs that are not accepted yet must fit: whoever takes them in writes them.
             return [*orders], [] if await self._is_repeat(key, of_accepted=True) else faults
         examined = [n for n, order in enumerate(chosen) if self._is_known(order)]
+        if not examined:
+            return chosen, []
         ends = await asyncio.gather(*[self._examine(chosen[n]) for n in examined])
         for number, (order, found) in zip(examined, ends, strict=True):
             chosen[number] = order

@@ -27,7 +27,7 @@ from zerog_api import models
 from zerog_api.auth.access import CHANGES, Verb
 from zerog_api.edge.embedding import COMPONENTS, OUTPUT, PARAMETERS, Schema, embed
 from zerog_api.edge.openapi30 import to_openapi_3_0
-from zerog_api.edge.operations import JSON, Call, Operation
+from zerog_api.edge.operations import JSON, SEGMENT, Call, Operation
 
 __all__ = ["build_openapi", "to_openapi_3_0"]
 
@@ -82,7 +82,6 @@ _PARAMETERS: Schema = {
     # Without it, openapi-typescript allows no parameter at all.
     "additionalProperties": True,
 }
-_SEGMENT = re.compile(r"\{([^}]+)\}")
 _A_JOB = ("The UUID of the job.", {"format": "uuid"})
 #: What the segments of paths are, where they name no job type.
 _SEGMENTS: dict[str, tuple[str, Schema]] = {
@@ -203,14 +202,14 @@ def _check_unique(calls: Sequence[Call]) -> None:
         if call.operation.id in ids:
             raise ValueError(f"two calls have the id {call.operation.id}")
         ids.add(call.operation.id)
-        known = paths.setdefault(_SEGMENT.sub("{}", call.path), call.path)
+        known = paths.setdefault(SEGMENT.sub("{}", call.path), call.path)
         if known != call.path:
             raise ValueError(f"{known} and {call.path} are the same path")
 
 
 def _operation(call: Call, needs_token: bool, guarded: bool) -> dict[str, Any]:
     facts = call.operation
-    parameters = [_path_parameter(name, facts) for name in _SEGMENT.findall(call.path)]
+    parameters = [_path_parameter(name, facts) for name in SEGMENT.findall(call.path)]
     parameters += _query_parameters(facts.query) if facts.query else []
     parameters += [_IDEMPOTENCY_KEY] if facts.idempotency_key else []
     parameters += [_IF_NONE_MATCH] if facts.answer is models.Job else []
@@ -392,7 +391,7 @@ class _Types:
         name, word = job_type.name, _pascal(job_type.name)
         schema, output = jsontext.loads(job_type.schema), jsontext.loads(job_type.output_schema)
         parts = self._embed(word, PARAMETERS, schema)
-        path = _SEGMENT.sub(lambda _: quote(name, safe=""), self._general.path)
+        path = SEGMENT.sub(lambda _: quote(name, safe=""), self._general.path)
         described = {
             **self._operation,
             "operationId": _free(f"run{word}", self._ids),

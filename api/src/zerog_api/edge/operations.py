@@ -4,6 +4,7 @@ An operation names models and no handler: it can be read without making the part
 needs.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,8 @@ from zerog_api.auth.access import Verb
 
 #: What is of `pages` is for browsers, and is not in the specification.
 Tag = Literal["jobs", "types", "overview", "system", "pages"]
+#: A named segment of a path.
+SEGMENT = re.compile(r"\{([^}]+)\}")
 JSON, EVENTS = "application/json", "text/event-stream"
 
 

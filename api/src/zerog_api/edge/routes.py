@@ -7,14 +7,12 @@ from typing import Any
 from tornado.routing import URLSpec
 
 from zerog_api.edge.handler import Handler
-from zerog_api.edge.operations import Call
-
-_SEGMENT = re.compile(r"\{[^}]+\}")
+from zerog_api.edge.operations import SEGMENT, Call
 
 
 def pattern_of(path: str) -> str:
     """Return the regular expression of a path with named segments."""
-    return "([^/]+)".join(re.escape(part) for part in _SEGMENT.split(path))
+    return "([^/]+)".join(re.escape(part) for part in SEGMENT.split(path)[::2])
 
 
 def rules(handlers: Iterable[type[Handler]], prefix: str, **arguments: Any) -> list[URLSpec]:

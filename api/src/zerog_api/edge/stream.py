@@ -17,12 +17,14 @@ import time
 from asyncio import Future
 from collections import Counter
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
 
 from zerog.model import jsontext
 from zerog_api import problems
+from zerog_api.edge.listening import LazyLoop
 from zerog_api.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -143,6 +145,7 @@ class Stream(IOStream):
         self, connection: socket.socket, unread: Unread | None = None, **options: Any
     ) -> None:
         super().__init__(connection, **options)
+        self.io_loop = cast(IOLoop, LazyLoop(self.io_loop))
         super().set_nodelay(True)
         #: How long what is being read may take, and since when it does. Whoever connects has to
         #: send a request soon.

@@ -15,7 +15,8 @@ def write_record(record: JobRecord) -> Document:
     document = _without_none(msgspec.to_builtins(record))
     if not record.labels:
         del document["labels"]
-    document["limits"] = _without_none(document["limits"])
+    if None in document["limits"].values():
+        document["limits"] = _without_none(document["limits"])
     return document
 
 

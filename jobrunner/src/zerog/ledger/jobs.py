@@ -331,7 +331,9 @@ class _Change:
             self._unsure = kept.record, life.Step(record, step.action)
             raise
         finally:  # it may have been written, whatever the store raised
-            at_once = _stands(record) != _stands(kept.record)
+            # What those who wait for the job learn at once.
+            before = kept.record
+            at_once = record.state != before.state or record.attempt != before.attempt
             self._jobs.wakes.changed(record.uuid, at_once=at_once)
         step = life.Step(record, step.action)
         return self._done(kept.record, step, Kept(record, revision, document))
@@ -381,11 +383,6 @@ def _last_mark(record: JobRecord) -> object:
     """Return what a begin or an end of an attempt changes. Pure."""
     last = record.attempts[-1] if record.attempts else None
     return last and (last.number, last.ended_time)
-
-
-def _stands(record: JobRecord) -> object:
-    """Return where a job stands: what those who wait for it learn at once. Pure."""
-    return record.state, record.attempt
 
 
 def _is_same_attempt(found: JobRecord, written: JobRecord) -> bool:

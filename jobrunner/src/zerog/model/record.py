@@ -198,7 +198,7 @@ class JobRecord(Struct, frozen=True, rename="camel"):
 
     @property
     def is_finished(self) -> bool:
-        return self.state.is_finished
+        return self.state in FINISHED_STATES
 
     @property
     def current_attempt(self) -> Attempt | None:

@@ -43,7 +43,10 @@ def test_a_misspelt_command_is_offered_the_near_one(capsys: pytest.CaptureFixtur
         (["run"], "the following arguments are required: TYPE\n"),
         (["run", "T", "--delay", "-1"], "-1 is not a number of at least 0"),
         (["run", "T", "a=1", "--no-such"], "unrecognized arguments: --no-such"),
-        (["info", "nonsense"], "'nonsense' is no UUID of a job; `zerog list` shows jobs"),
+        (
+            ["info", "nonsense"],
+            "'nonsense' is no UUID of a job, nor 8 digits or more that one begins with",
+        ),
         (["list", "-n", "-3"], "-3 is less than 1"),
         (["list", "-n", "few"], "'few' is not a whole number"),
         (["retry", "--state", "nope"], "invalid choice: 'nope' (choose from 'queued', 'running'"),

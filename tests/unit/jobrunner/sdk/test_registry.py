@@ -86,14 +86,16 @@ def test_the_options_reach_the_document(write_module: Write) -> None:
 def test_every_option_reaches_the_document(write_module: Write) -> None:
     # A priority is at most 9.
     names = sorted({*Options.__dataclass_fields__} - {"name", "queue"}, key="priority".__ne__)
-    numbers = {name: number for number, name in enumerate(names, 1)}
-    lines = [f"        {name} = {number}" for name, number in numbers.items()]
+    others: dict[str, object] = {"log_output": False, "labels": {"team": "a"}}
+    given = {name: others.get(name, number) for number, name in enumerate(names, 1)}
+    lines = [f"        {name} = {value!r}" for name, value in given.items()]
     text = "class Counted(zerog.Job):\n    def run(self, ctx): pass\n    class Options:\n"
 
     (job_type,) = import_jobs([str(write_module(text + "\n".join(lines)))])
 
     document = job_type.document
-    assert numbers == {name: getattr(document, IN_DOCUMENT.get(name, name)) for name in numbers}
+    given["labels"] = ["team=a"]
+    assert given == {name: getattr(document, IN_DOCUMENT.get(name, name)) for name in given}
 
 
 def test_the_document_survives_json(write_module: Write) -> None:

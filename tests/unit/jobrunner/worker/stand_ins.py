@@ -23,6 +23,7 @@ from zerog.model.documents import TypeDocument
 from zerog.model.events import Returned
 from zerog.model.record import JobId, JobRecord, WorkerIdentity, new_job_id
 from zerog.settings import WorkerSettings
+from zerog.store.port import Datastore
 from zerog.worker import heartbeat
 from zerog.worker.controls import ControlWatch
 from zerog.worker.seat import Seat
@@ -97,9 +98,15 @@ class ScriptedNursery:
 class Rig:
     """One slot of a worker, and all that it needs."""
 
-    def __init__(self, answer: Answer = RETURNS_DONE) -> None:
-        self.store = MemoryDatastore()
-        self.queue = MemoryQueue()
+    def __init__(
+        self,
+        answer: Answer = RETURNS_DONE,
+        *,
+        store: Datastore | None = None,
+        queue: MemoryQueue | None = None,
+    ) -> None:
+        self.store = store or MemoryDatastore()
+        self.queue = queue or MemoryQueue()
         self.nursery = ScriptedNursery(answer)
         self.jobs = Jobs(self.store, Stats(self.store))
         settings = WorkerSettings(jobs=("none",))

@@ -51,6 +51,13 @@ _ROW = (
 )
 _REPLACED = ", ".join(f"{name}=excluded.{name}" for name in _FIELDS)
 _SET = ", ".join(f"{name}=?" for name in _FIELDS)
+#: A row that has expired but is not swept yet makes room.
+_INSERT = (
+    f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET {_REPLACED} "
+    "WHERE expires IS NOT NULL AND expires <= ?"
+)
+_REPLACE = f"UPDATE document SET {_SET} WHERE collection=? AND key=? AND revision=? AND {LIVE}"
+_GET = f"SELECT body, revision, key FROM document WHERE collection=? AND key=? AND {LIVE}"
 
 
 class SqliteDatastore:
@@ -89,12 +96,7 @@ class SqliteDatastore:
         row = _row(collection, key, document, expire_seconds)
 
         def apply(connection: sqlite3.Connection, revision: int) -> str:
-            # A row that has expired but is not swept yet makes room.
-            cursor = connection.execute(
-                f"INSERT INTO {_ROW} ON CONFLICT DO UPDATE SET {_REPLACED} "
-                "WHERE expires IS NOT NULL AND expires <= ?",
-                (*row, revision, time.time()),
-            )
+            cursor = connection.execute(_INSERT, (*row, revision, time.time()))
             if cursor.rowcount != 1:
                 raise DocumentExistsError(f"there is a document {collection}/{key} already")
             return str(revision)
@@ -103,10 +105,7 @@ class SqliteDatastore:
 
     async def get(self, collection: Collection, key: str) -> Stored | None:
         """Read a document."""
-        rows = self._read(
-            f"SELECT body, revision, key FROM document WHERE collection=? AND key=? AND {LIVE}",
-            (collection, key, time.time()),
-        )
+        rows = self._read(_GET, (collection, key, time.time()))
         return _stored(rows[0]) if rows else None
 
     async def get_text(self, collection: Collection, key: str) -> bytes | None:
@@ -154,11 +153,8 @@ class SqliteDatastore:
 
         def apply(connection: sqlite3.Connection, new: int) -> str:
             now = time.time()
-            cursor = connection.execute(
-                f"UPDATE document SET {_SET} "
-                f"WHERE collection=? AND key=? AND revision=? AND {LIVE}",
-                (*row[2:], new, collection, key, revision, now),
-            )
+            values = (*row[2:], new, collection, key, revision, now)
+            cursor = connection.execute(_REPLACE, values)
             if cursor.rowcount != 1:
                 raise _conflict(connection, collection, key, now)
             return str(new)

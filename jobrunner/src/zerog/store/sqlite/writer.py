@@ -1,9 +1,10 @@
 """The one thread of a process that writes to the SQLite file: group commit.
 
 Writes that arrive while a transaction is under way wait together and go into the next
-one, so that under load many share one disk flush. Each write is a function of the
-connection; one that fails by our errors (a key that exists, a revision that moved)
-leaves its neighbours alone, because it has changed nothing before it failed.
+one, so that under load many share one disk flush. Those of one turn of the event loop are
+handed over together. Each write is a function of the connection; one that fails by our
+errors (a key that exists, a revision that moved) leaves its neighbours alone, because it
+has changed nothing before it failed.
 """
 
 import asyncio
@@ -55,7 +56,9 @@ class Writer:
         self._path = path
         self._deadline_seconds = deadline_seconds
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[Write | None] = SimpleQueue()
+        #: The writes of this turn of the loop.
+        self._turn: list[Write] = []
+        self._queue: SimpleQueue[list[Write] | None] = SimpleQueue()
         self._full_sync = False
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -68,13 +71,21 @@ class Writer:
         if self._closed:
             raise DatastoreUnavailableError(f"{self._path} is closed")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.put(Write(apply, durable, future, time.monotonic()))
+        self._turn.append(Write(apply, durable, future, time.monotonic()))
+        if len(self._turn) == 1:
+            self._loop.call_soon(self._hand_over)
         return future
+
+    def _hand_over(self) -> None:
+        if self._turn:
+            self._queue.put(self._turn)
+            self._turn = []
 
     async def close(self) -> None:
         """Finish what was submitted, then end the thread."""
         if not self._closed:
             self._closed = True
+            self._hand_over()
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
 
@@ -82,9 +93,9 @@ class Writer:
         next_sweep = time.monotonic() + SWEEP_SECONDS
         open_for_more = True
         while open_for_more:
-            batch, open_for_more = self._next_batch(max(0.0, next_sweep - time.monotonic()))
-            if batch:
-                self._commit(batch)
+            writes, open_for_more = self._next_writes(max(0.0, next_sweep - time.monotonic()))
+            for start in range(0, len(writes), MAX_BATCH):
+                self._commit(writes[start : start + MAX_BATCH])
             if time.monotonic() >= next_sweep:
                 full = self._sweep() == SWEEP_ROWS
                 next_sweep = time.monotonic() + (SWEEP_AGAIN_SECONDS if full else SWEEP_SECONDS)
@@ -92,20 +103,19 @@ class Writer:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.close()
 
-    def _next_batch(self, timeout: float) -> tuple[list[Write], bool]:
-        batch: list[Write] = []
+    def _next_writes(self, timeout: float) -> tuple[list[Write], bool]:
+        """Wait for writes; return all that there are, and whether more may come."""
+        writes: list[Write] = []
         try:
-            write = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
-            while True:
-                if write is None:
-                    return batch, False
-                batch.append(write)
-                if len(batch) >= MAX_BATCH:
-                    break
-                write = self._queue.get_nowait()
+            turn = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
+            while turn is not None:
+                writes += turn
+                if len(writes) >= MAX_BATCH:
+                    return writes, True
+                turn = self._queue.get_nowait()
         except Empty:
-            pass
-        return batch, True
+            return writes, True
+        return writes, False
 
     def _commit(self, batch: list[Write]) -> None:
         try:
