@@ -8,6 +8,7 @@ import type { JobType, JsonText } from "../types";
 import { Empty, sentence } from "../ui";
 import { Effective } from "./effective";
 import { Fields } from "./fields";
+import { useLeft } from "./left";
 import { Option } from "./option";
 import { Problems } from "./problems";
 import { type Options, useSubmission } from "./submission";
@@ -28,7 +29,7 @@ export function TypeForm({ type, given }: Props) {
   const { faults, trouble, busy, accepted, summary, show, clear, forgive, send } = useSubmission(
     type.name,
   );
-  const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
+  const [left, leave] = useLeft();
   // What was typed wrongly is said when the field is left. What is missing waits until it is sent.
   const typed = parametersOf(fields, values).mistakes.filter(
     ({ path }) => left.has(path) && values[path],
@@ -108,7 +109,7 @@ export function TypeForm({ type, given }: Props) {
             values={values}
             faults={[...told, ...typed]}
             set={set}
-            leave={(path) => setLeft(new Set([...left, path]))}
+            leave={leave}
           />
           <Effective fields={fields} values={values} />
         </>
