@@ -89,7 +89,7 @@ def test_long_names_push_nothing_out_of_the_view(web: Web, width: int) -> None:
         expect(names.first).to_be_visible()
         assert page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0, route
         inner = (
-            "Math.max(0, ...[...document.querySelectorAll('.scroll')]"
+            "Math.max(0, ...[...document.querySelectorAll('.scroll:has(> .stack)')]"
             ".map(table => table.scrollWidth - table.clientWidth))"
         )
         assert page.evaluate(inner) == 0, route

@@ -262,7 +262,7 @@ def test_a_whole_log_is_searched_and_downloaded(web: Web) -> None:
 
 
 def test_output_is_downloaded_as_it_was_sent(web: Web) -> None:
-    (uuid,) = web.submit("Exact", count=2**63 - 1)
+    uuid = web.system.client.submit("Exact", {"count": 2**63 - 1})
     web.finished(uuid)
     page = web.open(f"/jobs/{uuid}")
 
