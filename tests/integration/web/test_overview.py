@@ -75,16 +75,18 @@ def test_idle_queues_are_folded_and_those_with_work_come_first(web: Web) -> None
     web.submit("Slow")
     page = web.open()
     queues = page.get_by_role("region", name="Queues")
+    rows = queues.locator("tbody th .cut")
     show = queues.get_by_role("button", name=re.compile(r"^Show \d+ idle queues?$"))
 
-    expect(queues.locator("tbody tr").first).to_contain_text("slow")
+    expect(rows.filter(has_text=re.compile("^slow$"))).to_be_visible()
     expect(show).to_have_attribute("aria-expanded", "false")
-    before = queues.locator("tbody tr").count()
+    idle = int(show.inner_text().split()[1])
     show.click()
-
     expect(queues.get_by_role("button", name=re.compile("^Hide"))).to_be_visible()
-    assert queues.locator("tbody tr").count() > before
-    expect(queues.locator("tbody tr").first).to_contain_text("slow")
+
+    names = rows.all_inner_texts()
+    assert "slow" in names[:-idle]
+    assert names[-idle:] == sorted(names[-idle:])
 
 
 def test_delayed_jobs_are_counted_where_the_card_leads_to(web: Web) -> None:
