@@ -19,8 +19,10 @@ export function usePlace(lines: Line[], marked: string | null) {
   const line = useRef<{ id: string; offset: number } | null>(null);
   const shownMark = useRef<string | null>(null);
   const note = () => {
-    const { scrollHeight, scrollTop, clientHeight } = box.current!;
-    const items = [...box.current!.querySelectorAll("li")];
+    // A list that has gone may still be told that it was scrolled.
+    if (box.current === null) return;
+    const { scrollHeight, scrollTop, clientHeight } = box.current;
+    const items = [...box.current.querySelectorAll("li")];
     const top = items[0]?.offsetTop ?? 0;
     const first = items.find((item) => item.offsetTop - top + item.offsetHeight > scrollTop);
     const follows = scrollHeight - scrollTop - clientHeight < FOLLOWING;
