@@ -3,6 +3,7 @@
 
 import { EventReader, type ServerEvent } from "./events";
 import type { Fault, Problem } from "./types";
+import { type Connection, Watchdog } from "./watchdog";
 
 const TOKEN = "zerog-token";
 const RECONNECT_MS = [500, 1000, 2000, 5000];
@@ -220,13 +221,10 @@ export async function raw(
   return { response, text: chunks(response, patience) };
 }
 
-/** `stopped`: trying again would not help. */
-export type Connection = "connecting" | "live" | "lost" | "stopped";
-
 /**
  * Read server-sent events, and again when the connection ends or is silent, until aborted or until
  * `take` returns false. `tell` hears how the connection is: live from its first event, not from the
- * answer's head, which a server sends that then hangs.
+ * answer's head, which a server sends that then hangs; and not live once an event is overdue.
  */
 export async function follow(
   path: string,
@@ -239,18 +237,19 @@ export async function follow(
   const silent = `nothing was heard from the API ${lasting(SILENCE_MS)}: the page connects again by itself`;
   while (!signal.aborted) {
     const patience = new Patience(SILENCE_MS, signal, silent);
-    let heard = false;
+    const watchdog = new Watchdog(tell);
     try {
       const headers: Record<string, string> = lastId ? { "Last-Event-ID": lastId } : {};
       const response = await send(path, { headers }, patience);
       if (!response.ok) throw await problemOf(response, patience);
       for await (const { id, ...event } of eventsOf(response, patience)) {
-        if (!heard) tell("live");
-        heard = true;
+        watchdog.hear();
         failures = 0;
         if (id) lastId = id;
         if (event.event !== ALIVE && !take(event)) return;
       }
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
+      if (!signal.aborted) tell("lost");
     } catch (error) {
       // It may have been since the loop began, which the compiler does not see.
       // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
@@ -260,6 +259,7 @@ export async function follow(
       tell(stopped ? "stopped" : "lost", told);
       if (stopped) return;
     } finally {
+      watchdog.end();
       patience.end();
     }
     const pause = RECONNECT_MS[Math.min(failures++, RECONNECT_MS.length - 1)];

@@ -11,8 +11,9 @@ import { Overview } from "./overview/view";
 import { showAll } from "./rendered";
 import type { Route } from "./route";
 import { Run } from "./run/view";
-import { applyTheme, nextTheme, readTheme } from "./theme";
-import { noteMove, sentence, Title, TokenDialog } from "./ui";
+import { applyTheme, readTheme, THEMES, type Theme } from "./theme";
+import { noteMove, sentence, Title } from "./ui";
+import { TokenDialog } from "./token";
 
 // The server sends the same page for this address, which is easier to remember.
 if (location.pathname === "/docs") history.replaceState(null, "", "/#/docs");
@@ -114,7 +115,7 @@ function View({ route }: { route: Route }) {
       return <Overview />;
     case "jobs":
       return route.path[1] ? (
-        <JobView key={route.path[1]} uuid={route.path[1]} />
+        <JobView key={route.path[1]} uuid={route.path[1]} marked={route.query.get("line")} />
       ) : (
         <Jobs route={route} />
       );
@@ -151,7 +152,7 @@ function useFocusOnView(route: Route) {
 
 function Connection({ live }: { live: Live }) {
   const away = live.connection === "live" && live.trouble !== null;
-  const [kind, text] = away ? ["away", "Store away"] : CONNECTION[live.connection];
+  const [kind, text] = away ? ["away", "Not up to date"] : CONNECTION[live.connection];
   return (
     <span class={`connection connection-${kind}`} role="status">
       <span class="dot" aria-hidden="true" />
@@ -163,25 +164,36 @@ function Connection({ live }: { live: Live }) {
 const CONNECTION: Record<Live["connection"], [string, string]> = {
   connecting: ["connecting", "Connecting"],
   live: ["live", "Live"],
+  quiet: ["connecting", "No signal"],
   lost: ["lost", "Reconnecting"],
   stopped: ["lost", "Not connected"],
+};
+
+const THEME_WORDS: Record<Theme, string> = {
+  auto: "Theme: system",
+  light: "Theme: light",
+  dark: "Theme: dark",
 };
 
 function ThemeSwitch() {
   const [theme, setTheme] = useState(readTheme);
   return (
-    <button
-      type="button"
-      class="quiet"
-      aria-label={`Colours: ${theme}. Change`}
-      onClick={() => {
-        const next = nextTheme(theme);
-        applyTheme(next);
-        setTheme(next);
+    <select
+      class="theme"
+      aria-label="Theme"
+      value={theme}
+      onChange={(event) => {
+        const chosen = event.currentTarget.value as Theme;
+        applyTheme(chosen);
+        setTheme(chosen);
       }}
     >
-      {theme === "auto" ? "Auto" : theme === "light" ? "Light" : "Dark"}
-    </button>
+      {THEMES.map((item) => (
+        <option key={item} value={item}>
+          {THEME_WORDS[item]}
+        </option>
+      ))}
+    </select>
   );
 }
 

@@ -61,10 +61,21 @@ function written(text: string, write: (date: Date) => string): string {
 
 /** `14:03:22` today, `3 Mar 14:03:22` on another day. */
 export const time = (text: string): string =>
-  written(text, (date) => {
-    const today = new Date().toDateString() === date.toDateString();
-    return today ? clock.format(date) : `${day.format(date)} ${clock.format(date)}`;
-  });
+  written(text, (date) => onDay(date, clock.format(date)));
+
+const onDay = (date: Date, text: string): string =>
+  new Date().toDateString() === date.toDateString() ? text : `${day.format(date)} ${text}`;
+
+const milliseconds = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+});
+
+/** As `time`, with milliseconds: `14:03:22.041`. */
+export const exactTime = (text: string): string =>
+  written(text, (date) => onDay(date, milliseconds.format(date)));
 
 export const minute = (text: string): string => written(text, (date) => short.format(date));
 export const fullTime = (text: string): string => written(text, (date) => full.format(date));

@@ -2,10 +2,11 @@
 
 import { createContext } from "preact";
 import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, type Connection, follow, get } from "./api";
+import { ApiError, follow, get } from "./api";
 import { type Route, routeOf } from "./route";
 import { shown } from "./shown";
 import type { Overview, Stats } from "./types";
+import type { Connection } from "./watchdog";
 
 export function useRoute(): Route {
   const [route, setRoute] = useState(() => routeOf(location.hash));
@@ -66,6 +67,8 @@ export function useLiveSource(): Live {
     if (!visible) return;
     const ended = new AbortController();
     const change = (part: Partial<Live>) => setLive((before) => ({ ...before, ...part }));
+    // A tab that comes back has heard nothing yet.
+    change({ connection: "connecting" });
     void follow(
       "/v1/overview/stream",
       ended.signal,

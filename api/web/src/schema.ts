@@ -1,7 +1,6 @@
 // From a JSON Schema to the fields of a form, and from what was typed back to JSON. Values are JSON
 // texts on the whole way, so that none is rounded or rewritten. Pure.
 
-import { plural } from "./format";
 import {
   check,
   indent,
@@ -12,6 +11,7 @@ import {
   members,
   same,
 } from "./jsontext";
+import { limitsOf, wrongCount, wrongNumber, wrongText } from "./limits";
 import type { JsonText, Schema } from "./types";
 
 export type Kind =
@@ -39,7 +39,7 @@ export interface Mistake {
 
 const MAX_DEPTH = 4;
 
-const VALUES = new Set(["default", "minimum", "maximum"]);
+const VALUES = new Set(["default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"]);
 const SCHEMAS = new Set(["items", "additionalProperties"]);
 const LISTS = new Set(["anyOf", "oneOf", "allOf", "prefixItems"]);
 const MAPS = new Set(["properties", "$defs"]);
@@ -138,7 +138,7 @@ export function valuesOf(fields: Field[], given: JsonText = "{}"): Values {
   return values;
 }
 
-function textOf(field: Field, value: JsonText): string {
+export function textOf(field: Field, value: JsonText): string {
   const kind = kindOfText(value);
   switch (field.kind) {
     case "integer":
@@ -181,7 +181,7 @@ export function parametersOf(
       // Nothing typed: left out, so that the default holds; where null is the only "nothing", null.
       if (field.required && field.nullable) parameters.push([field.name, "null"]);
       else if (field.required && field.kind === "boolean") parameters.push([field.name, "false"]);
-      else if (field.required) mistakes.push({ path: field.path, message: "is needed" });
+      else if (field.required) mistakes.push({ path: field.path, message: "is required" });
       continue;
     }
     try {
@@ -226,14 +226,15 @@ function parse(field: Field, text: string): JsonText {
   switch (field.kind) {
     case "integer":
     case "number":
-      return numberOf(text, field.kind);
+      return numberOf(text, field.kind, field.schema);
     case "boolean":
       return text;
     case "list": {
-      const kind = field.schema.items!.type;
+      const item = field.schema.items!;
       const lines = text.split("\n").filter((line) => line.trim() !== "");
+      refuse(wrongCount(lines.length, field.schema));
       const texts = lines.map((line) =>
-        kind === "string" ? JSON.stringify(line) : numberOf(line, kind as string),
+        item.type === "string" ? stringOf(line, item) : numberOf(line, item.type as string, item),
       );
       return `[${texts.join(",")}]`;
     }
@@ -242,18 +243,30 @@ function parse(field: Field, text: string): JsonText {
       try {
         return check(text);
       } catch (error) {
-        throw new Error(`is no JSON: ${(error as Error).message}`);
+        throw new Error(`is not JSON: ${(error as Error).message}`);
       }
-    default:
+    case "file":
       return JSON.stringify(text);
+    default:
+      return stringOf(text, field.schema);
   }
 }
 
+function refuse(wrong: string | null): void {
+  if (wrong !== null) throw new Error(wrong);
+}
+
+function stringOf(text: string, schema: Schema): JsonText {
+  refuse(wrongText(text, schema));
+  return JSON.stringify(text);
+}
+
 /** The number as it was typed: the API and the job may know larger and finer ones than a browser. */
-function numberOf(text: string, kind: string): JsonText {
+function numberOf(text: string, kind: string, schema: Schema): JsonText {
   const number = text.trim();
-  if (kind === "integer" && !isWhole(number)) throw new Error("has to be a whole number");
-  if (!isNumber(number)) throw new Error("has to be a number, e.g. 12 or 0.5");
+  if (kind === "integer" && !isWhole(number)) throw new Error("must be a whole number");
+  if (!isNumber(number)) throw new Error("must be a number, e.g. 12 or 0.5");
+  refuse(wrongNumber(number, schema));
   return number;
 }
 
@@ -272,18 +285,16 @@ export function labelOf(field: Field): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** The limits in words, for people who have not read the schema. */
+/** The limits in words, and how the field is filled. */
 export function hintOf(field: Field): string {
-  const { minimum, maximum, minLength, maxLength, pattern, format } = field.schema;
-  const parts: string[] = [];
-  if (minimum !== undefined && maximum !== undefined) parts.push(`${minimum} to ${maximum}`);
-  else if (minimum !== undefined) parts.push(`at least ${minimum}`);
-  else if (maximum !== undefined) parts.push(`at most ${maximum}`);
-  if (minLength) parts.push(`at least ${plural(minLength, "character")}`);
-  if (maxLength !== undefined) parts.push(`at most ${plural(maxLength, "character")}`);
-  if (pattern !== undefined) parts.push(`matches ${pattern}`);
-  if (format !== undefined && field.kind === "text") parts.push(format);
+  const parts = limitsOf(field.schema);
+  const { format } = field.schema;
+  if (format !== undefined && field.kind === "text" && !isPicked(field)) parts.push(format);
   if (field.kind === "list") parts.push("one per line");
   if (field.kind === "json") parts.push("JSON");
   return parts.join(", ");
 }
+
+/** Whether a value is picked from a calendar. */
+export const isPicked = ({ kind, schema }: Field): boolean =>
+  kind === "text" && ["date", "date-time"].includes(schema.format ?? "");

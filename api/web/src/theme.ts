@@ -2,11 +2,11 @@
 
 export type Theme = "auto" | "light" | "dark";
 const KEY = "zerog-theme";
-const ORDER: Theme[] = ["auto", "light", "dark"];
+export const THEMES: Theme[] = ["auto", "light", "dark"];
 
 export function readTheme(): Theme {
   const stored = localStorage.getItem(KEY) as Theme | null;
-  return stored !== null && ORDER.includes(stored) ? stored : "auto";
+  return stored !== null && THEMES.includes(stored) ? stored : "auto";
 }
 
 export function applyTheme(theme: Theme): void {
@@ -14,5 +14,3 @@ export function applyTheme(theme: Theme): void {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
 }
-
-export const nextTheme = (theme: Theme): Theme => ORDER[(ORDER.indexOf(theme) + 1) % ORDER.length]!;

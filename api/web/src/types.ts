@@ -66,6 +66,10 @@ export interface Schema {
   contentEncoding?: string;
   minimum?: JsonText;
   maximum?: JsonText;
+  exclusiveMinimum?: JsonText;
+  exclusiveMaximum?: JsonText;
+  minItems?: number;
+  maxItems?: number;
   minLength?: number;
   maxLength?: number;
   pattern?: string;

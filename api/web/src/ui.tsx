@@ -1,11 +1,9 @@
 // Small parts that every view uses.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ApiError } from "./api";
 import { DASH, fullTime, time } from "./format";
-import { indent } from "./jsontext";
-import type { JsonText } from "./types";
 
 let moved = false;
 
@@ -138,7 +136,7 @@ function Confirm({ question, close }: { question: Question; close: () => void })
         {error && <Trouble error={error} />}
         <div class="dialog-actions">
           <button type="button" onClick={() => dialog.current?.close()} autoFocus>
-            {answer === null ? "Keep as it is" : "Close"}
+            {answer === null ? "Go back" : "Close"}
           </button>
           {answer === null && (
             <button type="submit" class={question.danger ? "danger" : "primary"} disabled={busy}>
@@ -148,91 +146,5 @@ function Confirm({ question, close }: { question: Question; close: () => void })
         </div>
       </form>
     </dialog>
-  );
-}
-
-/** `refused`: whether the API was sent a token and refused it. */
-export function TokenDialog({
-  refused,
-  done,
-}: {
-  refused: boolean;
-  done: (token: string | null) => void;
-}) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
-  const given = useRef<string | null>(null);
-  return (
-    <dialog ref={dialog} aria-labelledby="token-title" onClose={() => done(given.current)}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          given.current = input.current!.value.trim() || null;
-          dialog.current!.close();
-        }}
-      >
-        <h2 id="token-title">This API asks for a token</h2>
-        <p>It is kept until this tab is closed, and sent to this server only.</p>
-        {refused && (
-          <p class="field-error" role="alert">
-            The API refused the token that was given: it is wrong, or it is not valid any more.
-          </p>
-        )}
-        <label class="field">
-          <span class="field-name">Bearer token</span>
-          <input ref={input} type="password" autocomplete="off" autoFocus required />
-        </label>
-        <div class="dialog-actions">
-          <button type="button" onClick={() => dialog.current!.close()}>
-            Not now
-          </button>
-          <button type="submit" class="primary">
-            Use it
-          </button>
-        </div>
-      </form>
-    </dialog>
-  );
-}
-
-const SHOWN_CHARS = 20_000;
-
-/** Only where the connection is secure. */
-const clipboard = navigator.clipboard as Clipboard | undefined;
-
-/** JSON for reading: bounded until somebody asks for all of it. */
-export function Json({ text: sent, label }: { text: JsonText; label: string }) {
-  const [all, setAll] = useState(false);
-  const [copied, setCopied] = useState(false);
-  const text = useMemo(() => indent(sent), [sent]);
-  const cut = !all && text.length > SHOWN_CHARS;
-  const copy = async () => {
-    await clipboard?.writeText(text);
-    setCopied(true);
-  };
-  return (
-    <div class="json">
-      <pre tabIndex={0} role="group" aria-label={label}>
-        {cut ? text.slice(0, SHOWN_CHARS) : text}
-      </pre>
-      <p class="json-actions">
-        {cut && (
-          <button type="button" class="link" onClick={() => setAll(true)}>
-            Show all {text.length.toLocaleString("en")} characters
-          </button>
-        )}
-        {clipboard && (
-          <button
-            type="button"
-            class="link"
-            onClick={() => void copy()}
-            aria-label={`Copy ${label.toLowerCase()}`}
-          >
-            {copied ? "Copied" : "Copy"}
-          </button>
-        )}
-      </p>
-    </div>
   );
 }

@@ -5,6 +5,8 @@ import {
   HEIGHT,
   highestOf,
   isWritten,
+  leftOf,
+  marksOf,
   minuteAt,
   niceCeiling,
   PAD,
@@ -14,6 +16,8 @@ import {
   stackAt,
   withoutLast,
 } from "../src/chart/scale";
+
+const LEFT = 54;
 
 const series = (...values: (number | null)[]): Series => ({ name: "n", kind: "k", values });
 
@@ -58,11 +62,11 @@ describe("the highest point", () => {
 });
 
 describe("a scale", () => {
-  const { top, step, x, y } = scaleOf(480, 60, 7);
+  const { top, step, x, y } = scaleOf(480, LEFT, 60, 7);
 
   test("spans the chart between its margins", () => {
     expect(top).toBe(8);
-    expect(x(0)).toBe(PAD.left);
+    expect(x(0)).toBe(LEFT);
     expect(x(60)).toBe(480 - PAD.right);
     expect(step).toBe(7);
     expect(y(0)).toBe(HEIGHT - PAD.bottom);
@@ -70,9 +74,21 @@ describe("a scale", () => {
   });
 
   test("of no minutes and no values divides by nothing", () => {
-    const empty = scaleOf(200, 0, 0);
+    const empty = scaleOf(200, LEFT, 0, 0);
 
     expect([empty.step, empty.x(0), empty.y(0)].every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("the labels of the value axis", () => {
+  test("are half the top and the top, which are round", () => {
+    expect(marksOf(7)).toEqual([0, 4, 8]);
+  });
+
+  test("get as much room as the longest needs", () => {
+    // Drawn at 11 pixels, no letter is wider than 7.
+    expect(leftOf(["0 s", "1 min 40 s"])).toBeGreaterThanOrEqual(10 * 6.4 + 6);
+    expect(leftOf(["0", "5"])).toBeLessThan(20);
   });
 });
 
@@ -107,14 +123,14 @@ describe("a line", () => {
 
 describe("the minute that is pointed at", () => {
   test.each([
-    [PAD.left - 0.1, null],
-    [PAD.left, 0],
-    [PAD.left + 6.9, 0],
-    [PAD.left + 7, 1],
-    [PAD.left + 7 * 60 - 0.1, 59],
-    [PAD.left + 7 * 60, null],
+    [LEFT - 0.1, null],
+    [LEFT, 0],
+    [LEFT + 6.9, 0],
+    [LEFT + 7, 1],
+    [LEFT + 7 * 60 - 0.1, 59],
+    [LEFT + 7 * 60, null],
   ])("at %d pixels is %s", (offset, index) => {
-    expect(minuteAt(offset, 7, 60)).toBe(index);
+    expect(minuteAt(offset, scaleOf(480, LEFT, 60, 7), 60)).toBe(index);
   });
 });
 

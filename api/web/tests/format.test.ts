@@ -6,6 +6,7 @@ import {
   count,
   DASH,
   duration,
+  exactTime,
   fullTime,
   minute,
   plural,
@@ -160,4 +161,10 @@ describe("a time", () => {
     expect(minute(text)).toBe(DASH);
     expect(fullTime(text)).toBe(DASH);
   });
+});
+
+test("a line's time has milliseconds, and on another day its date", () => {
+  expect(exactTime(new Date(new Date().setHours(9, 5, 7, 41)).toISOString())).toBe("09:05:07.041");
+  expect(exactTime("2020-03-03T08:20:22.5Z")).toBe("3 Mar 14:05:22.500");
+  expect(exactTime("never")).toBe("–");
 });

@@ -1,7 +1,7 @@
 // A log that is too long to be held as a whole.
 
 import { describe, expect, test, vi } from "vitest";
-import { linesBefore, newest } from "../src/job/lines";
+import { hasText, linesBefore, newest, placeOf, wholeLog } from "../src/job/lines";
 import type { Line } from "../src/types";
 
 const line = (attempt: number, seq: number, message = "m", data?: string): Line => ({
@@ -13,6 +13,32 @@ const line = (attempt: number, seq: number, message = "m", data?: string): Line 
   ...(data !== undefined && { data }),
 });
 const numbers = (lines: Line[]) => lines.map(({ attempt, seq }) => `${attempt}-${seq}`);
+
+/** Before the first line. */
+const BEGINNING = "0-99999";
+
+/** An API that holds attempts of so many lines each; returns the cursors that it is asked for. */
+function holding(attempts: Record<number, number>): string[] {
+  const asked: string[] = [];
+  const all = Object.entries(attempts).flatMap(([attempt, length]) =>
+    Array.from({ length }, (_, seq) => line(Number(attempt), seq)),
+  );
+  vi.stubGlobal("sessionStorage", { getItem: () => null });
+  vi.stubGlobal("fetch", (path: string) => {
+    const query = new URL(path, "http://x").searchParams;
+    const cursor = query.get("cursor") ?? BEGINNING;
+    asked.push(cursor);
+    const [attempt, seq] = cursor.split("-").map(Number) as [number, number];
+    const after = all.filter(
+      (item) => item.attempt > attempt || (item.attempt === attempt && item.seq > seq),
+    );
+    const page = after.slice(0, Number(query.get("limit")));
+    const last = page.at(-1);
+    const next = page.length < after.length ? `${last!.attempt}-${last!.seq}` : null;
+    return Promise.resolve(new Response(JSON.stringify({ events: page, next })));
+  });
+  return asked;
+}
 
 describe("the newest lines", () => {
   test("are all of a short log, and none of an empty one", () => {
@@ -37,29 +63,6 @@ describe("the newest lines", () => {
 });
 
 describe("earlier lines", () => {
-  /** An API that holds attempts of so many lines each; returns the cursors that it is asked for. */
-  function holding(attempts: Record<number, number>): string[] {
-    const asked: string[] = [];
-    const all = Object.entries(attempts).flatMap(([attempt, length]) =>
-      Array.from({ length }, (_, seq) => line(Number(attempt), seq)),
-    );
-    vi.stubGlobal("sessionStorage", { getItem: () => null });
-    vi.stubGlobal("fetch", (path: string) => {
-      const query = new URL(path, "http://x").searchParams;
-      const cursor = query.get("cursor")!;
-      asked.push(cursor);
-      const [attempt, seq] = cursor.split("-").map(Number) as [number, number];
-      const after = all.filter(
-        (item) => item.attempt > attempt || (item.attempt === attempt && item.seq > seq),
-      );
-      const page = after.slice(0, Number(query.get("limit")));
-      const last = page.at(-1);
-      const next = page.length < after.length ? `${last!.attempt}-${last!.seq}` : null;
-      return Promise.resolve(new Response(JSON.stringify({ events: page, next })));
-    });
-    return asked;
-  }
-
   test("are the thousand that join", async () => {
     const asked = holding({ 1: 5000 });
     const found = await linesBefore("u", line(1, 3000), 1);
@@ -93,4 +96,32 @@ describe("earlier lines", () => {
     expect(await linesBefore("u", line(3, 0), 3)).toEqual([]);
     expect(asked).toEqual([]);
   });
+});
+
+test("a whole log is read page by page, from its beginning", async () => {
+  const asked = holding({ 1: 1500, 3: 2 });
+  const written = await wholeLog("u");
+
+  expect(written).toHaveLength(1502);
+  expect(written[0]).toBe("2026-03-10T12:00:00Z #1 info m\n");
+  expect(written.at(-1)).toBe("2026-03-10T12:00:00Z #3 info m\n");
+  expect(asked).toEqual([BEGINNING, "1-999"]);
+});
+
+test("a line has a text in what it says or in its data", () => {
+  expect(hasText(line(1, 0, "Tile 7"), "tile")).toBe(true);
+  expect(hasText(line(1, 0, "m", '{"path":"/Tmp"}'), "/tmp")).toBe(true);
+  expect(hasText(line(1, 0), "x")).toBe(false);
+});
+
+test.each([
+  ["1-0", { attempt: 1, seq: 0 }],
+  ["12-3456", { attempt: 12, seq: 3456 }],
+  ["1", null],
+  ["1-x", null],
+  ["-1-2", null],
+  ["", null],
+  [null, null],
+])("the address's line %j is %j", (text, place) => {
+  expect(placeOf(text)).toEqual(place);
 });

@@ -125,18 +125,18 @@ describe("what was typed becomes parameters", () => {
   });
 
   test.each<[object, string, string]>([
-    [{ type: "integer" }, "1.5", "has to be a whole number"],
-    [{ type: "integer" }, "1e-400", "has to be a whole number"],
-    [{ type: "integer" }, "abc", "has to be a whole number"],
-    [{ type: "number" }, "1,5", "has to be a number, e.g. 12 or 0.5"],
-    [{ type: "number" }, "Infinity", "has to be a number, e.g. 12 or 0.5"],
-    [{ type: "array", items: { type: "integer" } }, "1\nx", "has to be a whole number"],
+    [{ type: "integer" }, "1.5", "must be a whole number"],
+    [{ type: "integer" }, "1e-400", "must be a whole number"],
+    [{ type: "integer" }, "abc", "must be a whole number"],
+    [{ type: "number" }, "1,5", "must be a number, e.g. 12 or 0.5"],
+    [{ type: "number" }, "Infinity", "must be a number, e.g. 12 or 0.5"],
+    [{ type: "array", items: { type: "integer" } }, "1\nx", "must be a whole number"],
   ])("%j: %j %s", (schema, text, message) => {
     expect(typed(fieldFor(schema), text).mistakes).toEqual([{ path: "$.it", message }]);
   });
 
   test("and what is no JSON is said to be none", () => {
-    expect(typed(fieldFor({}), "{").mistakes[0]!.message).toMatch(/^is no JSON: /);
+    expect(typed(fieldFor({}), "{").mistakes[0]!.message).toMatch(/^is not JSON: /);
   });
 });
 
@@ -147,7 +147,7 @@ describe("an empty field", () => {
 
   test("that is required is a mistake", () => {
     expect(typed(fieldFor({ type: "string" }, true), "").mistakes).toEqual([
-      { path: "$.it", message: "is needed" },
+      { path: "$.it", message: "is required" },
     ]);
   });
 
@@ -180,7 +180,7 @@ describe("a group", () => {
     const fields = [fieldFor(group, true)];
 
     expect(valuesOf(fields)).toEqual({ "$.it.a": "7" });
-    expect(parametersOf(fields, {}).mistakes).toEqual([{ path: "$.it.a", message: "is needed" }]);
+    expect(parametersOf(fields, {}).mistakes).toEqual([{ path: "$.it.a", message: "is required" }]);
   });
 
   test("owns the faults of its fields", () => {
@@ -241,7 +241,13 @@ describe("limits in words", () => {
     [{ type: "number", maximum: 0.5 }, "at most 0.5"],
     [{ type: "string", minLength: 1, maxLength: 0 }, "at least 1 character, at most 0 characters"],
     [{ type: "string", minLength: 0 }, ""],
-    [{ type: "string", pattern: "^a$", format: "date" }, "matches ^a$, date"],
+    [{ type: "string", pattern: "^a$", format: "uri" }, "matches ^a$, uri"],
+    [{ type: "string", format: "date" }, ""],
+    [{ type: "number", exclusiveMinimum: 0, exclusiveMaximum: 1 }, "more than 0, less than 1"],
+    [
+      { type: "array", items: { type: "string" }, minItems: 1, maxItems: 4 },
+      "at least 1 line, at most 4 lines, one per line",
+    ],
     [{ type: "array", items: { type: "string" } }, "one per line"],
     [{}, "JSON"],
   ])("of %j are %j", (schema, words) => {

@@ -1,8 +1,9 @@
 // Streams of events over a `fetch` that each test plays: cut, silent, broken, refused.
 
 import { beforeEach, expect, test, vi } from "vitest";
-import { type Connection, follow } from "../src/api";
+import { follow } from "../src/api";
 import type { ServerEvent } from "../src/events";
+import type { Connection } from "../src/watchdog";
 import { answering, body, bytes, hanging, header, json, play, silent, streaming } from "./played";
 
 beforeEach(play);
@@ -26,6 +27,18 @@ function followed(
   return { events, told, over, ended };
 }
 const toEnd = ({ event }: ServerEvent) => event !== "end";
+/** A stream that says it is alive when the test lets it. */
+function spoken() {
+  let enqueue!: () => void;
+  const fetch = answering((_, { signal }) => {
+    const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      enqueue = () => controller.enqueue(bytes("event: alive\ndata: {}\n\n"));
+      signal!.addEventListener("abort", () => controller.error(signal!.reason));
+    };
+    return new Response(new ReadableStream({ start }));
+  });
+  return { fetch, speak: () => enqueue() };
+}
 const END = "event: end\ndata: {}\n\n";
 
 test("a stream gives its events until one is the last", async () => {
@@ -104,22 +117,43 @@ test("a stream that is silent for 12 seconds is made again", async () => {
   await vi.advanceTimersByTimeAsync(501);
   await over;
 
-  expect(told[1]![0]).toBe("lost");
-  expect(told[1]![1]).toMatch(/^nothing was heard from the API for 12 seconds/);
+  expect(told.slice(0, 2)).toEqual([["live"], ["quiet"]]);
+  expect(told[2]![0]).toBe("lost");
+  expect(told[2]![1]).toMatch(/^nothing was heard from the API for 12 seconds/);
 });
 
-test("a stream that speaks every 10 seconds is never made again", async () => {
-  let speak!: () => void;
-  const fetch = answering((_, { signal }) => {
-    const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
-      speak = () => controller.enqueue(bytes("event: alive\ndata: {}\n\n"));
-      signal!.addEventListener("abort", () => controller.error(signal!.reason));
-    };
-    return new Response(new ReadableStream({ start }));
-  });
+test("a stream is not live once an event is overdue, and is again with the next one", async () => {
+  const { speak } = spoken();
   const { told, ended } = followed();
-  for (let spoken = 0; spoken < 5; spoken++) {
-    await vi.advanceTimersByTimeAsync(10_000);
+  await vi.advanceTimersByTimeAsync(0);
+  speak();
+  await vi.advanceTimersByTimeAsync(6_999);
+  expect(told).toEqual([["live"]]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(told).toEqual([["live"], ["quiet"]]);
+  speak();
+  await vi.advanceTimersByTimeAsync(0);
+
+  expect(told).toEqual([["live"], ["quiet"], ["live"]]);
+  ended.abort();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(told).toHaveLength(3);
+});
+
+test("a stream that the API ends is lost until it is made again", async () => {
+  answering(streaming("event: alive\ndata: {}\n\n"), silent);
+  const { told, ended } = followed();
+  await vi.advanceTimersByTimeAsync(0);
+
+  expect(told).toEqual([["live"], ["lost"]]);
+  ended.abort();
+});
+
+test("a stream that speaks every 5 seconds is live all the time", async () => {
+  const { speak, fetch } = spoken();
+  const { told, ended } = followed();
+  for (let said = 0; said < 5; said++) {
+    await vi.advanceTimersByTimeAsync(5_000);
     speak();
   }
   await vi.advanceTimersByTimeAsync(0);

@@ -10,7 +10,7 @@ test("fields are read unless they have mistakes", () => {
   expect(readTyped(FIELDS, { "$.n": "1" }, null)).toEqual({ parameters: '{"n":1}' });
   expect(readTyped(FIELDS, {}, null)).toEqual({
     parameters: null,
-    mistakes: [{ path: "$.n", message: "is needed" }],
+    mistakes: [{ path: "$.n", message: "is required" }],
     error: null,
   });
 });
@@ -23,7 +23,7 @@ test("what is no JSON is not sent", () => {
   expect(readTyped(FIELDS, {}, "{")).toMatchObject({
     parameters: null,
     mistakes: [],
-    error: { message: expect.stringMatching(/^the parameters are no JSON: /) as string },
+    error: { message: expect.stringMatching(/^the parameters are not JSON: /) as string },
   });
 });
 
@@ -31,5 +31,5 @@ test("JSON goes back to the fields where they hold it, and stays JSON otherwise"
   expect(fieldsFrom(FIELDS, '{"n":12}')).toEqual({ "$.n": "12" });
   for (const raw of ['{"n":"x"}', '{"m":1}', "[1]", "null"])
     expect(() => fieldsFrom(FIELDS, raw), raw).toThrow("cannot hold these parameters exactly");
-  expect(() => fieldsFrom(FIELDS, "{")).toThrow("the parameters are no JSON");
+  expect(() => fieldsFrom(FIELDS, "{")).toThrow("the parameters are not JSON");
 });

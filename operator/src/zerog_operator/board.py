@@ -12,6 +12,7 @@ from zerog.model.documents import PoolDocument, write
 from zerog.model.errors import DatastoreError
 from zerog.store.port import Datastore
 from zerog_operator.pool import PoolSpec
+from zerog_operator.windows import bounds_at
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,9 @@ class Board:
         self._shown: dict[Key, PoolDocument] = {}
         self._written: dict[Key, tuple[PoolDocument, float]] = {}
 
-    def show(self, key: Key, spec: PoolSpec, status: Mapping[str, Any]) -> None:
-        """Tell of a pool. `key` is its namespace and name."""
-        self._shown[key] = pool_document(key, spec, status)
+    def show(self, key: Key, spec: PoolSpec, status: Mapping[str, Any], now: float) -> None:
+        """Tell of a pool at a Unix time. `key` is its namespace and name."""
+        self._shown[key] = pool_document(key, spec, status, now)
 
     def forget(self, key: Key) -> None:
         """The pool is gone, or no longer ours."""
@@ -66,14 +67,15 @@ class Board:
             del self._written[key]
 
 
-def pool_document(key: Key, spec: PoolSpec, status: Mapping[str, Any]) -> PoolDocument:
-    """Return what people see of a pool. Pure."""
+def pool_document(key: Key, spec: PoolSpec, status: Mapping[str, Any], now: float) -> PoolDocument:
+    """Return what people see of a pool, with the bounds that hold at a Unix time. Pure."""
+    bounds = bounds_at(spec, now)
     ready = next((item for item in status["conditions"] if item["type"] == "Ready"), None)
     return PoolDocument(
         *key,
         queue=spec.queue,
-        min_replicas=spec.min_replicas,
-        max_replicas=spec.max_replicas,
+        min_replicas=bounds.least,
+        max_replicas=bounds.most,
         decision=status["lastDecision"]["reason"],
         ready=ready["status"] if ready else "Unknown",
         message=ready["message"] if ready else "",

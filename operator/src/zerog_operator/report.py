@@ -111,7 +111,7 @@ class PoolReport:
             generation=self._generation,
             now=time.time(),
         )
-        self._outlets.board.show(self._labels, spec, status)
+        self._outlets.board.show(self._labels, spec, status, time.time())
         if not await self._write(status):
             return
         wanted, desired = before.get("desiredReplicas"), status["desiredReplicas"]

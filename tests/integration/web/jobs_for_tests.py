@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import Base64Bytes, BaseModel, Field
@@ -144,3 +145,28 @@ class Hostile(zerog.Job):
     def run(self, ctx: zerog.Context) -> None:
         ctx.info(self.text, note=self.text)
         raise ValueError(self.text)
+
+
+class AVeryLongNameThatNobodyWouldChooseButIsGeneratedFromJavaPackages(zerog.Job):
+    """Fail with a message that is as long as the names."""
+
+    class Options:
+        queue = "a-very-long-queue-name-of-team-region-and-purpose-eu-central-1-p"
+        max_errors = 1
+
+    def run(self, ctx: zerog.Context) -> None:
+        raise ValueError("https://shop.example/" + "x" * 300)
+
+
+class Dated(zerog.Job):
+    """Take a day and a time and return them."""
+
+    day: date
+    at: datetime | None = None
+    code: str = Field("AB1", pattern="^[A-Z]{2}[0-9]$")
+
+    class Options:
+        queue = "dated"
+
+    def run(self, ctx: zerog.Context) -> object:
+        return self.model_dump(mode="json")

@@ -9,7 +9,10 @@ from playwright.sync_api import Page, expect
 
 from .conftest import Web
 
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
+#: Phones as wide as most, and the narrowest that are in use.
+WIDTHS = [390, 320]
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "has_touch": True}
+LONG = "AVeryLongNameThatNobodyWouldChooseButIsGeneratedFromJavaPackages"
 VIEWS = ["overview", "jobs", "running", "failed", "types", "form", "docs"]
 
 
@@ -61,9 +64,38 @@ def test_a_view_shuts_nobody_out(
 def test_a_view_fits_a_phone(web: Web, axe: Callable[[Page], list[str]], view: str) -> None:
     page = open_view(web, view, **PHONE)
 
-    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert wide <= 0
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 780})
+        assert page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0
+        for button in page.get_by_role("main").get_by_role("button").all():
+            box = button.bounding_box()
+            assert box is None or box["x"] + box["width"] <= width, button
     assert axe(page) == []
+
+
+@pytest.mark.parametrize("width", [1200, *WIDTHS])
+def test_long_names_push_nothing_out_of_the_view(web: Web, width: int) -> None:
+    (uuid,) = web.submit(LONG)
+    web.finished(uuid)
+    page = web.open("/", viewport={"width": width, "height": 800})
+    names = (
+        page.locator("main")
+        .locator(".cut, h1, .type-name")
+        .filter(has_text=re.compile("long", re.I))
+    )
+
+    for route in ("/", "/jobs", f"/jobs/{uuid}", "/run", f"/run/{LONG}"):
+        page.goto(f"{web.url}/#{route}")
+        expect(names.first).to_be_visible()
+        assert page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0, route
+        inner = (
+            "Math.max(0, ...[...document.querySelectorAll('.scroll:has(> .stack)')]"
+            ".map(table => table.scrollWidth - table.clientWidth))"
+        )
+        assert page.evaluate(inner) == 0, route
+    page.goto(f"{web.url}/#/jobs")
+    name = page.get_by_role("link", name=uuid).locator(".cut")
+    expect(name).to_have_attribute("title", LONG)
 
 
 def test_the_question_before_a_change_shuts_nobody_out(
@@ -79,14 +111,14 @@ def test_the_question_before_a_change_shuts_nobody_out(
 def test_the_theme_is_the_systems_until_somebody_chooses(web: Web) -> None:
     page = web.open("/", color_scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"
-    switch = page.get_by_role("button", name=re.compile("^Colours"))
+    switch = page.get_by_role("combobox", name="Theme")
+    expect(switch.locator("option:checked")).to_have_text("Theme: system")
     dark = page.evaluate(background)
 
-    switch.click()
-    expect(switch).to_have_text("Light")
+    switch.select_option("light")
     light = page.evaluate(background)
     page.reload()
-    expect(switch).to_have_text("Light")
+    expect(switch.locator("option:checked")).to_have_text("Theme: light")
 
     assert dark != light
     assert page.evaluate(background) == light

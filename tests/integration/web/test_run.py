@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,24 +60,70 @@ def test_what_is_left_empty_keeps_its_default(web: Web) -> None:
     assert (result["copies"], result["sizes"], result["author"]) == (1, [64, 256], None)
 
 
-def test_what_does_not_fit_is_said_at_its_field(web: Web) -> None:
-    web.complaints.provoked += ["status of 422"]
+def test_what_does_not_fit_is_said_at_its_field_before_anything_is_sent(web: Web) -> None:
     page = web.open("/run/Everything")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
 
     page.get_by_label("Title").fill("x")
     page.get_by_label("Copies").fill("12")
+    expect(page.get_by_label("Title")).to_have_attribute("aria-invalid", "true")
     page.get_by_role("button", name="Run Everything").click()
 
     expect(page.get_by_role("alert")).to_contain_text("2 fields do not fit")
     expect(page.get_by_role("alert")).to_be_focused()
-    expect(page.get_by_label("Title")).to_have_attribute("aria-invalid", "true")
-    expect(page.get_by_label("Copies")).to_have_accessible_description(
-        "1 to 9 12 is greater than the maximum of 9."
-    )
+    expect(page.get_by_label("Copies")).to_have_accessible_description("1 to 9 Must be at most 9.")
+    assert "POST" not in sent
     page.get_by_label("Title").fill("xy")
     page.get_by_label("Copies").fill("2")
     page.get_by_role("button", name="Run Everything").click()
     assert output(web, page)["copies"] == 2
+
+
+def test_what_the_api_refuses_is_said_at_its_field_until_that_changes(web: Web) -> None:
+    web.complaints.provoked += ["status of 422"]
+    page = web.open("/run/Dated")
+
+    page.get_by_label("Day").fill("2026-12-01")
+    # The page checks patterns of plain letters only.
+    page.get_by_label("Code").fill("ÄÖ1")
+    page.get_by_role("button", name="Run Dated").click()
+    expect(page.get_by_role("alert")).to_contain_text("One field does not fit")
+    expect(page.get_by_label("Code")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Code").fill("XY1")
+
+    expect(page.get_by_label("Code")).to_have_attribute("aria-invalid", "false")
+
+
+def test_dates_and_times_are_picked_and_sent_with_their_zone(web: Web) -> None:
+    page = web.open("/run/Dated", timezone_id="Asia/Kathmandu")
+
+    expect(page.get_by_text("Your time zone, Asia/")).to_be_visible()
+    expect(page.get_by_label("Day")).to_have_attribute("type", "date")
+    page.get_by_label("Day").fill("2026-12-01")
+    page.get_by_label("At").fill("2026-12-01T10:30")
+    expect(page.get_by_text("sent as 2026-12-01T10:30:00+05:45")).to_be_visible()
+    page.get_by_role("button", name="Run Dated").click()
+
+    expected = {"day": "2026-12-01", "at": "2026-12-01T10:30:00+05:45", "code": "AB1"}
+    assert output(web, page) == expected
+
+
+def test_a_default_is_grey_until_it_is_changed(web: Web) -> None:
+    page = web.open("/run/Everything")
+    copies = page.locator(".field", has=page.get_by_label("Copies"))
+
+    expect(copies).to_have_class(re.compile("is-default"))
+    page.get_by_label("Copies").fill("3")
+    expect(copies).not_to_have_class(re.compile("is-default"))
+    page.get_by_text("What the job gets").click()
+    expect(page.locator(".effective div", has_text="copies")).to_have_text("copies3")
+    expect(page.locator(".effective div", has_text="colour")).to_have_text(
+        'colour"green" (default)'
+    )
+    copies.get_by_role("button", name="Default").click()
+
+    expect(page.get_by_label("Copies")).to_have_value("1")
 
 
 def test_what_is_missing_is_said_before_anything_is_sent(web: Web) -> None:
@@ -90,8 +137,8 @@ def test_what_is_missing_is_said_before_anything_is_sent(web: Web) -> None:
     page.get_by_role("button", name="Run Everything").click()
 
     expect(page.get_by_role("alert")).to_contain_text("2 fields do not fit")
-    expect(page.get_by_text("Has to be a whole number.")).to_be_visible()
-    expect(page.get_by_text("Is needed.")).to_be_visible()
+    expect(page.get_by_text("Must be a whole number.")).to_be_visible()
+    expect(page.get_by_text("Is required.")).to_be_visible()
     assert "POST" not in sent
 
 
@@ -131,14 +178,14 @@ def test_a_file_is_chosen_and_reaches_the_job_whole(web: Web, tmp_path: Path) ->
     page = web.open("/run/Fingerprint")
 
     page.get_by_role("button", name="Run Fingerprint").click()
-    expect(page.get_by_text("Is needed.")).to_be_visible()
+    expect(page.get_by_text("Is required.")).to_be_visible()
     page.get_by_label("File").set_input_files(chosen)
     expect(page.get_by_text("170,672 characters of base64")).to_be_visible()
     page.get_by_role("button", name="Run Fingerprint").click()
 
     digest = hashlib.sha256(content).hexdigest()
     assert output(web, page) == {"head": "89504e47", "bytes": len(content), "sha256": digest}
-    expect(page.locator(".job-side")).to_contain_text(digest)
+    expect(page.get_by_role("region", name="Output")).to_contain_text(digest)
 
 
 @pytest.fixture
@@ -203,7 +250,7 @@ def test_the_keyboard_alone_runs_a_job_and_cancels_it(web: Web) -> None:
     uuid = page.url.rsplit("/", 1)[-1]
     tab_to(page, "Cancel…")
     press("Enter")
-    expect(page.get_by_role("button", name="Keep as it is")).to_be_focused()
+    expect(page.get_by_role("button", name="Go back")).to_be_focused()
     press("Escape")
     expect(page.get_by_role("button", name="Cancel…")).to_be_focused()
     press("Enter")

@@ -49,6 +49,7 @@ def test_an_api_that_hangs_is_noticed_and_so_is_its_return(
     expect(job.get_by_role("log", name="Log")).to_contain_text("step 2")
 
     frozen.freeze()
+    expect(live).to_have_text("No signal")
     expect(live).to_have_text("Reconnecting")
     expect(overview.get_by_role("alert")).to_contain_text("Nothing was heard from the API")
     trouble = job.locator(".trouble")

@@ -5,6 +5,8 @@ import {
   HEIGHT,
   highestOf,
   isWritten,
+  leftOf,
+  marksOf,
   minuteAt,
   PAD,
   scaleOf,
@@ -28,12 +30,14 @@ interface Props {
 export function Plot({ label, times, bars, lines: given, format, at, point }: Props) {
   const lines = given.map(withoutLast);
   const [element, width] = useWidth();
-  const scale = scaleOf(width, times.length, highestOf(bars, lines, times.length));
-  const { top, step, x, y } = scale;
+  const highest = highestOf(bars, lines, times.length);
+  const marks = marksOf(highest);
+  const scale = scaleOf(width, leftOf(marks.map(format)), times.length, highest);
+  const { left, step, x, y } = scale;
   const right = width - PAD.right;
   const read = (event: PointerEvent) => {
     const box = (event.currentTarget as SVGElement).getBoundingClientRect();
-    point(minuteAt(event.clientX - box.left, step, times.length));
+    point(minuteAt(event.clientX - box.left, scale, times.length));
   };
   return (
     <div ref={element}>
@@ -45,11 +49,11 @@ export function Plot({ label, times, bars, lines: given, format, at, point }: Pr
         onPointerMove={read}
         onPointerLeave={() => point(null)}
       >
-        {[0, 0.5, 1].map((share) => (
-          <g key={share}>
-            <line class="grid" x1={PAD.left} x2={right} y1={y(top * share)} y2={y(top * share)} />
-            <text class="axis" x={PAD.left - 6} y={y(top * share) + 4} text-anchor="end">
-              {format(top * share)}
+        {marks.map((mark) => (
+          <g key={mark}>
+            <line class="grid" x1={left} x2={right} y1={y(mark)} y2={y(mark)} />
+            <text class="axis" x={left - 6} y={y(mark) + 4} text-anchor="end">
+              {format(mark)}
             </text>
           </g>
         ))}
@@ -66,7 +70,7 @@ export function Plot({ label, times, bars, lines: given, format, at, point }: Pr
             </text>
           ) : null,
         )}
-        <text class="axis" x={PAD.left} y={HEIGHT - 4}>
+        <text class="axis" x={left} y={HEIGHT - 4}>
           {duration(times.length * 60)} ago
         </text>
         <text class="axis" x={right} y={HEIGHT - 4} text-anchor="end">

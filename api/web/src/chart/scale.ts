@@ -9,7 +9,15 @@ export interface Series {
 
 export const HEIGHT = 150;
 
-export const PAD = { left: 54, right: 6, top: 8, bottom: 20 };
+export const PAD = { right: 6, top: 8, bottom: 20 };
+
+/** A label of the value axis: its letters, and what is free beside it. */
+const LETTER = 6.4;
+const LABEL_GAP = 12;
+
+/** How much room the labels of the value axis take, in pixels. */
+export const leftOf = (labels: string[]): number =>
+  Math.ceil(Math.max(...labels.map((label) => label.length)) * LETTER) + LABEL_GAP;
 
 /** So far from both ends, in pixels, there is room for the times between them. */
 const ROOM = 64;
@@ -27,20 +35,27 @@ export function niceCeiling(value: number): number {
 /** How a chart maps minutes and values to pixels. */
 export interface Scale {
   top: number;
+  /** Where the minutes begin. */
+  left: number;
   /** The width of a minute. */
   step: number;
   x: (index: number) => number;
   y: (value: number) => number;
 }
 
-export function scaleOf(width: number, minutes: number, highest: number): Scale {
+/** The values that are written at the value axis. */
+export const marksOf = (highest: number): number[] =>
+  [0, 0.5, 1].map((share) => share * niceCeiling(highest));
+
+export function scaleOf(width: number, left: number, minutes: number, highest: number): Scale {
   const height = HEIGHT - PAD.top - PAD.bottom;
   const top = niceCeiling(highest);
-  const step = (width - PAD.left - PAD.right) / Math.max(1, minutes);
+  const step = (width - left - PAD.right) / Math.max(1, minutes);
   return {
     top,
+    left,
     step,
-    x: (index) => PAD.left + index * step,
+    x: (index) => left + index * step,
     y: (value) => PAD.top + height * (1 - value / top),
   };
 }
@@ -75,8 +90,8 @@ export const withoutLast = (line: Series): Series => ({
 });
 
 /** The minute at an offset from a chart's left edge. */
-export function minuteAt(offset: number, step: number, minutes: number): number | null {
-  const index = Math.floor((offset - PAD.left) / step);
+export function minuteAt(offset: number, { left, step }: Scale, minutes: number): number | null {
+  const index = Math.floor((offset - left) / step);
   return index >= 0 && index < minutes ? index : null;
 }
 

@@ -1,8 +1,9 @@
 // One attempt: where it ran, for how long, and how it ended.
 
-import { duration, secondsBetween, time } from "../format";
-import type { Attempt } from "../types";
+import { duration, fullTime, time } from "../format";
 import { Badge } from "../ui";
+import { Bar } from "./bar";
+import type { Row } from "./spans";
 
 const CAUSE_STATE: Record<string, string> = {
   succeeded: "succeeded",
@@ -15,42 +16,31 @@ const CAUSE_STATE: Record<string, string> = {
 /** `outOfMemory` → `out of memory` */
 const words = (text: string) => text.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
-export function AttemptRow({
-  attempt,
-  from,
-  to,
-  now,
-}: {
-  attempt: Attempt;
-  from: number;
-  to: number;
-  now: number;
-}) {
+export function AttemptRow({ row }: { row: Row }) {
+  const { attempt, waited, ran } = row;
   const kind = attempt.cause === undefined ? "running" : (CAUSE_STATE[attempt.cause] ?? "failed");
-  const took = secondsBetween(attempt.startedTime, attempt.endedTime ?? now);
   const { worker } = attempt;
   return (
     <li>
       <p class="attempt-line">
         <b>#{attempt.number}</b>
-        <Badge state={kind === "running" ? "running" : kind} note="" />
+        <Badge state={kind} note="" />
         {attempt.cause && attempt.cause !== kind && <span>{words(attempt.cause)}</span>}
         <span class="muted">
-          {time(attempt.startedTime)} · {duration(took)} ·{" "}
+          <time dateTime={attempt.startedTime} title={fullTime(attempt.startedTime)}>
+            {time(attempt.startedTime)}
+          </time>{" "}
+          · waited {duration(waited)} · {attempt.endedTime ? "ran" : "runs for"} {duration(ran)} ·{" "}
           <span title={worker.image}>{worker.pod ?? worker.name}</span>
           {worker.node && ` on ${worker.node}`}
         </span>
       </p>
-      <svg class="attempt-bar" width="100%" height="8" aria-hidden="true">
-        <rect class="track" width="100%" height="8" rx="2" />
-        <rect
-          class={`fill-${kind}`}
-          x={`${from}%`}
-          width={`${Math.max(0.6, to - from)}%`}
-          height="8"
-          rx="2"
-        />
-      </svg>
+      <Bar
+        parts={[
+          ["wait", row.wait],
+          [kind, row.run],
+        ]}
+      />
       {attempt.message && <p class="attempt-message">{attempt.message}</p>}
     </li>
   );

@@ -3,7 +3,10 @@
 import { useState } from "preact/hooks";
 import { ApiError } from "../api";
 import type { Job, Line } from "../types";
-import { linesBefore } from "./lines";
+import { isBefore, linesBefore, type Place } from "./lines";
+
+/** More lines than this are not held: who needs them downloads the log. */
+const MOST_LINES = 50_000;
 
 /** The same each time, so that nothing is drawn again for it. */
 const NONE: Line[] = [];
@@ -13,7 +16,11 @@ export interface Earlier {
   more: boolean;
   loading: boolean;
   error: ApiError | null;
+  /** Load the lines just before. */
   load: () => void;
+  loadAll: () => void;
+  /** Load until a line is there. */
+  loadTo: (place: Place) => void;
 }
 
 /** The lines before those that are followed, loaded when a person asks for them. */
@@ -28,15 +35,21 @@ export function useEarlier(job: Job, live: Line[], cut: boolean): Earlier {
   const lines = before === place(live[0]) ? loaded : NONE;
   const first = lines[0] ?? live[0];
   const oldest = job.attempts[0]?.number ?? 1;
-  const load = async () => {
+  const load = async (isEnough: (start: Line, count: number) => boolean) => {
     if (first === undefined || loading) return;
     setLoading(true);
+    setError(null);
+    let [start, all] = [first, lines];
     try {
-      const found = await linesBefore(job.uuid, first, oldest);
-      setLoaded([...found, ...lines]);
-      setBefore(place(live[0]));
-      setExhausted(found.length === 0 ? place(first) : "");
-      setError(null);
+      for (;;) {
+        const found = await linesBefore(job.uuid, start, oldest);
+        all = [...found, ...all];
+        setLoaded(all);
+        setBefore(place(live[0]));
+        setExhausted(found.length === 0 ? place(start) : "");
+        start = found[0] ?? start;
+        if (found.length === 0 || isEnough(start, all.length)) break;
+      }
     } catch (failure) {
       setError(
         failure instanceof ApiError ? failure : new ApiError(0, "the lines could not be read"),
@@ -49,5 +62,14 @@ export function useEarlier(job: Job, live: Line[], cut: boolean): Earlier {
     first !== undefined &&
     (first.seq > 0 || first.attempt > oldest) &&
     exhausted !== place(first);
-  return { lines, more, loading, error, load: () => void load() };
+  return {
+    lines,
+    more: more && lines.length < MOST_LINES,
+    loading,
+    error,
+    load: () => void load(() => true),
+    loadAll: () => void load((_, count) => count >= MOST_LINES),
+    loadTo: (wanted) =>
+      void load((start, count) => !isBefore(wanted, start) || count >= MOST_LINES),
+  };
 }

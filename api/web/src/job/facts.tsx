@@ -1,24 +1,34 @@
 // A job's times, budgets and counts.
 
 import type { ComponentChildren } from "preact";
+import { Cut } from "../cut";
 import { count, DASH, duration, secondsBetween } from "../format";
 import { useNow } from "../hooks";
 import { jobsLink } from "../route";
 import { isFinished, type Job } from "../types";
 import { Time } from "../ui";
+import { totals } from "./spans";
 
 export function Facts({ job }: { job: Job }) {
   const now = useNow();
   const end = job.finishedTime ?? now;
+  const { waited, ran } = totals(job, now);
   const limits = job.limits;
   const facts: [string, ComponentChildren][] = [
-    ["Queue", <a href={jobsLink({ queue: job.queue })}>{job.queue}</a>],
+    [
+      "Queue",
+      <a href={jobsLink({ queue: job.queue })}>
+        <Cut text={job.queue} />
+      </a>,
+    ],
     ["Priority", `${job.priority} (0 first, 9 last)`],
     ["Created", <Time value={job.createdTime} />],
     ["Started", <Time value={job.startedTime} />],
     ["Finished", <Time value={job.finishedTime} />],
-    ["Waited", job.startedTime ? duration(secondsBetween(job.createdTime, job.startedTime)) : DASH],
-    ["Took", job.startedTime ? duration(secondsBetween(job.startedTime, end)) : DASH],
+    // A replayed job was finished for some time that nobody knows.
+    ["Waited", job.replays ? DASH : duration(waited)],
+    ["Ran", job.attempts.length > 0 ? duration(ran) : DASH],
+    ["In all", duration(secondsBetween(job.createdTime, end))],
     ["Errors", `${count(job.errors)} of ${count(limits.maxErrors)}`],
     ["Crashes", `${count(job.crashes)} of ${count(limits.maxCrashes)}`],
   ];

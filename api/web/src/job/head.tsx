@@ -1,6 +1,7 @@
 // A job's name and state, how far it is, and what can be done with it.
 
 import { call } from "../api";
+import { Cut } from "../cut";
 import { go, jobsLink } from "../route";
 import { isFinished, type Job } from "../types";
 import { Announce, type Ask, Badge, Title } from "../ui";
@@ -15,7 +16,10 @@ export function Head({ job, ask, again }: { job: Job; ask: Ask; again: () => voi
   return (
     <header class="job-head">
       <p class="crumbs">
-        <a href="#/jobs">Jobs</a> / <a href={jobsLink({ type: job.type })}>{job.type}</a>
+        <a href="#/jobs">Jobs</a> /{" "}
+        <a href={jobsLink({ type: job.type })}>
+          <Cut text={job.type} />
+        </a>
       </p>
       <div class="job-title">
         <Title>{job.type}</Title>
@@ -43,19 +47,19 @@ export function Head({ job, ask, again }: { job: Job; ask: Ask; again: () => voi
               type="button"
               onClick={() =>
                 ask({
-                  title: "Run this job again?",
+                  title: "Replay this job?",
                   text: (
                     <p>
                       It keeps its UUID and parameters and gets fresh budgets. Its output is written
-                      anew.
+                      again.
                     </p>
                   ),
-                  action: "Run again",
+                  action: "Replay",
                   run: () => change("retry"),
                 })
               }
             >
-              Retry…
+              Replay…
             </button>
           )}
           <a class="button" href={`#/run/${encodeURIComponent(job.type)}?like=${job.uuid}`}>
@@ -66,13 +70,13 @@ export function Head({ job, ask, again }: { job: Job; ask: Ask; again: () => voi
               type="button"
               onClick={() =>
                 ask({
-                  title: "Forget this job?",
+                  title: "Delete this job?",
                   text: (
                     <p>
                       Its record, log, parameters and output are removed. Nothing brings them back.
                     </p>
                   ),
-                  action: "Forget it",
+                  action: "Delete the job",
                   danger: true,
                   run: async () => {
                     await call("DELETE", `/v1/jobs/${job.uuid}`);
@@ -81,7 +85,7 @@ export function Head({ job, ask, again }: { job: Job; ask: Ask; again: () => voi
                 })
               }
             >
-              Forget…
+              Delete…
             </button>
           )}
         </div>

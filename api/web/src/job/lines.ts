@@ -24,8 +24,44 @@ export function newest(lines: Line[]): Line[] {
   return lines.slice(start);
 }
 
-const isBefore = (line: Line, other: Line): boolean =>
+/** Where a line stands in the log. */
+export type Place = Pick<Line, "attempt" | "seq">;
+
+export const isBefore = (line: Place, other: Place): boolean =>
   line.attempt === other.attempt ? line.seq < other.seq : line.attempt < other.attempt;
+
+export const placeText = ({ attempt, seq }: Place): string => `${attempt}-${seq}`;
+
+/** Read a place from an address. */
+export function placeOf(text: string | null): Place | null {
+  const [, attempt, seq] = /^(\d{1,6})-(\d{1,9})$/.exec(text ?? "") ?? [];
+  return attempt === undefined ? null : { attempt: Number(attempt), seq: Number(seq) };
+}
+
+/** Whether a line has a text, in what it says or in its data. */
+export const hasText = (line: Line, text: string): boolean =>
+  line.message.toLowerCase().includes(text) || (line.data ?? "").toLowerCase().includes(text);
+
+const pathOf = (uuid: string, cursor: string | null): string =>
+  `/v1/jobs/${encodeURIComponent(uuid)}/info?limit=${LOADED_LINES}` +
+  (cursor === null ? "" : `&cursor=${cursor}`);
+
+/** Read a log from its beginning, as the lines of a file. */
+export async function wholeLog(uuid: string): Promise<string[]> {
+  const written: string[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: { lines: Line[]; next: string | null } = await get(
+      pathOf(uuid, cursor),
+      undefined,
+      readLog,
+    );
+    for (const { time, attempt, level, message, data } of page.lines)
+      written.push(`${time} #${attempt} ${level} ${message}${data ? ` ${data}` : ""}\n`);
+    cursor = page.next;
+  } while (cursor !== null);
+  return written;
+}
 
 /** Load the lines before a line, at most `LOADED_LINES` of them. `oldest` is the first attempt whose log is kept. */
 export async function linesBefore(uuid: string, first: Line, oldest: number): Promise<Line[]> {
@@ -36,8 +72,11 @@ export async function linesBefore(uuid: string, first: Line, oldest: number): Pr
     let cursor: string | null =
       skipped < 0 ? `${attempt - 1}-${BEHIND_ALL}` : `${attempt}-${skipped}`;
     while (cursor !== null) {
-      const path = `/v1/jobs/${encodeURIComponent(uuid)}/info?limit=${LOADED_LINES}&cursor=${cursor}`;
-      const page: { lines: Line[]; next: string | null } = await get(path, undefined, readLog);
+      const page: { lines: Line[]; next: string | null } = await get(
+        pathOf(uuid, cursor),
+        undefined,
+        readLog,
+      );
       const earlier = page.lines.filter((line) => isBefore(line, first));
       found.push(...earlier);
       found.splice(0, found.length - LOADED_LINES);

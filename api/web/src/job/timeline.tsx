@@ -1,24 +1,21 @@
-// A job's attempts, each with a bar that shows when it ran.
+// A job's attempts, each with a bar that shows when it was waited for and when it ran.
 
 import { useState } from "preact/hooks";
 import { duration, time } from "../format";
 import { useNow } from "../hooks";
 import type { Job } from "../types";
-import { Empty } from "../ui";
+import { Badge, Empty } from "../ui";
 import { AttemptRow } from "./attempt";
+import { Bar } from "./bar";
+import { spansOf } from "./spans";
 
 const SHOWN_ATTEMPTS = 8;
 
 export function Timeline({ job }: { job: Job }) {
   const now = useNow();
   const [all, setAll] = useState(false);
-  const shown = all ? job.attempts : job.attempts.slice(-SHOWN_ATTEMPTS);
-  const hidden = job.attempts.length - shown.length;
-  const begin = Date.parse(hidden > 0 ? shown[0]!.startedTime : job.createdTime);
-  const end = job.finishedTime ? Date.parse(job.finishedTime) : now;
-  const span = Math.max(1, end - begin);
-  const place = (text: string | undefined) =>
-    (100 * ((text ? Date.parse(text) : now) - begin)) / span;
+  const hidden = all ? 0 : Math.max(0, job.attempts.length - SHOWN_ATTEMPTS);
+  const { rows, waits, seconds } = spansOf(job, hidden, now);
   return (
     <section aria-labelledby="attempts">
       <h2 id="attempts">Attempts</h2>
@@ -29,22 +26,25 @@ export function Timeline({ job }: { job: Job }) {
         </button>
       )}
       <ol class="timeline">
-        {shown.map((attempt) => (
-          <AttemptRow
-            key={attempt.number}
-            attempt={attempt}
-            from={place(attempt.startedTime)}
-            to={place(attempt.endedTime)}
-            now={now}
-          />
+        {rows.map((row) => (
+          <AttemptRow key={row.attempt.number} row={row} />
         ))}
+        {waits && (
+          <li>
+            <p class="attempt-line">
+              <Badge state={job.state} note="" />
+              <span class="muted">has waited {duration(Math.floor(waits.seconds))}</span>
+            </p>
+            <Bar parts={[["wait", waits.part]]} />
+          </li>
+        )}
       </ol>
-      {shown.length > 0 && (
+      {rows.length > 0 && (
         <p class="timeline-scale">
           <span>
-            {hidden > 0 ? time(shown[0]!.startedTime) : `created ${time(job.createdTime)}`}
+            {hidden > 0 ? "the attempt before ended" : `created ${time(job.createdTime)}`}
           </span>
-          <span>{duration(span / 1000)}</span>
+          <span>{duration(seconds)}</span>
           <span>{job.finishedTime ? `finished ${time(job.finishedTime)}` : "now"}</span>
         </p>
       )}

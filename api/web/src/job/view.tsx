@@ -4,15 +4,23 @@ import { readJob } from "../answers";
 import { useLoaded, useTitle } from "../hooks";
 import { members } from "../jsontext";
 import { isFinished, type Job, type JsonText } from "../types";
-import { Empty, Json, Title, Trouble, useQuestion } from "../ui";
+import { Json } from "../json";
+import { Empty, Title, Trouble, useQuestion } from "../ui";
 import { Facts } from "./facts";
 import { useFollowed } from "./followed";
 import { Head } from "./head";
 import { Log } from "./log";
+import { Paused } from "./paused";
 import { Timeline } from "./timeline";
 import { Unserved } from "./unserved";
 
-export function JobView({ uuid }: { uuid: string }) {
+interface Props {
+  uuid: string;
+  /** The place of the line of the log that the address names. */
+  marked: string | null;
+}
+
+export function JobView({ uuid, marked }: Props) {
   const job = useLoaded(`/v1/jobs/${encodeURIComponent(uuid)}`, readJob);
   const live = useFollowed(uuid, job.value, job.reload);
   const [dialog, ask] = useQuestion();
@@ -30,11 +38,13 @@ export function JobView({ uuid }: { uuid: string }) {
     <div class="view job">
       <Head job={now} ask={ask} again={live.again} />
       {live.trouble && !isFinished(now.state) && <Trouble error={live.trouble} />}
+      {(now.state === "queued" || now.state === "waiting") && <Paused job={now} />}
       {now.state === "queued" && <Unserved job={now} />}
+      {(now.state === "succeeded" || !isEmpty(now.data)) && <Output job={now} />}
       <div class="job-grid">
         <div class="job-main">
           <Timeline job={now} />
-          <Log job={now} lines={live.lines} cut={live.cut} />
+          <Log job={now} lines={live.lines} cut={live.cut} marked={marked} />
         </div>
         <div class="job-side">
           <Facts job={now} />
@@ -43,17 +53,7 @@ export function JobView({ uuid }: { uuid: string }) {
             {members(now.parameters).length === 0 ? (
               <Empty>None.</Empty>
             ) : (
-              <Json text={now.parameters} label="Parameters" />
-            )}
-          </section>
-          <section aria-labelledby="output">
-            <h2 id="output">Output</h2>
-            {!isFinished(now.state) ? (
-              <Empty>Not there yet.</Empty>
-            ) : isEmpty(now.data) ? (
-              <Empty>None.</Empty>
-            ) : (
-              <Json text={now.data} label="Output" />
+              <Json text={now.parameters} label="Parameters" file={`${uuid}-parameters.json`} />
             )}
           </section>
           {!isEmpty(now.jobState) && (
@@ -66,6 +66,19 @@ export function JobView({ uuid }: { uuid: string }) {
       </div>
       {dialog}
     </div>
+  );
+}
+
+function Output({ job }: { job: Job }) {
+  return (
+    <section aria-labelledby="output">
+      <h2 id="output">Output</h2>
+      {isEmpty(job.data) ? (
+        <Empty>None.</Empty>
+      ) : (
+        <Json text={job.data} label="Output" file={`${job.uuid}-output.json`} />
+      )}
+    </section>
   );
 }
 

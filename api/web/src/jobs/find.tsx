@@ -1,12 +1,10 @@
-// Goes to the job whose UUID is typed or pasted.
+// Looks for a text in the page of jobs, and goes to the job whose UUID is typed or pasted.
 
-import { useState } from "preact/hooks";
 import { go } from "../route";
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-export function Find() {
-  const [wrong, setWrong] = useState(false);
+export function Find({ text, set }: { text: string; set: (text: string) => void }) {
   return (
     <form
       class="find"
@@ -14,30 +12,19 @@ export function Find() {
       aria-label="Find a job"
       onSubmit={(event) => {
         event.preventDefault();
-        const input = event.currentTarget.elements.namedItem("uuid") as HTMLInputElement;
-        const uuid = input.value.trim().toLowerCase();
+        const uuid = text.trim().toLowerCase();
         if (UUID.test(uuid)) go(`/jobs/${uuid}`);
-        else setWrong(true);
       }}
     >
-      <label>
-        <span class="hidden-text">Go to the job with the UUID</span>
-        <input
-          name="uuid"
-          type="search"
-          placeholder="Go to a UUID"
-          autocomplete="off"
-          spellcheck={false}
-          aria-invalid={wrong}
-          aria-describedby={wrong ? "find-wrong" : undefined}
-          onInput={() => setWrong(false)}
-        />
-      </label>
-      {wrong && (
-        <span id="find-wrong" class="field-error" role="alert">
-          That is no UUID.
-        </span>
-      )}
+      <input
+        type="search"
+        placeholder="Search this page, or go to a UUID"
+        aria-label="Search this page, or go to a UUID"
+        autocomplete="off"
+        spellcheck={false}
+        value={text}
+        onInput={(event) => set(event.currentTarget.value)}
+      />
     </form>
   );
 }

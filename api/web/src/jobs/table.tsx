@@ -1,14 +1,25 @@
-// A page of jobs, one per row.
+// A page of jobs, one per row, each of which may be chosen.
 
-import { ago, DASH, duration, fullTime, secondsBetween } from "../format";
 import { useNow } from "../hooks";
-import { isFinished, type Summary } from "../types";
-import { Badge, Empty } from "../ui";
+import type { Summary } from "../types";
+import { Empty } from "../ui";
+import { JobRow } from "./row";
 
-export function Table({ jobs, filtered }: { jobs: Summary[]; filtered: boolean }) {
-  const now = useNow(5000);
+interface Props {
+  jobs: Summary[];
+  /** Whether anything hides jobs: the filter, or the text that is looked for. */
+  isFiltered: boolean;
+  text: string;
+  chosen: ReadonlySet<string>;
+  choose: (uuids: ReadonlySet<string>) => void;
+}
+
+export function Table({ jobs, isFiltered, text, chosen, choose }: Props) {
+  const now = useNow();
   if (jobs.length === 0)
-    return filtered ? (
+    return text !== "" ? (
+      <Empty>No job on this page contains “{text}”.</Empty>
+    ) : isFiltered ? (
       <Empty>
         No job fits the filter. Finished jobs expire. <a href="#/jobs">Show all</a>
       </Empty>
@@ -17,16 +28,27 @@ export function Table({ jobs, filtered }: { jobs: Summary[]; filtered: boolean }
         No jobs yet. <a href="#/run">Run the first</a>
       </Empty>
     );
+  const all = jobs.every((job) => chosen.has(job.uuid));
+  const toggle = (uuid: string) => {
+    const next = new Set(chosen);
+    if (!next.delete(uuid)) next.add(uuid);
+    choose(next);
+  };
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Jobs">
-      <table class="jobs">
+      <table class="jobs stack">
         <thead>
           <tr>
+            <td class="pick">
+              <input
+                type="checkbox"
+                aria-label="Choose all on this page"
+                checked={all}
+                onChange={() => choose(new Set(all ? [] : jobs.map((job) => job.uuid)))}
+              />
+            </td>
             <th scope="col">Job</th>
             <th scope="col">State</th>
-            <th scope="col" class="wide">
-              UUID
-            </th>
             <th scope="col" class="wide">
               Message
             </th>
@@ -36,8 +58,11 @@ export function Table({ jobs, filtered }: { jobs: Summary[]; filtered: boolean }
             <th scope="col" class="num wide">
               Attempt
             </th>
-            <th scope="col" class="num wide">
-              Took
+            <th scope="col" class="num wide" title="Until the first start">
+              Waited
+            </th>
+            <th scope="col" class="num wide" title="From the first start on">
+              Ran
             </th>
             <th scope="col" class="num">
               Created
@@ -46,38 +71,13 @@ export function Table({ jobs, filtered }: { jobs: Summary[]; filtered: boolean }
         </thead>
         <tbody>
           {jobs.map((job) => (
-            <tr key={job.uuid}>
-              <th scope="row">
-                <a href={`#/jobs/${job.uuid}`} aria-label={`${job.type} ${job.uuid}`}>
-                  {job.type}
-                </a>
-                <span class="sub mono small-only">{job.uuid}</span>
-              </th>
-              <td>
-                <Badge
-                  state={job.state}
-                  note={
-                    isFinished(job.state) && ![200, 410, 500].includes(job.resultCode)
-                      ? String(job.resultCode)
-                      : ""
-                  }
-                />
-              </td>
-              <td class="wide mono muted nowrap">{job.uuid}</td>
-              <td class="wide message">{job.message ?? ""}</td>
-              <td class="wide">{job.queue}</td>
-              <td class="num wide">{job.attempt || DASH}</td>
-              <td class="num wide">
-                {job.startedTime && job.finishedTime
-                  ? duration(secondsBetween(job.startedTime, job.finishedTime))
-                  : DASH}
-              </td>
-              <td class="num">
-                <time dateTime={job.createdTime} title={fullTime(job.createdTime)}>
-                  {ago(job.createdTime, now)}
-                </time>
-              </td>
-            </tr>
+            <JobRow
+              key={job.uuid}
+              job={job}
+              now={now}
+              isChosen={chosen.has(job.uuid)}
+              choose={() => toggle(job.uuid)}
+            />
           ))}
         </tbody>
       </table>

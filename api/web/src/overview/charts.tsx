@@ -34,7 +34,7 @@ export function Charts({ stats, queue }: { stats: Stats; queue: string }) {
         title="Waiting until the start"
         times={stats.times}
         lines={[
-          { name: "95 in 100 start within", kind: "waiting", values: upper },
+          { name: "p95", kind: "waiting", values: upper },
           { name: "mean", kind: "running", values: mean },
         ]}
         summary={

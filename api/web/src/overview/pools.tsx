@@ -1,5 +1,6 @@
 // The pools of the operator, one per row.
 
+import { Clamp, Cut } from "../cut";
 import { count } from "../format";
 import { jobsLink } from "../route";
 import type { Pool } from "../types";
@@ -10,7 +11,7 @@ export function Pools({ pools }: { pools: Pool[] }) {
     <section aria-labelledby="pools">
       <h2 id="pools">Pools</h2>
       <div class="scroll">
-        <table>
+        <table class="stack">
           <thead>
             <tr>
               <th scope="col">Pool</th>
@@ -39,7 +40,7 @@ export function Pools({ pools }: { pools: Pool[] }) {
             {pools.map((pool) => (
               <tr key={`${pool.namespace}/${pool.name}`}>
                 <th scope="row" class="name">
-                  {pool.name}
+                  <Cut text={pool.name} />
                   <span class="sub">{pool.namespace}</span>
                 </th>
                 <td>
@@ -52,18 +53,34 @@ export function Pools({ pools }: { pools: Pool[] }) {
                           : "unknown"
                     }
                   />
-                  {pool.ready !== "True" && <span class="sub">{pool.message}</span>}
+                  {pool.ready !== "True" && (
+                    <span class="sub">
+                      <Clamp text={pool.message} />
+                    </span>
+                  )}
                 </td>
                 <td class="wide">
-                  {pool.queue && <a href={jobsLink({ queue: pool.queue })}>{pool.queue}</a>}
+                  {pool.queue && (
+                    <a href={jobsLink({ queue: pool.queue })}>
+                      <Cut text={pool.queue} />
+                    </a>
+                  )}
                 </td>
-                <td class="num">{count(pool.readyReplicas)}</td>
-                <td class="num">{count(pool.desiredReplicas)}</td>
-                <td class="num">{count(pool.busy)}</td>
+                <td class="num" data-label="Ready">
+                  {count(pool.readyReplicas)}
+                </td>
+                <td class="num" data-label="Wanted">
+                  {count(pool.desiredReplicas)}
+                </td>
+                <td class="num" data-label="Busy">
+                  {count(pool.busy)}
+                </td>
                 <td class="num wide">
                   {pool.minReplicas} – {pool.maxReplicas}
                 </td>
-                <td class="wide">{pool.decision}</td>
+                <td class="wide decision">
+                  <Clamp text={pool.decision} />
+                </td>
               </tr>
             ))}
           </tbody>

@@ -1,6 +1,7 @@
 // One queue: how much waits, how fast it moves, and what no worker knows.
 
 import { Spark } from "../chart/spark";
+import { Cut } from "../cut";
 import { count, duration } from "../format";
 import { jobsLink } from "../route";
 import type { Queue, QueueStats } from "../types";
@@ -23,7 +24,9 @@ export function QueueRow({ queue, history, ask }: Props) {
   return (
     <tr>
       <th scope="row">
-        <a href={jobsLink({ queue: queue.name })}>{queue.name}</a>
+        <a href={jobsLink({ queue: queue.name })}>
+          <Cut text={queue.name} />
+        </a>
         {queue.paused && <HeldNote what="paused" held={queue.paused} />}
         {unserved.length > 0 && (
           <span class="sub">
@@ -32,12 +35,20 @@ export function QueueRow({ queue, history, ask }: Props) {
           </span>
         )}
       </th>
-      <td class="num">{count(queue.ready)}</td>
-      <td class="num">{count(queue.reserved)}</td>
-      <td class="num">{count(queue.delayed)}</td>
+      <td class="num" data-label="Ready">
+        {count(queue.ready)}
+      </td>
+      <td class="num" data-label="Running">
+        {count(queue.reserved)}
+      </td>
+      <td class="num" data-label="Delayed">
+        {count(queue.delayed)}
+      </td>
       <td class="num wide">{count(queue.arrivalPerMinute)}</td>
       <td class="num wide">{count(queue.departurePerMinute)}</td>
-      <td class="num">{duration(queue.waitingSeconds)}</td>
+      <td class="num" data-label="Est. wait">
+        {duration(queue.waitingSeconds)}
+      </td>
       <td class="wide">
         {finished.length > 0 && (
           <Spark values={finished} label={`${count(sum(finished))} finished in the last hour`} />

@@ -22,12 +22,13 @@ export function Tiles({
     history && sum(history.flatMap((item) => item[field]));
   const filter: Record<string, string> = queue === ALL ? {} : { queue };
   const slots = sum(overview.workers.map((worker) => worker.slots));
+  const [ready, delayed] = [total("ready"), total("delayed")];
   const tiles: [string, string, string | null, string, string][] = [
     [
-      "Ready",
-      count(total("ready")),
-      jobsLink({ state: "queued", ...filter }),
-      "wait for a worker",
+      "Queued and waiting",
+      count(ready + delayed),
+      jobsLink({ state: "queued,waiting", ...filter }),
+      `${count(ready)} ready, ${count(delayed)} delayed`,
       "",
     ],
     [
@@ -35,13 +36,6 @@ export function Tiles({
       count(total("reserved")),
       jobsLink({ state: "running", ...filter }),
       queue === ALL ? `of ${plural(slots, "slot")}` : "held by workers",
-      "",
-    ],
-    [
-      "Delayed",
-      count(total("delayed")),
-      jobsLink({ state: "waiting", ...filter }),
-      "not due yet",
       "",
     ],
     [

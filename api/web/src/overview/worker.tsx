@@ -1,10 +1,12 @@
 // One worker, and what it runs.
 
+import { Cut } from "../cut";
 import { duration, secondsBetween } from "../format";
 import type { Worker } from "../types";
 import { type Ask, Badge } from "../ui";
 import { HeldNote } from "./heldnote";
 import { WorkerButton } from "./hold";
+import { busySlots, stateOf } from "./sorted";
 
 const MAX_RUNNING = 6;
 
@@ -15,27 +17,33 @@ interface Props {
 }
 
 export function WorkerRow({ worker, now, ask }: Props) {
-  const busy = new Set(worker.running.map((item) => item.slot)).size;
   const shown = worker.running.slice(0, MAX_RUNNING);
   return (
     <tr>
       <th scope="row" class="name">
-        {worker.pod ?? worker.name}
-        {worker.node && <span class="sub">{worker.node}</span>}
+        <Cut text={worker.pod ?? worker.name} />
+        {worker.node && (
+          <span class="sub">
+            <Cut text={worker.node} />
+          </span>
+        )}
         {worker.drain && <HeldNote what="drains" held={worker.drain} />}
+        {worker.state === "draining" && !worker.drain && <span class="sub">about to stop</span>}
       </th>
       <td>
-        <Badge state={worker.state === "draining" ? "draining" : busy > 0 ? "busy" : "idle"} />
+        <Badge state={stateOf(worker)} />
       </td>
-      <td class="num">
-        {busy}/{worker.slots}
+      <td class="num" data-label="Slots">
+        {busySlots(worker)}/{worker.slots}
       </td>
       <td>
         {shown.length === 0 && <span class="muted">nothing</span>}
         <ul class="runs">
           {shown.map((item) => (
             <li key={item.uuid}>
-              <a href={`#/jobs/${item.uuid}`}>{item.type}</a>{" "}
+              <a href={`#/jobs/${item.uuid}`}>
+                <Cut text={item.type} />
+              </a>{" "}
               <span class="muted">
                 {duration(Math.floor(secondsBetween(item.startedTime, now)))}
               </span>
@@ -46,7 +54,6 @@ export function WorkerRow({ worker, now, ask }: Props) {
           )}
         </ul>
       </td>
-      <td class="wide">{worker.queues.join(", ")}</td>
       <td class="num wide">{duration(Math.floor(secondsBetween(worker.startedTime, now)))}</td>
       <td class="row-action">
         <WorkerButton name={worker.name} held={worker.drain} ask={ask} />

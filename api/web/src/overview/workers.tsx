@@ -1,23 +1,31 @@
-// The workers that are alive, one per row.
+// The workers that are alive, in groups by the queues they serve.
 
+import { useState } from "preact/hooks";
 import { hasToken } from "../api";
-import { count, plural } from "../format";
+import { count } from "../format";
 import { useNow } from "../hooks";
 import type { Worker } from "../types";
 import { type Ask, Empty } from "../ui";
-import { WorkerRow } from "./worker";
+import { GroupRows } from "./group";
+import { groupWorkers, type Wanted, WORKER_STATES } from "./sorted";
 
-/** More rows than a person reads; the rest is counted. */
-const MAX_WORKERS = 60;
+/** Fewer workers than this are all shown, without a filter. */
+const FEW_WORKERS = 16;
 
 export function Workers({ workers, ask }: { workers: Worker[]; ask: Ask }) {
   const now = useNow();
-  const shown = workers.slice(0, MAX_WORKERS);
+  const [wanted, want] = useState<Wanted>({ text: "", state: "" });
+  const isFew = workers.length < FEW_WORKERS;
+  const isFiltered = wanted.text !== "" || wanted.state !== "";
+  const groups = groupWorkers(workers, wanted);
   return (
     <section aria-labelledby="workers">
-      <h2 id="workers">
-        Workers <span class="h-note">{workers.length > 0 && count(workers.length)}</span>
-      </h2>
+      <div class="h-row">
+        <h2 id="workers">
+          Workers <span class="h-note">{workers.length > 0 && count(workers.length)}</span>
+        </h2>
+        {(!isFew || isFiltered) && <WorkerFilter wanted={wanted} want={want} />}
+      </div>
       {workers.length === 0 && hasToken() ? (
         <Empty>No worker that this token may list.</Empty>
       ) : workers.length === 0 ? (
@@ -25,9 +33,11 @@ export function Workers({ workers, ask }: { workers: Worker[]; ask: Ask }) {
           No worker is alive. Jobs wait until one starts: <code>zerog worker jobs.py</code>, or a
           pool on Kubernetes.
         </Empty>
+      ) : groups.length === 0 ? (
+        <Empty>No worker fits the filter.</Empty>
       ) : (
         <div class="scroll">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">Worker</th>
@@ -36,9 +46,6 @@ export function Workers({ workers, ask }: { workers: Worker[]; ask: Ask }) {
                   Slots
                 </th>
                 <th scope="col">Runs</th>
-                <th scope="col" class="wide">
-                  Queues
-                </th>
                 <th scope="col" class="num wide">
                   Up for
                 </th>
@@ -47,17 +54,44 @@ export function Workers({ workers, ask }: { workers: Worker[]; ask: Ask }) {
                 </th>
               </tr>
             </thead>
-            <tbody>
-              {shown.map((worker) => (
-                <WorkerRow key={worker.name} worker={worker} now={now} ask={ask} />
-              ))}
-            </tbody>
+            {groups.map((group) => (
+              <GroupRows
+                key={group.name}
+                group={group}
+                isOpen={isFew || isFiltered}
+                now={now}
+                ask={ask}
+              />
+            ))}
           </table>
         </div>
       )}
-      {workers.length > shown.length && (
-        <Empty>and {plural(workers.length - shown.length, "more worker")}</Empty>
-      )}
     </section>
+  );
+}
+
+function WorkerFilter({ wanted, want }: { wanted: Wanted; want: (wanted: Wanted) => void }) {
+  return (
+    <div class="worker-filter">
+      <input
+        type="search"
+        placeholder="Name, node, queue or job"
+        aria-label="Filter workers"
+        value={wanted.text}
+        onInput={(event) => want({ ...wanted, text: event.currentTarget.value })}
+      />
+      <select
+        aria-label="State of workers"
+        value={wanted.state}
+        onChange={(event) =>
+          want({ ...wanted, state: event.currentTarget.value as Wanted["state"] })
+        }
+      >
+        <option value="">any state</option>
+        {WORKER_STATES.map((state) => (
+          <option key={state}>{state}</option>
+        ))}
+      </select>
+    </div>
   );
 }

@@ -1,14 +1,26 @@
 // What a person types into, by the kind of the field.
 
-import { type Field, plain } from "../schema";
+import { type Field, isPicked, plain } from "../schema";
+import { DateField } from "./datefield";
 import { FileField } from "./file";
 import { NUMERIC } from "./numeric";
+
+export interface Shared {
+  id: string;
+  "aria-describedby": string | undefined;
+  "aria-invalid": boolean;
+  "aria-required": boolean;
+  /** What holds while the field is empty. */
+  placeholder: string | undefined;
+  onBlur: () => void;
+}
 
 export interface ControlProps {
   field: Field;
   value: string;
   set: (text: string) => void;
-  shared: Record<string, unknown>;
+  /** Attributes that all controls have. */
+  shared: Shared;
 }
 
 export function Control({ field, value, set, shared }: ControlProps) {
@@ -16,7 +28,9 @@ export function Control({ field, value, set, shared }: ControlProps) {
     case "choice":
       return (
         <select {...shared} value={value} onChange={(event) => set(event.currentTarget.value)}>
-          {(!field.required || value === "") && <option value="">–</option>}
+          {(!field.required || value === "") && (
+            <option value="">{shared.placeholder ? `– (${shared.placeholder})` : "–"}</option>
+          )}
           {field.schema.enum!.map((item) => (
             <option key={item} value={item}>
               {plain(item)}
@@ -49,6 +63,8 @@ export function Control({ field, value, set, shared }: ControlProps) {
         />
       );
     default:
+      if (isPicked(field))
+        return <DateField field={field} value={value} set={set} shared={shared} />;
       return (
         <textarea
           {...shared}

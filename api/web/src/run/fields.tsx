@@ -9,16 +9,17 @@ interface FieldsProps {
   values: Values;
   faults: Fault[];
   set: (path: string, text: string) => void;
+  leave: (path: string) => void;
 }
 
-export function Fields({ fields, values, faults, set }: FieldsProps) {
+export function Fields({ fields, values, faults, set, leave }: FieldsProps) {
   return (
     <>
       {fields.map((field) =>
         field.kind === "group" ? (
           <fieldset key={field.path} class="group">
             <legend>{labelOf(field)}</legend>
-            <Fields fields={field.fields} values={values} faults={faults} set={set} />
+            <Fields fields={field.fields} values={values} faults={faults} set={set} leave={leave} />
           </fieldset>
         ) : (
           <OneField
@@ -27,6 +28,7 @@ export function Fields({ fields, values, faults, set }: FieldsProps) {
             value={values[field.path] ?? ""}
             wrong={faults.filter((fault) => owns(field, fault.path)).map((fault) => fault.message)}
             set={(text) => set(field.path, text)}
+            leave={() => leave(field.path)}
           />
         ),
       )}

@@ -1,12 +1,14 @@
 // The form of a job type: its parameters, its options, and what became of sending it.
 
 import { useMemo, useState } from "preact/hooks";
-import { duration } from "../format";
+import { duration, plural } from "../format";
 import { indent } from "../jsontext";
 import { fieldsOf, hasField, holds, parametersOf, type Values, valuesOf } from "../schema";
 import type { JobType, JsonText } from "../types";
 import { Empty, sentence } from "../ui";
+import { Effective } from "./effective";
 import { Fields } from "./fields";
+import { useLeft } from "./left";
 import { Option } from "./option";
 import { Problems } from "./problems";
 import { type Options, useSubmission } from "./submission";
@@ -24,7 +26,20 @@ export function TypeForm({ type, given }: Props) {
     given === undefined || holds(fields, given) ? null : indent(given),
   );
   const [options, setOptions] = useState<Options>({ priority: "", delay: "", timeout: "" });
-  const { faults, trouble, busy, accepted, summary, show, clear, send } = useSubmission(type.name);
+  const { faults, trouble, busy, accepted, summary, show, clear, forgive, send } = useSubmission(
+    type.name,
+  );
+  const [left, leave] = useLeft();
+  // What was typed wrongly is said when the field is left. What is missing waits until it is sent.
+  const typed = parametersOf(fields, values).mistakes.filter(
+    ({ path }) => left.has(path) && values[path],
+  );
+  const told = faults.filter((fault) => !typed.some(({ path }) => path === fault.path));
+  const set = (path: string, text: string) => {
+    setValues((before) => ({ ...before, [path]: text }));
+    // The answer was about another value.
+    forgive((fault) => fault.path === path || fault.path.startsWith(`${path}[`));
+  };
   const switchForm = () => {
     clear();
     if (raw === null) {
@@ -86,14 +101,18 @@ export function TypeForm({ type, given }: Props) {
           />
         </label>
       ) : fields.length === 0 ? (
-        <Empty>It needs none.</Empty>
+        <Empty>None.</Empty>
       ) : (
-        <Fields
-          fields={fields}
-          values={values}
-          faults={faults}
-          set={(path, text) => setValues((before) => ({ ...before, [path]: text }))}
-        />
+        <>
+          <Fields
+            fields={fields}
+            values={values}
+            faults={[...told, ...typed]}
+            set={set}
+            leave={leave}
+          />
+          <Effective fields={fields} values={values} />
+        </>
       )}
       <h2>Options</h2>
       <div class="options">
@@ -121,7 +140,7 @@ export function TypeForm({ type, given }: Props) {
           Run {type.name}
         </button>
         <span class="muted">
-          in queue {type.queue}, tried up to {type.maxErrors} times
+          in queue {type.queue}, tried up to {plural(type.maxErrors, "time")}
         </span>
       </div>
     </form>

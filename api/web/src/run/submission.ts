@@ -37,6 +37,9 @@ export function useSubmission(type: string) {
     setFaults([]);
     setTrouble(null);
   };
+  /** Drop what was said of a value that has changed since. */
+  const forgive = (isOld: (fault: Fault) => boolean) =>
+    setFaults((before) => (before.some(isOld) ? before.filter((it) => !isOld(it)) : before));
   const send = async (parameters: JsonText, options: Options) => {
     setBusy(true);
     setAccepted(null);
@@ -64,5 +67,5 @@ export function useSubmission(type: string) {
     }
     setBusy(false);
   };
-  return { faults, trouble, busy, accepted, summary, show, clear, send };
+  return { faults, trouble, busy, accepted, summary, show, clear, forgive, send };
 }

@@ -15,7 +15,7 @@ function checked(raw: string): JsonText {
   try {
     return check(raw);
   } catch (error) {
-    throw new Error(`the parameters are no JSON: ${(error as Error).message}`);
+    throw new Error(`the parameters are not JSON: ${(error as Error).message}`);
   }
 }
 
