@@ -126,6 +126,7 @@ def test_a_token_without_rights_gets_nothing_from_any_call(url: str) -> None:
         "/v1/jobs:batch": {"jobs": [{"type": "Mail"}]},
         "/v1/jobs:cancel": {"filter": {"uuids": [uuid]}},
         "/v1/jobs:retry": {"filter": {"type": "Mail"}},
+        "/v1/jobs:delete": {"filter": {"uuids": [uuid]}},
     }
     with calling(url, NOTHING) as client:
         for method, path in guarded_calls(url):

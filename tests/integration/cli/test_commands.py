@@ -66,7 +66,7 @@ def test_each_error_says_what_to_do(dev: Dev) -> None:
     assert UNKNOWN in dev.run("info", UNKNOWN, code=1)
     assert "`zerog list` shows the jobs" in dev.run("info", UNKNOWN, code=1)
     assert "did you mean Hello?" in dev.run("run", "Hallo", code=1)
-    assert "no job to retry is like that" in dev.run("retry", "--type", "Nope", "--yes")
+    assert "no matching job to retry" in dev.run("retry", "--type", "Nope", "--yes")
     assert "No job is like that" in dev.run("list", "--type", "Nope")
 
 
@@ -120,11 +120,11 @@ def test_a_job_that_refuses_to_be_cancelled_does_not_keep_the_others_from_it(dev
     assert f"{done} has succeeded already" in output
 
 
-def test_a_forgotten_job_is_named(dev: Dev) -> None:
+def test_a_deleted_job_is_named(dev: Dev) -> None:
     uuid = submit(dev, "Hello", "name=Max")
     dev.run("watch", uuid)
 
-    assert dev.run("delete", uuid) == f"{uuid} forgotten\n"
+    assert dev.run("delete", uuid) == f"{uuid} deleted\n"
 
 
 def test_every_command_explains_itself(dev: Dev) -> None:

@@ -101,4 +101,4 @@ def jobs_that_are_told_to(zerog: Shell) -> None:
     running = zerog("submit", "Hello", "name=Kim", "seconds=60").strip()
     zerog("cancel", running)
     zerog("watch", running, code=CANCELLED)
-    assert zerog("delete", running) == f"{running} forgotten\n"
+    assert zerog("delete", running) == f"{running} deleted\n"

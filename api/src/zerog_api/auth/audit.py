@@ -56,13 +56,13 @@ class _Same:
     jobs: list[str] = field(default_factory=list)
     job_count: int = 0
     workers: dict[str, None] = field(default_factory=dict)
-    requests: list[str] = field(default_factory=list)
+    requests: dict[str, None] = field(default_factory=dict)
     traces: dict[str, None] = field(default_factory=dict)
 
     def add(self, change: Change) -> None:
         self.count += 1
         if change.origin.request_id is not None and len(self.requests) < MAX_NAMES:
-            self.requests.append(change.origin.request_id)
+            self.requests[change.origin.request_id] = None
         trace = trace_id_of(change.origin.trace_parent)
         if trace is not None and len(self.traces) < MAX_NAMES:
             self.traces[trace] = None
@@ -139,7 +139,7 @@ class Audit:
                 "jobs": same.jobs,
                 "jobCount": same.job_count,
                 "workers": list(same.workers),
-                "requestIds": same.requests,
+                "requestIds": list(same.requests),
                 "traceIds": list(same.traces),
             }
             for (verb, call, status), same in waiting.changes.items()

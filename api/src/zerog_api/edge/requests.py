@@ -7,6 +7,7 @@ it: beyond `MAX_PER_SECOND` lines are counted, and the next one says how many.
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace
@@ -43,7 +44,8 @@ class RequestLog:
         changes: bool, about: dict[str, Any],
     ) -> None:  # fmt: skip
         """Write down a call that is answered."""
-        if self._logged == "none" or not (changes or self._logged == "all"):
+        changed = changes and status < HTTPStatus.BAD_REQUEST
+        if self._logged == "none" or not (changed or self._logged == "all"):
             return
         if (second := int(self._clock())) != self._second:
             self._second, self._written = second, 0

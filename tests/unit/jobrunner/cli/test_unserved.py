@@ -46,6 +46,7 @@ def waiting(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     api.route(f"{JOB}/data", Answer(body={"data": None}))
     api.route("/v1/pools", Answer(body={"pools": []}))
     api.route("/v1/queues", Answer(body={"queues": []}))
+    api.route("/v1/workers", Answer(body={"workers": []}))
     end_after(api, 4)
     return api
 

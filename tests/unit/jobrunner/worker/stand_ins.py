@@ -108,7 +108,7 @@ class Rig:
         self.store = store or MemoryDatastore()
         self.queue = queue or MemoryQueue()
         self.nursery = ScriptedNursery(answer)
-        self.jobs = Jobs(self.store, Stats(self.store))
+        self.jobs = Jobs(self.store, Stats(self.store, worker=IDENTITY.name))
         settings = WorkerSettings(jobs=("none",))
         self.beat = heartbeat.first_beat(self.store, IDENTITY, ["default"], VERSIONS, 1)
         claimer = Claimer(self.jobs, IDENTITY, VERSIONS, {"default"}, self.beat, fits)
