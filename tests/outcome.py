@@ -76,6 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _reason(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return f"known to fail: {report.wasxfail.removeprefix('reason: ')}"
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     return str(report.longrepr)

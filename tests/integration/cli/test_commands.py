@@ -67,7 +67,7 @@ def test_each_error_says_what_to_do(dev: Dev) -> None:
     assert "`zerog list` shows the jobs" in dev.run("info", UNKNOWN, code=1)
     assert "did you mean Hello?" in dev.run("run", "Hallo", code=1)
     assert "no matching job to retry" in dev.run("retry", "--type", "Nope", "--yes")
-    assert "No job is like that" in dev.run("list", "--type", "Nope")
+    assert "No matching jobs" in dev.run("list", "--type", "Nope")
 
 
 def test_data_that_cannot_be_written_is_not_lost(dev: Dev) -> None:
