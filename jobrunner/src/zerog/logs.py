@@ -9,10 +9,13 @@ reads its log: they are left out, and counted, while the pipe to it is full.
 
 import argparse
 import contextlib
+import fcntl
 import json
 import logging
 import select
+import struct
 import sys
+import termios
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -63,6 +66,7 @@ class _Room(logging.Filter):
 
     def __init__(self, fd: int) -> None:
         super().__init__()
+        self._fd = fd
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
         self._left_out = 0
@@ -71,7 +75,7 @@ class _Room(logging.Filter):
         """Whether to write a line. Called by `logging`."""
         if record.name != JOBS:
             return True
-        if not self._poll.poll(0):
+        if not self._poll.poll(0) or self._room() < _size(record):
             self._left_out += 1
             return False
         if self._left_out:
@@ -80,6 +84,23 @@ class _Room(logging.Filter):
             record.fields = {**getattr(record, "fields", {}), "leftOut": self._left_out}
             self._left_out = 0
         return True
+
+    def _room(self) -> int:
+        """Return how many bytes can be written at least. A pipe says that it is ready for one page,
+        and holds up whoever writes more."""
+        try:
+            size = fcntl.fcntl(self._fd, fcntl.F_GETPIPE_SZ)
+            (used,) = struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)))
+        except OSError:  # not a pipe
+            return sys.maxsize
+        # Its pages may be filled in part.
+        return int(size - 2 * used)
+
+
+def _size(record: logging.LogRecord) -> int:
+    """Return more bytes than a job's line takes in any format."""
+    fields = json.dumps(getattr(record, "fields", {}), default=str)
+    return 1024 + 6 * len(record.getMessage()) + 2 * len(fields)
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:

@@ -48,9 +48,12 @@ def test_a_record_is_an_object_with_its_fields(pipe: int) -> None:
     }  # fmt: skip
 
 
-def test_jobs_that_write_more_than_is_read_hold_up_nothing_and_are_counted(pipe: int) -> None:
+@pytest.mark.parametrize("size", [1000, 4096, 9000])
+def test_jobs_that_write_more_than_is_read_hold_up_nothing_and_are_counted(
+    pipe: int, size: int
+) -> None:
     for _ in range(1000):
-        write(logs.JOBS, "x" * 1000, job="1")
+        write(logs.JOBS, "x" * size, job="1")
     written = read(pipe)
     write(logs.JOBS, "after", job="1", message="after")
     write(logs.JOBS, "last", job="1")

@@ -31,6 +31,7 @@ from zerog.model.documents import Input, input_key, read
 from zerog.model.errors import (
     AmbiguousWriteError,
     DatastoreError,
+    DatastoreUnavailableError,
     DocumentExistsError,
     DocumentNotFoundError,
     JobBusyError,
@@ -307,6 +308,8 @@ class _Change:
                 return self._done(before, unsure, kept)
         step = life.step(kept.record, self._event, self.time, jitter=self._jitter)
         if step.record is kept.record:
+            if self._unsure is None:  # an earlier try may have noted the change
+                self._jobs.stats.forget_change(self._uuid, self.time)
             return Applied(kept.record, kept, step.action)
         return await self._write(kept, step)
 
@@ -316,7 +319,10 @@ class _Change:
         if beside.needs_keeping(kept.record, record):
             # First: from the write on, the job counts on it.
             await beside.keep_input(self._jobs.store, record)
-        await self._jobs.stats.note_change(kept.record, record)
+        try:
+            await self._jobs.stats.note_change(kept.record, record)
+        except DatastoreError as error:  # of the counts: nothing has happened to the job
+            raise DatastoreUnavailableError(f"the counts: {error}") from error
         document = write_record(record)
         try:
             revision = await self._jobs.store.replace(

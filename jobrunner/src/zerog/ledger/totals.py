@@ -103,6 +103,7 @@ class Totals:
         """Return what has been counted until now. Raises what the store raises."""
         # First: a minute that is added meanwhile is read again, and is not missed.
         totals, _ = await _read(store, now)
-        keys = minutes_after(totals.through, minute_key(now))
+        first = max(totals.through, minute_key(now - KEEP_SECONDS))
+        keys = minutes_after(first, minute_key(now))
         young = await self._minutes.read(store, keys, now)
         return bounded([readable(totals.counts), young])

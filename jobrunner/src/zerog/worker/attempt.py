@@ -191,6 +191,8 @@ class RunningAttempt:
             self._log.take_printed(data)
 
     def _died(self, death: ChildDeath) -> None:
+        if self._over.is_set():  # the child died idle, after the attempt
+            return
         self.cost = self._child.meter.of_death(death.max_rss_bytes, death.cpu_seconds)
         self._ended(replace(death, place=self._log.place_of_crash()))
 
