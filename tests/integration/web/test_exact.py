@@ -119,9 +119,9 @@ def test_what_is_not_a_number_is_said_and_not_dropped(web: Web) -> None:
     page.get_by_label("Ratio").fill("about 3")
     page.get_by_role("button", name="Run Exact").click()
 
-    expect(page.get_by_label("Count")).to_have_accessible_description("Has to be a whole number.")
+    expect(page.get_by_label("Count")).to_have_accessible_description("Must be a whole number.")
     expect(page.get_by_label("Ratio")).to_have_accessible_description(
-        "Has to be a number, e.g. 12 or 0.5."
+        "Must be a number, e.g. 12 or 0.5."
     )
 
 
