@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.load import Load, LoadError
 from benchmarks.report import Report
@@ -81,24 +82,21 @@ class Measuring:
         return {"stored_per_second": jobs / seconds, "load_share": generator / seconds, **parts}
 
     def _gets(self) -> dict[str, float]:
-        system, requests = self._system, 2 * self._jobs
-        before = system.processor_seconds()["api"]
-        got = self._load.order("get", system.port, system.paths, requests, connections=CONNECTIONS)
-        processor = system.processor_seconds()["api"] - before
-        return {
-            "get_per_second": requests / got.seconds,
-            "get_processor_ms": 1000 * processor / requests,
-        }
+        return self._of_api("get", 2 * self._jobs)
 
     def _posts(self) -> dict[str, float]:
         """Without workers alongside, what the API takes by itself."""
-        system, jobs = self._system, self._jobs
+        return self._of_api("post", self._jobs)
+
+    def _of_api(self, kind: Literal["get", "post"], requests: int) -> dict[str, float]:
+        """Return requests a second, and the API's processor time for each."""
+        system = self._system
         before = system.processor_seconds()["api"]
-        posted = self._load.order("post", system.port, system.paths, jobs, connections=CONNECTIONS)
+        done = self._load.order(kind, system.port, system.paths, requests, connections=CONNECTIONS)
         processor = system.processor_seconds()["api"] - before
         return {
-            "post_per_second": jobs / posted.seconds,
-            "post_processor_ms": 1000 * processor / jobs,
+            f"{kind}_per_second": requests / done.seconds,
+            f"{kind}_processor_ms": 1000 * processor / requests,
         }
 
     def _idle(self) -> dict[str, float]:
