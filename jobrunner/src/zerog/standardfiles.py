@@ -9,6 +9,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _HARMLESS = frozenset({errno.EPIPE, errno.EIO, errno.ENOSPC})
@@ -43,6 +44,21 @@ def open_missing() -> None:
 
 def protect() -> None:
     """Let writing to standard output and error succeed whatever becomes of the reader."""
+    replace_streams(
+        lambda fd, stream: io.TextIOWrapper(
+            PatientFile(fd, "w", closefd=False),
+            encoding=stream.encoding,
+            errors=stream.errors,
+            write_through=True,
+        )
+    )
+
+
+def replace_streams(make: Callable[[int, io.TextIOWrapper], io.TextIOWrapper]) -> None:
+    """Put others in the place of `sys.stdout` and `sys.stderr`, where those are still Python's.
+
+    `make` gets a descriptor and its stream, which is flushed.
+    """
     for name, fd in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if stream is not getattr(sys, f"__{name}__") or not isinstance(stream, io.TextIOWrapper):
@@ -50,12 +66,9 @@ def protect() -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
         with contextlib.suppress(OSError, ValueError):
-            patient = io.TextIOWrapper(
-                PatientFile(fd, "w", closefd=False),
-                encoding=stream.encoding, errors=stream.errors, write_through=True,
-            )  # fmt: skip
-            setattr(sys, name, patient)
-            setattr(sys, f"__{name}__", patient)
+            made = make(fd, stream)
+            setattr(sys, name, made)
+            setattr(sys, f"__{name}__", made)
 
 
 def discard(fd: int) -> None:

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from zerog import standardfiles
 from zerog.lines import PrintedLines
 from zerog.logs import NOISY
 from zerog.sdk.context import Context, log_printed
@@ -92,18 +93,11 @@ def install() -> None:
 
 def install_streams() -> None:
     """Let `sys.stdout` and `sys.stderr` of this process write into the log of the run."""
-    for fd, name in _STREAMS.items():
-        stream = getattr(sys, name)
-        if stream is not getattr(sys, f"__{name}__") or not isinstance(stream, io.TextIOWrapper):
-            continue  # somebody has put something else there
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-        with contextlib.suppress(OSError, ValueError):
-            ours = io.TextIOWrapper(
-                _Stream(fd), encoding="utf-8", errors="backslashreplace", write_through=True
-            )
-            setattr(sys, name, ours)
-            setattr(sys, f"__{name}__", ours)
+    standardfiles.replace_streams(
+        lambda fd, _: io.TextIOWrapper(
+            _Stream(fd), encoding="utf-8", errors="backslashreplace", write_through=True
+        )
+    )
 
 
 def take_over_logging() -> None:
