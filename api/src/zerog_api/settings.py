@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import NoDecode
 
+from zerog.model.limits import DAY_SECONDS, MAX_KEY_SECONDS
 from zerog.settings import (
     AS_LIST,
     SECRET,
@@ -38,8 +39,8 @@ class ApiSettings(PlaceSettings):
     """Largest request body."""
     grace_seconds: Seconds = 10.0
     """How long requests in flight may take after SIGTERM."""
-    idempotency_seconds: Seconds = 86400.0
-    """How long an Idempotency-Key is remembered."""
+    idempotency_seconds: Annotated[Seconds, Field(le=MAX_KEY_SECONDS)] = DAY_SECONDS
+    """How long an Idempotency-Key is remembered: 7 days at most."""
     deadline_seconds: Seconds = 5.0
     """How long one write to datastore or queue may take before the answer is 503."""
     auth: Literal["off", "tokens", "kubernetes"] = "off"

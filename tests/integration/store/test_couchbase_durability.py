@@ -30,6 +30,7 @@ from zerog.store.port import Datastore
 DEADLINE_SECONDS = 30.0
 LARGE = {"text": "x" * (INLINE_BYTES + 1)}
 TYPE = TypeDocument("T", "default", {})
+KEY = "a" * 64
 CLAIM = events.Claimed(WorkerIdentity("me"), 1)
 #: What a change counts is noted first. As counts are, it is not durable.
 TALLY = "UPSERT tallies"
@@ -58,10 +59,13 @@ def dispatch(store: Datastore) -> Dispatch:
     return Dispatch(Jobs(store, Stats(store)), MemoryQueue())
 
 
-async def accept(dispatch: Dispatch, parameters: dict[str, Any]) -> JobId:
+async def accept(dispatch: Dispatch, parameters: dict[str, Any], key: str | None = None) -> JobId:
     uuid = new_job_id()
     now = datetime.now(UTC)
-    await dispatch.accept(life.accept(uuid=uuid, job_type=TYPE, parameters=parameters, now=now))
+    record = life.accept(
+        uuid=uuid, job_type=TYPE, parameters=parameters, now=now, idempotency_key=key
+    )
+    await dispatch.accept(record)
     return uuid
 
 
@@ -74,9 +78,9 @@ def writes(server: CouchbaseServer, level: str) -> set[str]:
 async def test_an_accepted_job_is_durable_with_all_that_it_needs(
     server: CouchbaseServer, store: Datastore, dispatch: Dispatch
 ) -> None:
-    await keys.remember(store, "key", Remembered([new_job_id()], "mark"), 60)
-    await accept(dispatch, LARGE)
-    await keys.note_accepted(store, "key")
+    await keys.remember(store, KEY, Remembered([new_job_id()], "mark"), 60)
+    uuid = await accept(dispatch, LARGE, KEY)
+    await keys.note_ended(store, (await dispatch.jobs.read(uuid)).record)
 
     assert writes(server, "DURABLE") == {
         "INSERT idempotency", "INSERT blobs", "INSERT jobs", "MUTATE_IN idempotency",

@@ -9,6 +9,7 @@ from tests.ledger.jobs import ME, OK_SECONDS, Ledger
 from tests.queue.memory import MemoryQueue
 
 from zerog.ledger.dispatch import Dispatch
+from zerog.ledger.jobs import Kept
 from zerog.model import events
 from zerog.model.documents import TypeDocument, write
 from zerog.model.errors import DatastoreError, QueueUnavailableError
@@ -51,7 +52,6 @@ class Api(Ledger):
         """Run a job to its end, as a worker does, and let its entry go."""
         await self.happen(uuid, events.Claimed(ME, 1), events.Returned(1))
         self.queue.items.clear()
-        await self.jobs.leftovers.flush()
 
 
 @pytest.fixture
@@ -110,6 +110,36 @@ async def test_a_repeat_of_a_batch_does_not_run_again_either(
 
     assert await api.submit_batch({"n": 1}, {"n": 2}, key="key") == uuids
 
+    assert api.queue.bodies() == []
+
+
+async def test_a_repeat_takes_the_rest_of_a_batch_of_which_a_job_is_deleted(api: Api) -> None:
+    api.store.fail_next("away")
+    with pytest.raises(DatastoreError):
+        await api.submit_batch({"n": 1}, {"n": 2}, key="key")
+    [accepted] = api.queue.bodies()
+    await api.finish(accepted)
+    await delete(api, accepted)
+
+    uuids = await api.submit_batch({"n": 1}, {"n": 2}, key="key")
+
+    assert api.queue.bodies() == [uuid for uuid in uuids if uuid != accepted]
+    assert len(uuids) == 2
+
+
+async def test_a_repeat_does_not_run_again_what_is_deleted_while_it_looks(api: Api) -> None:
+    uuid = await api.submit({"n": 1})
+    await api.finish(uuid)
+    look_up = api.jobs.read
+
+    async def delete_before_the_look(uuid: str) -> Kept:
+        api.jobs.read = look_up  # type: ignore[method-assign]
+        await delete(api, uuid)
+        return await look_up(uuid)
+
+    api.jobs.read = delete_before_the_look  # type: ignore[method-assign]
+
+    assert await api.submit({"n": 1}) == uuid
     assert api.queue.bodies() == []
 
 

@@ -51,6 +51,11 @@ class Key:
     owner: str
     fingerprint: str
 
+    @property
+    def place(self) -> str:
+        """Where the key is remembered."""
+        return idempotency_key(f"{self.owner}\0{self.text}" if self.owner else self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -100,7 +105,7 @@ class Intake:
             chosen.append(_of_version(order, fitting) if fitting else order)
         if faults:
             # Jobs that are not accepted yet must fit: whoever takes them in writes them.
-            return [*orders], [] if await self._is_repeat(key, of_accepted=True) else faults
+            return [*orders], [] if await self._was_accepted(key) else faults
         examined = [n for n, order in enumerate(chosen) if self._is_known(order)]
         if not examined:
             return chosen, []
@@ -108,7 +113,7 @@ class Intake:
         for number, (order, found) in zip(examined, ends, strict=True):
             chosen[number] = order
             faults += found
-        return chosen, [] if faults and await self._is_repeat(key) else faults
+        return chosen, [] if faults and await self._known(key) else faults
 
     def _is_known(self, order: Order) -> bool:
         return any(self._examiner.knows(each.type) for each in order.type.versions)
@@ -124,13 +129,25 @@ class Intake:
                 first = [Fault(order.root + fault.path, fault.message) for fault in found]
         return order, first or []
 
-    async def _is_repeat(self, key: Key | None, *, of_accepted: bool = False) -> bool:
-        if key is None:
+    async def _known(self, key: Key | None) -> Remembered | None:
+        """Return what a key stands for, if this call repeats the one that took it."""
+        known = None if key is None else await keys.look_up(self._store, key.place)
+        return known if key and known and known.fingerprint == key.fingerprint else None
+
+    async def _was_accepted(self, key: Key | None) -> bool:
+        """Whether this repeats a call whose jobs are all accepted; nothing takes them back then."""
+        known = await self._known(key)
+        if known is None:
             return False
-        known = await keys.look_up(self._store, _place(key))
-        if known is None or known.fingerprint != key.fingerprint:
-            return False
-        return known.accepted or not of_accepted
+        kept = await asyncio.gather(*[self._is_kept(uuid, key) for uuid in known.uuids])
+        return all(kept)
+
+    async def _is_kept(self, uuid: JobId, key: Key | None) -> bool:
+        """Whether a job is queued, or ran to its end and is gone, perhaps just now."""
+        if await self._dispatch.ensure_queued(uuid):
+            return True
+        known = await self._known(key)
+        return known is not None and uuid in known.ended
 
     async def name(self, count: int, key: Key | None) -> Named:
         """Return UUIDs for so many jobs: those that the key stands for already, or new ones.
@@ -143,7 +160,7 @@ class Intake:
         if key is None:
             return Named(fresh, key)
         taken = Remembered(fresh, key.fingerprint)
-        known = await keys.remember(self._store, _place(key), taken, self._key_seconds)
+        known = await keys.remember(self._store, key.place, taken, self._key_seconds)
         if known is None:
             return Named(fresh, key)
         if known.fingerprint != key.fingerprint:
@@ -158,14 +175,11 @@ class Intake:
             DatastoreError, QueueError: None is accepted; with a key a repeat takes the rest.
         """
         pairs = zip(named.uuids, orders, strict=True)
-        takes = [self._take(uuid, order, named.known, origin) for uuid, order in pairs]
+        takes = [self._take(uuid, order, named, origin) for uuid, order in pairs]
         if len(takes) == 1:
             await takes[0]
         else:
             await self._take_all(takes, named)
-        if named.key is not None:
-            place = _place(named.key)
-            self._dispatch.jobs.leftovers.later(lambda: keys.note_accepted(self._store, place))
 
     async def _take_all(self, takes: list[Coroutine[Any, Any, None]], named: Named) -> None:
         ends = await asyncio.gather(*takes, return_exceptions=True)
@@ -178,10 +192,8 @@ class Intake:
             await asyncio.gather(*taking_back)
         raise failed
 
-    async def _take(
-        self, uuid: JobId, order: Order, known: Remembered | None, origin: Origin
-    ) -> None:
-        if known is not None and (await self._dispatch.ensure_queued(uuid) or known.accepted):
+    async def _take(self, uuid: JobId, order: Order, named: Named, origin: Origin) -> None:
+        if named.known is not None and await self._is_kept(uuid, named.key):
             return
         record = life.accept(
             uuid=uuid,
@@ -194,6 +206,7 @@ class Intake:
             origin=origin,
             expires_time=order.asked.expires_time,
             labels=order.asked.labels,
+            idempotency_key=None if named.key is None else named.key.place,
         )
         try:
             await self._dispatch.accept(record)
@@ -208,7 +221,3 @@ def _of_version(order: Order, fitting: Sequence[RegisteredType]) -> Order:
     if first is order.type and len(others) == len(order.type.others):
         return order
     return replace(order, type=replace(first, others=tuple(others)))
-
-
-def _place(key: Key) -> str:
-    return idempotency_key(f"{key.owner}\0{key.text}" if key.owner else key.text)

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from zerog.ledger import beside
+from zerog.ledger import beside, keys
 from zerog.ledger.codec import read_record, write_record
 from zerog.ledger.leftovers import Leftovers, Task
 from zerog.ledger.stats import Stats
@@ -43,6 +43,7 @@ from zerog.model.errors import (
     UnreadableDocumentError,
     ZeroGError,
 )
+from zerog.model.limits import MAX_KEY_SECONDS
 from zerog.model.record import JobRecord, State, is_job_id
 from zerog.queue.port import Entry, QueueConnection
 from zerog.store.port import Datastore, Document, Stored
@@ -182,6 +183,7 @@ class Jobs:
         kept = await self.read(uuid)
         if not kept.record.is_finished:
             raise JobStateError(f"job {uuid} is {kept.record.state}: cancel it first")
+        await keys.note_ended(self.store, kept.record)
         try:
             await self._remove(kept)
         except RevisionConflictError:
@@ -319,6 +321,8 @@ class _Change:
         if beside.needs_keeping(kept.record, record):
             # First: from the write on, the job counts on it.
             await beside.keep_input(self._jobs.store, record)
+        if finished and due.retention_seconds(record) < MAX_KEY_SECONDS:
+            await keys.note_ended(self._jobs.store, record)
         try:
             await self._jobs.stats.note_change(kept.record, record)
         except DatastoreError as error:  # of the counts: nothing has happened to the job

@@ -1,14 +1,14 @@
 """Idempotency keys: which jobs a client's key stands for, for as long as it is remembered.
 
 A key is taken first, with the UUIDs that the jobs will have: a repeat after a crash between the two
-writes finishes what the first request began. Once the jobs are accepted the key says so, and a
-repeat never runs them again, not even when they are gone: finished, expired or deleted.
+writes finishes what the first request began. A job's record names its key. While there is a record
+it shows that the job was accepted; before it is removed, by a delete or by its retention, the key
+notes that the job has ended. So a repeat never runs a job again.
 """
-
-from msgspec.structs import replace
 
 from zerog.model.documents import Remembered, read, write
 from zerog.model.errors import DocumentExistsError, DocumentNotFoundError
+from zerog.model.record import JobRecord
 from zerog.store.port import Datastore, PatchOp
 
 
@@ -23,7 +23,7 @@ async def remember(
     except DocumentExistsError:
         stored = await store.get("idempotency", key)
         if stored is None:  # it has expired just now
-            return replace(remembered, accepted=False)
+            return remembered
         return read(stored.document, Remembered)
     return None
 
@@ -34,9 +34,15 @@ async def look_up(store: Datastore, key: str) -> Remembered | None:
     return None if stored is None else read(stored.document, Remembered)
 
 
-async def note_accepted(store: Datastore, key: str) -> None:
-    """Note, durably, that a key's jobs are accepted. A repeat does no harm."""
+async def note_ended(store: Datastore, record: JobRecord) -> None:
+    """Note, durably, that a job has ended which may be forgotten before its key is.
+
+    A repeat does no harm.
+    """
+    if record.idempotency_key is None:
+        return
+    op = PatchOp("set", ("ended", record.uuid), True)
     try:
-        await store.patch("idempotency", key, [PatchOp("set", ("accepted",), True)], durable=True)
+        await store.patch("idempotency", record.idempotency_key, [op], durable=True)
     except DocumentNotFoundError:
         pass  # it has expired

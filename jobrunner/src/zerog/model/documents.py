@@ -123,8 +123,8 @@ class Remembered(_Document, frozen=True):
     uuids: list[JobId]
     #: What two requests with one key must share.
     fingerprint: str
-    #: The jobs were accepted: they are not accepted again, even when they are gone.
-    accepted: bool = False
+    #: Jobs that ran to their end and may have been forgotten since: they never run again.
+    ended: dict[JobId, bool] = {}
 
 
 #: A keyword in a type's schema: keywords that are left to the class, or true: all of them.

@@ -106,6 +106,7 @@ def accept(
     origin: Origin = NOWHERE,
     expires_time: datetime | None = None,
     labels: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
 ) -> JobRecord:
     """Make the record of a new job from its registered type; the options override the type's."""
     limits = Limits(
@@ -128,6 +129,7 @@ def accept(
         limits=limits,
         parameters=parameters,
         not_before_time=not_before_time,
+        idempotency_key=idempotency_key,
         request_id=origin.request_id,
         trace_parent=origin.trace_parent,
         own_trace=origin.own_trace,

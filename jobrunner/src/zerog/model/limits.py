@@ -16,6 +16,9 @@ DAY_SECONDS = 86400.0
 MAX_SECONDS = 366 * DAY_SECONDS
 #: How long a finished job may be kept.
 MAX_RETENTION_SECONDS = 10 * MAX_SECONDS
+#: How long an Idempotency-Key may be remembered. The record of a job that is kept as long outlives
+#: its key; other jobs note their end there (`zerog.ledger.keys`).
+MAX_KEY_SECONDS = 7 * DAY_SECONDS
 #: What is beside an unfinished job is kept this long after it was last written: longer than any
 #: two delays. The job's end sets its own time.
 UNFINISHED_SECONDS = 2 * MAX_SECONDS

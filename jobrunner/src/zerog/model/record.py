@@ -45,6 +45,8 @@ QueueName = Annotated[str, Meta(pattern=rf"\A(?:{NAME_PATTERN})\Z")]
 Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
 #: The text of a JSON object, which as objects would take 30 times as much.
 JobState = Annotated[str, Meta(max_length=MAX_STATE_BYTES)]
+#: See `zerog.model.documents.idempotency_key`.
+RememberedKey = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Retention = Annotated[float, Meta(ge=0, le=MAX_RETENTION_SECONDS)]
 Priority = Annotated[int, Meta(ge=0, le=9)]
 Tries = Annotated[int, Meta(ge=1, le=MAX_TRIES)]
@@ -64,10 +66,6 @@ class State(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"  # it did not start in time
-
-    @property
-    def is_finished(self) -> bool:
-        return self in FINISHED_STATES
 
 
 FINISHED_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED})
@@ -183,6 +181,8 @@ class JobRecord(Struct, frozen=True, rename="camel"):
     #: The queue that it left for one with more memory. A job moves once, so that no two queues can
     #: pass it to each other for ever.
     moved_from: QueueName | None = None
+    #: Where the Idempotency-Key that it came with is remembered: the key of a `Remembered`.
+    idempotency_key: RememberedKey | None = None
     #: The request that it came with, and the span in which it was asked for.
     request_id: RequestId | None = None
     trace_parent: TraceParent | None = None

@@ -488,21 +488,22 @@ async def test_a_key_is_taken_durably_and_once(system: System) -> None:
     assert system.store.writes[0][2]["durable"]
 
 
-async def test_a_key_says_when_its_jobs_were_accepted_and_expires_all_the_same(
+async def test_a_key_says_which_jobs_have_ended_and_expires_all_the_same(
     system: System,
 ) -> None:
-    taken = Remembered([new_job_id()], "mark")
-    await keys.remember(system.store, "key", taken, 60)
+    job = replace(system.record(), idempotency_key="a" * 64)
+    taken = Remembered([job.uuid], "mark")
+    await keys.remember(system.store, "a" * 64, taken, 60)
 
-    await keys.note_accepted(system.store, "key")
-    await keys.note_accepted(system.store, "key")
+    await keys.note_ended(system.store, job)
+    await keys.note_ended(system.store, job)
 
-    known = await keys.remember(system.store, "key", taken, 60)
-    assert known == replace(taken, accepted=True)
-    assert system.store.seconds_left("idempotency", "key") == 60
+    known = await keys.remember(system.store, "a" * 64, taken, 60)
+    assert known == replace(taken, ended={job.uuid: True})
+    assert system.store.seconds_left("idempotency", "a" * 64) == 60
     system.store.now = 61
-    await keys.note_accepted(system.store, "key")  # nothing to note
-    assert await keys.remember(system.store, "key", taken, 60) is None
+    await keys.note_ended(system.store, job)  # nothing to note
+    assert await keys.remember(system.store, "a" * 64, taken, 60) is None
 
 
 async def test_a_store_that_is_away_takes_no_key(system: System) -> None:

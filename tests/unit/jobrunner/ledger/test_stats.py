@@ -24,7 +24,15 @@ from zerog.ledger.tally import (
 )
 from zerog.model.due import waited_seconds
 from zerog.model.errors import AmbiguousWriteError, DatastoreUnavailableError
-from zerog.model.record import Attempt, Cause, JobRecord, State, WorkerIdentity, new_job_id
+from zerog.model.record import (
+    FINISHED_STATES,
+    Attempt,
+    Cause,
+    JobRecord,
+    State,
+    WorkerIdentity,
+    new_job_id,
+)
 from zerog.store.port import Collection, PatchOp, Stored
 
 NOW = datetime(2026, 1, 31, 12, 0, 30, tzinfo=UTC)
@@ -86,7 +94,7 @@ def stats(store: BadStore, clock: Clock) -> Stats:
 def job(state: State, at: float, queue: str = "media", name: str = "T") -> JobRecord:
     """Return a job that changed last at this time."""
     now = datetime.fromtimestamp(at, UTC)
-    finished = now if state.is_finished else None
+    finished = now if state in FINISHED_STATES else None
     return JobRecord(
         new_job_id(), name, queue, NOW, now, state=state, finished_time=finished, attempt=0
     )
@@ -114,7 +122,7 @@ def end(stats: Stats, clock: Clock, state: State, *, ran: float) -> None:
     cause = Cause.SUCCEEDED if state is State.SUCCEEDED else Cause.ERROR
     now = datetime.fromtimestamp(clock.now, UTC)
     ended = replace(before.attempts[0], ended_time=now, cause=cause)
-    finished = now if state.is_finished else None
+    finished = now if state in FINISHED_STATES else None
     stats.count(before, replace(before, state=state, finished_time=finished, attempts=(ended,)))
 
 

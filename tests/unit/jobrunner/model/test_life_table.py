@@ -14,6 +14,7 @@ from zerog.model.limits import MAX_PAST_MESSAGE_CHARS
 from zerog.model.record import (
     MAX_ATTEMPTS_KEPT,
     Cause,
+    Cost,
     JobRecord,
     Limits,
     State,
@@ -383,6 +384,15 @@ def test_what_was_accepted_takes_the_types_limits_and_the_callers_options() -> N
     assert (asked.priority, asked.limits.timeout_seconds) == (0, 1.5)
     assert due.retention_seconds(replace(plain, state=State.SUCCEEDED)) == 5.0
     assert due.retention_seconds(replace(plain, state=State.FAILED)) == 6.0
+
+
+def test_an_attempt_keeps_what_it_cost() -> None:
+    cost = Cost(cpu_seconds=1.5, peak_bytes=1024)
+    record = step(QUEUED, events.Claimed(WORKER, 1), events.Interrupted(1, "x"))
+    record = step(record, events.Claimed(WORKER, 2), events.Returned(2, cost=cost))
+
+    costs = [(attempt.cpu_seconds, attempt.peak_bytes) for attempt in record.attempts]
+    assert costs == [(None, None), (1.5, 1024)]
 
 
 def test_the_last_attempts_are_kept_and_their_numbers_go_on() -> None:
