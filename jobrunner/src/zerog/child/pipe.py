@@ -79,8 +79,10 @@ class Pipe:
     def __init__(self, end: socket.socket, shield: Shield) -> None:
         self._end = end
         self._shield = shield
-        self._lock = threading.RLock()
-        self._wake = threading.Condition(self._lock)
+        #: Also for the lines of a context: with two locks a finalizer could take them in the other
+        #: order than the thread that waits for it.
+        self.lock = threading.RLock()
+        self._wake = threading.Condition(self.lock)
         self._thread: threading.Thread | None = None
         self._is_readable = select.poll()
         self._is_readable.register(end, select.POLLIN)
@@ -104,7 +106,7 @@ class Pipe:
 
     def begin(self, run: str) -> None:
         """Report for this run from now on."""
-        with self._shield, self._lock:
+        with self._shield, self.lock:
             self._run, self._why = run, None
             self._take_cancels()
 
@@ -114,7 +116,7 @@ class Pipe:
 
     def why(self) -> str | None:
         """Return why the worker wants the run to end, None if it does not."""
-        with self._shield, self._lock:
+        with self._shield, self.lock:
             if self._why is None and self._is_readable.poll(0):
                 try:
                     self._receive()
@@ -139,7 +141,7 @@ class Pipe:
 
     def progress(self, completeness: float) -> None:
         """Report completeness."""
-        with self._shield, self._lock:
+        with self._shield, self.lock:
             self._progress = completeness
             if time.monotonic() - self._progress_at >= PROGRESS_INTERVAL_SECONDS:
                 self._send_some()
@@ -160,14 +162,14 @@ class Pipe:
         self._post(encode(replace(span, run=self._run)))
 
     def _post(self, data: bytes) -> None:
-        with self._shield, self._lock:
+        with self._shield, self.lock:
             self._buffer += data
             self._send_some()
             self._leave_rest_to_thread()
 
     def save_state(self, state: JobState) -> None:
         """Report the job's state. Of several that wait only the last one is sent."""
-        with self._shield, self._lock:
+        with self._shield, self.lock:
             self._state = state
             self._send_some()
             self._leave_rest_to_thread()
@@ -179,7 +181,7 @@ class Pipe:
             ValueError: The frame cannot be sent. Nothing of it was.
         """
         data = encode(end)
-        with self._shield, self._lock:
+        with self._shield, self.lock:
             self._is_sending = True
             self._take_waiting()
             self._buffer += data
@@ -196,10 +198,10 @@ class Pipe:
         if self._is_sending:
             return
         self._is_sending = True
-        # What did not fit is a few frames at most, unless the worker does not read.
-        if not self._buffer or len(self._buffer) < _RECEIVE_BYTES:
-            self._take_waiting()
         try:
+            # What did not fit is a few frames at most, unless the worker does not read.
+            if not self._buffer or len(self._buffer) < _RECEIVE_BYTES:
+                self._take_waiting()
             sent = self._end.send(self._buffer, socket.MSG_DONTWAIT)
             del self._buffer[:sent]
         except BlockingIOError:
@@ -239,7 +241,7 @@ class Pipe:
                     self._wake.wait()
             time.sleep(PROGRESS_INTERVAL_SECONDS)
             writable.poll(_FLUSH_SECONDS * 1000)
-            with self._lock:
+            with self.lock:
                 if self._something_waits():
                     try:
                         self._send_some()

@@ -8,8 +8,8 @@ that the job forked, and not after `run` has ended.
 import logging
 import math
 import os
-import threading
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol, TypeVar, overload
 
@@ -30,6 +30,11 @@ _TRACE_BYTES = MAX_LINE_DATA_BYTES - 100
 
 class Channel(Protocol):
     """Where reports go and where a cancel comes from. No method waits."""
+
+    @property
+    def lock(self) -> AbstractContextManager[object]:
+        """What a thread may hold several times while it reports: a finalizer may report wherever
+        memory is allocated."""
 
     def progress(self, completeness: float) -> None: ...
 
@@ -58,8 +63,6 @@ class Context:
         self._channel = channel
         self._process = os.getpid()
         self._is_over = False
-        # A finalizer may log wherever memory is allocated, so also in here.
-        self._lock = threading.RLock()
         self._log_budget = LogBudget()
         #: The job's UUID.
         self.uuid = uuid
@@ -192,7 +195,7 @@ class Context:
         # The job's author gets the error here, where it can be mended.
         values = json_text(data, "data") if data else None
         text = to_text(message)  # which may wait for other threads of the job
-        with self._lock:
+        with self._channel.lock:
             for line in self._log_budget.lines(level, text, values, logger, is_extra=is_extra):
                 self._channel.line(line)
 
@@ -275,7 +278,7 @@ def _with_trace(trace: str | None) -> dict[str, Any]:
 
 def close(context: Context) -> None:
     """Report how many lines were dropped; nothing can be reported after that."""
-    with context._lock:
+    with context._channel.lock:
         for line in context._log_budget.last_lines():
             context._channel.line(line)
     context._is_over = True

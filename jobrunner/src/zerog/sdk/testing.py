@@ -5,6 +5,7 @@ assert run.data == {"made": 2}
 assert run.completeness[-1] == 1.0
 """
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,7 @@ class Run:
 class _Recorder:
     def __init__(self, run: Run, cancelled: bool) -> None:
         self._run, self._cancelled = run, cancelled
+        self.lock = threading.RLock()
 
     def progress(self, completeness: float) -> None:
         self._run.completeness.append(completeness)

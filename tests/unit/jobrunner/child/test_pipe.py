@@ -1,6 +1,7 @@
 """The child's end of the pipe: nothing blocks the job, nothing is broken by a signal."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -101,6 +102,39 @@ def test_a_job_that_logs_without_end_to_a_worker_that_does_not_read_stays_small(
 
     # The data of a line is a text in a text: each of its quotes takes two bytes.
     assert len(ends.pipe._buffer) < 3 * MAX_LOG_BYTES
+
+
+def test_a_finalizer_that_logs_while_a_thread_sends_does_not_wait_for_one_that_logs(
+    ends: Ends,
+) -> None:
+    context = Context(ends.pipe, uuid="a")
+    logs, sends = threading.Event(), threading.Event()
+    send = ends.pipe.line
+
+    def line_after_a_moment(line: LogLine) -> None:
+        logs.set()
+        sends.wait(0.2)
+        send(line)
+
+    def log_while_sending() -> None:
+        logs.wait(10)
+        with ends.pipe.lock:  # as in any report
+            sends.set()
+            context.info("finalizer")
+
+    ends.pipe.line = line_after_a_moment  # type: ignore[method-assign]
+    threads = [
+        threading.Thread(target=target, daemon=True)
+        for target in (lambda: context.info("job"), log_while_sending)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert not any(thread.is_alive() for thread in threads)
+    told = [frame.message for frame in ends.received() if isinstance(frame, LineFrame)]
+    assert told == ["job", "finalizer"]
 
 
 def test_a_cancel_is_of_its_run_only(ends: Ends) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import pickle
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,7 @@ class Tape:
         self.events: list[LogLine] = []
         self.states: list[dict[str, Any]] = []
         self.is_cancelled = False
+        self.lock = threading.RLock()
 
     def progress(self, completeness: float) -> None:
         self.progressed.append(completeness)
