@@ -145,3 +145,21 @@ async def test_who_submits_to_a_paused_queue_is_told_and_so_is_who_looks(
     assert info["paused"] == {
         "since": "2026-01-01T00:00:00Z", "by": "ada", "reason": "relay is down"
     }  # fmt: skip
+
+
+async def test_a_filter_has_no_more_labels_than_a_job(
+    api: tuple[httpx.AsyncClient, Parts],
+) -> None:
+    client, _ = api
+    labels = [f"key-{number}=a" for number in range(33)]
+
+    answers = [
+        await client.post("/v1/jobs:cancel", json={"filter": {"label": labels[:count]}})
+        for count in (32, 33)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 422]
+    [fault] = answers[1].json()["errors"]
+    assert (fault["path"], fault["message"]) == (
+        "$.filter.label", "must have at most 32 labels, as a job has",
+    )  # fmt: skip

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from zerog.ledger.stats import KEEP_SECONDS
-from zerog.model.labels import MAX_LABELS, check_labels, label_map
+from zerog.model.labels import MAX_JOB_LABELS, MAX_LABELS, check_labels, label_map
 from zerog.model.limits import MAX_REASON_CHARS, MAX_SECONDS
 from zerog_api.models.shape import (
     MAX_BATCH,
@@ -44,6 +44,12 @@ def _check_line(text: str) -> str:
     if not text.isprintable():
         raise ValueError("must be one line of printable characters")
     return text
+
+
+def _check_count(labels: list[str]) -> list[str]:
+    if len(labels) > MAX_JOB_LABELS:
+        raise ValueError(f"must have at most {MAX_JOB_LABELS} labels, as a job has")
+    return labels
 
 
 def _check_many(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -184,7 +190,7 @@ class Filter(_Times):
     queue: OneOrMany[str] = Field(
         default_factory=list, description="Jobs of this queue, or of one of these."
     )
-    label: OneOrMany[LabelText] = Field(
+    label: Annotated[OneOrMany[LabelText], AfterValidator(_check_count)] = Field(
         default_factory=list, description="Jobs with this label, `key=value`, or with all of these."
     )
     cause: OneOrMany[CauseName] = Field(

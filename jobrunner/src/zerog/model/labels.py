@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 #: What may be given with a job, and what its type may add.
 MAX_LABELS = 16
+#: Of a job: its type's labels and its own.
+MAX_JOB_LABELS = 2 * MAX_LABELS
 MAX_LABEL_CHARS = 63
 _KEY = rf"[A-Za-z0-9](?:[A-Za-z0-9._/-]{{0,{MAX_LABEL_CHARS - 2}}}[A-Za-z0-9])?"
 _KEY_FORM = re.compile(_KEY)

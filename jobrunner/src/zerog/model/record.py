@@ -16,7 +16,7 @@ from typing import Annotated, Any, NewType
 from msgspec import Meta, Struct
 from uuid_utils import UUID, uuid7
 
-from zerog.model.labels import LABEL_PATTERN, MAX_LABELS
+from zerog.model.labels import LABEL_PATTERN, MAX_JOB_LABELS
 from zerog.model.limits import (
     DAY_SECONDS,
     MAX_CODE,
@@ -53,7 +53,7 @@ Tries = Annotated[int, Meta(ge=1, le=MAX_TRIES)]
 ResultCode = Annotated[int, Meta(ge=UNFINISHED, le=MAX_CODE)]
 #: `key=value`; see `zerog.model.labels`. A job has its type's and its own.
 Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
-Labels = Annotated[tuple[Label, ...], Meta(max_length=2 * MAX_LABELS)]
+Labels = Annotated[tuple[Label, ...], Meta(max_length=MAX_JOB_LABELS)]
 
 
 class State(StrEnum):
