@@ -21,7 +21,7 @@ from zerog_operator.resources import PoolIdentity, build_worker_pod
 from zerog_operator.settings import OperatorSettings
 from zerog_tools.chart.helm import Object, join, render
 from zerog_tools.chart.values import read_defaults
-from zerog_tools.repository import CHART
+from zerog_tools.repository import CHART, ROOT
 
 #: Variables that name files of Secrets and ConfigMaps.
 MOUNTED = {"ZEROG_WORKER_DEFAULTS_FILE", "ZEROG_COUCHBASE_PASSWORD_FILE", "ZEROG_TOKEN_FILE"}
@@ -115,6 +115,29 @@ def expressions() -> Iterator[str]:
 
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are() -> None:
     asked = {name for text in expressions() for name in _METRIC.findall(text)}
+
+    assert asked
+    assert asked <= known_metrics()
+
+
+def test_each_alert_has_a_section_in_the_runbook_and_a_line_in_the_overview() -> None:
+    groups = yaml.safe_load((CHART / "files/alerts.yaml").read_text())["groups"]
+    alerts = [rule["alert"] for group in groups for rule in group["rules"]]
+    runbook = (ROOT / "docs/howto/runbook.md").read_text()
+    overview = (ROOT / "docs/howto/monitoring.md").read_text()
+
+    sections = re.split(r"^## ", runbook, flags=re.MULTILINE)[1:]
+    assert sorted(section.split()[0] for section in sections) == sorted(alerts)
+    for section in sections:
+        parts = ("**What it means.**", "**Look.**", "**Do.**")
+        assert [part for part in parts if part not in section] == [], section
+    linked = re.findall(r"^\| \[(\w+)\]\(runbook\.md#(\w+)\)", overview, re.MULTILINE)
+    assert sorted(linked) == sorted((name, name.lower()) for name in alerts)
+
+
+def test_the_queries_of_the_docs_ask_for_metrics_that_there_are() -> None:
+    pages = (ROOT / f"docs/howto/{name}.md" for name in ("monitoring", "runbook"))
+    asked = {name for page in pages for name in _METRIC.findall(page.read_text())}
 
     assert asked
     assert asked <= known_metrics()

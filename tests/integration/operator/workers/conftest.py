@@ -35,7 +35,9 @@ QUEUE = "default"
 def cluster(local_node: LocalNode) -> ControlPlane:
     """The cluster in which `namespace` is: one whose pods run."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    local_node.add_image(IMAGE, Image(env={"PATH": path}))
+    # Also where the sources are in another place than those that are installed.
+    sources = os.environ.get("PYTHONPATH", "")
+    local_node.add_image(IMAGE, Image(env={"PATH": path, "PYTHONPATH": sources}))
     return local_node.cluster
 
 
