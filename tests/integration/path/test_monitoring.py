@@ -5,6 +5,7 @@ What needs a cluster is in `tests/chart/alerts_test.yaml`: those alerts are show
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
@@ -42,6 +43,10 @@ def fail(system: System, jobs: int) -> None:
         system.client.wait(uuid)
 
 
+def is_value(prometheus: Prometheus, query: str, value: float) -> bool:
+    return prometheus.value(query) == value
+
+
 def test_alerts_fire_in_a_real_run_and_metrics_are_well_formed(
     system: System, prometheus: Prometheus
 ) -> None:
@@ -55,7 +60,7 @@ def test_alerts_fire_in_a_real_run_and_metrics_are_well_formed(
     until(lambda: {"ZeroGTypeFails", "ZeroGDeadJobsGrow"} <= prometheus.firing())
     for name in ("zerog_jobs_total", "zerog_worker_jobs_total"):
         query = COUNTED.format(name)
-        until(lambda query=query: prometheus.value(query) == 1 + FAILURES, what=query)
+        until(partial(is_value, prometheus, query, 1 + FAILURES), what=query)
 
     _, hold = system.submit_held()
     busy = 'zerog_worker_slots{state="busy"}'
