@@ -26,15 +26,16 @@ def prometheus(system: System) -> Iterator[Prometheus]:
     """One that scrapes an API and a worker."""
     port = free_port()
     system.start_worker("--metrics-port", str(port))
-    made = Prometheus(system.folder / "prometheus", {"api": system.port, "worker": port})
+    targets = {"api": [f"127.0.0.1:{system.port}"], "worker": [f"127.0.0.1:{port}"]}
+    made = Prometheus(system.folder / "prometheus", targets)
     try:
         yield made
     finally:
         made.close()
 
 
-def metrics_of(port: int) -> httpx.Response:
-    return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=60.0)
+def metrics_of(address: str) -> bytes:
+    return httpx.get(f"http://{address}/metrics", trust_env=False, timeout=60.0).content
 
 
 def fail(system: System, jobs: int) -> None:
@@ -51,7 +52,7 @@ def test_alerts_fire_in_a_real_run_and_metrics_are_well_formed(
     system: System, prometheus: Prometheus
 ) -> None:
     until(lambda: prometheus.firing() == QUIET, what="only what is not here is missed")
-    assert {labels["job"] for labels, _ in prometheus.query("up == 1")} == {"api", "worker"}
+    until(lambda: prometheus.value("sum(up)") == 2, what="both are scraped")
 
     # A counter's first value is no increase.
     fail(system, 1)
@@ -70,8 +71,10 @@ def test_alerts_fire_in_a_real_run_and_metrics_are_well_formed(
     system.client.pause("default")
     until(lambda: "ZeroGQueuePausedForLong" in prometheus.firing())
 
-    for port in prometheus.targets.values():
-        text = metrics_of(port).content
+    scraped = prometheus.query("up")
+    assert len(scraped) == 2
+    for labels, _ in scraped:
+        text = metrics_of(labels["instance"])
         found = subprocess.run(
             [find_promtool(), "check", "metrics"], input=text, capture_output=True, timeout=120
         )

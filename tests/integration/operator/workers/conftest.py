@@ -60,7 +60,7 @@ class Works:
         #: Jobs that shall succeed, in their first attempt.
         self.uuids: list[str] = []
         self._unfinished: list[str] = []
-        port = free_port()
+        self.port = port = free_port()
         self.client = Client(f"http://127.0.0.1:{port}", retry_seconds=DEADLINE_SECONDS)
         queue = stage.beanstalkd.address
         stage.start_server("api", "--port", str(port), ZEROG_STORE=self.store, ZEROG_QUEUE=queue)
