@@ -3,9 +3,9 @@
 They are served by the worker's own loop: who gets an answer knows that it turns. A worker whose
 datastore or queue is unavailable is healthy and waits, because a restart would not help.
 
-Nobody who asks delays a job: a request has a deadline, there are a few connections at most, and a
-new one ends the one that is open longest. So whoever holds connections, or reads slowly, keeps
-neither the kubelet nor Prometheus from getting an answer.
+Nobody who asks delays a job: a request has a deadline, connections have a limit, and a new one ends
+the one that is open longest. So who holds connections, reads slowly or floods the port, as a job in
+the same pod might, keeps neither the kubelet nor Prometheus from getting an answer.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ from zerog.model.errors import ConfigError
 
 #: From the connection to the last byte of the answer.
 REQUEST_SECONDS = 10.0
-MAX_CONNECTIONS = 16
+#: So many that a flood of new ones does not end one before its request is read.
+MAX_CONNECTIONS = 256
 MAX_HEAD_BYTES = 8192
 #: Metrics are written at most this often, whoever asks how often.
 METRICS_SECONDS = 1.0
