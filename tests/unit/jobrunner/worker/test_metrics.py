@@ -1,6 +1,8 @@
 """What a worker shows on its port, and that without one it measures nothing."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from tests.queue.memory import MemoryQueue
@@ -118,3 +120,13 @@ async def test_without_a_port_nothing_is_measured() -> None:
 
     assert monitor.measured(store) is store
     assert rig.jobs.stats.listener is None
+
+
+def test_a_worker_without_a_port_does_not_even_import_the_library() -> None:
+    program = "import sys, zerog.worker.main; print('prometheus_client' in sys.modules)"
+
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
+    )
+
+    assert found.stdout == "False\n"
