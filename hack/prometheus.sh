@@ -4,6 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(.venv/bin/python -c 'from zerog_tools.cluster.binaries import cache_folder; print(cache_folder())')/prometheus
+mkdir -p "$(dirname "$folder")"
+# Tests ask for it from several processes.
+exec 9>"$folder.lock"
+flock 9
 [[ -x $folder/usr/bin/promtool ]] && exit 0
 sudo=()
 if [[ $(id -u) != 0 ]]; then sudo=(sudo); fi
@@ -12,6 +16,5 @@ trap 'rm -rf "$new"' EXIT
 echo "fetching Debian's prometheus"
 "${sudo[@]}" apt-get update -qq
 (cd "$new" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb unpacked)
-mkdir -p "$(dirname "$folder")"
 rm -rf "$folder"
 mv "$new/unpacked" "$folder"

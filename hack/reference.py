@@ -279,7 +279,8 @@ def metrics(registry: Any) -> str:
         for family in collector.describe():
             name = family.name + ("_total" if family.type == "counter" else "")
             # Of a collector that makes its families itself, each has labels of its own.
-            labels = ", ".join(getattr(family, "_labelnames", None) or collector._labelnames)
+            names = getattr(family, "_labelnames", ()) or getattr(collector, "_labelnames", ())
+            labels = ", ".join(names)
             rows.append((f"`{name}`", family.type, labels, family.documentation))
     return _table(("Metric", "Kind", "Labels", "Meaning"), rows)
 
@@ -293,6 +294,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def tables() -> dict[str, dict[str, str]]:
     """Return the made tables of each page, by name."""
     from zerog.settings import ClientSettings, CouchbaseSettings, PlaceSettings, WorkerSettings
+    from zerog.worker.metrics import WorkerMetrics
     from zerog_api.edge.metrics import Metrics as ApiMetrics
     from zerog_api.settings import ApiSettings
     from zerog_operator.metrics import Metrics as OperatorMetrics
@@ -310,6 +312,7 @@ def tables() -> dict[str, dict[str, str]]:
         },
         "metrics.md": {
             "operator": metrics(OperatorMetrics().registry),
+            "worker": metrics(WorkerMetrics().registry),
             "api": metrics(ApiMetrics().registry),
         },
     }

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.chart.promtool import find_promtool
 
@@ -12,6 +13,7 @@ from zerog_api.edge.metrics import Metrics
 from zerog_operator.metrics import Metrics as OperatorMetrics
 
 RULES = Path(__file__).parents[2] / "charts" / "zerog" / "files" / "alerts.yaml"
+STORIES = Path(__file__).with_name("alerts_test.yaml")
 
 
 def of_api() -> CollectorRegistry:
@@ -55,10 +57,17 @@ def test_promtool_finds_nothing_wrong_with_the_alerts() -> None:
     assert found.returncode == 0, found.stderr.decode()
 
 
+def test_each_alert_has_a_story() -> None:
+    rules = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
+    told = STORIES.read_text()
+
+    assert [rule["alert"] for rule in rules if rule["alert"] not in told] == []
+
+
 def test_alerts_fire_where_they_should(tmp_path: Path) -> None:
     (tmp_path / RULES.name).write_text(RULES.read_text())
     story = tmp_path / "story.yaml"
-    story.write_text(Path(__file__).with_name("alerts_test.yaml").read_text())
+    story.write_text(STORIES.read_text())
 
     found = subprocess.run(
         [find_promtool(), "test", "rules", str(story)], capture_output=True, timeout=120

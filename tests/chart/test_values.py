@@ -162,6 +162,11 @@ CASES: dict[str, Case] = {
     "metrics.serviceMonitor.labels": Case(EXTRAS, {"release": "x"}, "release: x"),
     "metrics.serviceMonitor.authorization": Case(
         EXTRAS, {"credentials": {"name": "token-x", "key": "token"}}, "name: token-x"),
+    "metrics.podMonitor.enabled": Case(TRIAL, True, "kind: PodMonitor"),
+    "metrics.podMonitor.interval": Case(EXTRAS, "77s", "interval: 77s"),
+    "metrics.podMonitor.labels": Case(EXTRAS, {"release": "x"}, "release: x"),
+    "metrics.prometheusRule.runbookUrl": Case(
+        EXTRAS, "https://wiki.example/zerog", "https://wiki.example/zerog#zerogoperatorgone"),
     "metrics.prometheusRule.enabled": Case(TRIAL, True, "kind: PrometheusRule"),
     "metrics.prometheusRule.labels": Case(EXTRAS, {"release": "x"}, "release: x"),
     "metrics.dashboard.enabled": Case(TRIAL, True, "zerog.json"),

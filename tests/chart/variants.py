@@ -33,6 +33,7 @@ EXTRAS: Object = {
     },
     "metrics": {
         "serviceMonitor": {"enabled": True},
+        "podMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True},
         "dashboard": {"enabled": True},
     },

@@ -183,7 +183,11 @@ def _start_background(
     settings: ApiSettings, parts: Parts, server: Server, stop: asyncio.Event
 ) -> list["asyncio.Task[None]"]:
     dispatch = parts.dispatch
-    repair = repairing.Background(dispatch.jobs, lambda: connect_queue(settings.queue))
+    repair = repairing.Background(
+        dispatch.jobs,
+        lambda: connect_queue(settings.queue),
+        stepped=parts.edge.metrics.repair_steps.inc,
+    )
     return [
         asyncio.create_task(dispatch.run(), name="dispatch"),
         asyncio.create_task(dispatch.nudges.run(), name="nudges"),

@@ -154,6 +154,10 @@ class WorkerSettings(PlaceSettings):
     """The queue that a job goes to, once, when it was killed because memory ran out here."""
     pool: str | None = None
     """The pool whose retire tokens the worker takes; not set outside Kubernetes."""
+    metrics_port: Port = 0
+    """Port for `/metrics`, `/healthz` and `/readyz`; 0 opens none. Workers of pools have 8082."""
+    metrics_host: str = "127.0.0.1"
+    """Address to serve them on."""
     ready_file: OpenPath = None
     """A file that exists while the worker takes jobs: a readiness probe looks at it."""
     pod: str | None = None

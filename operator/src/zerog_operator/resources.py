@@ -17,6 +17,14 @@ from zerog_operator.pool import PoolSpec
 STOP_MARGIN_SECONDS = 20
 #: An image that is not pulled and read by then is tried anew.
 DESCRIBE_SECONDS = 600
+#: Where a worker serves metrics and probes, and the port's name. The pod's own address is where the
+#: kubelet and Prometheus ask; a job of another pod on a shared host does not stand in the way.
+METRICS_PORT, METRICS_PORT_NAME = 8082, "zerog-metrics"
+#: A worker that answers nothing for two minutes hangs: its jobs run elsewhere since. It need not be
+#: given the time that jobs may take to end.
+LIVENESS = {"periodSeconds": 20, "timeoutSeconds": 20, "failureThreshold": 6,
+            "terminationGracePeriodSeconds": 30}  # fmt: skip
+PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 #: The worker makes this file when it takes jobs, and removes it when it drains.
 RUN_FOLDER, READY_FILE = "/run/zerog", "/run/zerog/ready"
 RUN_VOLUME = "zerog-run"
@@ -41,10 +49,7 @@ def build_worker_pod(pool: PoolIdentity, spec: PoolSpec, name: str) -> dict[str,
     pod["spec"].setdefault("volumes", []).append({"name": RUN_VOLUME, "emptyDir": {}})
     worker = _worker_container(pod["spec"])
     worker.setdefault("volumeMounts", []).append({"name": RUN_VOLUME, "mountPath": RUN_FOLDER})
-    worker.setdefault(
-        "readinessProbe",
-        {"exec": {"command": ["test", "-e", READY_FILE]}, "periodSeconds": 1},
-    )
+    _add_probes(worker)
     if "command" not in worker and "args" not in worker:
         worker["command"] = ["zerog", "worker"]
     return pod
@@ -57,12 +62,39 @@ def build_describe_pod(pool: PoolIdentity, spec: PoolSpec) -> dict[str, Any]:
     pod["spec"]["restartPolicy"] = "Never"
     pod["spec"]["activeDeadlineSeconds"] = DESCRIBE_SECONDS
     pod["spec"]["containers"] = [worker] = [_worker_container(pod["spec"])]
-    for probe in ("readinessProbe", "livenessProbe", "startupProbe", "args"):
-        worker.pop(probe, None)
+    for name in (*PROBES, "args"):
+        worker.pop(name, None)
     worker["command"] = ["zerog", "describe", "--register", *spec.jobs]
     # Its last words are the condition's message.
     worker["terminationMessagePolicy"] = "FallbackToLogsOnError"
     return pod
+
+
+def _add_probes(worker: dict[str, Any]) -> None:
+    """Let a worker serve metrics and health, and probe it. Probes of its template are all it has.
+
+    Readiness is a file, so that nobody's requests keep a worker from being ready.
+    """
+    is_probed = not worker.keys().isdisjoint(PROBES)
+    if not is_probed:
+        worker["readinessProbe"] = {
+            "exec": {"command": ["test", "-e", READY_FILE]}, "periodSeconds": 1,
+        }  # fmt: skip
+    env = worker["env"]
+    given = [item for item in env if item["name"] == "ZEROG_METRICS_PORT"]
+    if not given:
+        env.append({"name": "ZEROG_METRICS_PORT", "value": str(METRICS_PORT)})
+    if "ZEROG_METRICS_HOST" not in [item["name"] for item in env]:
+        env.append({"name": "ZEROG_METRICS_HOST", "valueFrom": _field("status.podIP")})
+    port = given[0].get("value", "0") if given else str(METRICS_PORT)
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        return  # nowhere, or where nobody knows before the pod runs
+    ports = worker.setdefault("ports", [])
+    if METRICS_PORT_NAME not in [item.get("name") for item in ports]:
+        ports.append({"name": METRICS_PORT_NAME, "containerPort": int(port)})
+    if not is_probed:
+        get = {"path": "/healthz", "port": METRICS_PORT_NAME}
+        worker["livenessProbe"] = {"httpGet": get, **LIVENESS}
 
 
 def _build_pod(pool: PoolIdentity, spec: PoolSpec, name: str, role: str) -> dict[str, Any]:

@@ -43,6 +43,8 @@ ELSEWHERE = {
     "docs/howto/couchbase.md": ("a Couchbase server", "tests/integration/couchbase"),
     "docs/howto/generate-a-client.md": ("node, Go and generators", "tests/integration/clients"),
     "docs/howto/install.md": ("a cluster and helm", "tests/chart/cluster/test_api_server.py"),
+    "docs/howto/monitoring.md": ("a cluster, but for those typed below", "tests/integration/docs"),
+    "docs/howto/runbook.md": ("a cluster, but for those typed below", "tests/integration/docs"),
     "docs/howto/pause-and-drain.md": (
         "a worker of that name",
         "tests/integration/path/test_pause.py",
@@ -125,6 +127,12 @@ def test_every_line_of_a_page_is_typed() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_works(page: str, reader: Reader) -> None:
     for command in typed(page):
+        assert reader.type(command).strip(), f"{command} said nothing"
+
+
+@pytest.mark.parametrize("page", ["docs/howto/monitoring.md", "docs/howto/runbook.md"])
+def test_those_on_call_can_type_what_needs_no_cluster(page: str, reader: Reader) -> None:
+    for command in dict.fromkeys(typed(page)):
         assert reader.type(command).strip(), f"{command} said nothing"
 
 

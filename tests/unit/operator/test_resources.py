@@ -9,6 +9,8 @@ from zerog_operator import names
 from zerog_operator.names import describe_pod_name
 from zerog_operator.pool import OutOfMemory, PoolSpec
 from zerog_operator.resources import (
+    PROBES,
+    READY_FILE,
     STOP_MARGIN_SECONDS,
     PoolIdentity,
     build_describe_pod,
@@ -47,6 +49,59 @@ def test_what_the_template_says_wins() -> None:
     assert [item for item in worker["env"] if item["name"] == "ZEROG_SLOTS"] == given["env"]
     assert worker["command"] == ["mine"]
     assert worker["readinessProbe"] == given["readinessProbe"]
+
+
+def test_a_worker_serves_metrics_on_its_pods_address_and_is_probed() -> None:
+    pod = build(spec())
+
+    (worker,) = pod["spec"]["containers"]
+    (port,) = worker["ports"]
+    assert environment(pod)["ZEROG_METRICS_PORT"]["value"] == str(port["containerPort"])
+    field = environment(pod)["ZEROG_METRICS_HOST"]["valueFrom"]["fieldRef"]
+    assert field == {"fieldPath": "status.podIP"}
+    assert worker["readinessProbe"]["exec"]["command"] == ["test", "-e", READY_FILE]
+    assert worker["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
+
+
+@pytest.mark.parametrize("kind", PROBES)
+def test_a_template_with_a_probe_gets_no_other_one(kind: str) -> None:
+    given = {kind: {"exec": {"command": ["true"]}}}
+
+    worker = build(spec(given))["spec"]["containers"][0]
+
+    assert {name: worker[name] for name in PROBES if name in worker} == given
+
+
+def test_a_port_of_the_template_is_the_one_that_is_named() -> None:
+    given = {
+        "env": [{"name": "ZEROG_METRICS_PORT", "value": "9000"}],
+        "ports": [{"name": "mine", "containerPort": 1}],
+    }
+
+    worker = build(spec(given))["spec"]["containers"][0]
+
+    assert worker["ports"] == [
+        {"name": "mine", "containerPort": 1},
+        {"name": "zerog-metrics", "containerPort": 9000},
+    ]
+    assert "ZEROG_METRICS_HOST" in {item["name"] for item in worker["env"]}
+
+
+def test_a_template_may_switch_the_port_off() -> None:
+    given = {"env": [{"name": "ZEROG_METRICS_PORT", "value": "0"}]}
+
+    worker = build(spec(given))["spec"]["containers"][0]
+
+    assert "ports" not in worker
+    assert "livenessProbe" not in worker
+    assert "readinessProbe" in worker
+
+
+def test_the_describe_pod_has_no_port() -> None:
+    (worker,) = build_describe_pod(POOL, spec())["spec"]["containers"]
+
+    assert "ports" not in worker
+    assert "ZEROG_METRICS_PORT" not in {item["name"] for item in worker["env"]}
 
 
 def test_the_users_labels_do_not_replace_ours() -> None:

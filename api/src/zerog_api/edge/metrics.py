@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from zerog.ledger.counts import Counts, JobKind
 from zerog.ledger.unserved import TypesByQueue
-from zerog_api.edge.calls import Calls
-from zerog_api.edge.ledger import Ledger
+from zerog.metrics.calls import Calls
+from zerog.metrics.ledger import Ledger
 
 
 class Metrics:
@@ -52,6 +52,11 @@ class Metrics:
             "zerog_queue_slots",
             "Slots of the living workers that serve the queue.",
             ["queue", "state"],
+            registry=self.registry,
+        )
+        self.repair_steps = Counter(
+            "zerog_repair_steps_total",
+            "Steps of repair that this process has finished: looks, and parts of full passes.",
             registry=self.registry,
         )
         self.calls = Calls(self.registry)

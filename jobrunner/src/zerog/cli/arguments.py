@@ -273,6 +273,12 @@ def worker(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long jobs may go on after SIGTERM (ZEROG_GRACE_SECONDS)",
     )
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        metavar="PORT",
+        help="serve /metrics, /healthz and /readyz there (ZEROG_METRICS_PORT; default: nowhere)",
+    )
     add_option(parser)
 
 

@@ -24,6 +24,7 @@ def command_worker(options: argparse.Namespace) -> int:
         queue=options.queue,
         slots=options.slots,
         grace_seconds=options.grace_seconds,
+        metrics_port=options.metrics_port,
     )
     if not settings.jobs:
         raise ConfigError("no jobs: name a module, e.g. `zerog worker acme.jobs`")

@@ -58,6 +58,8 @@ class Background:
     jobs: Jobs
     connect: Connect
     owner: str = field(default_factory=worker_name)
+    #: Called after each look, and after each part of a full pass: repair moves on.
+    stepped: Callable[[], None] = lambda: None
     _queue: QueueConnection | None = None
     #: None: another process may have repaired meanwhile.
     _state: RepairState | None = None
@@ -77,6 +79,7 @@ class Background:
                     async with held(self.jobs.store, LEASE, self.owner, LEASE_SECONDS) as mine:
                         if mine:
                             await self._look(await self._connected())
+                            self.stepped()
                         else:
                             self._state = None
                 except ZeroGError as error:
@@ -126,6 +129,7 @@ class Background:
 
         async def seen(last: str) -> None:
             await self._write_state(replace(state, after=last))
+            self.stepped()
 
         report = await repair_once(self.jobs, queue, full=True, after=state.after, seen=seen)
         await self._write_state(ended(state, datetime.now(UTC)))

@@ -17,7 +17,7 @@ import contextlib
 import logging
 import random
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -75,6 +75,8 @@ class Stats:
         self._noted = self._saved = 0
         self._is_stored = self._is_behind = False
         self._flushes_since_save = 0
+        #: Hears of what is counted. None: nobody shows this process's own counts.
+        self.listener: Callable[[Sequence[counts.Fact]], None] | None = None
 
     @classmethod
     def resume(cls, store: Datastore, found: Tally) -> "Stats":
@@ -90,7 +92,7 @@ class Stats:
 
     def accepted(self, record: JobRecord) -> None:
         """Count a job that was accepted."""
-        self._tally.add([counts.accepted(record)])
+        self._add([counts.accepted(record)])
 
     async def note_claims(self, uuids: Iterable[JobId], now: datetime) -> None:
         """Write down that jobs are about to be claimed. Raises what the store raises.
@@ -110,7 +112,7 @@ class Stats:
     def lost(self, record: JobRecord, now: datetime) -> None:
         """Count an attempt whose job another worker has taken over."""
         kind = JobKind(record.queue, record.type)
-        self._tally.add([counts.Fact(now, kind, {"lost": 1})])
+        self._add([counts.Fact(now, kind, {"lost": 1})])
 
     def end_claim(self, uuid: JobId) -> None:
         """Take note that this process has nothing more to write about a job that it claimed."""
@@ -154,7 +156,7 @@ class Stats:
         facts = list(counts.of_change(before, after))
         if not facts:
             return
-        self._tally.add(facts)
+        self._add(facts)
         self.forget_change(after.uuid, after.changed_time)
         note = self._tally.claims.get(after.uuid)
         if note is None:
@@ -163,6 +165,11 @@ class Stats:
             note.started = after.attempt
         elif note.started == after.attempt:
             del self._tally.claims[after.uuid]
+
+    def _add(self, facts: Sequence[counts.Fact]) -> None:
+        self._tally.add(facts)
+        if self.listener is not None:
+            self.listener(facts)
 
     async def run(self) -> None:
         """Add the counts every few seconds until cancelled; then `flush` adds the rest."""

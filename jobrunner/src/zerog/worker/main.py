@@ -13,7 +13,6 @@ import logging
 import signal
 from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
@@ -29,7 +28,7 @@ from zerog.model.backoff import Backoff
 from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.model.names import worker_name
 from zerog.model.record import WorkerIdentity
-from zerog.queue import connect_producer, connect_queue
+from zerog.queue import connect_producer
 from zerog.settings import WorkerSettings
 from zerog.store import make_place, open_datastore, secret_paths
 from zerog.store.port import Datastore
@@ -40,6 +39,7 @@ from zerog.worker.controls import ControlWatch
 from zerog.worker.fitting import Fitting
 from zerog.worker.hearing import Hearing
 from zerog.worker.linger import linger
+from zerog.worker.monitor import Monitor
 from zerog.worker.seat import Seat
 from zerog.worker.slot import Slot, SlotParts
 from zerog.worker.verdict import Stop
@@ -74,6 +74,7 @@ class Worker:
         self._hurry = asyncio.Event()
         self._slots: list[Slot] = []
         self._traces = traces
+        self._monitor = Monitor(settings)
 
     async def run(self) -> int:
         """Start, work, drain, stop."""
@@ -83,6 +84,8 @@ class Worker:
         # What keeps jobs from the datastore is planned from the folders that there are.
         make_place(self._settings.store)
         async with contextlib.AsyncExitStack() as stack:
+            await self._monitor.start()
+            stack.callback(self._monitor.close)
             starting = NurseryHandle.start(
                 self._settings.jobs, owns_children=True, secrets=secret_paths(self._settings)
             )
@@ -124,7 +127,8 @@ class Worker:
         failures = 0
         while True:
             try:
-                return await open_datastore(self._settings.store, self._settings)
+                store = await open_datastore(self._settings.store, self._settings)
+                return self._monitor.measured(store)
             except DatastoreUnavailableError as error:
                 failures += 1
                 pause = STORE_BACKOFF.pause(failures)
@@ -162,12 +166,9 @@ class Worker:
             Slot(number, parts, Seat(nursery, settings)) for number in range(settings.slots)
         ]
         hearing = Hearing(
-            self._identity.name,
-            settings.pool,
-            self._slots,
-            beat.alertness,
-            lambda: connect_queue(settings.queue),
+            self._identity.name, settings.pool, self._slots, beat.alertness, self._monitor.connect
         )
+        self._monitor.watch(self._slots, stats)
         self._say_what_it_runs(versions, queues)
         producer = await connect_producer(settings.queue)  # it connects when somebody waits
         working = [
@@ -187,9 +188,9 @@ class Worker:
         if reaper.is_needed():
             background.append(asyncio.create_task(reaper.run(nursery), name="reaper"))
         try:
-            self._say_ready(True)
+            self._monitor.say_ready(True)
             await self._until_stopped([*working, *background], hearing.retired)
-            self._say_ready(False)
+            self._monitor.say_ready(False)
             changed = beat.alertness.call  # others see at once that it drains, and what it takes
             name = self._identity.name
             await self._unless_stopped(linger(store, name, queues, claimer, controls, changed))
@@ -197,7 +198,7 @@ class Worker:
             changed()
             await self._drain(working)
         finally:
-            self._say_ready(False)
+            self._monitor.say_ready(False)
             for task in [*background, *working]:
                 task.cancel()
             await asyncio.gather(*background, *working, return_exceptions=True)
@@ -209,10 +210,8 @@ class Worker:
             await heartbeat.remove(beat)
 
     def _parts(self, jobs: Jobs, claimer: Claimer, controls: ControlWatch) -> SlotParts:
-        queue = self._settings.queue
-        return SlotParts(
-            self._settings, jobs, claimer, controls, lambda: connect_queue(queue), self._traces
-        )
+        connect = self._monitor.connect
+        return SlotParts(self._settings, jobs, claimer, controls, connect, self._traces)
 
     def _say_what_it_runs(self, types: Iterable[str], queues: Iterable[str]) -> None:
         log.info(
@@ -223,11 +222,6 @@ class Worker:
             len(self._slots),
             "slot" if len(self._slots) == 1 else "slots",
         )
-
-    def _say_ready(self, ready: bool) -> None:
-        if self._settings.ready_file is not None:
-            file = Path(self._settings.ready_file)
-            file.touch() if ready else file.unlink(missing_ok=True)
 
     async def _until_stopped(self, tasks: list[asyncio.Task[None]], retired: asyncio.Event) -> None:
         """Wait for the signal, or to be retired: then what runs is finished, and no grace period

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -34,12 +34,15 @@ Connect = Callable[[], Awaitable[QueueConnection]]
 class _Held(Struct):
     touched: float
     job: RunningJob | None = None
+    is_lost: bool = False
 
 
 class Reservations:
     """The connection of one slot, and the entries that it holds."""
 
     def __init__(self, slot: int, connect: Connect) -> None:
+        #: How many reservations ended before their entries were settled.
+        self.lost = 0
         self._slot = slot
         self._connect = connect
         self._queue: QueueConnection | None = None
@@ -58,6 +61,7 @@ class Reservations:
         """Return the connection, a new one if the last is lost. Raises what the queue raises."""
         if self._queue is None or self._queue.closed:
             # What the lost connection held is not ours any more.
+            self._lose(self._held.values())
             self._held.clear()
             self._queue = None
             self._queue = await self._connect()
@@ -137,12 +141,20 @@ class Reservations:
         self._held.update((entry.id, _Held(now)) for entry in entries)
         return entries
 
+    def _lose(self, lost: Iterable[_Held]) -> None:
+        for held in lost:
+            self.lost += not held.is_lost
+            held.is_lost = True
+
     async def _touch_due(self) -> None:
         if self._queue is None or self._queue.closed:
+            self._lose(self._held.values())
             return
         now = time.monotonic()
         for entry_id, held in list(self._held.items()):
             if now - held.touched >= TOUCH_SECONDS:
                 held.touched = now
-                if not await self._queue.touch(entry_id):
+                touched = await self._queue.touch(entry_id)
+                if not touched and entry_id in self._held:  # it was not settled meanwhile
                     log.warning("the reservation of entry %d is lost", entry_id)
+                    self._lose([held])

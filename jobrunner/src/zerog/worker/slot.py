@@ -77,6 +77,11 @@ class Slot:
         """Whether the slot holds no entry at all."""
         return not len(self._held)
 
+    @property
+    def lost(self) -> int:
+        """How many reservations the slot has lost."""
+        return self._held.lost
+
     def vouched(self) -> list[RunningJob]:
         """Return the jobs that the slot vouches for."""
         return self._held.vouched()

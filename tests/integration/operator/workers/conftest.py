@@ -35,7 +35,9 @@ QUEUE = "default"
 def cluster(local_node: LocalNode) -> ControlPlane:
     """The cluster in which `namespace` is: one whose pods run."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    local_node.add_image(IMAGE, Image(env={"PATH": path}))
+    # Also where the sources are in another place than those that are installed.
+    sources = os.environ.get("PYTHONPATH", "")
+    local_node.add_image(IMAGE, Image(env={"PATH": path, "PYTHONPATH": sources}))
     return local_node.cluster
 
 
@@ -58,7 +60,7 @@ class Works:
         #: Jobs that shall succeed, in their first attempt.
         self.uuids: list[str] = []
         self._unfinished: list[str] = []
-        port = free_port()
+        self.port = port = free_port()
         self.client = Client(f"http://127.0.0.1:{port}", retry_seconds=DEADLINE_SECONDS)
         queue = stage.beanstalkd.address
         stage.start_server("api", "--port", str(port), ZEROG_STORE=self.store, ZEROG_QUEUE=queue)

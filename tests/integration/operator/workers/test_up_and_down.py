@@ -8,6 +8,8 @@ import os
 import random
 from typing import Any
 
+import httpx
+
 from zerog_tools.cluster.process import wait_until
 
 from ..conftest import DEADLINE_SECONDS
@@ -36,6 +38,26 @@ def test_no_job_is_lost_interrupted_or_run_twice_while_pools_go_up_and_down(work
             works.wait_until_done()
 
     works.wait_until_done()
+    works.check()
+
+
+def test_each_worker_shows_metrics_and_health_on_its_pods_address(works: Works) -> None:
+    spec: dict[str, Any] = {"minReplicas": 2, "maxReplicas": 2}
+    stage = works.stage
+    works.start_operator()
+    works.apply(**spec)
+    works.wait_for_types()
+    wait_until(lambda: stage.status(POOL).get("readyReplicas") == 2, DEADLINE_SECONDS, "ready")
+
+    for pod in stage.pods():
+        (container,) = pod["spec"]["containers"]
+        (port,) = container["ports"]
+        url = f"http://{pod['status']['podIP']}:{port['containerPort']}"
+        for path in ("/metrics", container["livenessProbe"]["httpGet"]["path"], "/readyz"):
+            answer = httpx.get(url + path, trust_env=False, timeout=DEADLINE_SECONDS)
+            assert answer.status_code == 200, (path, answer.text)
+
+    works.apply(**{**spec, "minReplicas": 0})
     works.check()
 
 

@@ -124,6 +124,31 @@ async def background(ledger: Ledger, queue: MemoryQueue) -> tuple[Background, li
     return Background(ledger.jobs, connect), connects
 
 
+async def test_repair_says_that_it_moves_on_only_while_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(repairing, "LEASE_SECONDS", 3600.0)
+    ledger, queue = Ledger(), MemoryQueue()
+    queue.away = True
+    loop, connects = await background(ledger, queue)
+    steps: list[int] = []
+    loop.stepped = lambda: steps.append(len(connects))
+    running = asyncio.create_task(loop.run())
+    await until(lambda: len(connects) > 2)
+    assert steps == []
+
+    queue.away = False
+    await until(lambda: len(steps) > 2)
+    await stop(running)
+    other = Background(ledger.jobs, loop.connect, "another", stepped=lambda: steps.append(-1))
+    running = asyncio.create_task(other.run())
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    await stop(running)
+
+    assert -1 not in steps
+
+
 async def test_repair_outlives_store_queue_and_surprises() -> None:
     ledger, queue = Ledger(), MemoryQueue()
     queue.away = True

@@ -82,11 +82,17 @@ _TYPES: dict[str, Schema] = {
     "networkPolicy.apiFrom": _PEERS,
     "networkPolicy.metricsFrom": _PEERS,
     "networkPolicy.egress.extra": _list(_keys("ports", to=_PEERS)),
-    "metrics.serviceMonitor.interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
+    **_under(
+        ["metrics.serviceMonitor", "metrics.podMonitor"],
+        interval={"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
+    ),
+    "metrics.prometheusRule.runbookUrl": {"type": "string", "pattern": "^https?://[^# ]+$"},
     "metrics.serviceMonitor.authorization": _keys("type", "credentials"),
     **_under(["networkPolicy.egress"], apiServer=_PEERS, couchbase=_PEERS, beanstalkd=_PEERS),
     **_under(
-        ["metrics.serviceMonitor", "metrics.prometheusRule", "metrics.dashboard"], labels=_STRINGS
+        ["metrics.serviceMonitor", "metrics.podMonitor", "metrics.prometheusRule",
+         "metrics.dashboard"],
+        labels=_STRINGS,
     ),
     **_under(
         ["api.serviceAccount", "api.service", "api.ingress", "api.httpRoute",

@@ -1,7 +1,7 @@
 """How long datastore and queue take to answer this process, and how often they do not."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
@@ -33,9 +33,18 @@ class Calls:
             registry=registry,
         )
 
-    def measured(self, backend: str, target: T) -> T:
-        """Return what does the same as the target, measured. Only coroutines are calls."""
-        return cast(T, _Measured(target, lambda call: self._watch(backend, call)))
+    def measured(self, backend: str, target: T, *, but: Collection[str] = ()) -> T:
+        """Return what does the same as the target, measured. Only coroutines are calls.
+
+        `but` names calls that wait by design, so that their time says nothing.
+        """
+        return cast(T, _Measured(target, lambda call: self._watch(backend, call), but))
+
+    def measured_call(
+        self, backend: str, call: str, method: Callable[..., Awaitable[T]]
+    ) -> Callable[..., Awaitable[T]]:
+        """Return what does the same as one call, measured."""
+        return self._watch(backend, call).around(method)
 
     def _watch(self, backend: str, call: str) -> "_Watch":
         return _Watch(self._seconds.labels(backend, call), self._errors.labels(backend, call))
@@ -60,12 +69,14 @@ class _Watch:
 
 
 class _Measured:
-    def __init__(self, target: object, watch: Callable[[str], _Watch]) -> None:
-        self._target, self._watch = target, watch
+    def __init__(
+        self, target: object, watch: Callable[[str], _Watch], but: Collection[str]
+    ) -> None:
+        self._target, self._watch, self._but = target, watch, but
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
-        if not iscoroutinefunction(found):
+        if name in self._but or not iscoroutinefunction(found):
             return found
         measured = self._watch(name).around(found)
         setattr(self, name, measured)  # looked up once

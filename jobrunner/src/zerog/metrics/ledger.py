@@ -2,6 +2,7 @@
 
 All replicas of the API give the same numbers, so a query takes the `max` of them. The number of
 series is bounded: kinds beyond the first hundreds are counted together (`zerog.ledger.totals`).
+A worker shows what it has counted itself since it was started, under names of its own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,10 +16,10 @@ _KIND = ("queue", "type")
 #: Of the classes of memory, one in this many is a bucket: each twice the one before.
 _PEAKS_STEP = 4
 
+_ACCEPTED = ("jobs_accepted", "Jobs that were accepted or replayed.", "accepted")
 _COUNTERS = (
-    ("zerog_jobs_accepted", "Jobs that were accepted or replayed.", "accepted"),
-    ("zerog_attempts_started", "Attempts that began.", "started"),
-    ("zerog_attempts_lost", "Attempts whose worker had lost the job when they ended.", "lost"),
+    ("attempts_started", "Attempts that began.", "started"),
+    ("attempts_lost", "Attempts whose worker had lost the job when they ended.", "lost"),
 )
 _HISTOGRAMS = (
     ("zerog_job_waiting_seconds", "How long jobs had been due when an attempt began.", WAITS, 1),
@@ -41,24 +42,28 @@ _HISTOGRAMS = (
 class Ledger(Collector):
     """Gives what was counted last. Until something was read, there is no series."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, worker: bool = False) -> None:
+        """`worker`: the counts are those of one worker, of which there may be hundreds. They have
+        no histograms: those of all processes are in the API's."""
         self.counts: Mapping[JobKind, Counts] = {}
+        self._worker = worker
+        self._prefix = "zerog_worker" if worker else "zerog"
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
         yield self._labelled(
-            "zerog_jobs", "Jobs that ended.", "outcome", {name: name for name in OUTCOMES}
+            "jobs", "Jobs that ended.", "outcome", {name: name for name in OUTCOMES}
         )
         yield self._labelled(
-            "zerog_attempts", "Attempts that ended.", "cause",
+            "attempts", "Attempts that ended.", "cause",
             {str(cause): name for cause, name in CAUSES.items()},
         )  # fmt: skip
-        for name, meaning, count in _COUNTERS:
-            family = CounterMetricFamily(name, meaning, labels=_KIND)
+        for name, meaning, count in _COUNTERS if self._worker else (_ACCEPTED, *_COUNTERS):
+            family = CounterMetricFamily(f"{self._prefix}_{name}", meaning, labels=_KIND)
             for kind, counts in self.counts.items():
                 family.add_metric(kind, counts.get(count, 0))
             yield family
-        for name, meaning, classes, step in _HISTOGRAMS:
+        for name, meaning, classes, step in () if self._worker else _HISTOGRAMS:
             histogram = HistogramMetricFamily(name, meaning, labels=_KIND)
             for kind, counts in self.counts.items():
                 histogram.add_metric(kind, *buckets(classes, counts, step))
@@ -67,7 +72,7 @@ class Ledger(Collector):
     def _labelled(
         self, name: str, meaning: str, label: str, values: Mapping[str, str]
     ) -> CounterMetricFamily:
-        family = CounterMetricFamily(name, meaning, labels=(*_KIND, label))
+        family = CounterMetricFamily(f"{self._prefix}_{name}", meaning, labels=(*_KIND, label))
         for kind, counts in self.counts.items():
             for value, count in values.items():
                 family.add_metric((*kind, value), counts.get(count, 0))
