@@ -86,7 +86,7 @@ _TYPES: dict[str, Schema] = {
         ["metrics.serviceMonitor", "metrics.podMonitor"],
         interval={"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
     ),
-    "metrics.prometheusRule.runbookUrl": {"type": "string", "pattern": "^https?://[^# ]+$"},
+    "metrics.prometheusRule.runbookUrl": {"type": "string", "pattern": "^[^# ]+$"},
     "metrics.serviceMonitor.authorization": _keys("type", "credentials"),
     **_under(["networkPolicy.egress"], apiServer=_PEERS, couchbase=_PEERS, beanstalkd=_PEERS),
     **_under(
