@@ -1,7 +1,5 @@
 """A job's record as the store has it. Only the ledger imports this, since it alone writes jobs."""
 
-from typing import Any
-
 import msgspec
 
 from zerog.model import documents
@@ -12,11 +10,12 @@ from zerog.store.port import Document
 
 def write_record(record: JobRecord) -> Document:
     """Return the document of a record: camelCase, None and no labels left out."""
-    document = _without_none(msgspec.to_builtins(record))
+    found: Document = msgspec.to_builtins(record)
+    document = {name: value for name, value in found.items() if value is not None}
     if not record.labels:
         del document["labels"]
-    if None in document["limits"].values():
-        document["limits"] = _without_none(document["limits"])
+    if record.limits.timeout_seconds is None:  # the only limit that may be missing
+        del document["limits"]["timeoutSeconds"]
     return document
 
 
@@ -26,7 +25,3 @@ def read_record(document: Document, key: str = "") -> JobRecord:
     if record.current_attempt is None and record.state == "running":
         raise UnreadableDocumentError(f"job {record.uuid} is running, but has no attempt")
     return record
-
-
-def _without_none(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if value is not None}

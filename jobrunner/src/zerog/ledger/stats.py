@@ -200,7 +200,7 @@ class Stats:
         if self._is_behind:
             await self._save()
             return
-        saving = asyncio.create_task(self._save(), name="tally")
+        saving = asyncio.create_task(self._save(may_wait=True), name="tally")
         self._saving.add(saving)
         saving.add_done_callback(self._end_saving)
         await asyncio.sleep(0)  # now it has been asked for, and shares the next transaction
@@ -213,10 +213,10 @@ class Stats:
                 await self._save()
                 self._saved = now_noted
 
-    async def _save(self) -> None:
+    async def _save(self, *, may_wait: bool = False) -> None:
         self._is_stored, self._flushes_since_save = True, 0
         try:
-            await tally.save(self._store, self._tally)
+            await tally.save(self._store, self._tally, may_wait=may_wait)
         except DatastoreError:
             self._is_behind = True
             raise
