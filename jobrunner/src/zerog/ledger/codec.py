@@ -4,7 +4,7 @@ import msgspec
 
 from zerog.model import documents
 from zerog.model.errors import UnreadableDocumentError
-from zerog.model.record import JobRecord
+from zerog.model.record import JobRecord, State
 from zerog.store.port import Document
 
 
@@ -22,6 +22,6 @@ def write_record(record: JobRecord) -> Document:
 def read_record(document: Document, key: str = "") -> JobRecord:
     """Read a control document. `UnreadableDocumentError` if it is not one."""
     record = documents.read(document, JobRecord, key)
-    if record.current_attempt is None and record.state == "running":
+    if record.state is State.RUNNING and record.current_attempt is None:
         raise UnreadableDocumentError(f"job {record.uuid} is running, but has no attempt")
     return record

@@ -135,10 +135,9 @@ class Stats:
 
     def forget_change(self, uuid: str, time: datetime) -> None:
         """Take back that a change is to be made."""
-        if self._tally.changes:
-            self._tally.changes = [
-                note for note in self._tally.changes if (note.uuid, note.time) != (uuid, time)
-            ]
+        self._tally.changes = [
+            note for note in self._tally.changes if (note.uuid, note.time) != (uuid, time)
+        ]
 
     def _covers(self, before: JobRecord, after: JobRecord) -> bool:
         """Whether what a change counts can be read from its attempt, if this process dies."""
@@ -151,11 +150,12 @@ class Stats:
 
     def count(self, before: JobRecord, after: JobRecord) -> None:
         """Count what a change of a job's record was."""
-        facts = list(counts.of_change(before, after))
+        facts = counts.of_change(before, after)
         if not facts:
             return
         self._tally.add(facts)
-        self.forget_change(after.uuid, after.changed_time)
+        if self._tally.changes:
+            self.forget_change(after.uuid, after.changed_time)
         note = self._tally.claims.get(after.uuid)
         if note is None:
             return
