@@ -115,7 +115,7 @@ def measure_calls() -> None:
 async def measure_store(folder: Path) -> None:
     """Measure the steps of the datastore."""
     store = await SqliteDatastore.open(folder / "steps.db", 5.0)
-    jobs = Jobs(store, Stats(store))
+    jobs = Jobs(store, Stats(store, worker=WORKER.name))
     made = [new_record() for _ in range(2 * ROUNDS * TIMES)]
     claim = events.Claimed(WORKER, 17, "default")
     kept = {}
@@ -124,6 +124,10 @@ async def measure_store(folder: Path) -> None:
         kept[number] = await jobs.insert(made[number])
 
     async def apply_claim(number: int) -> None:
+        if number % TOGETHER == 0 or number >= ROUNDS * TIMES:  # each batch is noted once
+            together = TOGETHER if number < ROUNDS * TIMES else 1
+            noted = [made[n].uuid for n in range(number, number + together)]
+            await jobs.stats.note_claims(noted, jobs.now())
         applied = await jobs.apply(made[number].uuid, claim, kept[number], bare=True)
         kept[number] = applied.kept
 

@@ -449,9 +449,7 @@ class Handler(RequestHandler):
         about = self.footprint.about()
         if self.access.owner:
             about["caller"] = self.access.owner
-        self.edge.requests.wrote(
-            f"{method} {self.path}", status, seconds, jobs, about
-        )
+        self.edge.requests.wrote(f"{method} {self.path}", status, seconds, jobs, about)
 
     def _audit(self) -> None:
         """Write down, once, what was changed, and who was refused."""

@@ -42,7 +42,7 @@ CREATE TABLE document (
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
-CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
+CREATE INDEX jobs_by_queue ON document (queue, state, key, expires)
     WHERE collection = 'jobs';{openjobs.INDEXES}{openjobs.VERSIONS_INDEX}{openjobs.DUE_INDEX}
 {_LABELS}
 CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
@@ -90,6 +90,8 @@ UPDATE document SET finished = json_extract(CAST(body AS TEXT), '$.finishedTime'
     6: """
 DROP TRIGGER IF EXISTS label_job;
 DROP TABLE counter;
+DROP INDEX jobs_by_queue;
+CREATE INDEX jobs_by_queue ON document (queue, state, key, expires) WHERE collection = 'jobs';
 """,
 }
 
