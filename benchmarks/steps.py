@@ -65,6 +65,30 @@ def time_calls(step: str, call: Callable[[], object]) -> None:
     show(step, [min(taken)])
 
 
+async def time_lives(
+    claim: Callable[[range], Awaitable[object]], end: Callable[[range], Awaitable[object]]
+) -> None:
+    """Measure claims and ends, each of some jobs at a time, and of one. What is claimed ends before
+    the next, as a worker does it. They get the numbers of their jobs."""
+    least: list[list[float]] = []
+    number = 0
+    for together in (TOGETHER, 1):
+        taken: list[list[float]] = [[], []]
+        for _ in range(ROUNDS):
+            spent = [0.0, 0.0]
+            for _ in range(TIMES // together):
+                for step, work in enumerate((claim, end)):
+                    before = time.process_time()
+                    await work(range(number, number + together))
+                    spent[step] += time.process_time() - before
+                number += together
+            for step, seconds in enumerate(spent):
+                taken[step].append(seconds / TIMES * 1e6)
+        least.append([min(each) for each in taken])
+    show("claim, with its note", [each[0] for each in least])
+    show("end, durable", [each[1] for each in least])
+
+
 async def time_tasks(step: str, work: Callable[[int], Awaitable[object]]) -> None:
     """Measure a coroutine: some at a time, and one at a time. It gets the number of its call."""
     medians = []
@@ -115,7 +139,7 @@ def measure_calls() -> None:
 async def measure_store(folder: Path) -> None:
     """Measure the steps of the datastore."""
     store = await SqliteDatastore.open(folder / "steps.db", 5.0)
-    jobs = Jobs(store, Stats(store))
+    jobs = Jobs(store, Stats(store, worker=WORKER.name))
     made = [new_record() for _ in range(2 * ROUNDS * TIMES)]
     claim = events.Claimed(WORKER, 17, "default")
     kept = {}
@@ -123,19 +147,22 @@ async def measure_store(folder: Path) -> None:
     async def insert(number: int) -> None:
         kept[number] = await jobs.insert(made[number])
 
-    async def apply_claim(number: int) -> None:
-        applied = await jobs.apply(made[number].uuid, claim, kept[number], bare=True)
-        kept[number] = applied.kept
+    async def apply(numbers: range, event: events.Event) -> None:
+        asked = [jobs.apply(made[n].uuid, event, kept[n], bare=True) for n in numbers]
+        for number, applied in zip(numbers, await asyncio.gather(*asked), strict=True):
+            kept[number] = applied.kept
 
-    async def apply_end(number: int) -> None:
-        end = events.Returned(1, 200, {"n": 7})
-        await jobs.apply(made[number].uuid, end, kept[number], bare=True)
+    async def apply_claims(numbers: range) -> None:
+        await jobs.stats.note_claims([made[n].uuid for n in numbers], jobs.now())
+        await apply(numbers, claim)
+
+    async def apply_ends(numbers: range) -> None:
+        await apply(numbers, events.Returned(1, 200, {"n": 7}))
 
     await time_tasks("an empty write", lambda _: store.ready())
     await time_tasks("insert, durable", insert)
     await time_tasks("read", lambda number: jobs.read(made[number].uuid))
-    await time_tasks("claim", apply_claim)
-    await time_tasks("end, durable", apply_end)
+    await time_lives(apply_claims, apply_ends)
     await store.close()
 
 

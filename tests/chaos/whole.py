@@ -211,14 +211,14 @@ class Fuzzed:
         """Write a body as it is; the columns by which jobs are listed stay as they are."""
         database.execute("UPDATE counter SET revision = revision + 1")
         changed = database.execute(
-            "UPDATE document SET body = ?, revision = (SELECT revision FROM counter) "
+            "UPDATE document SET body = ?, revision = abs(random()) "
             "WHERE collection = ? AND key = ?",
             (body, collection, key),
         )
         if not changed.rowcount:
             database.execute(
                 "INSERT INTO document (collection, key, body, revision) "
-                "VALUES (?, ?, ?, (SELECT revision FROM counter))",
+                "VALUES (?, ?, ?, abs(random()))",
                 (collection, key, body),
             )
 

@@ -112,6 +112,7 @@ class MemoryDatastore:
         document: Document,
         *,
         expire_seconds: float | None = None,
+        may_wait: bool = False,
     ) -> str:
         """Write a document whatever was there."""
         return self._write(collection, key, document, self._expiry(expire_seconds))

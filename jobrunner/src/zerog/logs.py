@@ -17,10 +17,9 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 from zerog import standardfiles
 from zerog.shown import shown_block
@@ -30,8 +29,9 @@ FORMATS = ("text", "json")
 JOBS = "zerog.job"
 #: Loggers that tell of each request as information.
 NOISY = ("httpx", "httpcore", "asyncio")
-#: What records are about that are made in this context: fields of JSON, e.g. `requestId` and `job`.
-ABOUT: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
+#: Returns what records are about that are made in this context: fields of JSON, e.g. `requestId`
+#: and `job`. It is asked when there is a record: most jobs and requests have none.
+ABOUT: ContextVar[Callable[[], Mapping[str, object]]] = ContextVar("about", default=dict)
 
 
 class LineFormatter(logging.Formatter):
@@ -45,7 +45,7 @@ class LineFormatter(logging.Formatter):
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         # Parts that are fields of their own, e.g. of the audit log.
-        fields = {**ABOUT.get(), "message": record.getMessage(), **getattr(record, "fields", {})}
+        fields = {**ABOUT.get()(), "message": record.getMessage(), **getattr(record, "fields", {})}
         if record.exc_info:
             fields["trace"] = self.formatException(record.exc_info)
         return _json_text(record.name, record.levelname.lower(), record.created, fields)

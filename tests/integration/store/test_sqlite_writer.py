@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from zerog.ledger.jobs import Jobs
+from zerog.ledger.stats import Stats
+from zerog.model import events
+from zerog.model.documents import TypeDocument
 from zerog.model.errors import DatastoreUnavailableError
+from zerog.model.life import accept
+from zerog.model.record import WorkerIdentity, new_job_id
+from zerog.store.port import JobFilter
 from zerog.store.sqlite import writer
 from zerog.store.sqlite.store import SqliteDatastore
 
@@ -70,6 +77,77 @@ async def test_a_lone_write_does_not_wait_for_company(
         await store.insert("jobs", f"key {number}", {})
 
     assert len(commits) == 10
+
+
+async def test_a_write_that_may_wait_shares_the_commit_of_the_next_one(
+    store: SqliteDatastore, commits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "COMPANY_SECONDS", DEADLINE_SECONDS)
+
+    waiting = asyncio.ensure_future(store.upsert("progress", "key", {"n": 1}, may_wait=True))
+    await asyncio.sleep(0)
+    await store.upsert("progress", "key", {"n": 2})
+    await waiting
+
+    stored = await store.get("progress", "key")
+    assert stored is not None
+    assert stored.document == {"n": 2}  # in the order they came
+    assert len(commits) == 1
+
+
+async def test_a_write_that_may_wait_is_written_without_company(
+    store: SqliteDatastore, commits: list[str]
+) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        for _ in range(3):
+            await store.upsert("progress", "key", {}, may_wait=True)
+
+    assert len(commits) == 3
+
+
+async def test_a_write_that_waits_for_company_is_written_at_the_end(
+    path: Path, store: SqliteDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "COMPANY_SECONDS", DEADLINE_SECONDS)
+
+    waiting = asyncio.ensure_future(store.upsert("progress", "key", {}, may_wait=True))
+    await asyncio.sleep(0)
+    await store.close()
+    await waiting
+
+    assert rows(path) == 1
+
+
+async def test_a_claim_and_the_note_before_it_are_one_commit(
+    store: SqliteDatastore, commits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "COMPANY_SECONDS", DEADLINE_SECONDS)
+    stats = Stats(store, worker="worker")
+    jobs = Jobs(store, stats)
+    kept = await jobs.insert(
+        accept(
+            uuid=new_job_id(), job_type=TypeDocument("T", "q", {}), parameters={}, now=jobs.now()
+        )
+    )
+    commits.clear()
+
+    await stats.note_claims([kept.record.uuid], jobs.now())
+    await jobs.apply(kept.record.uuid, events.Claimed(WorkerIdentity("worker"), 1), kept)
+
+    assert len(commits) == 1
+    assert len(await store.scan("tallies")) == 1
+
+
+async def test_a_job_in_the_place_of_an_expired_one_is_found_by_its_labels(
+    store: SqliteDatastore,
+) -> None:
+    await store.insert("jobs", "key", {"uuid": "key"})
+    await store.expire("jobs", "key", -1)
+
+    await store.insert("jobs", "key", {"uuid": "key", "labels": ["team=a"]})
+
+    page = await store.list_jobs(JobFilter(labels=["team=a"]))
+    assert [stored.key for stored in page.jobs] == ["key"]
 
 
 async def test_each_write_of_a_commit_has_its_own_revision(store: SqliteDatastore) -> None:

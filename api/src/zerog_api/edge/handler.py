@@ -179,10 +179,12 @@ class Handler(RequestHandler):
 
     def set_default_headers(self) -> None:
         """Say nothing of the server, and leave browsers no guess."""
-        self.clear_header("Server")
-        self.set_header("Content-Type", JSON)
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Request-Id", self.footprint.origin.request_id or "")
+        # Tornado's `set_header` checks what is known here: the id has its form.
+        headers = self._headers
+        del headers["Server"]
+        headers["Content-Type"] = JSON
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Request-Id"] = self.footprint.origin.request_id or ""
 
     @cached_property
     def footprint(self) -> Footprint:
@@ -193,9 +195,10 @@ class Handler(RequestHandler):
 
     async def prepare(self) -> None:
         """Admit the request, or refuse it. Called by Tornado before the body is read."""
-        if self.called is not None and self.called.verb in CHANGES:
-            self.footprint.begin_span(self.edge.traces, str(self.request.method), self.path)
-        logs.ABOUT.set(self.footprint.about())  # in this request's own task
+        traces = self.edge.traces
+        if traces is not None and self.called is not None and self.called.verb in CHANGES:
+            self.footprint.begin_span(traces, str(self.request.method), self.path)
+        logs.ABOUT.set(self.footprint.about)  # in this request's own task
         try:
             await self._admit()
         except (Problem, ZeroGError) as error:
@@ -345,6 +348,10 @@ class Handler(RequestHandler):
         """Answers change too often for a mark of their text to be worth its time."""
         return None
 
+    def check_etag_header(self) -> bool:
+        """Whether the client has the answer. Tornado would look for its mark without one, too."""
+        return "Etag" in self._headers and super().check_etag_header()
+
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Decode a segment of the path; what is no UTF-8 is replaced, and names nothing."""
         return value.decode(errors="replace")
@@ -424,26 +431,25 @@ class Handler(RequestHandler):
             self._stream.release()
         # Whatever a client made up is not remembered.
         method = self.request.method if self.request.method in METHODS else "any"
-        seconds = self.request.request_time()
-        self.edge.metrics.observe(method or "any", self.path, self.get_status(), seconds)
-        if not self.is_probe:
-            self._log_request(method or "any", seconds)
+        seconds, status = self.request.request_time(), self.get_status()
+        self.edge.metrics.observe(method or "any", self.path, status, seconds)
+        if self.edge.traces is not None:
+            self.footprint.end_span(status)
+        changes = self.called is not None and self.called.verb in CHANGES
+        if not self.is_probe and self.edge.requests.wants(status, changes=changes):
+            self._log_request(method or "any", status, seconds)
         if self._admission is not None:
             self._admission.leave()
         self._audit()
 
-    def _log_request(self, method: str, seconds: float) -> None:
-        changes = self.called is not None and self.called.verb in CHANGES
+    def _log_request(self, method: str, status: int, seconds: float) -> None:
         # Tornado refuses some methods before it looks at the path.
-        named = [each for each in getattr(self, "path_args", ()) if is_job_id(each)]
+        path = getattr(self, "path_args", ())
+        jobs = self.made or [each for each in path if is_job_id(each)]
         about = self.footprint.about()
         if self.access.owner:
             about["caller"] = self.access.owner
-        self.footprint.end_span(self.get_status())
-        self.edge.requests.wrote(
-            f"{method} {self.path}", self.get_status(), seconds, self.made or named,
-            changes=changes, about=about,
-        )  # fmt: skip
+        self.edge.requests.wrote(f"{method} {self.path}", status, seconds, jobs, about)
 
     def _audit(self) -> None:
         """Write down, once, what was changed, and who was refused."""

@@ -39,14 +39,15 @@ class RequestLog:
         self._clock = clock
         self._second = self._written = self._left_out = 0
 
-    def wrote(
-        self, call: str, status: int, seconds: float, jobs: Sequence[str], *,
-        changes: bool, about: dict[str, Any],
-    ) -> None:  # fmt: skip
-        """Write down a call that is answered."""
+    def wants(self, status: int, *, changes: bool) -> bool:
+        """Whether a call that is answered is written down."""
         changed = changes and status < HTTPStatus.BAD_REQUEST
-        if self._logged == "none" or not (changed or self._logged == "all"):
-            return
+        return self._logged == "all" or (changed and self._logged == "changes")
+
+    def wrote(
+        self, call: str, status: int, seconds: float, jobs: Sequence[str], about: dict[str, Any]
+    ) -> None:
+        """Write down a call that is wanted."""
         if (second := int(self._clock())) != self._second:
             self._second, self._written = second, 0
         if self._written >= MAX_PER_SECOND:
@@ -76,10 +77,8 @@ class Footprint:
         self.origin = Origin(request_id, read_trace_parent(headers.get("Traceparent")))
         self._span: Span | None = None
 
-    def begin_span(self, traces: Tracing | None, method: str, route: str) -> None:
-        """Begin a span, if traces are collected. The jobs of the request are part of it."""
-        if traces is None:
-            return
+    def begin_span(self, traces: Tracing, method: str, route: str) -> None:
+        """Begin a span. The jobs of the request are part of it."""
         about = {"http.request.method": method, "http.route": route,
                  "zerog.request.id": self.origin.request_id or ""}  # fmt: skip
         self._span = traces.start(f"{method} {route}", "SERVER", self.origin.trace_parent, about)

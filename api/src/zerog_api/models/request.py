@@ -130,7 +130,7 @@ class RunQuery(RunOptions):
     @property
     def given_labels(self) -> Mapping[str, str]:
         """The labels by their names."""
-        return label_map(self.label)
+        return label_map(self.label) if self.label else {}
 
 
 class BatchItem(RunOptions):

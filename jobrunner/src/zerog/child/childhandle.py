@@ -147,7 +147,8 @@ class ChildHandle(asyncio.Protocol):
         try:
             for frame in self._reader.feed(data):
                 if isinstance(frame, EndFrame):
-                    self._stop_repeating()
+                    if self._repeats:
+                        self._stop_repeating()
                     self._read_all_printed()  # it was written before
                 self.on_frame(frame)
         except FrameError as error:

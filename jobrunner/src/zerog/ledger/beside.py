@@ -113,9 +113,9 @@ async def keep_input(store: Datastore, record: JobRecord) -> None:
 
 
 def needs_keeping(before: JobRecord, after: JobRecord) -> bool:
-    """Whether a change makes a job need its parameters for longer: a replay, or the first claim
-    in a long time. Pure."""
-    if not after.has_input_blob or after.is_finished:
+    """Whether a change makes a job need its parameters, which are beside its record, for longer: a
+    replay, or the first claim in a long time. Pure."""
+    if after.is_finished:
         return False
     last = before.attempts[-1].started_time if before.attempts else before.created_time
     periods = [(time - before.created_time) // _REFRESH for time in (last, after.changed_time)]

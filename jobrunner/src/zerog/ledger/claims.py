@@ -48,6 +48,7 @@ Vouch = Callable[[Entry, JobRecord], None]
 class Claim(Struct):
     """A job that this worker runs."""
 
+    uuid: JobId
     entry: Entry
     #: The record as this worker last wrote it.
     kept: Kept
@@ -56,10 +57,6 @@ class Claim(Struct):
     @property
     def record(self) -> JobRecord:
         return self.kept.record
-
-    @property
-    def uuid(self) -> JobId:
-        return self.kept.record.uuid
 
 
 class Suspect(Struct, frozen=True):
@@ -127,13 +124,13 @@ class Claimer:
         found: Kept | UnreadableDocumentError | None,
         vouch: Vouch,
     ) -> Claim | Suspect | Left | None:
-        if not is_job_id(entry.body):
+        if isinstance(found, UnreadableDocumentError):
+            await self._bury(queue, entry, found)
+        elif found is None and is_job_id(entry.body):
+            await self._put_unknown_aside(queue, entry)
+        elif found is None:
             log.error("entry %d holds no job's UUID and is buried: %.80r", entry.id, entry.body)
             await queue.bury(entry.id, priority=DEFAULT_PRIORITY)
-        elif isinstance(found, UnreadableDocumentError):
-            await self._bury(queue, entry, found)
-        elif found is None:
-            await self._put_unknown_aside(queue, entry)
         elif self._has_moved(entry, found.record):
             await queue.delete(entry.id)
         elif not found.record.is_finished and found.record.type not in self._versions:
@@ -204,7 +201,7 @@ class Claimer:
         if parameters is None:
             await self._fail_without_input(queue, entry, applied.kept, fault)
             return None
-        return Claim(entry, applied.kept, parameters)
+        return Claim(kept.record.uuid, entry, applied.kept, parameters)
 
     async def _read_input(self, record: JobRecord) -> tuple[dict[str, Any] | None, str]:
         """Return a job's parameters; None and why if it has none that can be read."""

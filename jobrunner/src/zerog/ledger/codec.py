@@ -1,32 +1,27 @@
 """A job's record as the store has it. Only the ledger imports this, since it alone writes jobs."""
 
-from typing import Any
-
 import msgspec
 
 from zerog.model import documents
 from zerog.model.errors import UnreadableDocumentError
-from zerog.model.record import JobRecord
+from zerog.model.record import JobRecord, State
 from zerog.store.port import Document
 
 
 def write_record(record: JobRecord) -> Document:
     """Return the document of a record: camelCase, None and no labels left out."""
-    document = _without_none(msgspec.to_builtins(record))
+    found: Document = msgspec.to_builtins(record)
+    document = {name: value for name, value in found.items() if value is not None}
     if not record.labels:
         del document["labels"]
-    if None in document["limits"].values():
-        document["limits"] = _without_none(document["limits"])
+    if record.limits.timeout_seconds is None:  # the only limit that may be missing
+        del document["limits"]["timeoutSeconds"]
     return document
 
 
 def read_record(document: Document, key: str = "") -> JobRecord:
     """Read a control document. `UnreadableDocumentError` if it is not one."""
     record = documents.read(document, JobRecord, key)
-    if record.current_attempt is None and record.state == "running":
+    if record.state is State.RUNNING and record.current_attempt is None:
         raise UnreadableDocumentError(f"job {record.uuid} is running, but has no attempt")
     return record
-
-
-def _without_none(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if value is not None}

@@ -11,7 +11,7 @@ add up.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -99,16 +99,17 @@ PEAKS = Classes("m", "peak", tuple(float(round(2 ** (24 + n / 4))) for n in rang
 CAUSES = {cause: f"cause {cause}" for cause in Cause}
 
 
-def of_change(before: JobRecord, after: JobRecord) -> Iterator[Fact]:
-    """Yield what a change of a job's record counts."""
-    if after.replays > before.replays:
-        yield accepted(after)
+def of_change(before: JobRecord, after: JobRecord) -> list[Fact]:
+    """Return what a change of a job's record counts."""
+    facts = [accepted(after)] if after.replays > before.replays else []
     if after.attempt > before.attempt:
-        yield _start(after, after.attempts[-1])
+        facts.append(_start(after, after.attempts[-1]))
     elif before.current_attempt is not None and after.current_attempt is None:
-        yield _end(after, after.attempts[-1])
+        facts.append(_end(after, after.attempts[-1]))
     elif after.is_finished and not before.is_finished:
-        yield Fact(after.changed_time, JobKind(after.queue, after.type), {str(after.state): 1})
+        kind = JobKind(after.queue, after.type)
+        facts.append(Fact(after.changed_time, kind, {str(after.state): 1}))
+    return facts
 
 
 def of_attempt(record: JobRecord, attempt: Attempt, *, started: bool, ended: bool) -> list[Fact]:

@@ -316,15 +316,17 @@ class _Change:
         return await self._write(kept, step)
 
     async def _write(self, kept: Kept, step: life.Step) -> Applied:
-        record = await self._outsourced(step.record)
+        record, before = step.record, kept.record
+        if record.data is not None and isinstance(self._event, events.Returned):
+            record = await self._outsourced(record)
         finished = record.is_finished
-        if beside.needs_keeping(kept.record, record):
+        if record.has_input_blob and beside.needs_keeping(before, record):
             # First: from the write on, the job counts on it.
             await beside.keep_input(self._jobs.store, record)
         if finished and due.retention_seconds(record) < MAX_KEY_SECONDS:
             await keys.note_ended(self._jobs.store, record)
         try:
-            await self._jobs.stats.note_change(kept.record, record)
+            await self._jobs.stats.note_change(before, record)
         except DatastoreError as error:  # of the counts: nothing has happened to the job
             raise DatastoreUnavailableError(f"the counts: {error}") from error
         document = write_record(record)
@@ -338,20 +340,17 @@ class _Change:
                 expire_seconds=due.retention_seconds(record) if finished else None,
             )
         except AmbiguousWriteError:
-            self._unsure = kept.record, life.Step(record, step.action)
+            self._unsure = before, life.Step(record, step.action)
             raise
         finally:  # it may have been written, whatever the store raised
             # What those who wait for the job learn at once.
-            before = kept.record
             at_once = record.state != before.state or record.attempt != before.attempt
             self._jobs.wakes.changed(record.uuid, at_once=at_once)
         step = life.Step(record, step.action)
-        return self._done(kept.record, step, Kept(record, revision, document))
+        return self._done(before, step, Kept(record, revision, document))
 
     async def _outsourced(self, record: JobRecord) -> JobRecord:
         """Store output that is too large for the record, and return the record without it."""
-        if not isinstance(self._event, events.Returned) or record.data is None:
-            return record
         try:
             text = jsontext.dumps(record.data)
         except ValueError as error:

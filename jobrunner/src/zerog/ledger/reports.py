@@ -78,7 +78,8 @@ class Reports:
         self._taken = self._bytes = 0
         #: Lines that came when the log was full, and when too much waited for the store.
         self._dropped = self._skipped = 0
-        self._progress_document = self._document("progress", uuid)
+        #: Made when something is reported: most jobs report nothing.
+        self._progress_document: _FencedDocument | None = None
         self._log_document: _FencedDocument | None = None
         #: The attempt's end and the worker's clock may want to write at the same time.
         self._flushing = asyncio.Lock()
@@ -115,7 +116,8 @@ class Reports:
         elif not self._backlog.has_room(size):
             self._skipped += 1
         else:
-            self._say_skipped()
+            if self._skipped:
+                self._say_skipped()
             line = LogLine(self._taken, time.astimezone(UTC), level, message, data, logger)
             self._append(line, size)
             return True
@@ -123,15 +125,15 @@ class Reports:
 
     def close(self) -> None:
         """Take in nothing more; the last lines say how many lines were not kept."""
-        self._say_skipped()
+        if self._skipped:
+            self._say_skipped()
         if self._dropped:
             self._warn(f"the log is full: {self._dropped:,} more lines were not kept")
             self._dropped = 0
 
     def _say_skipped(self) -> None:
-        if self._skipped:
-            self._warn(f"{self._skipped:,} lines were not kept: the datastore was unavailable")
-            self._skipped = 0
+        self._warn(f"{self._skipped:,} lines were not kept: the datastore was unavailable")
+        self._skipped = 0
 
     def _warn(self, message: str) -> None:
         line = LogLine(self._taken, datetime.now(UTC), "warning", message)
@@ -162,7 +164,8 @@ class Reports:
     def forget(self) -> None:
         """Let go of what is not written: nobody will write it."""
         self._completeness = None
-        self._drop(len(self._lines))
+        if self._lines:
+            self._drop(len(self._lines))
 
     def _append(self, line: LogLine, size: int) -> None:
         self._lines.append(_Waiting(line, size))
@@ -179,6 +182,8 @@ class Reports:
             return
         self.wrote = True
         document = write(Progress(self._attempt, *reported))
+        if self._progress_document is None:
+            self._progress_document = self._document("progress", self._uuid)
         await self._progress_document.write(document)
         if self._completeness is reported:
             self._completeness = None

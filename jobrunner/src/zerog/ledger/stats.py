@@ -137,10 +137,9 @@ class Stats:
 
     def forget_change(self, uuid: str, time: datetime) -> None:
         """Take back that a change is to be made."""
-        if self._tally.changes:
-            self._tally.changes = [
-                note for note in self._tally.changes if (note.uuid, note.time) != (uuid, time)
-            ]
+        self._tally.changes = [
+            note for note in self._tally.changes if (note.uuid, note.time) != (uuid, time)
+        ]
 
     def _covers(self, before: JobRecord, after: JobRecord) -> bool:
         """Whether what a change counts can be read from its attempt, if this process dies."""
@@ -153,11 +152,12 @@ class Stats:
 
     def count(self, before: JobRecord, after: JobRecord) -> None:
         """Count what a change of a job's record was."""
-        facts = list(counts.of_change(before, after))
+        facts = counts.of_change(before, after)
         if not facts:
             return
         self._add(facts)
-        self.forget_change(after.uuid, after.changed_time)
+        if self._tally.changes:
+            self.forget_change(after.uuid, after.changed_time)
         note = self._tally.claims.get(after.uuid)
         if note is None:
             return
@@ -207,7 +207,7 @@ class Stats:
         if self._is_behind:
             await self._save()
             return
-        saving = asyncio.create_task(self._save(), name="tally")
+        saving = asyncio.create_task(self._save(may_wait=True), name="tally")
         self._saving.add(saving)
         saving.add_done_callback(self._end_saving)
         await asyncio.sleep(0)  # now it has been asked for, and shares the next transaction
@@ -220,10 +220,10 @@ class Stats:
                 await self._save()
                 self._saved = now_noted
 
-    async def _save(self) -> None:
+    async def _save(self, *, may_wait: bool = False) -> None:
         self._is_stored, self._flushes_since_save = True, 0
         try:
-            await tally.save(self._store, self._tally)
+            await tally.save(self._store, self._tally, may_wait=may_wait)
         except DatastoreError:
             self._is_behind = True
             raise

@@ -125,11 +125,13 @@ class Tally(Struct, rename="camel"):
             del self.marks[minute]
 
 
-async def save(store: Datastore, tally: Tally) -> None:
+async def save(store: Datastore, tally: Tally, *, may_wait: bool = False) -> None:
     """Write a process's tally. Raises what the store raises."""
     tally.beat += 1
     document = _document(tally)
-    await store.upsert("tallies", tally.key, document, expire_seconds=EXPIRE_SECONDS)
+    await store.upsert(
+        "tallies", tally.key, document, expire_seconds=EXPIRE_SECONDS, may_wait=may_wait
+    )
 
 
 def _document(tally: Tally) -> dict[str, Any]:

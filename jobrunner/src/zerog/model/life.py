@@ -134,8 +134,12 @@ def accept(
         trace_parent=origin.trace_parent,
         own_trace=origin.own_trace,
         expires_time=expires_time,
-        labels=label_texts({**label_map(job_type.labels), **(labels or {})}),
+        labels=_labels(job_type.labels, labels) if job_type.labels or labels else (),
     )
+
+
+def _labels(of_type: Sequence[str], given: Mapping[str, str] | None) -> tuple[str, ...]:
+    return label_texts({**label_map(of_type), **(given or {})})
 
 
 def step(record: JobRecord, event: Event, now: datetime, *, jitter: float = 0.5) -> Step:

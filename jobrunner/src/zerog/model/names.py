@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import socket
+from functools import lru_cache
 
 from zerog.model.errors import InvalidTubeNameError
 
@@ -58,6 +59,7 @@ def check_idempotency_key(key: str) -> str:
     return key
 
 
+@lru_cache(maxsize=1024)  # a slot asks at each turn, the API at each POST
 def tube_name(queue: str) -> str:
     """Return the tube of a queue."""
     return QUEUE_PREFIX + check_queue_name(queue)

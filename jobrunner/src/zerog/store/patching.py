@@ -81,7 +81,7 @@ def is_key(key: str) -> bool:
 
 def encode_document(key: str, document: Document) -> bytes:
     """Write a document as JSON, within the limits of key and size. `DatastoreError` otherwise."""
-    if not is_key(key):
+    if not 0 < len(key.encode()) <= MAX_KEY_BYTES:
         raise DatastoreError(f"a key has 1 to {MAX_KEY_BYTES} bytes: {key[:80]!r}")
     try:
         body = jsontext.dumps(document)

@@ -205,8 +205,13 @@ class Datastore(Protocol):
         document: Document,
         *,
         expire_seconds: float | None = None,
+        may_wait: bool = False,
     ) -> str:
-        """Write a document whatever was there. Only for documents with one writer. Not durable."""
+        """Write a document whatever was there. Only for documents with one writer. Not durable.
+
+        One that `may_wait` is written some milliseconds later if that saves a transaction, but
+        never after what is asked for later.
+        """
         ...
 
     async def patch(

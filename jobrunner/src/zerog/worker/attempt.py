@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
@@ -52,12 +53,13 @@ class RunningAttempt:
         ask_seconds: float,
         term_seconds: float,
         backlog: Backlog,
-        keeps_output: bool = True,
+        keeps_output: Callable[[str], bool] = lambda _type: True,
         traces: Tracing | None = None,
     ) -> None:
+        record = claim.record
         self.claim = claim
-        self.reports = Reports(jobs.store, claim.uuid, claim.record.attempt, backlog)
-        self._span = None if traces is None else AttemptSpan(traces, claim.record)
+        self.reports = Reports(jobs.store, record.uuid, record.attempt, backlog)
+        self._span = None if traces is None else AttemptSpan(traces, record)
         self._keeps_output = keeps_output
         self.stop_reason: Stop | None = None
         self.end: events.RunEnd | ChildDeath | None = None
@@ -66,7 +68,7 @@ class RunningAttempt:
         self.rss_bytes = 0
         self.cost: Cost | None = None
         self._jobs = jobs
-        self._run = run_name(claim.uuid, claim.record.attempt)
+        self._run = run_name(record.uuid, record.attempt)
         self._started = time.monotonic()
         self._child = child
         self._ask_seconds = ask_seconds
@@ -184,7 +186,8 @@ class RunningAttempt:
     @cached_property
     def _log(self) -> JobLog:
         """What takes lines; most jobs write none."""
-        return JobLog(self.claim.record, self.reports, keeps_output=self._keeps_output)
+        record = self.claim.record
+        return JobLog(record, self.reports, keeps_output=self._keeps_output(record.type))
 
     def _take_printed(self, data: bytes) -> None:
         if not self._over.is_set():

@@ -8,6 +8,7 @@ once the store is back, and the entry is held that long.
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -100,7 +101,7 @@ class Endings:
 
     async def _holding(self, claim: Claim, work: Coroutine[Any, Any, None]) -> None:
         """Hold a claim's entry until the work is done. If it fails, somebody looks at it again."""
-        logs.ABOUT.set(about(claim.record))  # in a task of its own
+        logs.ABOUT.set(partial(about, claim.record))  # in a task of its own
         try:
             await work
         except Exception:

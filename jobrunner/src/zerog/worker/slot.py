@@ -13,6 +13,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from functools import partial
 
 from msgspec import Struct
 
@@ -237,9 +238,9 @@ class Slot:
             term_seconds=settings.kill_grace_seconds,
             backlog=self._backlog,
             traces=self._parts.traces,
-            keeps_output=self._seat.keeps_output_of(claim.record.type),
+            keeps_output=self._seat.keeps_output_of,
         )
-        token = logs.ABOUT.set(about(claim.record))
+        token = logs.ABOUT.set(partial(about, claim.record))
         try:
             await attempt.run()
         finally:

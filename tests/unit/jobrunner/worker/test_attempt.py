@@ -23,7 +23,7 @@ def claim() -> Claim:
     now = datetime.now(UTC)
     record = JobRecord(new_job_id(), "T", "default", now, now)
     claimed = life.step(record, events.Claimed(IDENTITY, 1), now).record
-    return Claim(Entry(1, record.uuid), Kept(claimed, "1", {}), {})
+    return Claim(record.uuid, Entry(1, record.uuid), Kept(claimed, "1", {}), {})
 
 
 class Started:

@@ -20,8 +20,8 @@ from zerog.worker.pace import Pace
 JOBS = 160
 #: Of one job, where this many are claimed together. They are claimed as the ones before end.
 COSTS = {
-    1: {"calls": 330.0, "commands": 2.01},
-    16: {"calls": 266.0, "commands": 2.1},
+    1: {"calls": 249.0, "commands": 2.01},
+    16: {"calls": 189.0, "commands": 2.1},
 }
 
 

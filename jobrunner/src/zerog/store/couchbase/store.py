@@ -140,6 +140,7 @@ class CouchbaseDatastore:
         document: Document,
         *,
         expire_seconds: float | None = None,
+        may_wait: bool = False,
     ) -> str:
         """Write a document whatever was there."""
         body = encode_document(key, document)

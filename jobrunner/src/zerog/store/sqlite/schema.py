@@ -2,9 +2,8 @@
 
 One table holds all collections. Control documents carry what listings filter by in
 columns of their own; partial indexes cover them only, so that the many other documents
-cost no index writes. A document's revision is taken from one counter per file (the
-highest revision there is, kept in `counter`), so no revision is ever used twice, also
-not after a removal.
+cost no index writes. A document's revision is a random number of 62 bits, so none is
+ever used twice, also not after a removal.
 """
 
 import sqlite3
@@ -15,7 +14,7 @@ from zerog.model.errors import DatastoreError, DatastoreUnavailableError
 from zerog.privatefile import FILE_MODE, make_folder
 from zerog.store.sqlite import openjobs
 
-VERSION = 6
+VERSION = 7
 #: Pages of the write-ahead log before a checkpoint: some 8 MiB, so that bursts do not wait for one.
 CHECKPOINT_PAGES = 2000
 #: Between tries to put a new file into write-ahead-log mode while others do the same.
@@ -26,8 +25,6 @@ _LABELS = f"""{openjobs.OVERDUE_INDEX}
 CREATE INDEX jobs_by_end ON document (finished, key, state, expires)
     WHERE collection = 'jobs' AND finished IS NOT NULL;
 CREATE TABLE label (text TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (text, key)) WITHOUT ROWID;
-CREATE TRIGGER label_job AFTER INSERT ON document WHEN new.labels IS NOT NULL BEGIN
-    INSERT OR IGNORE INTO label SELECT value, new.key FROM json_each(new.labels); END;
 CREATE TRIGGER forget_labels AFTER DELETE ON document WHEN old.labels IS NOT NULL BEGIN
     DELETE FROM label
     WHERE key = old.key AND text IN (SELECT value FROM json_each(old.labels)); END;
@@ -45,12 +42,10 @@ CREATE TABLE document (
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON document (state, key) WHERE collection = 'jobs';
 CREATE INDEX jobs_by_type ON document (type, state, key, queue) WHERE collection = 'jobs';
-CREATE INDEX jobs_by_queue ON document (queue, state, key, changed, expires)
+CREATE INDEX jobs_by_queue ON document (queue, state, key, expires)
     WHERE collection = 'jobs';{openjobs.INDEXES}{openjobs.VERSIONS_INDEX}{openjobs.DUE_INDEX}
 {_LABELS}
 CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
-CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL);
-INSERT INTO counter VALUES (1, 0);
 CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL);
 """
 #: What makes a file of a version into one of the next. `json_extract` takes no blob. Of finished
@@ -91,6 +86,12 @@ ALTER TABLE document ADD COLUMN cause TEXT;
 ALTER TABLE document ADD COLUMN labels TEXT;
 UPDATE document SET finished = json_extract(CAST(body AS TEXT), '$.finishedTime')
     WHERE collection = 'jobs' AND json_valid(CAST(body AS TEXT));{_LABELS}
+""",
+    6: """
+DROP TRIGGER IF EXISTS label_job;
+DROP TABLE counter;
+DROP INDEX jobs_by_queue;
+CREATE INDEX jobs_by_queue ON document (queue, state, key, expires) WHERE collection = 'jobs';
 """,
 }
 

@@ -2,13 +2,15 @@
 
 Writes that arrive while a transaction is under way wait together and go into the next
 one, so that under load many share one disk flush. Those of one turn of the event loop are
-handed over together. Each write is a function of the connection; one that fails by our
-errors (a key that exists, a revision that moved) leaves its neighbours alone, because it
-has changed nothing before it failed.
+handed over together; one that may wait is handed over with the next, so that a lone writer saves
+a transaction. Each write is a function of the connection; one that fails by our errors (a
+key that exists, a revision that moved) leaves its neighbours alone, because it has changed
+nothing before it failed.
 """
 
 import asyncio
 import contextlib
+import random
 import sqlite3
 import threading
 import time
@@ -33,6 +35,10 @@ SWEEP_SECONDS, SWEEP_ROWS = 5.0, 200
 #: And again after this, as long as there are so many.
 SWEEP_AGAIN_SECONDS = 0.05
 JOIN_SECONDS = 10.0
+#: How long a write that may wait does, if no other one comes.
+COMPANY_SECONDS = 0.005
+#: A random number of so many bits is used once, whoever else draws them. SQLite has 63.
+REVISION_BITS = 62
 
 
 @dataclass(slots=True)
@@ -56,8 +62,12 @@ class Writer:
         self._path = path
         self._deadline_seconds = deadline_seconds
         self._loop = asyncio.get_running_loop()
-        #: The writes of this turn of the loop.
+        #: The writes of this turn of the loop, and before them those that may wait.
         self._turn: list[Write] = []
+        self._next_turn: asyncio.Handle | None = None
+        self._company: asyncio.TimerHandle | None = None
+        #: A generator of its own: nobody can seed it.
+        self._random = random.Random()
         self._queue: SimpleQueue[list[Write] | None] = SimpleQueue()
         self._full_sync = False
         self._closed = False
@@ -65,18 +75,28 @@ class Writer:
         self._thread.start()
 
     def submit(
-        self, apply: Callable[[sqlite3.Connection, int], Any], *, durable: bool
+        self,
+        apply: Callable[[sqlite3.Connection, int], Any],
+        *,
+        durable: bool,
+        may_wait: bool = False,
     ) -> asyncio.Future[Any]:
         """Queue a write. `apply` gets the connection and the revision to use."""
         if self._closed:
             raise DatastoreUnavailableError(f"{self._path} is closed")
         future: asyncio.Future[Any] = self._loop.create_future()
         self._turn.append(Write(apply, durable, future, time.monotonic()))
-        if len(self._turn) == 1:
-            self._loop.call_soon(self._hand_over)
+        if not may_wait:
+            self._next_turn = self._next_turn or self._loop.call_soon(self._hand_over)
+        elif self._company is None:
+            self._company = self._loop.call_later(COMPANY_SECONDS, self._hand_over)
         return future
 
     def _hand_over(self) -> None:
+        self._next_turn = None
+        if self._company is not None:
+            self._company.cancel()
+            self._company = None
         if self._turn:
             self._queue.put(self._turn)
             self._turn = []
@@ -167,16 +187,13 @@ class Writer:
 
     def _apply_all(self, batch: list[Write]) -> None:
         connection = self._connection
-        (revision,) = connection.execute("SELECT revision FROM counter").fetchone()
         for write in batch:
-            revision += 1
             try:
-                write.result = write.apply(connection, revision)
+                write.result = write.apply(connection, self._random.getrandbits(REVISION_BITS))
             except sqlite3.Error:
                 raise  # trouble with the file is everybody's
             except Exception as error:  # a value without a JSON form, say: this write's own
                 write.error = error
-        connection.execute("UPDATE counter SET revision = ?", (revision,))
 
     def _end(self, batch: list[Write]) -> None:
         try:
