@@ -72,8 +72,9 @@ reference: ## Write the reference that is made from code anew
 	@$(PY) hack/reference.py
 
 .PHONY: docs
-docs: setup ## Build the documentation's site into .site/, check its links
+docs: setup ## Build the documentation site into .site/, check its links
 	@.venv/bin/zensical build --clean --strict
+	@echo "Open file://$(CURDIR)/.site/index.html"
 
 .PHONY: web
 web: setup ## Build the web page into the API's package (needs node 20)
@@ -124,8 +125,9 @@ test-clients: client-tools ## Generate clients in three languages, run them agai
 	@$(PY) -m pytest -q $(WITH_GENERATORS)
 
 .PHONY: screenshots
-screenshots: browser ## Take the docs' pictures of the web page anew
+screenshots: browser ## Retake the docs' pictures of the web page and of the terminal
 	@$(PY) -m tests.integration.web.screenshots docs/images
+	@$(PY) -m tests.integration.cli.still docs/images
 
 .PHONY: test-chart
 test-chart: cluster-binaries ## Tests of what the Helm chart renders
