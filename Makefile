@@ -57,9 +57,10 @@ format: ## Format the code
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
 .PHONY: lint
-lint: ## Check style, sizes, imports
+lint: ## Check style, sizes, imports, phrases
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
 	@$(PY) hack/check_sizes.py
+	@$(PY) hack/phrases.py
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) hack/reference.py --check
 
@@ -68,7 +69,7 @@ typecheck: ## Check types, strictly
 	@$(PY) -m mypy $(SOURCES) tests hack examples
 
 .PHONY: reference
-reference: ## Write the reference that is made from code anew
+reference: ## Rewrite the reference that is generated from code
 	@$(PY) hack/reference.py
 
 .PHONY: docs
@@ -85,7 +86,7 @@ web-check: setup ## Lint, type-check and unit-test the web page, compare its bui
 	@bash hack/web.sh check
 
 .PHONY: lock
-lock: ## Resolve dependencies anew into the lock files
+lock: ## Resolve the dependencies again into the lock files
 	@bash hack/lock.sh
 
 .PHONY: image-lock

@@ -119,8 +119,8 @@ def first_pod(it: Measured) -> str:
 def fast(it: Measured) -> str:
     """Of the README."""
     return (
-        f"{it.stored('zerog')} jobs per second from POST to stored result on two cores, on SQLite with\n"
-        "  `synchronous=FULL`. FastAPI and Celery, on a Redis that writes nothing to disk, reach\n"
+        f"{it.stored('zerog')} jobs per second from POST to stored result on two cores, on SQLite\n"
+        "  with `synchronous=FULL`. FastAPI and Celery, on a Redis that writes nothing to disk, reach\n"
         f"  {it.stored('celery')} in the same run"
     )
 
@@ -162,8 +162,8 @@ def fast_peers(it: Measured) -> str:
         (huey < ours, "when idle, huey is faster"),
     )
     return (
-        f"huey ({it.stored('huey')} jobs per second) and taskiq ({it.stored('taskiq')}) come closest "
-        "in speed,\non the same Redis. "
+        f"huey ({it.stored('huey')} jobs per second) and taskiq ({it.stored('taskiq')}) "
+        "come closest in speed,\non the same Redis. "
         f"When idle, huey is faster than ZeroG (p50 {huey:.1f} ms against {ours:.1f} ms)."
     )
 
