@@ -120,8 +120,8 @@ def fast(it: Measured) -> str:
     """Of the README."""
     return (
         f"{it.stored('zerog')} jobs per second from POST to stored result on two cores, on SQLite\n"
-        "  with `synchronous=FULL`. FastAPI and Celery, on a Redis that writes nothing to disk, reach\n"
-        f"  {it.stored('celery')} in the same run"
+        "  with `synchronous=FULL`. FastAPI and Celery, on a Redis that writes nothing to disk,\n"
+        f"  reach {it.stored('celery')} in the same run"
     )
 
 
