@@ -179,7 +179,7 @@ clean: ## Remove everything that was built or installed here
 
 ##@ Generate
 .PHONY: generate
-generate: cluster-binaries ## Make anew what is made of other files
+generate: cluster-binaries ## Regenerate files that are generated from others
 	@$(PY) -m zerog_tools.chart
 	@$(PY) hack/client.py
 

@@ -38,6 +38,8 @@ SWEPT = (
     "docs/*.md",
     "docs/explanation/*.md",
     "docs/howto/*.md",
+    "docs/reference/[cprs]*.md",
+    "docs/reference/metrics.md",
     "charts/zerog/*.md*",
     "manifests/**/*.md",
     "operator/*.md",
