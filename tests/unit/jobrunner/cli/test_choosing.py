@@ -177,7 +177,7 @@ def test_a_listing_is_shown_again_and_again_on_terminals_only(
 ) -> None:
     assert main(["list", "--watch", "--url", api.url]) == codes.USAGE
 
-    assert "--watch is for a terminal" in said(capsys)
+    assert "--watch needs a terminal" in said(capsys)
 
 
 LINES = [

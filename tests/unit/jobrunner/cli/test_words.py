@@ -45,7 +45,7 @@ def test_a_misspelt_command_is_offered_the_near_one(capsys: pytest.CaptureFixtur
         (["run", "T", "a=1", "--no-such"], "unrecognized arguments: --no-such"),
         (
             ["info", "nonsense"],
-            "'nonsense' is not a job's UUID, nor 8 digits or more that one begins with",
+            "'nonsense' is not a job's UUID, nor its first 8 or more digits",
         ),
         (["list", "-n", "-3"], "-3 is less than 1"),
         (["list", "-n", "few"], "'few' is not a whole number"),
