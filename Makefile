@@ -57,9 +57,10 @@ format: ## Format the code
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
 .PHONY: lint
-lint: ## Check style, sizes, imports
+lint: ## Check style, sizes, imports, phrases
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
 	@$(PY) hack/check_sizes.py
+	@$(PY) hack/phrases.py
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) hack/reference.py --check
 
@@ -68,12 +69,13 @@ typecheck: ## Check types, strictly
 	@$(PY) -m mypy $(SOURCES) tests hack examples
 
 .PHONY: reference
-reference: ## Write the reference that is made from code anew
+reference: ## Rewrite the reference that is generated from code
 	@$(PY) hack/reference.py
 
 .PHONY: docs
-docs: setup ## Build the documentation's site into .site/, check its links
+docs: setup ## Build the documentation site into .site/, check its links
 	@.venv/bin/zensical build --clean --strict
+	@echo "Open file://$(CURDIR)/.site/index.html"
 
 .PHONY: web
 web: setup ## Build the web page into the API's package (needs node 20)
@@ -84,7 +86,7 @@ web-check: setup ## Lint, type-check and unit-test the web page, compare its bui
 	@bash hack/web.sh check
 
 .PHONY: lock
-lock: ## Resolve dependencies anew into the lock files
+lock: ## Resolve the dependencies again into the lock files
 	@bash hack/lock.sh
 
 .PHONY: image-lock
@@ -124,8 +126,9 @@ test-clients: client-tools ## Generate clients in three languages, run them agai
 	@$(PY) -m pytest -q $(WITH_GENERATORS)
 
 .PHONY: screenshots
-screenshots: browser ## Take the docs' pictures of the web page anew
+screenshots: browser ## Retake the docs' pictures of the web page and of the terminal
 	@$(PY) -m tests.integration.web.screenshots docs/images
+	@$(PY) -m tests.integration.cli.still docs/images
 
 .PHONY: test-chart
 test-chart: cluster-binaries ## Tests of what the Helm chart renders
@@ -176,7 +179,7 @@ clean: ## Remove everything that was built or installed here
 
 ##@ Generate
 .PHONY: generate
-generate: cluster-binaries ## Make anew what is made of other files
+generate: cluster-binaries ## Regenerate files that are generated from others
 	@$(PY) -m zerog_tools.chart
 	@$(PY) hack/client.py
 

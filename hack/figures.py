@@ -1,8 +1,8 @@
-"""What prose says of the figures that were measured: sentences that are made of them.
+"""Sentences in the docs that are generated from measured figures.
 
 The figures come from what the benchmarks write: `benchmarks/results/*.json` and the operator's
 table in docs/performance.md. `hack/reference.py` puts the sentences into their pages. One that
-draws a conclusion is made only while the figures bear it out: else it has to be written anew, here.
+draws a conclusion is generated only while the figures support it. Otherwise, rewrite it here.
 """
 
 import json
@@ -32,20 +32,20 @@ class Measured:
         self.first_pod, self.first_pod_worst = [part.split()[-1] for part in row.split(" s")[:2]]
 
     def stored(self, system: str) -> str:
-        """Return the jobs a second from POST to stored result."""
+        """Return the jobs per second from POST to stored result."""
         return f"{self._medians[system]['stored_per_second']:,.0f}"
 
     def idle_ms(self, system: str) -> float:
-        """Return the median latency of a job when nothing else is to be done."""
+        """Return the median latency of a job when the system is otherwise idle."""
         return self._medians[system]["idle_p50_ms"]
 
     def times(self, peer: str) -> str:
-        """Return how many times as many stored results as a peer ZeroG brings."""
+        """Return the ratio of ZeroG's stored results per second to a peer's."""
         ours, theirs = (self._medians[it]["stored_per_second"] for it in ("zerog", peer))
         return f"{ours / theirs:.1f}"
 
     def fastest_peer(self) -> str:
-        """Return who brings the most stored results of the others."""
+        """Return the peer with the most stored results per second."""
         peers = [name for name in self._medians if name != "zerog"]
         return max(peers, key=lambda name: self._medians[name]["stored_per_second"])
 
@@ -103,7 +103,7 @@ def _row(page: Path, name: str) -> str:
 def _holds(*conclusions: tuple[bool, str]) -> None:
     for is_true, sentence in conclusions:
         if not is_true:
-            raise ValueError(f"the figures do not bear out {sentence!r}: write it anew")
+            raise ValueError(f"the figures do not support {sentence!r}: rewrite it")
 
 
 def _between(values: Iterable[float], digits: int, join: str) -> str:
@@ -119,8 +119,9 @@ def first_pod(it: Measured) -> str:
 def fast(it: Measured) -> str:
     """Of the README."""
     return (
-        f"{it.stored('zerog')} jobs a second from POST to stored result on two cores, flushed to\n"
-        f"  disk; FastAPI with Celery on a Redis in memory brings {it.stored('celery')} there."
+        f"{it.stored('zerog')} jobs per second from POST to stored result on two cores, on SQLite\n"
+        "  with `synchronous=FULL`. FastAPI and Celery, on a Redis that writes nothing to disk,\n"
+        f"  reach {it.stored('celery')} in the same run"
     )
 
 
@@ -129,47 +130,47 @@ def peers(it: Measured) -> str:
     fastest = it.fastest_peer()
     _holds(
         (fastest == "huey", "huey is the fastest peer"),
-        (it.idle_ms("huey") < it.idle_ms("zerog"), "when idle, huey answers sooner"),
+        (it.idle_ms("huey") < it.idle_ms("zerog"), "when idle, huey is faster"),
     )
     return f"""
-In this run ZeroG brings {it.times("celery")} times as many jobs from POST to a stored result as
-FastAPI + Celery and {it.times(fastest)} times as many as the fastest peer, {fastest}, though it
-alone flushes to disk and keeps a job's crash, memory and state apart from the next one's. When
-idle, huey answers a little sooner: it polls every 10 ms at most and writes to memory only.
+In this run ZeroG takes {it.times("celery")} times as many jobs from POST to a stored result as
+FastAPI + Celery, and {it.times(fastest)} times as many as the fastest peer, {fastest}. Only ZeroG
+flushes to disk, and only ZeroG keeps one job's crash, memory and state away from the next job. When
+idle, huey is a little faster: it polls at least every 10 ms and writes to memory only.
 """
 
 
 def celery(it: Measured) -> str:
     """Of the comparison."""
     return (
-        "In the benchmark, FastAPI and Celery in front of a Redis without persistence brought\n"
-        f"{it.stored('celery')} jobs a second from POST to a stored result, "
-        f"ZeroG {it.stored('zerog')} with everything on disk."
+        "In the benchmark, FastAPI and Celery on a Redis without persistence reached\n"
+        f"{it.stored('celery')} jobs per second from POST to a stored result. "
+        f"ZeroG reached {it.stored('zerog')} on SQLite with `synchronous=FULL`."
     )
 
 
 def rq(it: Measured) -> str:
     """Of the comparison."""
-    return f"{it.stored('rq')} jobs a second in the benchmark"
+    return f"{it.stored('rq')} jobs per second in the benchmark (Redis without persistence)"
 
 
 def fast_peers(it: Measured) -> str:
     """Of the comparison."""
     ours, huey = it.idle_ms("zerog"), it.idle_ms("huey")
     _holds(
-        (it.fastest_peer() == "huey", "nearer to ZeroG in speed are huey and taskiq"),
-        (huey < ours, "when idle, huey answers sooner"),
+        (it.fastest_peer() == "huey", "huey and taskiq come closest in speed"),
+        (huey < ours, "when idle, huey is faster"),
     )
     return (
-        f"Nearer to ZeroG in speed are huey ({it.stored('huey')} jobs a second) and "
-        f"taskiq ({it.stored('taskiq')}).\n"
-        f"When idle, huey answers sooner than ZeroG (p50 {huey:.1f} ms against {ours:.1f} ms)."
+        f"huey ({it.stored('huey')} jobs per second) and taskiq ({it.stored('taskiq')}) "
+        "come closest in speed,\non the same Redis. "
+        f"When idle, huey is faster than ZeroG (p50 {huey:.1f} ms against {ours:.1f} ms)."
     )
 
 
 def operator(it: Measured) -> str:
     """Of the comparison."""
-    return f"{it.first_pod} s (p50 of one run, the worst of 40 was {it.first_pod_worst} s)"
+    return f"{it.first_pod} s (p50 of 40 in one run; the worst was {it.first_pod_worst} s)"
 
 
 def as_they_come(it: Simulated) -> str:
@@ -180,7 +181,7 @@ def as_they_come(it: Simulated) -> str:
     )
     return f"""\
 ZeroG's p95 stayed within its 10 s target on all five; KEDA with its defaults and a
-  queue length of 5 had p95 between {_between(it.p95(OBJECT), 0, "and")} s. It was cheaper for that.
+  queue length of 5 had a p95 between {_between(it.p95(OBJECT), 0, "and")} s, at a lower cost.
   KEDA's Deployments interrupted jobs on `day` and `longtail`."""
 
 
@@ -193,8 +194,8 @@ def when_tuned(it: Simulated) -> str:
     )
     return f"""\
 a tuned ScaledObject cost {_between(it.ratios(theirs, ours).values(), 1, "to")} times the
-  worker-seconds of a tuned ZeroG: it was cheaper on `step`, `spike` and `longtail`, and ScaledJobs
-  were on `cron`."""
+  worker-seconds of a tuned ZeroG. The ScaledObject was cheaper on `step`, `spike` and `longtail`,
+  and ScaledJobs were the cheapest on `cron`."""
 
 
 def by_default(it: Simulated) -> str:
@@ -211,7 +212,7 @@ def bursts(it: Simulated) -> str:
     )
     theirs, ours = it.cost(JOB), it.cost(ZEROG)
     return f"""\
-ScaledJobs interrupted none and were the cheapest on `spike` and `cron` as they come
+with default settings, ScaledJobs interrupted none and were the cheapest on `spike` and `cron`
   (`spike`: {theirs["spike"]:,.0f} worker-seconds against {ours["spike"]:,.0f},
   `cron`: {theirs["cron"]:,.0f} against {ours["cron"]:,.0f})"""
 
@@ -230,7 +231,7 @@ OF_SIMULATED: dict[Path, list[Callable[[Simulated], str]]] = {
 def sentences() -> dict[Path, dict[str, str]]:
     """Return what is made for each page, by the blocks' names.
 
-    `ValueError` says which conclusion the figures do not bear out.
+    `ValueError` names the conclusion that the figures do not support.
     """
     measured, simulated = Measured(), Simulated()
     found: dict[Path, dict[str, str]] = {}

@@ -277,7 +277,7 @@ class MemoryDatastore:
         if row is None:
             raise DocumentNotFoundError(f"there is no document {collection}/{key}")
         if str(row.revision) != revision:
-            raise RevisionConflictError(f"{collection}/{key} was changed meanwhile")
+            raise RevisionConflictError(f"{collection}/{key} was changed in the meantime")
 
     def _write(self, collection: str, key: str, document: Document, expires: float | None) -> str:
         body = encode_document(key, document)

@@ -1,8 +1,7 @@
-"""Errors as RFC 9457 problem documents. The one table from what went wrong to what the
-client is told.
+"""Errors as RFC 9457 problem documents: the one table from an error to the client's answer.
 
-Nothing internal reaches a client: no trace, no address, no text of an exception that
-was not written for clients.
+Nothing internal reaches a client: no trace, no address, and no exception text that was not written
+for clients.
 """
 
 from collections.abc import Sequence
@@ -69,33 +68,34 @@ class Problem(Exception):
 
 
 def unprocessable(faults: Sequence[Fault], detail: str) -> Problem:
-    """Return the problem of a request that is understood and does not fit."""
+    """Return the problem of a request that is understood but invalid."""
     return Problem(422, "invalid-request", detail, faults=faults)
 
 
 def forbidden(detail: str) -> Problem:
-    """Return the problem of a right that is missing: which one, and whose."""
+    """Return the problem of a missing right: which one, and whose."""
     return Problem(403, "forbidden", detail)
 
 
 def unavailable(what: str) -> Problem:
-    """Return the problem of a part that is away."""
+    """Return the problem of an unavailable part."""
     return Problem(
         503,
         f"{what}-unavailable",
-        f"the {what} is away; try again: with the same Idempotency-Key no job is taken twice",
+        f"the {what} is unavailable; try again: with the same Idempotency-Key, no job is accepted "
+        "twice",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 
 
 def stopping() -> Problem:
-    """Return the problem of a change that comes while the API ends."""
+    """Return the problem of a change that arrives while the API stops."""
     detail = "this API is stopping; nothing was changed; try again"
     return Problem(503, "stopping", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def of_error(error: ZeroGError) -> Problem:
-    """Return the problem for an error of ours."""
+    """Return the problem for one of ZeroG's errors."""
     match error:
         case InvalidCallError():
             return unprocessable(error.faults, str(error))
@@ -128,5 +128,5 @@ def of_error(error: ZeroGError) -> Problem:
 
 
 def internal() -> Problem:
-    """Return the problem of a bug: the log says more."""
-    return Problem(500, "internal", "something went wrong here; the server's log says what")
+    """Return the problem of a bug: the log has the details."""
+    return Problem(500, "internal", "internal error; the server's log has the details")

@@ -159,7 +159,7 @@ class Dev:
                 await asyncio.sleep(0.05)
         if stop.is_set():
             return False
-        raise ConfigError(f"not ready after {START_SECONDS:g} s: the log above says why")
+        raise ConfigError(f"not ready after {START_SECONDS:g} s: see the log above")
 
     async def _until(
         self, stop: asyncio.Event, parts: Sequence[Part], reloading: asyncio.Task[None]
@@ -178,9 +178,9 @@ class Dev:
         broken = [part for part in parts if part.is_broken]
         for part in broken:
             if not self._settings.reload:
-                raise ConfigError(f"the {part.name} cannot start: the log above says why")
+                raise ConfigError(f"the {part.name} cannot start: see the log above")
             if part.name not in self._said:
-                part.say("cannot start: waits until the code is saved")
+                part.say("cannot start: waiting for the code to be saved")
         self._said = {part.name for part in broken}
         return bool(broken)
 
@@ -233,7 +233,7 @@ def _prepare(folder: Path, *, is_default: bool) -> None:
             pass
     except OSError as error:
         raise ConfigError(
-            f"nothing can be written into the folder {folder} ({error.strerror}): "
+            f"cannot write to the folder {folder} ({error.strerror}): "
             "give another one with `--data FOLDER`"
         ) from error
 
@@ -247,8 +247,8 @@ def _explained(error: ConfigError, folder: Path) -> ConfigError:
     if other is None:
         return error
     return ConfigError(
-        f"another `zerog dev` (process {other.pid}) has the folder {folder}: use that one, at "
-        f"{other.url}, end it by ^C in its terminal, or give this one `--data FOLDER`"
+        f"another `zerog dev` (process {other.pid}) uses the folder {folder}: use that one, at "
+        f"{other.url}, stop it with ^C in its terminal, or give this one `--data FOLDER`"
     )
 
 

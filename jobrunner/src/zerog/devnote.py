@@ -66,7 +66,7 @@ def read_note(folder: Path = FOLDER) -> DevNote | None:
         raise ConfigError(f"{folder / NAME} names {note.url}, which is not this machine")
     if address.scheme != "http" or address.userinfo:
         raise ConfigError(
-            f"{folder / NAME} names {note.url}, which no `zerog dev` has: its address begins "
-            "with http:// and holds no user"
+            f"{folder / NAME} names {note.url}, which is not the address of a `zerog dev`: that "
+            "begins with http:// and contains no user"
         )
     return note

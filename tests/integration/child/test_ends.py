@@ -119,7 +119,7 @@ async def test_an_output_that_cannot_be_kept_is_final_and_named_by_its_path(
         ("Segfault", -11, None),
         ("ClosePipe", -9, "the job closed its process's pipe to the worker"),
         ("ClosePipeAndStay", -9, "the job closed its process's pipe to the worker"),
-        ("Nonsense", -9, "the job's process sent a frame that does not fit"),
+        ("Nonsense", -9, "the job's process sent an invalid frame"),
         ("HugeFrame", -9, "the job's process sent a frame of 4294967295 bytes"),
     ],
 )

@@ -86,7 +86,7 @@ def test_a_folder_that_another_one_uses_is_said_with_what_to_do(own: Any) -> Non
 
     output = dev.run("dev", str(dev.jobs), code=2)
 
-    assert f"another `zerog dev` (process {dev.process.pid}) has the folder" in output
+    assert f"another `zerog dev` (process {dev.process.pid}) uses the folder" in output
     assert f"http://127.0.0.1:{dev.port}" in output
     assert "`--data FOLDER`" in output
     assert "waldirlock" not in output  # beanstalkd's own words are in its log
@@ -101,7 +101,7 @@ def test_a_file_that_is_not_there_is_said_before_anything_starts(dev: Any) -> No
 def test_a_folder_that_cannot_be_written_is_said(dev: Any, folder: str) -> None:
     output = dev.run("dev", str(dev.jobs), "--data", folder, code=2)
 
-    assert "nothing can be written into the folder" in output
+    assert "cannot write to the folder" in output
     assert "`--data FOLDER`" in output
     assert "Traceback" not in output
 

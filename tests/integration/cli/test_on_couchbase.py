@@ -72,7 +72,7 @@ def test_every_command_does_on_couchbase_what_it_does_on_sqlite(
         system.beanstalkd.start()
         # Not before it has waited for some seconds: its entry might still be on its way.
         until(lambda: zerog.json("repair")["requeued"] == [waiting], what="it is put back")
-        assert "1 unfinished job looked at" in zerog("repair")
+        assert "1 unfinished job checked" in zerog("repair")
 
 
 def jobs_that_run_and_end(zerog: Shell) -> None:

@@ -69,11 +69,11 @@ def test_a_file_that_was_written_is_named(dev: Dev) -> None:
     uuid = dev.json("list", "--type", "Large", "-n", "1")[0]["uuid"]
     again = dev.run("data", uuid, "-o", "again.json")
 
-    assert "the data is in large.json (100,013 bytes)" in said
-    assert "the data is in again.json (100,013 bytes)" in again
+    assert "the output is in large.json (100,013 bytes)" in said
+    assert "the output is in again.json (100,013 bytes)" in again
     written = [Path(dev.folder, name).read_text() for name in ("large.json", "again.json")]
     assert [json.loads(text) for text in written] == [{"text": "x" * 100_000}] * 2
-    assert "the data is in" not in dev.run("run", "Large", "-o", "large.json", "--json")
+    assert "the output is in" not in dev.run("run", "Large", "-o", "large.json", "--json")
 
 
 def test_a_narrow_terminal_cuts_no_uuid(dev: Dev) -> None:

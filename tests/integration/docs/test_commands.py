@@ -32,6 +32,7 @@ pytestmark = pytest.mark.timeout(900)
 #: Pages whose every command is typed here.
 PAGES = [
     "README.md",
+    "docs/index.md",
     "docs/quickstart.md",
     "docs/howto/call-from-a-service.md",
     "docs/howto/cancel-and-retry.md",

@@ -106,4 +106,4 @@ def test_whoever_waits_for_a_job_is_told_that_no_worker_serves_it_and_that_one_d
         printed, _ = run.communicate(timeout=DEADLINE_SECONDS)
     assert (run.returncode, printed) == (0, b"7\n")
     assert said.read_text().count("no worker serves") == 1
-    assert said.read_text().count("a worker serves the type Echo now") == 1
+    assert said.read_text().count("a worker now serves the type Echo") == 1

@@ -170,7 +170,7 @@ def test_a_target_that_goes_away_says_that_the_copy_goes_on(
 
     said = capsys.readouterr().err
     assert "the copy has stopped: " in said
-    assert "run the same command again: it goes on where it was" in said
+    assert "run the same command again: it resumes where it was" in said
     assert "Traceback" not in said
 
 

@@ -50,7 +50,7 @@ def test_what_init_makes_is_what_check_asks_for(
     assert said.count("made the collection") == len(ALL_COLLECTIONS)
     assert said.count("defined the index") == len(indexes())
     assert call(capsys, "check", "--store", url) == (
-        "nothing is missing: scope, collections and indexes are there\n"
+        "nothing is missing: scope, collections and indexes exist\n"
     )
 
 

@@ -246,7 +246,7 @@ def test_a_queue_that_is_away_is_told(web: Web) -> None:
 
     web.system.beanstalkd.kill()
     try:
-        expect(page.get_by_role("alert")).to_contain_text("The queue is away")
+        expect(page.get_by_role("alert")).to_contain_text("The queue is unavailable")
     finally:
         web.system.beanstalkd.start()
 

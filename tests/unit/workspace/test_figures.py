@@ -12,12 +12,12 @@ def test_a_page_has_the_sentences_that_are_made_of_the_figures() -> None:
             assert block(page.read_text(), name) == text, "run make reference"
 
 
-def test_a_conclusion_that_the_figures_do_not_bear_out_is_told(
+def test_a_conclusion_that_the_figures_do_not_support_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(figures.Measured, "fastest_peer", lambda _: "taskiq")
 
-    with pytest.raises(ValueError, match="do not bear out 'huey is the fastest peer'"):
+    with pytest.raises(ValueError, match="do not support 'huey is the fastest peer'"):
         figures.sentences()
 
 

@@ -201,7 +201,7 @@ class CheckedAccess:
 
 
 def _unknown() -> Problem:
-    return forbidden("it is not known who calls")
+    return forbidden("the caller is unknown")
 
 
 async def restrict(access: Access, asked: Iterable[str], known: Iterable[str]) -> list[str]:
@@ -219,4 +219,4 @@ async def restrict(access: Access, asked: Iterable[str], known: Iterable[str]) -
         return []
     if allowed := await access.among(known):
         return allowed
-    raise forbidden("the caller may do this in no queue that there is")
+    raise forbidden("the caller has no access to any queue")

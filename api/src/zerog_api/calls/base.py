@@ -108,9 +108,9 @@ class CallHandler(Handler):
         try:
             value = jsontext.loads_embeddable(body)
         except ValueError as error:
-            raise Problem(400, "not-json", f"the body is no JSON: {error}") from None
+            raise Problem(400, "not-json", f"the body is not JSON: {error}") from None
         if not isinstance(value, dict):
-            raise unprocessable([Fault("$", "is no object")], "the body has to be a JSON object")
+            raise unprocessable([Fault("$", "is not an object")], "the body must be a JSON object")
         return value
 
     async def type_of(self, name: str) -> RegisteredType:

@@ -50,9 +50,9 @@ class _Submitting(CallHandler):
             return None
         if not 0 < len(text) <= MAX_IDEMPOTENCY_KEY_BYTES:
             fault = Fault(
-                "Idempotency-Key", f"has to have 1 to {MAX_IDEMPOTENCY_KEY_BYTES} characters"
+                "Idempotency-Key", f"must have 1 to {MAX_IDEMPOTENCY_KEY_BYTES} characters"
             )
-            raise unprocessable([fault], "the Idempotency-Key does not fit")
+            raise unprocessable([fault], "the Idempotency-Key is invalid")
         return Key(text, self.access.owner, fingerprint(call, body, options))
 
     async def take(self, orders: Sequence[Order], key: Key | None, refusal: str) -> list[str]:
@@ -234,7 +234,7 @@ class ProgressHandler(_Reading):
                 break
             first = now
         if not await self.access.still(await self.queue_of(self.kept.record)):
-            raise problems.forbidden("the right to wait for this job has ended")
+            raise problems.forbidden("the right to wait for this job has been revoked")
         self.reply(now)
 
 
@@ -255,7 +255,7 @@ class InfoHandler(_Reading):
         after = views.BEGINNING if query.cursor is None else views.place(query.cursor)
         if after is None:
             fault = Fault("?cursor", "is not the `next` of a page, nor <attempt>-<line>")
-            raise unprocessable([fault], "the cursor does not fit")
+            raise unprocessable([fault], "the cursor is invalid")
         async with self.parts.pages.turn(self.caller, self.closed) as begins:
             if begins:
                 document = await views.info(self.parts.store, self.kept, after, query.limit)

@@ -48,8 +48,8 @@ class JobsHandler(CallHandler):
                 job_filter, limit=query.limit, cursor=query.cursor, fresh=True
             )
         except ValueError:
-            fault = Fault("?cursor", "is not one that a listing has returned")
-            raise unprocessable([fault], "the cursor does not fit") from None
+            fault = Fault("?cursor", "was not returned by a list")
+            raise unprocessable([fault], "the cursor is invalid") from None
         self.reply({"jobs": await views.summaries(page.jobs), "next": page.cursor})
 
 

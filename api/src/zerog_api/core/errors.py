@@ -1,4 +1,4 @@
-"""What can be wrong with a call, in the words of jobs. `zerog_api.problems` tells it to clients."""
+"""What can be wrong with a call, in terms of jobs. `zerog_api.problems` turns it into answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Fault:
 
 
 class InvalidCallError(ZeroGError):
-    """The call is understood, and does not fit."""
+    """The call is understood, but invalid."""
 
     def __init__(self, faults: Sequence[Fault], message: str) -> None:
         super().__init__(message)

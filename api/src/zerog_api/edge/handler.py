@@ -250,7 +250,7 @@ class Handler(RequestHandler):
 
     async def authorize(self, *segments: Any, **_: Any) -> None:
         """Return if the caller may do this. A 403 `Problem` if not: as it is unless overridden."""
-        raise problems.forbidden("nobody may do this")
+        raise problems.forbidden("no caller may do this")
 
     def no_call(self) -> Problem:
         """Return the problem of a method that this path does not have."""

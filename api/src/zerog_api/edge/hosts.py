@@ -29,8 +29,8 @@ class Hosts:
             raise Problem(
                 421,
                 "foreign-host",
-                f"without tokens this API is only called localhost or 127.0.0.1, not "
-                f"{header[:100]!r}; ZEROG_HOSTS lets a name in",
+                f"without tokens this API answers only to localhost or 127.0.0.1, not "
+                f"{header[:100]!r}; ZEROG_HOSTS allows a name",
             )
 
     def _look_up(self, header: str) -> bool:

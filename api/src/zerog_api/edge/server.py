@@ -53,7 +53,7 @@ _FULL_FOR_CLIENT = raw(
     Problem(
         429,
         "too-many-connections",
-        "too many connections of this client: close some, or use them again",
+        "too many connections from this client: close some, or reuse them",
         headers=_RETRY,
     )
 )

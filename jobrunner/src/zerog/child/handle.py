@@ -175,7 +175,7 @@ class NurseryHandle:
     def _send(self, frame: ForkFrame, passed: Sequence[int]) -> None:
         if self._control is None:
             close_all(passed)
-            raise NurseryError("the nursery is gone")
+            raise NurseryError("the nursery has ended")
         self._control.send(frame, passed)
 
     def _signal_child(self, pid: int, signum: int) -> None:

@@ -403,7 +403,7 @@ class FrameReader(Generic[F]):
             _check(frame)
             return frame
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise FrameError(f"a frame that does not fit: {error}") from error
+            raise FrameError(f"an invalid frame: {error}") from error
 
 
 def _head(kind: type[_Frame]) -> bytes:
@@ -426,7 +426,7 @@ def _check_end(body: bytes) -> None:
     values = msgspec.json.decode(body, type=_End).end
     for value, most in ((values.data, MAX_DATA_BYTES), (values.state, MAX_STATE_TEXT_BYTES)):
         if len(bytes(value)) > most:
-            raise ValueError(f"a value of {len(bytes(value))} bytes, at most {most} are kept")
+            raise ValueError(f"a value of {len(bytes(value))} bytes, at most {most} are allowed")
 
 
 def _check(frame: Any) -> None:

@@ -38,7 +38,7 @@ def nothing(parser: argparse.ArgumentParser) -> None:
 def one_job(parser: argparse.ArgumentParser) -> None:
     """The UUID of a job."""
     add: Any = parser.add_argument
-    help_text = "the job's UUID, or 8 digits or more that no other begins with"
+    help_text = "the job's UUID, or its first 8 or more digits if they are unique"
     add("uuid", type=job_uuid, metavar="UUID", help=help_text).completer = completing.uuids
 
 
@@ -51,17 +51,17 @@ def data(parser: argparse.ArgumentParser) -> None:
 def some_jobs(parser: argparse.ArgumentParser) -> None:
     """Jobs by UUID, or by a filter."""
     add: Any = parser.add_argument
-    help_text = "UUIDs of jobs, or how they begin"
+    help_text = "UUIDs of jobs, or their first digits"
     add(
         "uuid", nargs="*", type=job_uuid, metavar="UUID", help=help_text
     ).completer = completing.uuids
     _choice(parser, "all jobs")
-    add("-y", "--yes", action="store_true", help="do not ask before all jobs of a filter change")
-    add("--dry-run", action="store_true", help="only say which jobs would change")
+    add("-y", "--yes", action="store_true", help="do not ask before changing the jobs of a filter")
+    add("--dry-run", action="store_true", help="only show which jobs would change")
 
 
 def _choice(parser: argparse.ArgumentParser, what: str) -> None:
-    again = "may be given more than once"
+    again = "can be repeated"
     add: Any = parser.add_argument
     add(
         "--type", action="append", type=text, help=f"{what} of this type; {again}"
@@ -72,19 +72,20 @@ def _choice(parser: argparse.ArgumentParser, what: str) -> None:
         "--queue", action="append", type=text, help=f"{what} of this queue; {again}"
     ).completer = completing.queues
     add("--label", action="append", type=label, metavar="KEY=VALUE",
-        help=f"{what} with this label; given more than once: with all of them")  # fmt: skip
+        help=f"{what} with this label; if repeated: with all of them")  # fmt: skip
     add("--cause", action="append", choices=CAUSES, metavar="CAUSE",
-        help=f"{what} whose last attempt ended so ({', '.join(CAUSES)}); {again}")  # fmt: skip
-    for name, when in (("submitted", "came"), ("ended", "ended")):
+        help=f"{what} whose last attempt ended with this cause ({', '.join(CAUSES)}); "
+        f"{again}")  # fmt: skip
+    for name, when in (("submitted", "were submitted"), ("ended", "ended")):
         add(
             f"--{name}-after",
             type=moment,
             metavar="TIME",
-            help=f"{what} that {when} then or later, e.g. 2026-01-31T12:00:00Z, or 6h for six "
-            "hours ago",
+            help=f"{what} that {when} at this time or later, e.g. 2026-01-31T12:00:00Z, or 6h for "
+            "six hours ago",
         )
         add(f"--{name}-before", type=moment, metavar="TIME",
-            help=f"{what} that {when} before")  # fmt: skip
+            help=f"{what} that {when} before this time")  # fmt: skip
 
 
 def submission(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +119,7 @@ def submission(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--label", action="append", type=label, metavar="KEY=VALUE",
-        help="a label of the job; may be given more than once",
+        help="a label of the job; can be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--key", type=idempotency_key, help="Idempotency-Key: the same key submits only once"
@@ -139,7 +140,7 @@ def run(parser: argparse.ArgumentParser) -> None:
 
 
 def _output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the data there, as JSON")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the output to FILE, as JSON")
 
 
 def _limit(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +149,7 @@ def _limit(parser: argparse.ArgumentParser) -> None:
         dest="limit",
         type=seconds,
         metavar="SECONDS",
-        help="follow it for at most SECONDS; the job goes on",
+        help="follow it for at most SECONDS; the job continues",
     )
 
 
@@ -162,25 +163,23 @@ def listing(parser: argparse.ArgumentParser) -> None:
     """Which jobs to list."""
     _choice(parser, "only jobs")
     parser.add_argument(
-        "-n", "--limit", type=count, default=20, metavar="N", help="at most so many (default 20)"
+        "-n", "--limit", type=count, default=20, metavar="N", help="at most N jobs (default 20)"
     )
-    parser.add_argument(
-        "-w", "--watch", action="store_true", help="show them again and again, until ^C"
-    )
+    parser.add_argument("-w", "--watch", action="store_true", help="keep showing them until ^C")
 
 
 def logs(parser: argparse.ArgumentParser) -> None:
     """Whose log, and which lines of it."""
     one_job(parser)
     parser.add_argument(
-        "-f", "--follow", action="store_true", help="go on until the job is finished"
+        "-f", "--follow", action="store_true", help="continue until the job is finished"
     )
     parser.add_argument(
         "--attempt", type=count, metavar="N", help="only lines of this attempt (default: all)"
     )
     parser.add_argument(
         "--level", choices=LEVELS, metavar="LEVEL",
-        help=f"only lines of this level or of a worse one ({', '.join(LEVELS)})",
+        help=f"only lines of this level or worse ({', '.join(LEVELS)})",
     )  # fmt: skip
 
 
@@ -211,7 +210,7 @@ def usage(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=60,
         metavar="N",
-        help="of the attempts that ended in the last N minutes, at most 360 (default: 60)",
+        help="include attempts that ended in the last N minutes, at most 360 (default: 60)",
     )
 
 
@@ -271,7 +270,7 @@ def worker(parser: argparse.ArgumentParser) -> None:
         "--grace-seconds",
         type=seconds,
         metavar="SECONDS",
-        help="how long jobs may go on after SIGTERM (ZEROG_GRACE_SECONDS)",
+        help="how long jobs may continue after SIGTERM (ZEROG_GRACE_SECONDS)",
     )
     parser.add_argument(
         "--metrics-port",
@@ -288,22 +287,22 @@ def dev(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=port, help="the API's port (default 8080 or a free one)")
     parser.add_argument("--queue-port", type=port, help="beanstalkd's port (default a free one)")
     parser.add_argument(
-        "--data", default=".zerog", metavar="FOLDER", help="folder of all data (default .zerog)"
+        "--data", default=".zerog", metavar="FOLDER", help="folder for all data (default .zerog)"
     )
     parser.add_argument(
         "--slots", type=int, metavar="N", help="jobs at the same time (default: processors)"
     )
     parser.add_argument(
-        "--reload", action="store_true", help="start the worker anew when code changes"
+        "--reload", action="store_true", help="restart the worker when code changes"
     )
     parser.add_argument(
         "--grace-seconds",
         type=seconds,
         default=10.0,
         metavar="SECONDS",
-        help="how long jobs may go on after ^C (default 10); a second ^C ends them at once",
+        help="how long jobs may continue after ^C (default 10); a second ^C ends them at once",
     )
-    parser.add_argument("--no-hints", action="store_true", help="do not say what to try next")
+    parser.add_argument("--no-hints", action="store_true", help="do not suggest what to try next")
     add_option(parser)
 
 
@@ -331,7 +330,7 @@ def datastore(parser: argparse.ArgumentParser) -> None:
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
 
-    init = add("init", "make the scope, collections and indexes that a Couchbase bucket needs")
+    init = add("init", "create the scope, collections and indexes that a Couchbase bucket needs")
     init.add_argument(
         "--dry-run", action="store_true", help="only print the statements, change nothing"
     )
@@ -347,12 +346,12 @@ def datastore(parser: argparse.ArgumentParser) -> None:
         type=number(0),
         default=300.0,
         metavar="SECONDS",
-        help="wait at most so long until the indexes are built (default 300)",
+        help="wait for at most SECONDS until the indexes are built (default 300)",
     )
-    check = add("check", "tell what the datastore lacks, and what puts it right")
+    check = add("check", "report what the datastore lacks, and how to fix it")
     for action in (init, check):
         _store(action)
-    copy = add("copy", "copy all jobs to another datastore; a repeat copies what is missing")
+    copy = add("copy", "copy all jobs to another datastore; repeat it to copy what is missing")
     copy.add_argument("source", metavar="FROM", help="the datastore's URL: sqlite:///PATH, …")
     copy.add_argument("target", metavar="TO", help="the other one's URL: couchbase://…")
     for action in (check, copy):
@@ -369,7 +368,7 @@ def completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="the shell")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = """\
-bash, zsh: add to the file that your shell reads at its start
+bash, zsh: add to the file that your shell reads at startup
   eval "$(zerog completion bash)"
 fish:
   zerog completion fish > ~/.config/fish/completions/zerog.fish

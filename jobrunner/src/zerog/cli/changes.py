@@ -1,7 +1,7 @@
 """Commands that change jobs: cancel, retry, delete.
 
-A change by filter may meet many jobs, of an API that is not the one somebody has in mind. So it
-asks first, with the count and the address. Where nobody can be asked, `--yes` has to be given.
+A change by filter may affect many jobs, and the API may not be the intended one. So it asks first,
+with the count and the address. Without a terminal to ask on, it needs `--yes`.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def command_retry(options: argparse.Namespace) -> int:
 
 
 def command_delete(options: argparse.Namespace) -> int:
-    """Forget finished jobs by UUID or by filter."""
+    """Delete finished jobs by UUID or by filter."""
     return _change(options, "delete")
 
 
@@ -63,8 +63,8 @@ def _change(options: argparse.Namespace, what: str) -> int:
         )
     if chosen and not (options.yes or options.dry_run) and not _can_ask():
         raise ConfigError(
-            f"this may {what} many jobs, and there is no terminal to ask on: "
-            "give --yes if you mean it"
+            f"this may {what} many jobs, and there is no terminal to ask for confirmation: "
+            "give --yes to confirm"
         )
     with connect(options) as client:
         if options.dry_run:
@@ -95,7 +95,7 @@ def _preview(
         return codes.OK
     for job in jobs[:_AT_ONCE]:
         show(f"{job['uuid']} {job['type']} {job['state']}")
-    say(f"{_many(len(jobs))} would be changed by {what}; nothing was")
+    say(f"{_many(len(jobs))} would be changed by {what}; nothing was changed")
     return codes.OK
 
 
@@ -133,7 +133,7 @@ def _matching(client: Client, what: str, chosen: Mapping[str, Any]) -> Iterator[
 
 def _many(count: int) -> str:
     """Say how many jobs were found; one more than are changed at once is enough."""
-    return counted(count, "job") if count <= _AT_ONCE else f"{_AT_ONCE:,} of more jobs"
+    return counted(count, "job") if count <= _AT_ONCE else f"the first {_AT_ONCE:,} matching jobs"
 
 
 def _question(what: str, count: int, chosen: Mapping[str, Any], url: str) -> str:
@@ -141,7 +141,7 @@ def _question(what: str, count: int, chosen: Mapping[str, Any], url: str) -> str
 
 
 def _change_each(client: Client, options: argparse.Namespace, what: str) -> int:
-    """Change jobs one by one. One that is refused does not keep the others from it."""
+    """Change jobs one by one. One that is rejected does not prevent the others."""
     code, results = codes.OK, []
     for uuid in options.uuid:
         try:
@@ -181,4 +181,4 @@ def _told(what: str, count: int, more: bool) -> str:
     if count == 0:
         return f"no matching job to {what}; `zerog list` shows all jobs"
     told = f"{counted(count, 'job')} {_DONE[what]}"
-    return f"{told}; there are more: give the command again" if more else told
+    return f"{told}; there are more: repeat the command" if more else told

@@ -60,20 +60,20 @@ OUTCOMES = (
     ScriptOutcome(
         "zerog data", "not finished", NOT_FINISHED, "", "", "its state, how to follow it"
     ),
-    ScriptOutcome("zerog info", "in any state", OK, "all that is known of it", "the same"),
+    ScriptOutcome("zerog info", "in any state", OK, "everything about it", "the same"),
 )
 
 #: What to do next, by the code of the API's problem.
 HINTS = {
-    "unknown-type": "here that is `zerog types`; a type is known once a worker with it has started",
-    "unknown-job": "`zerog list` shows the jobs that are kept",
+    "unknown-type": "run `zerog types`; a type is listed once a worker with it has started",
+    "unknown-job": "`zerog list` shows the stored jobs",
     "unknown-queue": "`zerog queues` shows the queues",
-    "unknown-worker": "`zerog workers` shows the workers that live",
-    "job-state": "`zerog info UUID` tells its state, `zerog watch UUID` follows it to its end",
+    "unknown-worker": "`zerog workers` shows the live workers",
+    "job-state": "`zerog info UUID` shows its state, `zerog watch UUID` follows it to its end",
     "invalid-request": "`zerog types` shows the parameters of each type, `--help` the options",
     "unauthorized": "set ZEROG_TOKEN_FILE to the path of a token, or ZEROG_TOKEN to one",
     "forbidden": "ask for that right, or use another token (ZEROG_TOKEN_FILE)",
-    "too-large": "keep large input elsewhere, and pass its address",
+    "too-large": "store large input elsewhere, and pass its address",
 }
 
 

@@ -46,12 +46,12 @@ def _tell(options: argparse.Namespace, answer: dict[str, Any]) -> int:
     match answer:
         case {"paused": dict() as control}:
             show(held_text("queue", name, control))
-            say(f"jobs that run finish, new ones wait\n  zerog resume {name}")
+            say(f"running jobs finish, new ones wait\n  zerog resume {name}")
         case {"drain": dict() as control}:
             show(held_text("worker", name, control))
             say(f"it finishes what it runs and takes no new job\n  zerog undrain {name}")
         case {"paused": _}:
-            show(f"the queue {name} runs: workers take its jobs")
+            show(f"the queue {name} is not paused: workers take its jobs")
         case _:
             show(f"the worker {name} takes new jobs")
     return codes.OK

@@ -72,12 +72,12 @@ async def _check(settings: PlaceSettings, as_json: bool) -> int:
     if as_json:
         print_json([{"problem": problem, "fix": fix} for problem, fix in found])
     elif not found:
-        show("nothing is missing: scope, collections and indexes are there")
+        show("nothing is missing: scope, collections and indexes exist")
     for problem, fix in found if not as_json else ():
         show(f"{problem}\n    {fix}")
     if found and not as_json:
         say()
-        say("`zerog datastore init` does all of it, as a user with the rights to")
+        say("`zerog datastore init` fixes all of these, as a user with the necessary rights")
     return codes.FAILED if found else codes.OK
 
 
@@ -97,7 +97,7 @@ async def _copy(options: argparse.Namespace) -> int:
             counts = await compare(source, target)
         except DatastoreError as error:
             raise DatastoreError(
-                f"the copy has stopped: {error}\n  run the same command again: it goes on where it "
+                f"the copy has stopped: {error}\n  run the same command again: it resumes where it "
                 "was, and copies nothing twice"
             ) from error
         finally:
@@ -144,13 +144,13 @@ def _tell(report: CopyReport, counts: list[StateCount], as_json: bool) -> int:
         )
     else:
         show(
-            f"{counted(report.jobs, 'job')} copied, {report.present:,} were there, "
-            f"{report.expired:,} had expired; {counted(report.beside, 'document')} beside them"
+            f"{counted(report.jobs, 'job')} copied, {report.present:,} already there, "
+            f"{report.expired:,} expired; {counted(report.beside, 'other document')} copied"
         )
         rows = [(count.state, count.source, count.target) for count in counts]
         print_table(("STATE", "SOURCE", "TARGET"), rows, "")
         for problem in report.problems:
             say(f"not copied: {problem}")
         if not complete:
-            say("the target has fewer jobs than the source: give the command again")
+            say("the target has fewer jobs than the source: repeat the command")
     return codes.OK if complete and not report.problems else codes.FAILED

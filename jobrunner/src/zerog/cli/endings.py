@@ -14,7 +14,7 @@ def tell_ending(uuid: str, progress: dict[str, Any]) -> None:
     """Say how a job stands, unless it has succeeded."""
     state = progress["state"]
     if take(progress, "resultCode") == UNFINISHED:
-        say(f"zerog: job {uuid} is {state}, not finished: it has no output data yet")
+        say(f"zerog: job {uuid} is {state}, not finished: it has no output yet")
         say(f"  zerog watch {uuid}  follow it to its end")
     elif state != "succeeded":
         say(f"zerog: job {uuid} {ending(progress)}\n{advice(uuid)}")

@@ -1,8 +1,8 @@
 """Commands of `zerog` that other packages bring: entry points of the group `zerog.commands`.
 
 The value of an entry point is a function that takes the arguments after the command's name and
-returns an exit code; it has a parser of its own. Nothing is looked up and nothing imported before
-such a command is called, so they cost the others nothing.
+returns an exit code; it has its own parser. Nothing is looked up or imported until such a command
+is called, so it costs the others nothing.
 
 Commands of ZeroG's own other distributions are listed here by name, so that `--help` shows them
 and an installation without them says what to install.

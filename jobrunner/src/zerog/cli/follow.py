@@ -27,15 +27,15 @@ def follow(
 ) -> dict[str, Any]:
     """Follow a job to its end, return its progress. `WaitTimeoutError` after the limit.
 
-    The limit holds whatever the API does, also while it says nothing. ^C leaves the job running
-    and says how to go on. A job that no worker serves is told, also when `quiet`.
+    The limit applies even if the API does not answer. ^C leaves the job running and says how to
+    continue. A job that no worker serves is reported, even if `quiet`.
     """
     try:
         return asyncio.run(_follow(client, uuid, limit_seconds, _Quiet() if quiet else _view()))
     except KeyboardInterrupt:
         if not quiet:
             say()
-            say(f"The job goes on; to follow it again:\n  zerog watch {uuid}")
+            say(f"The job continues; to follow it again:\n  zerog watch {uuid}")
         raise
 
 
@@ -48,9 +48,9 @@ async def _follow(
                 await _show(client, uuid, view)
     except TimeoutError:
         if view.last.get("resultCode", UNFINISHED) == UNFINISHED:
-            state = f"still {view.last['state']}" if view.last else "not seen to end"
+            state = f"still {view.last['state']}" if view.last else "not known to have ended"
             raise WaitTimeoutError(
-                f"job {uuid} is {state} after {limit_seconds:g} s, and goes on; "
+                f"job {uuid} is {state} after {limit_seconds:g} s, and continues; "
                 f"to follow it again:\n  zerog watch {uuid}"
             ) from None
     view.print_end()
@@ -94,7 +94,7 @@ class _Quiet:
             self.last = event.data
 
     def remark(self, text: str) -> None:
-        """Say something that is not of the job's own."""
+        """Say something that does not come from the job."""
         say(text)
 
     def print_end(self) -> None:

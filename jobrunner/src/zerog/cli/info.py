@@ -114,7 +114,7 @@ def facts(info: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def print_attempts(attempts: list[dict[str, Any]]) -> None:
-    """Print a job's attempts, one a line."""
+    """Print a job's attempts, one per line."""
     rows = [
         (
             attempt["number"],
@@ -136,7 +136,7 @@ def print_attempts(attempts: list[dict[str, Any]]) -> None:
         "CAUSE",
         Column("WORKER", least=16),
     )
-    print_table(columns, rows, "It was not started yet: `zerog workers` shows who could run it.")
+    print_table(columns, rows, "Not started yet: `zerog workers` shows which workers could run it.")
 
 
 def _utc(time: str | None) -> str | None:

@@ -64,7 +64,7 @@ def command_watch(options: argparse.Namespace) -> int:
 
 
 def command_data(options: argparse.Namespace) -> int:
-    """Print the output data of a finished job, as JSON; the exit code follows the job.
+    """Print the output of a finished job, as JSON; the exit code follows the job.
 
     A job that did not succeed may have data all the same. That it has none is `null` only where
     JSON was asked for.
@@ -122,11 +122,11 @@ def read_parameters(pairs: list[str], path: str | None) -> dict[str, Any]:
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path} is not JSON: {error}") from error
         if not isinstance(parameters, dict):
-            raise ConfigError(f'{path} holds no JSON object, e.g. {{"name": "Ada"}}')
+            raise ConfigError(f'{path} is not a JSON object, e.g. {{"name": "Ada"}}')
     for pair in pairs:
         key, found, value = pair.partition("=")
         if not found or not key:
-            raise ConfigError(f"{pair!r} is no parameter: write key=value, e.g. name=Ada")
+            raise ConfigError(f"{pair!r} is not a parameter: write key=value, e.g. name=Ada")
         parameters[_text(key)] = _value(value)
     return parameters
 
@@ -149,7 +149,7 @@ def _value(text: str) -> Any:
         try:
             return _read(text[1:]).decode("utf-8")
         except UnicodeDecodeError:
-            raise ConfigError(f"{text[1:]!r} is no text: write key=@base64:{text[1:]}") from None
+            raise ConfigError(f"{text[1:]!r} is not text: write key=@base64:{text[1:]}") from None
     text = _text(text)
     try:
         return _from_json(text)

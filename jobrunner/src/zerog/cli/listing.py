@@ -34,7 +34,7 @@ _LONG = ("JOB", "TYPE", "STATE", "CODE", "ATTEMPT", "CREATED (UTC)", "MESSAGE")
 def command_list(options: argparse.Namespace) -> int:
     """List jobs."""
     if options.watch and (options.json or not sys.stdout.isatty()):
-        raise ConfigError("--watch is for a terminal: `zerog watch UUID --json` waits for one job")
+        raise ConfigError("--watch needs a terminal: `zerog watch UUID --json` waits for one job")
     with connect(options) as client:
         if options.watch:
             return _watch(client, options)
@@ -64,7 +64,7 @@ def command_list(options: argparse.Namespace) -> int:
 def _empty(options: argparse.Namespace) -> str:
     if which(options):
         return "No matching jobs; `zerog list` shows all."
-    return "There are no jobs yet; `zerog run TYPE` makes one."
+    return "There are no jobs yet; `zerog run TYPE` creates one."
 
 
 def _find(client: Client, options: argparse.Namespace, limit: int) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ _EPILOG = f"""\
 exit codes:
   {codes.OK} success   {codes.FAILED} the job or the command failed   {codes.USAGE} wrong usage
   {codes.UNREACHABLE} the API cannot be reached   {codes.NOT_FINISHED} the job is not finished
-  {codes.CANCELLED} the job was cancelled   {codes.EXPIRED} it expired: nobody started it in time
+  {codes.CANCELLED} the job was cancelled   {codes.EXPIRED} it expired: no worker started it in time
 
 first steps:
   zerog dev examples/jobs/text.py      start everything on this machine
@@ -45,32 +45,32 @@ GROUPS: dict[str, dict[str, tuple[str, str, Add]]] = {
         "list": ("listing", "list jobs, newest first", arguments.listing),
         "info": ("info", "show a job: progress, attempts, log", arguments.one_job),
         "logs": ("logs", "print a job's log", arguments.logs),
-        "data": ("jobs", "print the output data of a finished job, as JSON", arguments.data),
+        "data": ("jobs", "print the output of a finished job, as JSON", arguments.data),
         "cancel": ("changes", "cancel jobs, by UUID or by filter", arguments.some_jobs),
         "retry": ("changes", "run finished jobs again, by UUID or by filter", arguments.some_jobs),
-        "delete": ("changes", "forget finished jobs, by UUID or by filter", arguments.some_jobs),
+        "delete": ("changes", "delete finished jobs, by UUID or by filter", arguments.some_jobs),
     },
-    "what there is": {
+    "status": {
         "types": ("system", "list the registered job types", arguments.nothing),
         "queues": ("system", "show queues: depth, rates, waiting time", arguments.nothing),
-        "workers": ("system", "show who is alive and what it runs", arguments.nothing),
-        "usage": ("usage", "show what job types took: time, processor, memory", arguments.usage),
+        "workers": ("system", "show the live workers and what they run", arguments.nothing),
+        "usage": ("usage", "show what job types used: time, processor, memory", arguments.usage),
     },
-    "to hold work": {
-        "pause": ("controls", "let no worker take jobs of a queue", arguments.pause),
+    "pause and drain": {
+        "pause": ("controls", "stop workers from taking jobs of a queue", arguments.pause),
         "resume": ("controls", "let workers take jobs of a paused queue again", arguments.resume),
-        "drain": ("controls", "let a worker take no new job, and stay", arguments.drain),
+        "drain": ("controls", "stop a worker from taking jobs; it keeps running", arguments.drain),
         "undrain": ("controls", "let a worker take jobs again", arguments.undrain),
     },
     "processes": {
         "dev": ("processes", "start beanstalkd, API and worker on this machine", arguments.dev),
         "worker": ("processes", "run jobs, until SIGTERM or ^C", arguments.worker),
     },
-    "to set up and look after": {
+    "setup and maintenance": {
         "describe": ("system", "show the job types of modules", arguments.describe),
         "datastore": ("datastore", "prepare, check or copy the datastore", arguments.datastore),
         "repair": ("system", "put back jobs that have no queue entry, once", arguments.repair),
-        "completion": ("system", "print the code that lets a shell complete commands",
+        "completion": ("system", "print the code that enables completion in a shell",
                        arguments.completion),
     },
 }  # fmt: skip

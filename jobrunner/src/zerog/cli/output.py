@@ -57,7 +57,7 @@ def print_data(data: Any, uuid: str) -> None:
     show_json(text)
     if text != whole:
         size = counted(len(whole.encode()), "byte")
-        say(f"not all of {size} is shown; to write it into a file:\n  zerog data {uuid} -o FILE")
+        say(f"only a part of {size} is shown; to write all of it:\n  zerog data {uuid} -o FILE")
 
 
 def shortened(data: Any) -> str:
@@ -86,11 +86,11 @@ def write_data(path: str, data: Any, uuid: str, *, quiet: bool) -> None:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"the data cannot be written to {path}: {error.strerror}; the job is done, this "
-            f"prints its data:\n  zerog data {uuid}"
+            f"cannot write the output to {path}: {error.strerror}; the job has finished, and this "
+            f"prints its output:\n  zerog data {uuid}"
         ) from error
     if not quiet:
-        say(f"the data is in {path} ({counted(len(text.encode()), 'byte')})")
+        say(f"the output is in {path} ({counted(len(text.encode()), 'byte')})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What all parsers of the command share: how a fault is told, and types of arguments.
+"""What all parsers of the command share: how errors are reported, and types of arguments.
 
 It imports nothing of ZeroG but what is as small, so that `zerog --help` starts fast.
 """
@@ -24,7 +24,7 @@ MAX_SPAN_CHARS = 12
 
 
 class Parser(argparse.ArgumentParser):
-    """Says after a fault where to read on, in place of a usage that fills the screen."""
+    """Reports an error with a pointer to the help, not with a usage that fills the screen."""
 
     def error(self, message: str) -> NoReturn:
         """End with the code for wrong usage."""
@@ -65,13 +65,13 @@ def job_uuid(text: str) -> str:
     if MIN_PREFIX <= len(digits) < UUID_DIGITS and set(digits) <= set("0123456789abcdef"):
         return str(uuid.UUID(digits.ljust(UUID_DIGITS, "0")))[: len(digits) + _dashes(len(digits))]
     raise argparse.ArgumentTypeError(
-        f"{text!r} is no UUID of a job, nor {MIN_PREFIX} digits or more that one begins with; "
+        f"{text!r} is not a job's UUID, nor its first {MIN_PREFIX} or more digits; "
         "`zerog list` shows jobs and their UUIDs"
     )
 
 
 def _dashes(digits: int) -> int:
-    """Return how many dashes a UUID has before so many digits are full."""
+    """Return how many dashes a UUID has within its first digits."""
     return sum(digits > place for place in (8, 12, 16, 20))
 
 

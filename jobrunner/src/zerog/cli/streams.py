@@ -1,5 +1,5 @@
-"""Standard input, output and error, which whoever starts the command may have closed, given another
-encoding than UTF-8, or let run full."""
+"""Standard input, output and error. The caller of the command may have closed them, given them
+another encoding than UTF-8, or let them run full."""
 
 import contextlib
 import io

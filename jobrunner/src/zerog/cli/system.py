@@ -33,7 +33,9 @@ def command_types(options: argparse.Namespace) -> int:
 def _none(options: argparse.Namespace, what: str, none: str) -> str:
     """Say that a list is empty: of a token, the API shows only what it may list."""
     target = find(options)
-    return f"No {what} that this token may list." if target.token or target.token_file else none
+    return (
+        f"No {what} found that this token may list." if target.token or target.token_file else none
+    )
 
 
 def command_describe(options: argparse.Namespace) -> int:
@@ -191,7 +193,7 @@ def command_repair(options: argparse.Namespace) -> int:
     if options.json:
         print_json(report)
     else:
-        show(f"{counted(report['checked'], 'unfinished job')} looked at")
+        show(f"{counted(report['checked'], 'unfinished job')} checked")
         for name in ("expired", "requeued", "kicked", "dropped", "unknown", "failed"):
             for item in report[name]:
                 show(f"{name}: {item}")
@@ -205,7 +207,7 @@ def _places(options: argparse.Namespace) -> PlaceSettings:
     note = None if named else read_note()
     if note is None:
         return load(PlaceSettings, given, store=options.store, queue=options.queue)
-    say(f"of the `zerog dev` in this folder: queue {note.queue}")
+    say(f"using the `zerog dev` of this folder: queue {note.queue}")
     return load(PlaceSettings, given, store=store_of(FOLDER), queue=note.queue)
 
 

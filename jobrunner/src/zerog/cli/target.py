@@ -21,7 +21,7 @@ from zerog.model.errors import ConfigError
 from zerog.settings import ClientSettings, environment, load
 
 _NOTE = FOLDER / NAME
-_HOW = "name the API by --url or ZEROG_URL"
+_HOW = "give the API's address with --url or ZEROG_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ def connect_async(options: argparse.Namespace) -> AsyncClient:
 
 
 def find(options: argparse.Namespace) -> Target:
-    """Return the API of a command, and say once what is to be said of it.
+    """Return the API of a command, and warn about it once if necessary.
 
     Raises:
-        ConfigError: None is named, or a note must not be believed.
+        ConfigError: None is named, or a note must not be trusted.
     """
     found: Target | None = getattr(options, "target", None)
     if found is None:
@@ -68,7 +68,7 @@ def find_quietly(options: argparse.Namespace) -> Target:
 def _find(settings: ClientSettings) -> Target:
     if settings.url is None:
         return _noted(has_token=bool(settings.token or settings.token_file))
-    read_address(settings.url)  # a wrong one is told first
+    read_address(settings.url)  # a wrong one is reported first
     if settings.token or settings.token_file:
         warn_in_the_clear(settings.url, lambda text: say(f"zerog: warning: {text}"))
     return Target(settings.url, settings.token, settings.token_file)
@@ -92,7 +92,7 @@ def _noted(*, has_token: bool) -> Target:
 
 
 def _tell_if_away(url: str) -> None:
-    """Say at once that the API does not answer: the client goes on trying for a while."""
+    """Say at once that the API does not answer: the client keeps trying for a while."""
     address = urlsplit(url)
     if not address.hostname or not sys.stderr.isatty():
         return

@@ -1,8 +1,8 @@
-"""For somebody who waits for a job: whether a worker will take it, or its queue is paused.
+"""For a person who waits for a job: whether a worker will take it, or its queue is paused.
 
-A job that no worker serves looks like one that waits for its turn, for ever. So whoever has waited
-for a while is told once, and told again when a worker has come. Only what the API knows for sure is
-said: an unknown is silent, and so is an error, which the one who follows the job meets anyway.
+A job that no worker serves looks like one that waits for its turn, for ever. So after a while a
+remark says so once, and another one when a worker serves it. Only what the API knows for sure is
+said. An unknown is not, nor is an error, which following the job reports anyway.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class UnservedWatch:
     """Tells once that no worker serves a job, and once that one does."""
 
     def __init__(self, client: AsyncClient, uuid: str, remark: Callable[[str], None]) -> None:
-        """`remark` says a text to whoever waits."""
+        """`remark` shows a text to the person who waits."""
         self._client = client
         self._uuid = uuid
         self._remark = remark
@@ -78,7 +78,7 @@ class UnservedWatch:
             return
         self._paused = bool(held)
         told = held_text("queue", queue, held) if held else ""
-        self._remark(told or f"the queue {queue} is resumed")
+        self._remark(told or f"the queue {queue} was resumed")
 
     async def _explained(self, queue: str, *, is_current: bool) -> str:
         if not is_current:
@@ -113,7 +113,7 @@ class UnservedWatch:
     def _tell_served(self) -> None:
         if self._told and not self._ended:
             self._ended = True
-            self._remark(f"a worker serves the type {self._type} now")
+            self._remark(f"a worker now serves the type {self._type}")
 
 
 def version_of(job_type: dict[str, Any], version: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def command_usage(options: argparse.Namespace) -> int:
 
 
 def row(usage: dict[str, Any]) -> tuple[Any, ...]:
-    """Return a type's row. What nobody knows is left empty."""
+    """Return a type's row. Unknown values are left empty."""
     peaks = [
         None if peak is None else f"{peak / _MIB:.0f}"
         for peak in (usage["peak50Bytes"], usage["peak99Bytes"])

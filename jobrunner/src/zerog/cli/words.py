@@ -26,7 +26,7 @@ def show_row(cells: Sequence[str]) -> None:
 
 
 def show_lines(text: str) -> None:
-    """Print lines of our own where they are: code for a shell."""
+    """Print ZeroG's own lines unchanged: code for a shell."""
     print(shown_lines(text))
 
 

@@ -27,7 +27,9 @@ class Bearer(httpx.Auth):
         """Called by httpx for each request."""
         token = self.token()
         if token and not (token.isascii() and token.isprintable()):
-            raise ConfigError("the token has characters that no header carries: is it whole?")
+            raise ConfigError(
+                "the token has characters that are not allowed in a header: is it complete?"
+            )
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
         yield request

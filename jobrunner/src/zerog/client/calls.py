@@ -90,7 +90,7 @@ def ending(progress: Mapping[str, Any]) -> str:
 
 
 class WaitTimeoutError(ZeroGError, TimeoutError):
-    """The job is not finished yet. It goes on."""
+    """The job is not finished yet. It continues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +362,7 @@ def unreachable(url: httpx.URL, error: Exception) -> UnreachableError:
     through = f"; the environment names proxies ({', '.join(proxies)})" if proxies else ""
     made = UnreachableError(
         f"no answer from {url} ({str(error) or type(error).__name__}){through}: is the API running "
-        "there? Start one with `zerog dev`, or set ZEROG_URL to where it is"
+        "there? Start one with `zerog dev`, or set ZEROG_URL to its address"
     )
     made.__cause__ = error
     return made
@@ -389,7 +389,7 @@ def read_event(sent: ServerSentEvent) -> StreamEvent | None:
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise _not_the_api(200, f"an event of the stream is no JSON object: {sent.data[:60]!r}")
+        raise _not_the_api(200, f"an event of the stream is not a JSON object: {sent.data[:60]!r}")
     return StreamEvent(sent.event, data, sent.id)
 
 

@@ -1,7 +1,7 @@
 """What the environment says about the network: proxies and certificates.
 
-A loopback address needs neither. Elsewhere a broken setting is told with its name, and a token that
-would travel in the clear is worth a warning.
+A loopback address needs neither. Elsewhere a broken setting is reported by name, and a token that
+would be sent unencrypted causes a warning.
 """
 
 import logging
@@ -72,7 +72,7 @@ def in_the_clear(url: str) -> str | None:
     proxies = proxy_settings()
     through = f", also the proxy of {' or '.join(proxies)}" if proxies else ""
     return (
-        f"the token is sent to {address.host} over http, so whoever is on the way can read it"
+        f"the token is sent to {address.host} over http, so anyone on the network path can read it"
         f"{through}: use https, or keep to a network that you trust"
     )
 

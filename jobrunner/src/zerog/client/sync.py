@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Client:
     """Submits and follows jobs. Use it as a context manager, or `close` it.
 
-    A call is repeated while the API is away, for up to `retry_seconds`. A `token_file` is
+    A call is repeated while the API is unavailable, for up to `retry_seconds`. A `token_file` is
     read again when it changes, as a service account's token does.
 
     The API may accept a job and warn that no worker serves its type. Warnings are logged, the same

@@ -1,8 +1,8 @@
 """What the API warns of when it accepts jobs, e.g. that no worker serves their type.
 
-A warning concerns whoever runs the system, not the call that got it: the job is accepted. So by
-default it is logged, and not raised; and since a service may submit jobs by the thousand while its
-workers are away, the same one is logged once in a while only.
+A warning concerns the operator of the system, not the call that got it: the job is accepted. So by
+default it is logged, not raised. A service may submit thousands of jobs while no worker runs, so
+the same warning is logged only once in a while.
 """
 
 import logging

@@ -101,7 +101,7 @@ class Jobs:
         """Return a job. `JobNotFoundError`, or `UnreadableDocumentError`."""
         stored = await self.store.get("jobs", uuid) if is_job_id(uuid) else None
         if stored is None:
-            raise JobNotFoundError(f"there is no job {uuid[:50]!r}; finished ones expire")
+            raise JobNotFoundError(f"there is no job {uuid[:50]!r}; finished jobs expire")
         return _kept(stored)
 
     async def read_many(self, uuids: Sequence[str]) -> dict[str, Kept | UnreadableDocumentError]:
@@ -187,7 +187,7 @@ class Jobs:
         try:
             await self._remove(kept)
         except RevisionConflictError:
-            raise JobStateError(f"job {uuid} has just been changed: look again") from None
+            raise JobStateError(f"job {uuid} has just been changed: read it again") from None
 
     async def _remove(self, kept: Kept) -> None:
         uuid, revision = kept.record.uuid, kept.revision

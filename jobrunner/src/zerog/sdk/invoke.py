@@ -51,7 +51,7 @@ class Invocation:
         self.kind: Kind = "raised"
 
     def run(self) -> RunEnd:
-        """Run the job to its end. Whoever made the context closes it after that."""
+        """Run the job to its end. The caller that made the context closes it afterwards."""
         try:
             end = self._run()
         except signals.Stopped:  # it came after `run`, and before the end was put together
@@ -200,7 +200,7 @@ class Invocation:
             text = json_text(data, "output")
             if len(text) > MAX_DATA_BYTES:
                 raise NoJsonFormError(
-                    f"the output has {len(text)} bytes, at most {MAX_DATA_BYTES} are kept"
+                    f"the output has {len(text)} bytes, at most {MAX_DATA_BYTES} are allowed"
                 )
             raw = msgspec.Raw(text)
         return Returned(self._context.attempt, code, raw, one_line(to_text(message)), self._state())

@@ -112,8 +112,8 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = jsontext.loads(text)
     if (reference := _foreign_reference(plain)) is not None:
         raise ValueError(
-            f"the schema refers to {reference[:200]!r}: nobody looks up what is outside of it, so "
-            "write that into the schema's own $defs"
+            f"the schema refers to {reference[:200]!r}, outside of it, which is not resolved: put "
+            "the definition into the schema's $defs"
         )
     return plain
 

@@ -48,7 +48,7 @@ class Retry(JobSignal):
 
 
 class Finish(JobSignal):
-    """End the job now with a result code. 200 to 399 is success, all else failure; no retry."""
+    """End the job now with a result code. 200 to 399 is success, else failure; no retry."""
 
     def __init__(self, code: int, message: object = "", data: Any = None) -> None:
         self.code = check_code(code)

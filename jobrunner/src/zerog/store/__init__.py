@@ -54,6 +54,6 @@ async def open_datastore(
         settings = settings or CouchbaseSettings()
         return await open_couchbase(url, settings, deadline_seconds, patient=patient)
     raise ConfigError(
-        f"{url!r} names no datastore: write sqlite:///relative/path, sqlite:////absolute/path "
-        "or couchbase://user@host/bucket/scope"
+        f"{url!r} is not a datastore's URL: write sqlite:///relative/path, "
+        "sqlite:////absolute/path or couchbase://user@host/bucket/scope"
     )

@@ -89,7 +89,7 @@ def encode_document(key: str, document: Document) -> bytes:
         raise DatastoreError(f"the document {key} cannot be written: {error}") from error
     if len(body) > MAX_DOCUMENT_BYTES:
         raise DocumentTooLargeError(
-            f"the document {key} has {len(body)} bytes, at most {MAX_DOCUMENT_BYTES} are possible"
+            f"the document {key} has {len(body)} bytes, at most {MAX_DOCUMENT_BYTES} are allowed"
         )
     # The reader bounds nesting, the writer does not: one such job would break every listing.
     if body.count(b"[") + body.count(b"{") > SURELY_READABLE_DEPTH:

@@ -85,7 +85,7 @@ def news(before: Controls, now: Controls) -> list[str]:
         if name not in before.workers
     ]
     told = [_with_reason(text, item) for text, item in held]
-    told += [f"the queue {name} is resumed" for name in before.queues if name not in now.queues]
+    told += [f"the queue {name} was resumed" for name in before.queues if name not in now.queues]
     return told + [
         "this worker takes jobs again" for name in before.workers if name not in now.workers
     ]

@@ -147,7 +147,7 @@ def test_a_rehearsal_names_the_jobs_and_changes_none(
 
     printed = capsys.readouterr()
     assert [line.split()[0] for line in printed.out.splitlines()] == [UUID, OTHER]
-    assert f"2 jobs would be changed by {what}; nothing was" in printed.err
+    assert f"2 jobs would be changed by {what}; nothing was changed" in printed.err
     assert {seen.method for seen in api.seen} == {"GET"}
     states = {"cancel": "queued", "retry": "failed", "delete": "expired"}
     assert states[what] in api.seen[0].query["state"]
@@ -177,7 +177,7 @@ def test_a_listing_is_shown_again_and_again_on_terminals_only(
 ) -> None:
     assert main(["list", "--watch", "--url", api.url]) == codes.USAGE
 
-    assert "--watch is for a terminal" in said(capsys)
+    assert "--watch needs a terminal" in said(capsys)
 
 
 LINES = [

@@ -23,7 +23,7 @@ WORKER = {"name": "one", "drain": {"since": None, "by": None, "reason": None}}
         (["pause", "media"], "/v1/queues/media:pause", None, QUEUE,
          "the queue media is paused since 2026-01-31T12:00:00Z, by ada: the disk is full\n"),
         (["resume", "media"], "/v1/queues/media:resume", None, {"name": "media", "paused": None},
-         "the queue media runs: workers take its jobs\n"),
+         "the queue media is not paused: workers take its jobs\n"),
         (["drain", "one"], "/v1/workers/one:drain", None, WORKER, "the worker one drains\n"),
         (["undrain", "one"], "/v1/workers/one:undrain", None, {"name": "one", "drain": None},
          "the worker one takes new jobs\n"),

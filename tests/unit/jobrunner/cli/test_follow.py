@@ -41,7 +41,9 @@ def test_the_limit_holds_while_nothing_is_said(
 
     assert code == codes.NOT_FINISHED
     said = capsys.readouterr().err
-    assert ("is still running after 0.3 s" if begins else "not seen to end after 0.3 s") in said
+    assert (
+        "is still running after 0.3 s" if begins else "not known to have ended after 0.3 s"
+    ) in said
     assert f"  zerog watch {UUID}\n" in said
 
 

@@ -109,7 +109,7 @@ def test_a_change_says_what_it_did() -> None:
     assert _became("cancel", "running") == "running: it was asked to stop"
     assert _became("retry", "queued") == "queued: it runs again"
     assert _told("cancel", 1, more=False) == "1 job cancelled, or asked to stop"
-    assert "give the command again" in _told("retry", 1000, more=True)
+    assert "repeat the command" in _told("retry", 1000, more=True)
 
 
 def test_a_first_attempt_is_not_worth_a_word() -> None:

@@ -34,7 +34,7 @@ def test_a_token_that_may_list_nothing_does_not_mean_that_there_is_nothing(
 
     assert main([command, "--url", empty.url]) == codes.OK
 
-    assert capsys.readouterr().err == f"No {what} that this token may list.\n"
+    assert capsys.readouterr().err == f"No {what} found that this token may list.\n"
 
 
 @pytest.mark.parametrize("command", [name for name, _ in LISTS])

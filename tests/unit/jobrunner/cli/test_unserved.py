@@ -18,7 +18,7 @@ DONE = {**RUNNING, "state": "succeeded", "completeness": 1.0, "resultCode": 200}
 CANCELLED = {**QUEUED, "state": "cancelled", "resultCode": 410}
 JOB = f"/v1/jobs/{UUID}"
 NOBODY = "no worker serves the type Hello of the queue mail"
-SOMEBODY = "a worker serves the type Hello now"
+SOMEBODY = "a worker now serves the type Hello"
 TYPE = "/v1/types/Hello"
 POOL = {"namespace": "shop", "name": "letters", "queue": "mail", "ready": "True", "message": ""}
 
@@ -77,7 +77,7 @@ def test_who_waits_is_told_that_the_queue_is_paused_and_that_it_is_resumed(
 
     said = capsys.readouterr().err
     assert said.count("the queue mail is paused, by ada: no disk") == 1
-    assert said.count("the queue mail is resumed") == 1
+    assert said.count("the queue mail was resumed") == 1
 
 
 @pytest.mark.parametrize("command", [["watch", UUID], ["run", "Hello"]])

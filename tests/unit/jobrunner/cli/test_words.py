@@ -45,7 +45,7 @@ def test_a_misspelt_command_is_offered_the_near_one(capsys: pytest.CaptureFixtur
         (["run", "T", "a=1", "--no-such"], "unrecognized arguments: --no-such"),
         (
             ["info", "nonsense"],
-            "'nonsense' is no UUID of a job, nor 8 digits or more that one begins with",
+            "'nonsense' is not a job's UUID, nor its first 8 or more digits",
         ),
         (["list", "-n", "-3"], "-3 is less than 1"),
         (["list", "-n", "few"], "'few' is not a whole number"),
@@ -84,9 +84,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
     for pairs, path, told in (
         (["a=@none.txt"], None, "the file 'none.txt' cannot be read: No such file"),
-        ([f"a=@{tmp_path}/picture"], None, "is no text: write key=@base64:"),
-        (["name"], None, "'name' is no parameter: write key=value, e.g. name=Ada"),
-        ([], f"{tmp_path}/list.json", "list.json holds no JSON object"),
+        ([f"a=@{tmp_path}/picture"], None, "is not text: write key=@base64:"),
+        (["name"], None, "'name' is not a parameter: write key=value, e.g. name=Ada"),
+        ([], f"{tmp_path}/list.json", "list.json is not a JSON object"),
         ([], f"{tmp_path}/broken.json", "broken.json is not JSON"),
     ):
         with pytest.raises(ConfigError) as caught:

@@ -10,7 +10,7 @@ from zerog.model.errors import ConfigError, InvalidParametersError
 from zerog_tools.cluster.ports import free_port
 
 CREATED = {"uuid": "u-1"}
-AWAY = {"status": 503, "code": "queue-unavailable", "detail": "the queue is away"}
+AWAY = {"status": 503, "code": "queue-unavailable", "detail": "the queue is unavailable"}
 
 
 def progress(state: str = "running", code: int = -1, **more: Any) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def test_repeating_ends_at_the_deadline_with_what_the_api_said(
 ) -> None:
     api.script(answer(503, AWAY))
 
-    with pytest.raises(ApiError, match="the queue is away"):
+    with pytest.raises(ApiError, match="the queue is unavailable"):
         call("submit", "Greet", {}, retry_seconds=2)
 
     assert len(api.seen) >= 2

@@ -152,4 +152,4 @@ def test_the_log_says_what_is_held_by_whom_and_why() -> None:
         "this worker drains: it takes no new job",
     ]
     assert news(held, held) == []
-    assert news(held, NONE) == ["the queue default is resumed", "this worker takes jobs again"]
+    assert news(held, NONE) == ["the queue default was resumed", "this worker takes jobs again"]

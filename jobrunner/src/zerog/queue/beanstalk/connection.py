@@ -61,7 +61,7 @@ class _Pipeline(asyncio.Protocol):
         try:
             for reply in self._reader.feed(data):
                 if not self._waiting:
-                    raise wire.ProtocolError("a reply that nobody asked for")
+                    raise wire.ProtocolError("an unexpected reply")
                 future, _ = self._waiting.popleft()
                 if not future.done():
                     future.set_result(reply)

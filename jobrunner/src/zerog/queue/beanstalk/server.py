@@ -108,7 +108,7 @@ class LocalBeanstalkd:
         while time.monotonic() < deadline:
             if self._process is not None and (code := self._process.poll()) is not None:
                 raise ConfigError(
-                    f"beanstalkd ended at once with code {code}: is port {self.port} taken, or "
+                    f"beanstalkd ended at once with code {code}: is port {self.port} in use, or "
                     f"its folder {self._binlog} in use by another one?{self._where_it_logs()}"
                 )
             if self._answers():
@@ -118,7 +118,7 @@ class LocalBeanstalkd:
         raise QueueUnavailableError(f"beanstalkd does not answer on {self.address}")
 
     def _where_it_logs(self) -> str:
-        return f" What it said is in {self._log}" if self._log else ""
+        return f" Its output is in {self._log}" if self._log else ""
 
     def _answers(self) -> bool:
         # It listens before it has locked its binlog: a connection alone says nothing.

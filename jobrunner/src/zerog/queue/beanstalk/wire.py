@@ -263,7 +263,7 @@ def _facts(read: Callable[P, T]) -> Callable[P, T]:
             return read(*args, **kwargs)
         except (KeyError, ValueError) as error:
             raise ProtocolError(
-                f"facts that beanstalkd always gives are missing: {error}"
+                f"values that beanstalkd always reports are missing: {error}"
             ) from error
 
     return checked

@@ -41,7 +41,7 @@ def parse_address(url: str) -> Address:
     scope = scope or DEFAULT_SCOPE
     if colon:
         raise ConfigError(
-            "the datastore's URL holds a password: put it into ZEROG_COUCHBASE_PASSWORD_FILE"
+            "the datastore's URL contains a password: put it into ZEROG_COUCHBASE_PASSWORD_FILE"
         )
     if not hosts or (at and not user):
         raise ConfigError(f"{url!r} names no host: write couchbase://user@host/bucket/scope")

@@ -24,7 +24,7 @@ from zerog.store.couchbase.kinds import Kind, is_a, kind_of
 
 _DEFINITE: dict[Kind, tuple[type[DatastoreError], str]] = {
     Kind.EXISTS: (DocumentExistsError, "there is a document {} already"),
-    Kind.CONFLICT: (RevisionConflictError, "{} was changed meanwhile"),
+    Kind.CONFLICT: (RevisionConflictError, "{} was changed in the meantime"),
     Kind.MISSING: (DocumentNotFoundError, "there is no document {}"),
     Kind.PATH_MISSING: (PathMissingError, "a path is not there in {}"),
     Kind.PATH_EXISTS: (PathExistsError, "a path is there already in {}"),
@@ -82,15 +82,15 @@ def at_start(error: Exception, address: Address) -> ZeroGError:
     if _SSL in str(error):
         return ConfigError(
             f"{connection} cannot be used: what ZEROG_COUCHBASE_CA_PATH, …CERT_PATH or …KEY_PATH "
-            "names is no certificate or key (PEM), or key and certificate do not fit together"
+            "names is not a certificate or key (PEM), or key and certificate do not match"
         )
     if address.is_tls and getattr(error, "error_code", None) == _PROTOCOL_ERROR_CODE:
         return ConfigError(
-            f"{connection} refuses the login: it has no user whom the certificate of "
-            "ZEROG_COUCHBASE_CERT_PATH names"
+            f"{connection} refuses the login: it has no user for the certificate of "
+            "ZEROG_COUCHBASE_CERT_PATH"
         )
     if is_a(error, sdk.BucketNotFoundException):
-        return DatastoreUnavailableError(f"{connection} has no bucket {address.bucket}, or not yet")
+        return DatastoreUnavailableError(f"{connection} has no bucket {address.bucket} (yet)")
     reason = _reason(error)
     if address.is_tls and is_a(error, sdk.UnAmbiguousTimeoutException):
         reason += _TLS_HINT

@@ -125,7 +125,7 @@ class Patches:
             if there is None and (patch.cas is not None or not patch.create):
                 raise DocumentNotFoundError(f"there is no document {patch.what}")
             if there is not None and patch.cas not in (None, there.cas):
-                raise RevisionConflictError(f"{patch.what} was changed meanwhile")
+                raise RevisionConflictError(f"{patch.what} was changed in the meantime")
             document: Document = decode_document(there.body) if there is not None else {}
             apply_patch(document, patch.ops)
             body = encode_document(patch.key, document)
@@ -147,7 +147,7 @@ class Patches:
                     raise
                 if deadline.left <= 0:
                     raise DatastoreUnavailableError(
-                        f"{patch.what} is changed by too many at once"
+                        f"{patch.what} is changed by too many processes at once"
                     ) from error
             await asyncio.sleep(random.uniform(low, high))
 

@@ -144,7 +144,7 @@ class Setup:
             if time.monotonic() >= deadline:
                 names = ", ".join(f"{index.name} ({state})" for index, state in waiting)
                 raise DatastoreUnavailableError(
-                    f"not built in time: {names}; they go on, look with `zerog datastore check`"
+                    f"not built in time: {names}; see `zerog datastore check`"
                 )
             await asyncio.sleep(_LOOK_SECONDS)
             await self._build(waiting, deadline)

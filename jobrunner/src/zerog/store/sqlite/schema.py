@@ -150,7 +150,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise translate(error, path) from error
     if version > VERSION:
         raise DatastoreError(
-            f"{path} was written by a newer ZeroG (schema {version}, this one knows {VERSION}): "
+            f"{path} was written by a newer ZeroG (schema {version}, this one supports {VERSION}): "
             "install that version, or use another file"
         )
 
@@ -167,9 +167,9 @@ def translate(error: Exception, path: Path) -> DatastoreError:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return DatastoreUnavailableError(f"{path} is locked by another process")
     if name.startswith("SQLITE_FULL"):
-        return DatastoreUnavailableError(f"the disk of {path} is full: make room")
+        return DatastoreUnavailableError(f"the disk of {path} is full: free some space")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return DatastoreError(f"{path} is damaged or no SQLite file: restore it from a copy")
+        return DatastoreError(f"{path} is damaged or not an SQLite file: restore it from a backup")
     if name.startswith("SQLITE_READONLY") or isinstance(error, PermissionError):
         return DatastoreUnavailableError(f"{path} cannot be written: check its owner and mode")
-    return DatastoreUnavailableError(f"{path} cannot be used now: {error}")
+    return DatastoreUnavailableError(f"{path} cannot be used at the moment: {error}")

@@ -206,7 +206,7 @@ class SqliteDatastore:
                 raise DocumentNotFoundError(f"there is no document {collection}/{key}")
             body, old, expires = found or (b"{}", None, None)
             if revision is not None and revision != str(old):
-                raise RevisionConflictError(f"{collection}/{key} was changed meanwhile")
+                raise RevisionConflictError(f"{collection}/{key} was changed in the meantime")
             document = decode_document(body)
             apply_patch(document, ops)
             row = _row(collection, key, document, None)
@@ -430,5 +430,5 @@ def _conflict(
         f"SELECT 1 FROM document WHERE collection=? AND key=? AND {LIVE}", (collection, key, now)
     ).fetchone()
     if found:
-        return RevisionConflictError(f"{collection}/{key} was changed meanwhile")
+        return RevisionConflictError(f"{collection}/{key} was changed in the meantime")
     return DocumentNotFoundError(f"there is no document {collection}/{key}")
