@@ -10,7 +10,7 @@ from zerog_tools.cluster.ports import free_port
 from .shells import SHELLS, completions
 
 UUID = "019ab0c4-5e5a-7e5c-8a3c-0d7a6a3f1b2c"
-#: Lines, and what the API's answers complete in them. The first ones have all that shells differ in.
+#: Lines, and what the API completes in them. In the first ones shells differ.
 KNOWN = [
     ("zerog run Mail ", {"to=", "kind=", "fast="}),
     ("zerog run Mail to=x kind=", {"plain", "html"}),
