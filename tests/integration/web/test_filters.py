@@ -101,6 +101,18 @@ def test_a_range_is_chosen_by_two_times_in_the_zone_of_the_browser(web: Web) -> 
     expect(page).not_to_have_url(re.compile("submittedBefore"))
 
 
+def test_what_is_wrong_in_an_address_is_said_of_each_part(web: Web) -> None:
+    web.complaints.provoked += ["status of 422"]
+
+    page = web.open("/jobs?label=bad&endedAfter=yesterday")
+
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("?label")
+    expect(alert).to_contain_text("?endedAfter")
+    page.get_by_role("link", name="Clear").click()
+    expect(alert).to_have_count(0)
+
+
 def test_only_jobs_with_the_label_and_of_the_time_are_replayed_by_filter(web: Web) -> None:
     mine, other = labelled(web, "Broken", team="again"), labelled(web, "Broken", team="else")
     page = web.open("/jobs?label=team%3Dagain&endedAfter=1h")
