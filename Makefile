@@ -105,13 +105,17 @@ test-core: setup ## The path of a job through real processes, on SQLite
 	@$(PY) -m pytest -q $(CORE) -k "not couchbase" -n 2
 
 .PHONY: test-integration
-test-integration: gocaves ## Tests with real servers and processes
+test-integration: gocaves shells ## Tests with real servers and processes
 	@$(PY) -m pytest -q tests/integration --ignore tests/integration/operator --ignore $(IN_BROWSER) \
 		--ignore $(WITH_GENERATORS) -n 4
 
 .PHONY: gocaves
 gocaves: setup ## Build Couchbase's own mock, for tests (a minute, once)
 	@bash hack/gocaves.sh
+
+.PHONY: shells
+shells: setup ## Install zsh and fish, which tests ask for completions
+	@bash hack/shells.sh
 
 .PHONY: test-web
 test-web: browser ## Tests of the web page in a headless Chromium

@@ -103,9 +103,16 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
+const asIs = (path: string): string => path;
+
 /** Load a document, and again when asked. What was loaded stays while it is loaded again.
- * `parse` must be the same function each time. */
-export function useLoaded<T>(path: string | null, parse?: (text: string) => T): Loaded<T> {
+ * `parse` reads the text; `ask` writes into the path what depends on when it is asked. Both must be
+ * the same function each time. */
+export function useLoaded<T>(
+  path: string | null,
+  parse?: (text: string) => T,
+  ask: (path: string) => string = asIs,
+): Loaded<T> {
   const [state, setState] = useState<{
     path: string | null;
     value: T | null;
@@ -123,7 +130,7 @@ export function useLoaded<T>(path: string | null, parse?: (text: string) => T): 
         ? { ...before, loading: true }
         : { path, value: null, error: null, loading: true },
     );
-    get<T>(path, mine.signal, parse).then(
+    get<T>(ask(path), mine.signal, parse).then(
       (value) => setState({ path, value, error: null, loading: false }),
       (error: unknown) => {
         if (!mine.signal.aborted)
@@ -134,7 +141,7 @@ export function useLoaded<T>(path: string | null, parse?: (text: string) => T): 
           }));
       },
     );
-  }, [path, parse]);
+  }, [path, parse, ask]);
   useEffect(() => {
     reload();
     return () => running.current?.abort();

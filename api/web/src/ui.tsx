@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ApiError } from "./api";
 import { DASH, fullTime, time } from "./format";
+import type { Fault } from "./types";
 
 let moved = false;
 
@@ -49,12 +50,26 @@ export function Trouble({ error, retry }: { error: ApiError | Error; retry?: () 
   return (
     <div class="trouble" role="alert">
       <p>{sentence(error.message)}</p>
+      {error instanceof ApiError && <Faults faults={error.faults} />}
       {retry && (
         <button type="button" onClick={retry}>
           Try again
         </button>
       )}
     </div>
+  );
+}
+
+/** What the API found wrong, and where. */
+export function Faults({ faults }: { faults: Fault[] }) {
+  return (
+    <>
+      {faults.map((fault) => (
+        <p key={fault.path + fault.message}>
+          <code>{fault.path}</code> {sentence(fault.message)}
+        </p>
+      ))}
+    </>
   );
 }
 

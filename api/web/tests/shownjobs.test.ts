@@ -25,9 +25,12 @@ test.each([
   [" invoice ", true],
   ["mail", true],
   ["no address", true],
+  ["TEAM=media", true],
   ["gpu", false],
 ])("whether a job holds %j: %s", (text, answer) => {
-  expect(holdsText(job({ message: "ValueError: no address" }), text)).toBe(answer);
+  expect(
+    holdsText(job({ message: "ValueError: no address", labels: { team: "media" } }), text),
+  ).toBe(answer);
 });
 
 test("a job waits until its first start, and runs from then on", () => {

@@ -13,7 +13,9 @@ from .conftest import Web
 WIDTHS = [390, 320]
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "has_touch": True}
 LONG = "AVeryLongNameThatNobodyWouldChooseButIsGeneratedFromJavaPackages"
-VIEWS = ["overview", "jobs", "running", "failed", "types", "form", "docs"]
+VIEWS = ["overview", "jobs", "filtered", "running", "failed", "types", "form", "docs"]
+
+TIMES = "submittedAfter=2020-01-01T10:00:00Z&endedAfter=1h"
 
 
 def open_view(web: Web, view: str, **options: Any) -> Page:
@@ -27,6 +29,11 @@ def open_view(web: Web, view: str, **options: Any) -> Page:
             web.finished(*web.submit("Broken"), *web.submit("Quick"))
             page = web.open("/jobs", **options)
             expect(page.get_by_role("link", name=re.compile("^Broken")).first).to_be_visible()
+        case "filtered":
+            labels = {"team": "x" * 60, "env": "prod"}
+            web.finished(web.system.client.submit("Broken", {}, labels=labels))
+            page = web.open(f"/jobs?label=env%3Dprod&{TIMES}", **options)
+            expect(page.get_by_role("link", name="Jobs with label env").first).to_be_visible()
         case "running":
             (uuid,) = web.submit("Slow")
             page = web.open(f"/jobs/{uuid}", **options)
@@ -96,6 +103,30 @@ def test_long_names_push_nothing_out_of_the_view(web: Web, width: int) -> None:
     page.goto(f"{web.url}/#/jobs")
     name = page.get_by_role("link", name=uuid).locator(".cut")
     expect(name).to_have_attribute("title", LONG)
+
+
+def test_a_name_in_the_list_of_types_has_room_on_a_phone(web: Web) -> None:
+    page = web.open("/run", **PHONE)
+    name = page.locator(".type-name", has_text=LONG)
+    expect(name).to_be_visible()
+
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 780})
+        box = name.bounding_box()
+        assert box is not None
+        assert box["height"] < 80
+
+
+@pytest.mark.parametrize("route", ["/jobs", "/run", "/run/Dated"])
+def test_no_field_is_so_small_that_a_phone_zooms_into_it(web: Web, route: str) -> None:
+    page = web.open(route, **PHONE, is_mobile=True)
+    expect(page.locator("main input").first).to_be_visible()
+
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('main input:not([type=checkbox]), main select')]"
+        ".map(field => parseFloat(getComputedStyle(field).fontSize))"
+    )
+    assert min(sizes) >= 16
 
 
 def test_the_question_before_a_change_shuts_nobody_out(

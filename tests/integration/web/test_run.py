@@ -126,6 +126,29 @@ def test_a_default_is_grey_until_it_is_changed(web: Web) -> None:
     expect(page.get_by_label("Copies")).to_have_value("1")
 
 
+def test_a_jobs_page_shows_greyed_the_defaults_of_what_was_not_given(web: Web) -> None:
+    uuid = web.system.client.submit("Everything", {"title": "Ada", "copies": 2})
+    page = web.open(f"/jobs/{uuid}")
+    defaults = page.get_by_role("region", name="Parameters").locator(".effective div")
+
+    expect(defaults.filter(has_text="colour")).to_have_text('colour"green" (default)')
+    expect(defaults.filter(has_text="sizes")).to_have_text("sizes[64,256] (default)")
+    expect(defaults.filter(has_text="copies")).to_have_count(0)
+    expect(page.get_by_role("group", name="Parameters")).to_contain_text('"copies": 2')
+
+
+def test_job_types_are_found_by_a_text(web: Web) -> None:
+    page = web.open("/run")
+    types = page.get_by_role("link", name=re.compile("."))
+    box = page.get_by_role("searchbox", name="Search job types")
+
+    box.fill("BYTES and its")
+    expect(page.get_by_text("No job type contains “BYTES and its”.")).to_be_visible()
+    box.fill("its size")
+    expect(types.filter(has_text="Fingerprint")).to_be_visible()
+    expect(types.filter(has_text="Everything")).to_have_count(0)
+
+
 def test_what_is_missing_is_said_before_anything_is_sent(web: Web) -> None:
     page = web.open("/run/Everything")
     sent: list[str] = []

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { Cut } from "../cut";
 import { count, DASH, duration, secondsBetween } from "../format";
 import { useNow } from "../hooks";
+import { Labels } from "../labels";
 import { jobsLink } from "../route";
 import { isFinished, type Job } from "../types";
 import { Time } from "../ui";
@@ -22,7 +23,7 @@ export function Facts({ job }: { job: Job }) {
       </a>,
     ],
     ["Priority", `${job.priority} (0 first, 9 last)`],
-    ["Created", <Time value={job.createdTime} />],
+    ["Submitted", <Time value={job.createdTime} />],
     ["Started", <Time value={job.startedTime} />],
     ["Finished", <Time value={job.finishedTime} />],
     // A replayed job was finished for some time that nobody knows.
@@ -34,6 +35,11 @@ export function Facts({ job }: { job: Job }) {
   ];
   if (job.notBeforeTime && !isFinished(job.state))
     facts.splice(3, 0, ["Not before", <Time value={job.notBeforeTime} />]);
+  if (Object.keys(job.labels ?? {}).length > 0)
+    facts.splice(1, 0, [
+      "Labels",
+      <Labels labels={job.labels} link={(label) => jobsLink({ label })} />,
+    ]);
   if (job.movedFrom) facts.push(["Moved from", `${job.movedFrom} (out of memory)`]);
   if (limits.timeoutSeconds) facts.push(["Timeout", duration(limits.timeoutSeconds)]);
   if (job.continuations) facts.push(["Continued", count(job.continuations)]);

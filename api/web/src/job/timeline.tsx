@@ -42,7 +42,7 @@ export function Timeline({ job }: { job: Job }) {
       {rows.length > 0 && (
         <p class="timeline-scale">
           <span>
-            {hidden > 0 ? "the attempt before ended" : `created ${time(job.createdTime)}`}
+            {hidden > 0 ? "the attempt before ended" : `submitted ${time(job.createdTime)}`}
           </span>
           <span>{duration(seconds)}</span>
           <span>{job.finishedTime ? `finished ${time(job.finishedTime)}` : "now"}</span>

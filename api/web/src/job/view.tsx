@@ -2,7 +2,6 @@
 
 import { readJob } from "../answers";
 import { useLoaded, useTitle } from "../hooks";
-import { members } from "../jsontext";
 import { isFinished, type Job, type JsonText } from "../types";
 import { Json } from "../json";
 import { Empty, Title, Trouble, useQuestion } from "../ui";
@@ -10,6 +9,7 @@ import { Facts } from "./facts";
 import { useFollowed } from "./followed";
 import { Head } from "./head";
 import { Log } from "./log";
+import { Parameters } from "./parameters";
 import { Paused } from "./paused";
 import { Timeline } from "./timeline";
 import { Unserved } from "./unserved";
@@ -48,14 +48,7 @@ export function JobView({ uuid, marked }: Props) {
         </div>
         <div class="job-side">
           <Facts job={now} />
-          <section aria-labelledby="parameters">
-            <h2 id="parameters">Parameters</h2>
-            {members(now.parameters).length === 0 ? (
-              <Empty>None.</Empty>
-            ) : (
-              <Json text={now.parameters} label="Parameters" file={`${uuid}-parameters.json`} />
-            )}
-          </section>
+          <Parameters job={now} />
           {!isEmpty(now.jobState) && (
             <section aria-labelledby="saved">
               <h2 id="saved">State kept between attempts</h2>

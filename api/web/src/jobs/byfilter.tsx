@@ -2,9 +2,9 @@
 
 import { call } from "../api";
 import { plural } from "../format";
-import { type Changed, isFinished, type State, STATES } from "../types";
+import { type Changed, FINISHED, isFinished, type State, STATES } from "../types";
 import type { Ask } from "../ui";
-import { type Filter, told } from "./filter";
+import { chosenBy, type Filter, isOfEnds, told } from "./filter";
 
 /** What the API changes in one call. */
 const MANY = 1000;
@@ -12,17 +12,12 @@ const MANY = 1000;
 export function ByFilter({ filter, ask }: { filter: Filter; ask: Ask }) {
   const chosen = filter.state.split(",").filter(Boolean) as State[];
   const finished = chosen.length > 0 ? chosen.filter(isFinished) : (["failed"] as State[]);
-  const unfinished = (chosen.length > 0 ? chosen : STATES).filter((state) => !isFinished(state));
-  const body = (states: State[]) => ({
-    limit: MANY,
-    filter: {
-      state: states,
-      ...(filter.type && { type: filter.type }),
-      ...(filter.queue && { queue: filter.queue }),
-    },
-  });
+  const unfinished = (chosen.length > 0 ? chosen : isOfEnds(filter) ? FINISHED : STATES).filter(
+    (state) => !isFinished(state),
+  );
   const change = async (path: string, states: State[], verb: string) => {
-    const answer = await call<Changed>("POST", path, JSON.stringify(body(states)));
+    const body = { limit: MANY, filter: chosenBy(filter, states, Date.now()) };
+    const answer = await call<Changed>("POST", path, JSON.stringify(body));
     return (
       <p>
         {plural(answer!.changed, "job")} {verb}.

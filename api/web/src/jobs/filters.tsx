@@ -4,6 +4,8 @@ import { useLive, useLoaded } from "../hooks";
 import { type JobType, type State, STATES } from "../types";
 import { Choice } from "./choice";
 import { type Filter, isFiltered } from "./filter";
+import { LabelFilter } from "./labelfilter";
+import { TimeRange } from "./timerange";
 
 export function Filters({ filter, set }: { filter: Filter; set: (part: Partial<Filter>) => void }) {
   const types = useLoaded<{ types: JobType[] }>("/v1/types");
@@ -16,12 +18,7 @@ export function Filters({ filter, set }: { filter: Filter; set: (part: Partial<F
   };
   const names = types.value?.types.map((type) => type.name) ?? [];
   return (
-    <form
-      class="filters"
-      role="search"
-      aria-label="Filter jobs"
-      onSubmit={(event) => event.preventDefault()}
-    >
+    <div class="filters" role="search" aria-label="Filter jobs">
       <fieldset class="chips">
         <legend class="hidden-text">State</legend>
         {STATES.map((state) => (
@@ -34,7 +31,20 @@ export function Filters({ filter, set }: { filter: Filter; set: (part: Partial<F
       </fieldset>
       <Choice name="Type" value={filter.type} options={names} set={(type) => set({ type })} />
       <Choice name="Queue" value={filter.queue} options={queues} set={(queue) => set({ queue })} />
+      <TimeRange
+        name="Submitted"
+        after={filter.submittedAfter}
+        before={filter.submittedBefore}
+        set={(submittedAfter, submittedBefore) => set({ submittedAfter, submittedBefore })}
+      />
+      <TimeRange
+        name="Ended"
+        after={filter.endedAfter}
+        before={filter.endedBefore}
+        set={(endedAfter, endedBefore) => set({ endedAfter, endedBefore })}
+      />
+      <LabelFilter labels={filter.label} set={(label) => set({ label })} />
       {isFiltered(filter) && <a href="#/jobs">Clear</a>}
-    </form>
+    </div>
   );
 }

@@ -2,6 +2,7 @@
 
 import { Clamp, Cut } from "../cut";
 import { ago, DASH, duration, fullTime, time } from "../format";
+import { Labels } from "../labels";
 import { isFinished, type Summary } from "../types";
 import { Badge } from "../ui";
 import { dueTime, ranSeconds, waitedSeconds } from "./shown";
@@ -18,11 +19,12 @@ const USUAL_CODES = [200, 410, 500];
 interface Props {
   job: Summary;
   now: number;
+  labelLink: (label: string) => string;
   isChosen: boolean;
   choose: () => void;
 }
 
-export function JobRow({ job, now, isChosen, choose }: Props) {
+export function JobRow({ job, now, labelLink, isChosen, choose }: Props) {
   return (
     <tr aria-selected={isChosen}>
       <td class="pick">
@@ -38,6 +40,7 @@ export function JobRow({ job, now, isChosen, choose }: Props) {
           <Cut text={job.type} />
         </a>
         <span class="sub mono">{job.uuid}</span>
+        <Labels labels={job.labels} link={labelLink} />
       </th>
       <td>
         <Badge state={job.state} note={noteOf(job, now)} />

@@ -6,9 +6,9 @@ import type { Summary } from "../types";
 /** Whether a job of the page holds a text that was typed. */
 export function holdsText(job: Summary, text: string): boolean {
   const sought = text.trim().toLowerCase();
-  return [job.uuid, job.type, job.queue, job.message ?? "", String(job.resultCode)].some((word) =>
-    word.toLowerCase().includes(sought),
-  );
+  const labels = Object.entries(job.labels ?? {}).map(([key, value]) => `${key}=${value}`);
+  const words = [job.uuid, job.type, job.queue, job.message ?? "", String(job.resultCode)];
+  return [...words, ...labels].some((word) => word.toLowerCase().includes(sought));
 }
 
 /** How long a job waited for its first start, or waits; null: that is not known. */

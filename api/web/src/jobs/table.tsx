@@ -10,11 +10,13 @@ interface Props {
   /** Whether anything hides jobs: the filter, or the text that is looked for. */
   isFiltered: boolean;
   text: string;
+  /** Leads to those of the jobs that have a label. */
+  labelLink: (label: string) => string;
   chosen: ReadonlySet<string>;
   choose: (uuids: ReadonlySet<string>) => void;
 }
 
-export function Table({ jobs, isFiltered, text, chosen, choose }: Props) {
+export function Table({ jobs, isFiltered, text, labelLink, chosen, choose }: Props) {
   const now = useNow();
   if (jobs.length === 0)
     return text !== "" ? (
@@ -65,7 +67,7 @@ export function Table({ jobs, isFiltered, text, chosen, choose }: Props) {
               Ran
             </th>
             <th scope="col" class="num">
-              Created
+              Submitted
             </th>
           </tr>
         </thead>
@@ -75,6 +77,7 @@ export function Table({ jobs, isFiltered, text, chosen, choose }: Props) {
               key={job.uuid}
               job={job}
               now={now}
+              labelLink={labelLink}
               isChosen={chosen.has(job.uuid)}
               choose={() => toggle(job.uuid)}
             />

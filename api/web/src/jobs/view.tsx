@@ -9,7 +9,15 @@ import type { Page } from "../types";
 import { Announce, Title, Trouble, useQuestion } from "../ui";
 import { ByFilter } from "./byfilter";
 import { Chosen } from "./chosen";
-import { type Filter, isFiltered, linkQuery, readFilter, search } from "./filter";
+import {
+  askedNow,
+  type Filter,
+  isFiltered,
+  labelLink,
+  linkQuery,
+  readFilter,
+  search,
+} from "./filter";
 import { Filters } from "./filters";
 import { Find } from "./find";
 import { holdsText } from "./shown";
@@ -24,7 +32,7 @@ export function Jobs({ route }: { route: Route }) {
   useTitle("Jobs");
   const filter = readFilter(route.query);
   const cursor = route.query.get("cursor") ?? "";
-  const page = useLoaded<Page>(`/v1/jobs?${search(filter, cursor)}`);
+  const page = useLoaded<Page>(`/v1/jobs?${search(filter, cursor)}`, undefined, askedNow);
   const [text, setText] = useState("");
   const [chosen, choose] = useState(NONE);
   const [dialog, ask] = useQuestion(page.reload);
@@ -52,6 +60,7 @@ export function Jobs({ route }: { route: Route }) {
           jobs={jobs}
           isFiltered={isFiltered(filter)}
           text={text}
+          labelLink={(label) => labelLink(filter, label)}
           chosen={chosen}
           choose={choose}
         />

@@ -11,6 +11,7 @@ export function Charts({ stats, queue }: { stats: Stats; queue: string }) {
   const succeeded = added(histories, "succeeded", length);
   const failed = added(histories, "failed", length);
   const cancelled = added(histories, "cancelled", length);
+  const expired = added(histories, "expired", length);
   const { mean, upper } = waiting(histories, length);
   const known = upper.filter((value) => value !== null);
   return (
@@ -25,9 +26,10 @@ export function Charts({ stats, queue }: { stats: Stats; queue: string }) {
           { name: "succeeded", kind: "succeeded", values: succeeded },
           { name: "failed", kind: "failed", values: failed },
           { name: "cancelled", kind: "cancelled", values: cancelled },
+          { name: "expired", kind: "expired", values: expired },
         ]}
         lines={[{ name: "accepted", kind: "ink", values: added(histories, "accepted", length) }]}
-        summary={`In the last hour ${count(sum(succeeded))} succeeded, ${count(sum(failed))} failed, ${count(sum(cancelled))} were cancelled.`}
+        summary={`In the last hour ${count(sum(succeeded))} succeeded, ${count(sum(failed))} failed, ${count(sum(cancelled))} were cancelled, ${count(sum(expired))} expired.`}
         format={count}
       />
       <Chart

@@ -11,7 +11,7 @@ export const of = <T extends { name: string }>(items: T[], queue: string): T[] =
 
 export const added = (
   histories: QueueStats[],
-  field: "accepted" | "succeeded" | "failed" | "cancelled",
+  field: "accepted" | "succeeded" | "failed" | "cancelled" | "expired",
   length: number,
 ) => Array.from({ length }, (_, index) => sum(histories.map((item) => item[field][index] ?? 0)));
 

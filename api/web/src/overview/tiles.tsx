@@ -18,9 +18,12 @@ export function Tiles({
   const history = stats && of(stats.queues, queue);
   const total = (field: "ready" | "reserved" | "delayed" | "buried") =>
     sum(queues.map((item) => item[field]));
-  const lastHour = (field: "succeeded" | "failed") =>
+  const lastHour = (field: "succeeded" | "failed" | "expired") =>
     history && sum(history.flatMap((item) => item[field]));
   const filter: Record<string, string> = queue === ALL ? {} : { queue };
+  // The minutes that are counted, and no others.
+  const ended = (state: string) =>
+    jobsLink({ state, ...filter, ...(stats?.times[0] && { endedAfter: stats.times[0] }) });
   const slots = sum(overview.workers.map((worker) => worker.slots));
   const [ready, delayed] = [total("ready"), total("delayed")];
   const tiles: [string, string, string | null, string, string][] = [
@@ -38,21 +41,23 @@ export function Tiles({
       queue === ALL ? `of ${plural(slots, "slot")}` : "held by workers",
       "",
     ],
-    [
-      "Succeeded",
-      count(lastHour("succeeded")),
-      jobsLink({ state: "succeeded", ...filter }),
-      "in the last hour",
-      "",
-    ],
+    ["Succeeded", count(lastHour("succeeded")), ended("succeeded"), "in the last hour", ""],
     [
       "Failed",
       count(lastHour("failed")),
-      jobsLink({ state: "failed", ...filter }),
+      ended("failed"),
       "in the last hour",
       lastHour("failed") ? "bad" : "",
     ],
   ];
+  if (lastHour("expired"))
+    tiles.push([
+      "Expired",
+      count(lastHour("expired")),
+      ended("expired"),
+      "in the last hour",
+      "bad",
+    ]);
   if (total("buried") > 0)
     tiles.push(["Buried", count(total("buried")), null, "entries of no known job", "bad"]);
   return (

@@ -2,7 +2,7 @@
 
 import type { Ref } from "preact";
 import type { Fault } from "../types";
-import { sentence } from "../ui";
+import { Faults, sentence } from "../ui";
 
 interface Props {
   trouble: Error | null;
@@ -19,11 +19,7 @@ export function Problems({ trouble, placed, unplaced, place }: Props) {
       {placed > 0 && (
         <p>{placed === 1 ? "One field does" : `${placed} fields do`} not fit: see below.</p>
       )}
-      {unplaced.map((fault) => (
-        <p key={fault.path + fault.message}>
-          <code>{fault.path}</code> {sentence(fault.message)}
-        </p>
-      ))}
+      <Faults faults={unplaced} />
     </div>
   );
 }
