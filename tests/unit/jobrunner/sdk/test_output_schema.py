@@ -62,7 +62,7 @@ def test_a_schema_that_refers_to_elsewhere_is_refused(reference: str) -> None:
     )
 
     # pydantic itself refuses what is no address.
-    with pytest.raises(JobDefinitionError, match=r"nobody looks up what is outside|KeyError"):
+    with pytest.raises(JobDefinitionError, match=r"outside of it, which is not resolved|KeyError"):
         _ = JobType("Odd", odd, Options("Odd")).document
 
 
