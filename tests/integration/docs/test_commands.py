@@ -93,7 +93,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader who has already started `zerog dev`."""
     folder = tmp_path_factory.mktemp("reader")
     jobs = (f"examples/{name}/*.py" for name in ("jobs", "continue", "hello"))
-    made = Reader(folder, *jobs, own=blocks("docs/quickstart.md", "python")[1])
+    (sample,), (_, greeting) = blocks("README.md", "python"), blocks("docs/quickstart.md", "python")
+    made = Reader(folder, *jobs, own=sample + greeting)
     yield made
     made.dev.close()
 
@@ -142,7 +143,7 @@ def test_the_jobs_of_the_readme_are_jobs(tmp_path: Path, reader: Reader) -> None
         path = tmp_path / f"job_{number}.py"
         path.write_text(block)
 
-        assert "Thumbnails" in reader.type(f"zerog describe {path}")
+        assert "Miniatures" in reader.type(f"zerog describe {path}")
 
 
 def test_the_first_job_of_the_how_to_is_the_example() -> None:
