@@ -49,7 +49,7 @@ def test_every_example_has_a_readme_and_is_listed() -> None:
     folders.discard("__pycache__")
     listed = (ROOT / "examples/README.md").read_text()
 
-    assert folders == {*JOBS, "service", "image"}
+    assert folders == {*JOBS, "service", "image", "project"}
     for name in folders:
         assert (ROOT / "examples" / name / "README.md").exists(), name
         assert f"({name}/README.md)" in listed, name
