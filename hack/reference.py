@@ -9,6 +9,7 @@ import argparse
 import ast
 import inspect
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -92,17 +93,63 @@ def sdk() -> str:
     """Return the page of what `import zerog` offers, from signatures and docstrings."""
     import zerog
     import zerog.testing
+    from zerog.client import ApiError, JobFailedError, UnreachableError, WaitTimeoutError, options
+    from zerog.sdk.options import Options
 
+    errors = (ApiError, JobFailedError, UnreachableError, WaitTimeoutError)
     parts = [NOTE, "# The Python SDK\n"]
     for name in zerog.__all__:
         if inspect.isclass(item := getattr(zerog, name)):
             parts.append(_class(f"zerog.{name}", item))
+        if name == "Job":
+            parts.append(_class("Options of a job class", Options))
+    parts += [_class(f"zerog.client.{item.__name__}", item) for item in errors]
+    parts.append(_class("Options of submit", options.SubmitOptions))
+    parts.append(_class("Filters of list", options.ListFilter))
     parts.append(_function("zerog.testing.run", zerog.testing.run, 2))
+    parts.append(_class("zerog.testing.Run", zerog.testing.Run))
     return "\n".join(parts)
+
+
+#: Classes that authors and callers never make themselves.
+_GIVEN = (
+    "Job",
+    "Context",
+    "Run",
+    "Options",
+    "SubmitOptions",
+    "ListFilter",
+    "Cancelled",
+    "TimedOut",
+)
+#: An attribute of a class or an instance, and the remark above it.
+_ATTRIBUTE = re.compile(
+    r"(?P<remark>(?:^ +#: .*\n)+) +(?:self\.)?(?P<name>[a-z]\w*)(?:: (?P<type>.+?))?(?: = .*)?$",
+    re.MULTILINE,
+)
+
+
+def _constructor(name: str, item: type) -> str:
+    if item.__name__ in _GIVEN or item.__name__.endswith("Error"):
+        return ""
+    method = vars(item).get("__init__")
+    remark = inspect.cleandoc(getattr(method, "__doc__", None) or "")
+    remark = "" if remark.startswith("Initialize self") else remark
+    return f"```text\n{name}{inspect.signature(item)}\n```\n" + (f"\n{remark}\n" if remark else "")
+
+
+def _attributes(item: type) -> str:
+    """Return the attributes of a class that have a remark, in the order of the source."""
+    rows = []
+    for found in _ATTRIBUTE.finditer(inspect.getsource(item)):
+        remark = " ".join(line.strip().removeprefix("#: ") for line in found["remark"].splitlines())
+        rows.append((f"`{found['name']}`", remark))
+    return _table(("Attribute", "Meaning"), rows) if rows else ""
 
 
 def _class(name: str, item: type) -> str:
     parts = [f"## {name}\n", inspect.cleandoc(item.__doc__ or "") + "\n"]
+    parts += filter(None, (_constructor(name, item), _attributes(item)))
     for key, member in vars(item).items():
         if key.startswith("_"):
             continue

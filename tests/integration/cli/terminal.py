@@ -27,7 +27,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         plain = {name: value for name, value in env.items() if name not in ("COLUMNS", "NO_COLOR")}
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, process_group=0,
+            command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, start_new_session=True,
             env={**plain, "TERM": "xterm-256color"},
         )  # fmt: skip
         os.close(slave)
@@ -37,12 +37,22 @@ class Terminal:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not found(self.raw):
             assert time.monotonic() < deadline, self.raw
-            if select([self._master], [], [], 0.5)[0]:
-                try:
-                    self.raw += os.read(self._master, 65536).decode("utf-8", "replace")
-                except OSError:  # nobody has the terminal any more
-                    break
+            if not self.read(0.5):
+                break
         return self.raw
+
+    def read(self, seconds: float) -> bool:
+        """Read what there is, or comes soon. False if nobody has the terminal any more."""
+        if select([self._master], [], [], seconds)[0]:
+            try:
+                self.raw += os.read(self._master, 65536).decode("utf-8", "replace")
+            except OSError:
+                return False
+        return True
+
+    def press(self, keys: str) -> None:
+        """Type this."""
+        os.write(self._master, keys.encode())
 
     def interrupt(self) -> None:
         """What ^C does."""

@@ -5,6 +5,7 @@ ports and folders of a test in place of the documented ones. What starts or ends
 what the reader of this test already has. A page with commands has to be in one of the lists.
 """
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -37,10 +38,21 @@ PAGES = [
     "docs/howto/call-from-a-service.md",
     "docs/howto/cancel-and-retry.md",
     "docs/howto/retry-and-continue.md",
+    "docs/howto/ship-logs.md",
     "docs/howto/write-a-job.md",
 ]
 #: Pages whose commands need what is not here: why, and the tests of the same.
 ELSEWHERE = {
+    "docs/howto/backup.md": ("a system under load", "tests/integration/path/test_backup.py"),
+    "docs/howto/docker-compose.md": ("docker", "tests/integration/examples/test_project.py"),
+    "docs/howto/project-layout.md": (
+        "a package index and docker",
+        "tests/integration/examples/test_project.py",
+    ),
+    "docs/howto/test-in-ci.md": (
+        "the project's folder",
+        "tests/integration/examples/test_project.py",
+    ),
     "docs/howto/couchbase.md": ("a Couchbase server", "tests/integration/couchbase"),
     "docs/howto/generate-a-client.md": ("node, Go and generators", "tests/integration/clients"),
     "docs/howto/install.md": ("a cluster and helm", "tests/chart/cluster/test_api_server.py"),
@@ -67,6 +79,9 @@ PYTHON = {
     "docs/quickstart.md",
     "docs/howto/call-from-a-service.md",
     "docs/howto/generate-a-client.md",
+    "docs/howto/large-payloads.md",
+    "docs/howto/migrate-from-celery.md",
+    "docs/howto/migrate-from-rq.md",
     "docs/howto/retry-and-continue.md",
     "docs/howto/secure-the-api.md",
     "docs/howto/test-a-job.md",
@@ -96,7 +111,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader who has already started `zerog dev`."""
     folder = tmp_path_factory.mktemp("reader")
     jobs = (f"examples/{name}/*.py" for name in ("jobs", "continue", "hello"))
-    made = Reader(folder, *jobs, own=blocks("docs/quickstart.md", "python")[1])
+    (sample,), (_, greeting) = blocks("README.md", "python"), blocks("docs/quickstart.md", "python")
+    moved = blocks("docs/howto/migrate-from-celery.md", "python")[1]
+    made = Reader(folder, *jobs, own=sample + greeting + moved)
     yield made
     made.dev.close()
 
@@ -151,7 +168,7 @@ def test_the_jobs_of_the_readme_are_jobs(tmp_path: Path, reader: Reader) -> None
         path = tmp_path / f"job_{number}.py"
         path.write_text(block)
 
-        assert "Thumbnails" in reader.type(f"zerog describe {path}")
+        assert "Miniatures" in reader.type(f"zerog describe {path}")
 
 
 def test_the_first_job_of_the_how_to_is_the_example() -> None:
@@ -209,6 +226,35 @@ def test_the_tests_of_the_how_to_pass(reader: Reader) -> None:
     (reader.folder / command.split()[-1]).write_text(block)
 
     assert "2 passed" in reader.type(command)
+
+
+@pytest.mark.parametrize("other", ["celery", "rq"])
+def test_what_a_migration_writes_does_what_it_did(
+    other: str, tmp_path: Path, reader: Reader
+) -> None:
+    theirs, job, their_call, call = blocks(f"docs/howto/migrate-from-{other}.md", "python")
+    for text in (theirs, their_call):
+        compile(text, other, "exec")
+    path = tmp_path / "moved.py"
+    tried = "print(zerog.testing.run(CountWords(text='one two')).data)\n"
+    path.write_text(f"import zerog.testing\n{job}\n{tried}import zerog\n{reader.local(call)}")
+
+    answer = "{'words': 2, 'language': 'en'}"
+    assert reader.type(f"python {path}").splitlines() == [answer, answer]
+
+
+def test_a_checksum_is_left_next_to_its_file(tmp_path: Path, reader: Reader) -> None:
+    (block,) = blocks("docs/howto/large-payloads.md", "python")
+    path, data = tmp_path / "checksum.py", tmp_path / "data.bin"
+    data.write_bytes(b"cat")
+    path.write_text(
+        f"import zerog.testing\n{block}\n"
+        f"print(zerog.testing.run(Checksum(path={str(data)!r})).data['checksum'])\n"
+    )
+
+    (target,) = reader.type(f"python {path}").splitlines()
+    assert Path(target).read_text() == hashlib.sha256(b"cat").hexdigest()
+    assert {each.name for each in tmp_path.iterdir()} == {path.name, data.name, Path(target).name}
 
 
 def test_a_token_is_made_and_given_as_the_how_to_says(tmp_path: Path, reader: Reader) -> None:

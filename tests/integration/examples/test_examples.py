@@ -49,7 +49,7 @@ def test_every_example_has_a_readme_and_is_listed() -> None:
     folders.discard("__pycache__")
     listed = (ROOT / "examples/README.md").read_text()
 
-    assert folders == {*JOBS, "service", "image"}
+    assert folders == {*JOBS, "service", "image", "project"}
     for name in folders:
         assert (ROOT / "examples" / name / "README.md").exists(), name
         assert f"({name}/README.md)" in listed, name
@@ -123,6 +123,11 @@ def test_a_service_answers_at_once_and_has_the_report_later(reader: Reader) -> N
             (curl,) = [line for line in lines("examples/service/README.md") if "curl" in line]
             printed = reader.type(curl.replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
             report = httpx.get(where, timeout=30).json()["report"]
+            theirs = {**key, "X-Customer": "another"}
+            other = httpx.post(f"{url}/reports", content="Four.", headers=theirs, timeout=30)
+            clash = httpx.post(f"{url}/reports", content="Four.", headers=key, timeout=30)
+            hidden = httpx.get(where, headers=theirs, timeout=30)
+            nothing = httpx.get(f"{url}/reports/none", timeout=30)
         finally:
             service.terminate()
 
@@ -130,6 +135,10 @@ def test_a_service_answers_at_once_and_has_the_report_later(reader: Reader) -> N
     assert [post.status_code for post in posts] == [202, 202]
     assert posts[0].json() == posts[1].json()
     assert report["words"] == 3
+    assert (other.status_code, clash.status_code) == (202, 409)
+    assert other.json() != posts[0].json()
+    for refused in (hidden, nothing):
+        assert (refused.status_code, refused.json()) == (404, {"error": "no such report"})
 
 
 def _answers(url: str) -> bool:

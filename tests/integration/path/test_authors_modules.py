@@ -57,7 +57,7 @@ GOOD = {
 #: Files that cannot be imported, and what is said of them.
 BAD = {
     "callable.py": (job("Calls", "1", "    x: Callable\n"), "callable.py:4: class Calls"),
-    "inf.py": (job("Inf", "1", "    x: float = math.inf\n"), "inf is not a JSON number"),
+    "inf.py": (job("Inf", "1", "    x: float = math.inf\n"), "Infinity is not a JSON number"),
     "nan.py": (job("Nan", "1", "    x: float = math.nan\n"), "nan.py:4: class Nan"),
     "half.py": (job("Half", "1", "    '''Half a letter: \\ud800'''\n"), "half.py:4: Unicode"),
     "text.py": (job("Text", "1", "    x: str = '\\ud800'\n"), "text.py:4: class Text"),

@@ -37,7 +37,7 @@ from zerog.child.protocol import (
 )
 from zerog.child.walls import Walls, plan
 from zerog.model.documents import TypeDocument
-from zerog.model.errors import ConfigError, NurseryError
+from zerog.model.errors import NO_JOB, ConfigError, NurseryError
 
 __all__ = ["ChildDeath", "ChildHandle", "NurseryHandle"]
 
@@ -231,7 +231,7 @@ class NurseryHandle:
     async def _accept(self, types: list[TypeDocument]) -> None:
         """Serve these types from now on, if they are those that the worker has registered."""
         if not types:
-            await self._refuse("no jobs: no class derives from zerog.Job")
+            await self._refuse(f"no jobs: {NO_JOB}")
         if self.types and types != self.types:
             await self._refuse("the job modules have changed: restart this worker")
         if not self.types:

@@ -51,6 +51,7 @@ class ApiError(ZeroGError):
     """The API refused a call."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        #: The HTTP status.
         self.status = status
         #: A stable word, e.g. `unknown-type`.
         self.code = str(problem.get("code", "unknown"))
@@ -75,8 +76,11 @@ class JobFailedError(ZeroGError):
     """The job did not succeed."""
 
     def __init__(self, progress: Mapping[str, Any]) -> None:
+        #: The job's UUID.
         self.uuid = str(progress["uuid"])
+        #: Its state: `failed`, `cancelled` or `expired`.
         self.state = str(progress["state"])
+        #: Its result code.
         self.result_code = int(progress["resultCode"])
         super().__init__(f"job {self.uuid} {ending(progress)}")
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from time import monotonic, sleep
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx
 
 from zerog.client import calls, network
 from zerog.client.bearer import Bearer
 from zerog.client.calls import ApiError, Call, JobFailedError, StreamEvent, WaitTimeoutError
+from zerog.client.options import ListFilter, SubmitOptions
 from zerog.client.warned import OnWarning, Warned
 from zerog.model.errors import ZeroGError
 from zerog.model.record import UNFINISHED
@@ -62,13 +63,12 @@ class Client:
         self._http.close()
 
     def submit(
-        self, job: "str | Job", parameters: Mapping[str, Any] | None = None, **options: Any
+        self,
+        job: "str | Job",
+        parameters: Mapping[str, Any] | None = None,
+        **options: Unpack[SubmitOptions],
     ) -> str:
-        """Submit a job, return its UUID.
-
-        Options: `delay`, `start_at`, `expires_at`, `priority`, `timeout`, `labels`,
-        `idempotency_key`.
-        """
+        """Submit a job by its type's name or as an instance, return its UUID."""
         return str(self._accepted(calls.submit_call(job, parameters, **options), "uuid"))
 
     def submit_many(self, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -169,12 +169,10 @@ class Client:
                 raise failure
             sleep(calls.pause_seconds(failures, None))
 
-    def list(self, *, page_size: int = 100, **which: Any) -> Iterator[dict[str, Any]]:
-        """Give jobs, newest first, page by page: all, or those that match what is given.
-
-        Filters: `types`, `states`, `queues`, `labels` (a mapping), `causes`, `submitted_after`,
-        `submitted_before`, `ended_after`, `ended_before`, `uuid_prefix`.
-        """
+    def list(
+        self, *, page_size: int = 100, **which: Unpack[ListFilter]
+    ) -> Iterator[dict[str, Any]]:
+        """Give jobs, newest first, page by page: all, or those that match what is given."""
         cursor, job_filter = None, calls.filter_of(**which)
         while True:
             page = self._read(calls.list_call(job_filter, page_size, cursor))

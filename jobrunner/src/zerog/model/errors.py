@@ -18,6 +18,9 @@ A third party's exceptions stop at the adapter that owns the third party: nothin
 signals of job authors (`Retry`, `Finish`) are no errors: see `zerog.sdk.signals`.
 """
 
+#: What is wrong with modules that define nothing to run.
+NO_JOB = "no class derives from zerog.Job: write `class Name(zerog.Job):` with a method run"
+
 
 class ZeroGError(Exception):
     """Something in ZeroG went wrong."""

@@ -11,17 +11,15 @@ import importlib.util
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from zerog.model.errors import ConfigError, JobDefinitionError
+from zerog.model.errors import NO_JOB, ConfigError
+from zerog.sdk.mistakes import ExitAtImport, explain
 from zerog.sdk.registry import REGISTRY, JobType
-from zerog.sdk.text import clean, cut, describe, is_authors
 
-_MAX_ERROR_CHARS = 4000
 _SITE_FOLDERS = ("site-packages", "dist-packages")
 #: Modules of files that are imported, by path.
 _FILES: dict[Path, ModuleType] = {}
@@ -46,7 +44,7 @@ def import_jobs(modules: Sequence[str]) -> list[JobType]:
     if problems:
         raise ConfigError("; ".join(map(str, problems))) from problems[0]
     if not REGISTRY.types:
-        raise ConfigError(f"{', '.join(modules)}: no class derives from zerog.Job")
+        raise ConfigError(f"{', '.join(modules)}: {NO_JOB}")
     return [REGISTRY.types[name] for name in sorted(REGISTRY.types)]
 
 
@@ -68,9 +66,7 @@ def import_module_of_jobs(module: str) -> None:
         raise
     except BaseException as error:
         REGISTRY.types = types
-        if isinstance(error, JobDefinitionError | ConfigError):
-            raise ConfigError(clean(cut(str(error), _MAX_ERROR_CHARS))) from error
-        raise ConfigError(_explain(module, error)) from error
+        raise ConfigError(explain(module, error)) from error
 
 
 def search_folder(folder: Path) -> None:
@@ -90,6 +86,9 @@ def _import(module: str) -> None:
     if known is not None and sys.modules.get(known.__name__) is known:
         return
     search_folder(path.parent)
+    if (packaged := _import_from_package(path)) is not None:
+        _FILES[path] = packaged
+        return
     name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -102,6 +101,27 @@ def _import(module: str) -> None:
         sys.modules.pop(name, None)
         raise
     _FILES[path] = loaded
+
+
+def _import_from_package(path: Path) -> ModuleType | None:
+    """Import a file as a part of its package, so that relative imports work.
+
+    None if it is not in one, or if another package has the name.
+    """
+    root, parts = path.parent, [] if path.stem == "__init__" else [path.stem]
+    while (root / "__init__.py").exists():
+        root, parts = root.parent, [root.name, *parts]
+    if root == path.parent or not all(map(str.isidentifier, parts)):
+        return None
+    search_folder(root)
+    name = ".".join(parts)
+    try:
+        package = importlib.util.find_spec(parts[0])
+    except (ImportError, ValueError, AttributeError):
+        return None
+    if package is None or package.origin != str(root / parts[0] / "__init__.py"):
+        return None
+    return importlib.import_module(name)
 
 
 def _module_name(path: Path) -> str:
@@ -152,42 +172,3 @@ class _Exit:
         if os.getpid() != self._process:
             # A process that the module forked: it must not import the others, nor serve.
             self._real(0 if kind is None else 1)
-
-
-class ExitAtImport(BaseException):
-    """A module wants to end the process that imports it."""
-
-
-def _explain(module: str, error: BaseException) -> str:
-    place = _place(module, error)
-    text = cut(describe(error), _MAX_ERROR_CHARS)
-    where = f"{place}: " if place else ""
-    match error:
-        case SystemExit():
-            text = (
-                f"it called sys.exit({error.code!r}): put what runs as a program under "
-                "`if __name__ == '__main__':`"
-            )
-        case ExitAtImport():
-            text = f"{error}: put what runs as a program under `if __name__ == '__main__':`"
-        case _:
-            pass
-    return clean(f"the module {module} cannot be imported: {where}{text}")
-
-
-def _place(module: str, error: BaseException) -> str | None:
-    """Return where the author's code stood: in a file of theirs, or in an installed module."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    try:
-        frames = traceback.extract_tb(error.__traceback__)
-    except Exception:
-        return None
-    installed = module.replace(".", os.sep)
-    ends = (f"{installed}.py", os.path.join(installed, "__init__.py"))
-    found = (
-        [frame for frame in frames if is_authors(frame.filename)]
-        or [frame for frame in frames if frame.filename.endswith(ends)]
-        or frames
-    )
-    return f"{found[-1].filename}:{found[-1].lineno}" if found else None

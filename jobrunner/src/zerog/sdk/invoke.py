@@ -230,6 +230,8 @@ class Invocation:
         try:
             return self._state(), message
         except Exception as error:
+            if describe(error) == message:  # it is why `run` failed
+                return None, message
             log_end(self._context, f"the state cannot be kept: {describe(error)}", None)
             return None, one_line(f"{message} (and {describe(error)})") or message
 

@@ -46,10 +46,19 @@ class Job(BaseModel):
         try:
             default_name = _NOT_IN_A_NAME.sub(".", cls.__name__).strip(".")
             cls.zerog_options = read_options(default_name, [*reversed(cls.__mro__)])
+            _check_init(cls)
             _check_run(cls)
             REGISTRY.add(JobType(cls.zerog_options.name, cls, cls.zerog_options))
         except ValueError as error:
             raise JobDefinitionError(f"{_place(cls)}: class {cls.__name__}: {error}") from None
+
+
+def _check_init(cls: type[Job]) -> None:
+    if any("__init__" in vars(base) for base in cls.__mro__[: cls.__mro__.index(BaseModel)]):
+        raise ValueError(
+            "it has an __init__, but its instances are made from JSON: write the parameters as "
+            "fields (`name: str`), and prepare everything else in run or model_post_init"
+        )
 
 
 def _check_run(cls: type[Job]) -> None:

@@ -67,15 +67,17 @@ class Options:
     max_crashes: Tries = 3
     #: Delay before the first retry; it doubles with each.
     backoff_seconds: Duration = 5.0
+    #: It does not grow beyond this.
     backoff_max_seconds: Duration = 600.0
     #: Seconds that one attempt may run; None: no limit.
     timeout: Timeout | None = None
-    #: How long a finished job is kept.
+    #: How long a job that succeeded is kept.
     retain_ok_seconds: Retention = 7 * DAY_SECONDS
+    #: How long a job that ended in another way is kept.
     retain_failed_seconds: Retention = 30 * DAY_SECONDS
     #: Whether what its jobs print, log and warn of goes into their logs; the worker's log has it.
     log_output: Annotated[bool, Field(strict=True)] = True
-    #: What its jobs are labelled with; a job may bring labels of its own.
+    #: What its jobs are labelled with; a job may bring its own labels.
     labels: Annotated[dict[str, str], AfterValidator(check_labels)] = field(default_factory=dict)
 
 

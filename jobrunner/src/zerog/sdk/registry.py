@@ -19,10 +19,11 @@ from zerog.model import jsontext
 from zerog.model.documents import TypeDocument
 from zerog.model.errors import JobDefinitionError
 from zerog.model.labels import label_texts
+from zerog.sdk.mistakes import first_paragraph
 from zerog.sdk.options import Options
 from zerog.sdk.parameters import ParametersSchema
 from zerog.sdk.signals import Continue, Result
-from zerog.sdk.text import clean, cut, describe
+from zerog.sdk.text import clean, cut
 from zerog.sdk.values import json_text
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class JobType:
         except Exception as error:  # an author's hooks for schemas may raise anything
             raise JobDefinitionError(
                 f"{self.place}: class {self.cls.__name__}: its parameters cannot be described in "
-                f"JSON: {describe(error).splitlines()[0][:1000]}"
+                f"JSON: {first_paragraph(error).splitlines()[0][:1000]}"
             ) from error
 
     @property

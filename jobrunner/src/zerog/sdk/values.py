@@ -5,6 +5,7 @@ first. The text is written once, by pydantic, and travels unchanged (`msgspec.Ra
 """
 
 import dataclasses
+import inspect
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -116,10 +117,21 @@ def _why(value: Any, error: Exception) -> str:
     if isinstance(value, str):
         return "a text with a lone surrogate"
     if isinstance(value, float):
-        return f"{value} is not a JSON number"
+        name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        return f"{name} is not a JSON number: use None or a text"
     if isinstance(value, int):
         return "an integer with too many digits"
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{type(value).__name__} that is not UTF-8 text"
     reason = str(error).rpartition("representable as JSON: ")[2]
+    if reason.startswith("Unable to serialize unknown type"):
+        reason = _instead(value)
     return f"{type(value).__name__} ({reason[:200]})"
+
+
+def _instead(value: Any) -> str:
+    if inspect.isawaitable(value):
+        return "await it"
+    if hasattr(type(value), "tolist"):
+        return "make a list of it, .tolist()"
+    return "make texts, numbers, lists and dicts of it, or a dataclass or pydantic model"

@@ -1,5 +1,7 @@
 """The pure half of the clients: requests as values, answers read, pauses."""
 
+import inspect
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -24,6 +26,7 @@ from zerog.client.calls import (
     read_event,
     submit_call,
 )
+from zerog.client.options import ListFilter, SubmitOptions
 from zerog.model.errors import InvalidParametersError
 from zerog.sdk.registry import REGISTRY
 
@@ -247,3 +250,16 @@ def test_an_event_that_is_no_object_is_an_api_error_or_nothing(text: str) -> Non
         return
     with pytest.raises(ApiError, match="is this the address of a ZeroG API"):
         read_event(sent)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "build"), [(SubmitOptions, submit_call), (ListFilter, filter_of)]
+)
+def test_type_checkers_know_the_keywords_that_a_call_takes(
+    keywords: type, build: Callable[..., Any]
+) -> None:
+    taken = inspect.signature(build).parameters.values()
+
+    assert {*keywords.__annotations__} == {
+        each.name for each in taken if each.kind == each.KEYWORD_ONLY
+    }

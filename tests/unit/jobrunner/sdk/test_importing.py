@@ -101,6 +101,81 @@ def test_a_failing_module_is_named_with_its_line(tmp_path: Path, line: str, said
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "next_step"),
+    [
+        ("import jobs_under_test_nowhere.part", "install the package that has jobs_under_test_no"),
+        ("import json.nothing", "json has no such module"),
+        ("from .helper import x", "`from helper import …` for a file helper.py next to it, or add"),
+        ("class T(zerog.Job):\n    thing: zerog.Context", "If it is not a parameter, make it in"),
+    ],
+)
+def test_a_failing_module_comes_with_a_next_step(tmp_path: Path, line: str, next_step: str) -> None:
+    path = write(tmp_path / "jobs_under_test_bad.py", line + "\n")
+
+    with pytest.raises(ConfigError) as refused:
+        import_jobs([path])
+    assert next_step in str(refused.value)
+    assert "pydantic.dev" not in str(refused.value)
+    assert f"{path}:3: " in str(refused.value)
+
+
+def test_a_name_that_only_type_checkers_know_is_explained(tmp_path: Path) -> None:
+    path = write(tmp_path / "jobs_under_test_late.py", f"class T(zerog.Job):\n    x: 'No'\n{RUN}")
+
+    with pytest.raises(ConfigError, match=r"define `No`.* not only under `if TYPE_CHECKING:`"):
+        import_jobs([path])
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("jobs_under_test_no.py", "there is no file jobs_under_test_no.py in "),
+        ("jobs_under_test_no", "there is no module jobs_under_test_no in "),
+        ("jobs_under_test_there", "did you mean jobs_under_test_there.py?"),
+        ("sub/jobs_under_test_in", "did you mean sub/jobs_under_test_in.py?"),
+        ("sub/", "sub/ is not the name of a module nor a file"),
+    ],
+)
+def test_a_module_that_does_not_exist_is_called_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, said: str
+) -> None:
+    write(tmp_path / "jobs_under_test_there.py", "")
+    write(tmp_path / "sub/jobs_under_test_in.py", "")
+    monkeypatch.chdir(tmp_path)
+    # The file exists, its folder is not searched: as in a working folder that is not a project's.
+    monkeypatch.setattr("zerog.sdk.importing.search_folder", lambda _: None)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+
+    with pytest.raises(ConfigError) as refused:
+        import_jobs([module])
+    assert said in str(refused.value)
+    assert "<frozen" not in str(refused.value)
+
+
+def test_a_file_of_a_package_may_import_relatively(tmp_path: Path) -> None:
+    write(tmp_path / "acme_under_test/__init__.py", "")
+    write(tmp_path / "acme_under_test/jobs/__init__.py", "")
+    write(tmp_path / "acme_under_test/sizes.py", "SIZE = 3\n")
+    path = write(
+        tmp_path / "acme_under_test/jobs/media.py",
+        f"from ..sizes import SIZE\nclass J(zerog.Job):\n    x: int = SIZE\n{RUN}",
+    )
+
+    (job_type,) = import_jobs([path, "acme_under_test.jobs.media"])
+
+    assert job_type.cls.__module__ == "acme_under_test.jobs.media"
+
+
+def test_a_package_of_a_taken_name_is_not_mistaken_for_another(tmp_path: Path) -> None:
+    write(tmp_path / "email/__init__.py", "")
+    path = write(tmp_path / "email/ours.py", f"class Ours(zerog.Job):\n{RUN}")
+
+    (job_type,) = import_jobs([path])
+
+    assert job_type.cls.__module__ == "ours"
+
+
 def test_all_failing_modules_are_named_at_once(tmp_path: Path) -> None:
     paths = [
         write(tmp_path / "jobs_under_test_1.py", "1 / 0\n"),

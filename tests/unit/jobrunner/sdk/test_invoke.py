@@ -193,6 +193,18 @@ def test_an_error_is_still_told_when_the_state_cannot_be_kept() -> None:
     assert "ctx.state['a'] has no JSON form" in done.message
 
 
+def test_a_state_that_cannot_be_saved_is_reported_once() -> None:
+    def body(ctx: zerog.Context) -> None:
+        ctx.state["a"] = float("nan")
+        ctx.save_state()
+
+    done = run(body)
+
+    assert done.message is not None
+    assert done.message.count("ctx.state['a'] has no JSON form: NaN") == 1
+    assert done.messages("error") == [done.message]
+
+
 def test_a_wrong_signal_is_an_ordinary_error_of_the_job() -> None:
     done = run(lambda ctx: zerog.Continue("300"))  # type: ignore[arg-type]
 

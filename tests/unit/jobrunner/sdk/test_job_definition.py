@@ -26,6 +26,10 @@ RUN = "def run(self, ctx): return None"
     ("body", "said"),
     [
         ("x: int", "it has no run"),
+        (
+            f"def __init__(self, name): self.name = name\n    {RUN}",
+            "write the parameters as fields",
+        ),
         ("def run(self): return None", "has the wrong parameters"),
         ("def run(self, ctx, more): return None", "has the wrong parameters"),
         ("def run(self, ctx, more=1): return None", "has the wrong parameters"),

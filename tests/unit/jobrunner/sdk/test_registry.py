@@ -195,7 +195,7 @@ def test_a_module_without_a_job_is_refused(write_module: Write) -> None:
     ("field", "said"),
     [
         ("size: float = float('inf')", "schema['properties']['size']['default']"),
-        ("size: float = float('nan')", "nan is not a JSON number"),
+        ("size: float = float('nan')", "NaN is not a JSON number"),
         ("name: str = '\\udcff'", "a text with a lone surrogate"),
         ("call: Callable[[], int]", "PydanticInvalidForJsonSchema"),
         ("other: object = object()\n    thing: Thing", "PydanticInvalidForJsonSchema"),

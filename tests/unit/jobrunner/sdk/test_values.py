@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,14 +100,16 @@ def test_an_iterator_is_refused_by_its_path(
         (object(), "it has no JSON form: object"),
         ({"a": [0, object()]}, "it['a'][1] has no JSON form: object"),
         ({"a": {}.keys()}, "it['a'] has no JSON form: dict_keys"),
-        ([1.0, math.nan], "it[1] has no JSON form: nan is not"),
-        ({"a": -math.inf}, "it['a'] has no JSON form: -inf is not"),
+        ([1.0, math.nan], "it[1] has no JSON form: NaN is not a JSON number: use None or a text"),
+        ({"a": -math.inf}, "it['a'] has no JSON form: -Infinity is not"),
         ([["\udcff"]], "it[0][0] has no JSON form: a text with a lone surrogate"),
         ({"\udcff": 1}, "it has no JSON form"),
         ([b"\xff"], "it[0] has no JSON form: bytes that is not UTF-8"),
         (10**5000, "it has no JSON form: an integer with too many digits"),
         ([{"n": -(10**5000)}], "it[0]['n'] has no JSON form: an integer with too many"),
         (ValueError("x"), "it has no JSON form: ValueError"),
+        ({"a": numpy.zeros(2)}, "it['a'] has no JSON form: ndarray (make a list of it, .tolist())"),
+        ([float("inf")], "it[0] has no JSON form: Infinity is not"),
         ([Evil()], "it[0] has no JSON form: Evil"),
         ([EvilMapping()], "it has no JSON form: list (evil)"),
         (range(3), "it has no JSON form: range"),
