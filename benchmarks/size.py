@@ -1,8 +1,8 @@
 """What the SQLite store's work costs with few jobs in the file, and with very many.
 
 `python -m benchmarks.size` fills a file for each size and prints a table: steps of SQLite's virtual
-machine and pages that go into the write-ahead log, which repeat exactly, and processor time. What
-is flat costs the same in each column.
+machine, which repeat exactly, pages that go into the write-ahead log, and processor time. What is
+flat costs the same in each column.
 """
 
 import argparse
