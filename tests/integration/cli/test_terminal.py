@@ -3,7 +3,6 @@ what has happened."""
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 def shown(dev: Dev, *arguments: str, columns: int = 80, code: int = 0) -> str:
     """Call the command in a terminal, return all that was on its screen, without colours."""
-    command = [sys.executable, "-m", "zerog", *arguments]
+    command = ["zerog", *arguments]
     terminal = Terminal(command, columns=columns, folder=dev.folder, env=dev.env)
     try:
         ended, written = terminal.end()
