@@ -107,7 +107,7 @@ test-core: setup ## The path of a job through real processes, on SQLite
 .PHONY: test-integration
 test-integration: gocaves shells ## Tests with real servers and processes
 	@$(PY) -m pytest -q tests/integration --ignore tests/integration/operator --ignore $(IN_BROWSER) \
-		--ignore $(WITH_GENERATORS) -n 4
+		--ignore $(WITH_GENERATORS) -n 4 --dist worksteal
 
 .PHONY: gocaves
 gocaves: setup ## Build Couchbase's own mock, for tests (a minute, once)

@@ -120,6 +120,18 @@ def start_zerog(
         )
 
 
+def start_in_terminal(
+    arguments: Sequence[str], terminal: int, *, env: Mapping[str, str], cwd: Path
+) -> subprocess.Popen[bytes]:
+    """Start `zerog` in a group of its own, with a terminal as its three standard files."""
+    if _read_at_start(env) != _read_at_start():
+        return subprocess.Popen(
+            [sys.executable, "-m", "zerog", *arguments], env=env, cwd=cwd,
+            stdin=terminal, stdout=terminal, stderr=terminal, process_group=0,
+        )  # fmt: skip
+    return Forked(["zerog", *arguments], env, str(cwd), 3 * [terminal])
+
+
 def run_zerog(
     arguments: Sequence[str],
     *,

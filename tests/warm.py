@@ -123,11 +123,22 @@ def _become(request: Request, files: list[int]) -> None:
     for standard, file in enumerate(files):
         os.dup2(file, standard)
         os.close(file)
+        _open_standard(standard)
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
     sys.path[0] = request["folder"]
+
+
+def _open_standard(file: int) -> None:
+    """Let Python see what a standard file is: the one that it had may be no terminal, or one."""
+    name = ("stdin", "stdout", "stderr")[file]
+    old = getattr(sys, name)
+    buffering = 1 if name == "stderr" else -1
+    new = os.fdopen(file, old.mode, buffering, old.encoding, old.errors, closefd=False)
+    setattr(sys, name, new)
+    setattr(sys, f"__{name}__", new)
 
 
 def main() -> int | None:

@@ -6,6 +6,7 @@ DELETE /faults    let everything go right again
 POST   /clock     {"advance": SECONDS}: the server's clock, not the machine's
 POST   /index     {"stale": true}: queries without consistency see the documents of now
 POST   /query     {"without_index": "scanned", …}: see `query.Behaviour`
+POST   /scopes    {"scope": NAME, "collections": [NAME, …], "indexes": [STATEMENT, …]}
 POST   /bucket    {"durabilityPossible": false}: durable writes are impossible
 POST   /users     {"password": TEXT}: everybody's password
 DELETE /connections   cut every client's connection to the data service
@@ -86,6 +87,8 @@ class Control:
                 self._queries.behaviour = Behaviour(**body)  # type: ignore[arg-type]
             case "DELETE /prepared":
                 self._queries.prepared.clear()
+            case "POST /scopes":
+                self._queries.create_scope(**body)  # type: ignore[arg-type]
             case "POST /bucket":
                 self._bucket.durability = Durability(bool(body["durabilityPossible"]))
             case "POST /users":

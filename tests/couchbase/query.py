@@ -91,6 +91,19 @@ class QueryService:
         engine = self._bucket.engine
         self._late = (dict(engine.documents), list(engine.seqnos)) if stale else None
 
+    def create_scope(self, scope: str, collections: list[str], indexes: list[str]) -> None:
+        """Make a scope with collections, and indexes by statements.
+
+        A test needs dozens of them: as many requests took longer than most tests.
+        """
+        manifest = self._bucket.engine.manifest
+        manifest.create_scope(scope)
+        for name in collections:
+            manifest.create_collection(scope, name)
+        for text in indexes:
+            self._define(parse(text))
+        self._changed()
+
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request for `/query/service` or a ping."""
         if request.path.startswith("/admin/ping"):
@@ -155,6 +168,11 @@ class QueryService:
             rows = self._rows(collection, body)
             found = [self._query(select, rows, body) for select in statement.selects]
             return [found if statement.listed else found[0]]
+        self._define(statement)
+        self._changed()
+        return []
+
+    def _define(self, statement: Statement) -> None:
         match statement:
             case CreateIndex():
                 self.indexes.create(statement)
@@ -162,8 +180,6 @@ class QueryService:
                 self.indexes.build(statement)
             case DropIndex():
                 self.indexes.drop(statement)
-        self._changed()
-        return []
 
     def _query(self, select: Select, rows: Sequence[Row], body: dict[str, Any]) -> list[Any]:
         online = self.indexes.online(select.keyspace)

@@ -24,11 +24,9 @@ _SECONDS = 60.0
 def new_scope(server: CouchbaseServer, *, queries: bool = True) -> str:
     """Make a scope with all that a store needs, and return its name."""
     scope = f"t{secrets.token_hex(6)}"
-    server.create_collections(scope, *ALL_COLLECTIONS)
-    if queries:
-        for statement in plan(Keyspace(server.bucket, scope), replicas=0, queries=True):
-            if "INDEX" in statement:
-                query(server, statement)
+    statements = plan(Keyspace(server.bucket, scope), replicas=0, queries=queries)
+    indexes = [statement for statement in statements if "INDEX" in statement]
+    server.create_collections(scope, *ALL_COLLECTIONS, indexes=indexes)
     return scope
 
 

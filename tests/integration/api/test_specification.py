@@ -11,7 +11,7 @@ import pytest
 from tests.chaos.specification import ENDLESS, check_calls
 from tests.integration.path.conftest import System, running_system
 
-SEED, EXAMPLES = 1, 20
+SEED, EXAMPLES = 1, 10
 
 
 @pytest.fixture(scope="module", params=["sqlite", "couchbase"])

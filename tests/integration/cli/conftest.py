@@ -101,6 +101,12 @@ class Dev:
         assert result.returncode == code, result.stdout + result.stderr
         return result.stdout + result.stderr
 
+    def submit(self, *arguments: str) -> str:
+        """Submit a job; return its uuid, without the remark that no worker serves it yet."""
+        result = self._call("submit", *arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
     def tried(self, *parameters: str) -> str:
         """Submit a `Hello`, whether that works or not; return what the command printed."""
         result = self._call("submit", "Hello", *parameters)

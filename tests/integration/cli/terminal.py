@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from select import select
 
+from tests.processes import start_in_terminal
+
 DEADLINE_SECONDS = 240.0
 
 
 class Terminal:
-    """A command that runs in a terminal of some width."""
+    """A command that runs in a terminal of some width; `zerog` is forked from a warm process."""
 
     def __init__(
         self, command: Sequence[str], *, columns: int, folder: Path, env: Mapping[str, str]
@@ -26,10 +28,14 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         plain = {name: value for name, value in env.items() if name not in ("COLUMNS", "NO_COLOR")}
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, start_new_session=True,
-            env={**plain, "TERM": "xterm-256color"},
-        )  # fmt: skip
+        plain["TERM"] = "xterm-256color"
+        if command[0] == "zerog":
+            self.process = start_in_terminal(command[1:], slave, env=plain, cwd=folder)
+        else:
+            self.process = subprocess.Popen(
+                command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, start_new_session=True,
+                env=plain,
+            )  # fmt: skip
         os.close(slave)
 
     def read_until(self, found: Callable[[str], bool]) -> str:

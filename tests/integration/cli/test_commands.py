@@ -14,10 +14,6 @@ NOT_FINISHED, CANCELLED = 4, 5
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
-def submit(dev: Dev, *arguments: str) -> str:
-    return dev.run("submit", *arguments).strip()
-
-
 def test_run_prints_the_result_and_exits_as_the_job_did(dev: Dev) -> None:
     assert "Hello, Ada." in dev.run("run", "Hello", "name=Ada")
     output = dev.run("run", "Broken", code=1)
@@ -25,7 +21,7 @@ def test_run_prints_the_result_and_exits_as_the_job_did(dev: Dev) -> None:
 
 
 def test_submit_watch_and_data_give_the_same_as_run(dev: Dev) -> None:
-    uuid = submit(dev, "Hello", "name=Bob", "seconds=0.5")
+    uuid = dev.submit("Hello", "name=Bob", "seconds=0.5")
     assert re.fullmatch(r"[0-9a-f-]{36}", uuid)
 
     watched = dev.run("watch", uuid)
@@ -37,7 +33,7 @@ def test_submit_watch_and_data_give_the_same_as_run(dev: Dev) -> None:
 
 
 def test_lists_are_tables_for_people_and_json_for_programs(dev: Dev) -> None:
-    uuid = submit(dev, "Hello", "name=Eve")
+    uuid = dev.submit("Hello", "name=Eve")
     dev.run("watch", uuid)
 
     assert uuid in dev.run("list")
@@ -49,7 +45,7 @@ def test_lists_are_tables_for_people_and_json_for_programs(dev: Dev) -> None:
 
 
 def test_cancel_ends_a_running_job_and_retry_runs_it_again(dev: Dev) -> None:
-    uuid = submit(dev, "Hello", "name=Kim", "seconds=600")
+    uuid = dev.submit("Hello", "name=Kim", "seconds=600")
 
     dev.run("cancel", uuid)
 
@@ -89,7 +85,7 @@ def test_a_failed_job_is_followed_by_what_to_do(dev: Dev) -> None:
 def test_the_data_of_a_job_that_did_not_succeed_is_told_by_words_and_exit_code(dev: Dev) -> None:
     dev.run("run", "Broken", code=1)
     failed = dev.json("list", "--type", "Broken", "-n", "1")[0]["uuid"]
-    waits = submit(dev, "Hello", "name=Ida", "--delay", "3600")
+    waits = dev.submit("Hello", "name=Ida", "--delay", "3600")
 
     output = dev.run("data", failed, code=1)
     assert f"job {failed} failed with result code 500: ValueError: broken by design" in output
@@ -110,9 +106,9 @@ def test_a_failed_job_that_has_data_prints_it_and_fails_all_the_same(dev: Dev) -
 
 
 def test_a_job_that_refuses_to_be_cancelled_does_not_keep_the_others_from_it(dev: Dev) -> None:
-    done = submit(dev, "Hello", "name=Ida")
+    done = dev.submit("Hello", "name=Ida")
     dev.run("watch", done)
-    waits = submit(dev, "Hello", "name=Ida", "--delay", "3600")
+    waits = dev.submit("Hello", "name=Ida", "--delay", "3600")
 
     output = dev.run("cancel", done, waits, code=1)
 
@@ -121,7 +117,7 @@ def test_a_job_that_refuses_to_be_cancelled_does_not_keep_the_others_from_it(dev
 
 
 def test_a_deleted_job_is_named(dev: Dev) -> None:
-    uuid = submit(dev, "Hello", "name=Max")
+    uuid = dev.submit("Hello", "name=Max")
     dev.run("watch", uuid)
 
     assert dev.run("delete", uuid) == f"{uuid} deleted\n"

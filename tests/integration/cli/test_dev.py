@@ -29,7 +29,7 @@ def test_one_interrupt_ends_everything_cleanly(own: Any) -> None:
 
 def test_a_job_that_runs_is_finished_or_given_back_and_runs_after_a_restart(own: Any) -> None:
     dev = own()
-    uuid = dev.run("submit", "Hello", "name=Ada", "seconds=600").strip()
+    uuid = dev.submit("Hello", "name=Ada", "seconds=600")
     dev.wait_until(lambda: dev.state(uuid) == "running")
 
     dev.stop()
@@ -140,7 +140,7 @@ def test_an_interrupt_from_the_terminal_and_one_from_a_script_are_one(
     own: Any, tmp_path: Path
 ) -> None:
     dev, hold = own(), tmp_path / "hold"
-    uuid = dev.run("submit", "Hello", "name=Ada", f"hold={hold}").strip()
+    uuid = dev.submit("Hello", "name=Ada", f"hold={hold}")
     dev.wait_until(lambda: dev.state(uuid) == "running")
 
     # What ^C under `make run` does.
@@ -156,7 +156,7 @@ def test_an_interrupt_from_the_terminal_and_one_from_a_script_are_one(
 
 def test_a_second_interrupt_ends_at_once_what_will_not_end(own: Any) -> None:
     dev = own("--grace-seconds", "3600")
-    uuid = dev.run("submit", "Stubborn").strip()
+    uuid = dev.submit("Stubborn")
     dev.wait_until(lambda: dev.state(uuid) == "running")
     family = psutil.Process(dev.process.pid).children(recursive=True)
 

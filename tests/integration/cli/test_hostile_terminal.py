@@ -6,7 +6,6 @@ The commands that follow and show a job run in a pseudo-terminal against a scrip
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def plain_env() -> dict[str, str]:
 
 def written_by(*arguments: str, folder: Path, **env: str) -> str:
     """Return all that a command writes to a terminal."""
-    command = [sys.executable, "-m", "zerog", *arguments]
+    command = ["zerog", *arguments]
     terminal = Terminal(command, columns=60, folder=folder, env={**plain_env(), **env})
     try:
         return terminal.end()[1]
@@ -83,7 +82,7 @@ def test_a_terminal_gets_no_foreign_text_raw(
 
 def test_zerog_dev_shows_hostile_jobs_and_keeps_its_folder_to_itself(tmp_path: Path) -> None:
     (tmp_path / "jobs.py").write_text(JOBS)
-    command = [sys.executable, "-m", "zerog", "dev", "--port", str(free_port()), "jobs.py"]
+    command = ["zerog", "dev", "--port", str(free_port()), "jobs.py"]
     dev = Terminal(command, columns=60, folder=tmp_path, env=plain_env())
     try:
         dev.read_until(lambda written: "ZeroG is up" in written)

@@ -3,7 +3,6 @@ what has happened."""
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 def shown(dev: Dev, *arguments: str, columns: int = 80, code: int = 0) -> str:
     """Call the command in a terminal, return all that was on its screen, without colours."""
-    command = [sys.executable, "-m", "zerog", *arguments]
+    command = ["zerog", *arguments]
     terminal = Terminal(command, columns=columns, folder=dev.folder, env=dev.env)
     try:
         ended, written = terminal.end()
@@ -42,14 +41,14 @@ def test_a_bar_follows_the_job_and_fits_the_terminal(dev: Dev, columns: int) -> 
 
 
 def test_an_end_is_said_once(dev: Dev) -> None:
-    uuid = dev.run("submit", "Hello", "name=Kim", "--delay", "3600").strip()
+    uuid = dev.submit("Hello", "name=Kim", "--delay", "3600")
 
     assert dev.run("cancel", uuid) == f"{uuid} cancelled\n"
     assert "cancelled: cancelled" not in dev.run("watch", uuid, code=5)
 
 
 def test_a_job_that_runs_is_asked_to_stop(dev: Dev) -> None:
-    uuid = dev.run("submit", "Stubborn").strip()
+    uuid = dev.submit("Stubborn")
     dev.wait_until(lambda: dev.state(uuid) == "running")
 
     assert dev.run("cancel", uuid) == f"{uuid} running: it was asked to stop\n"
@@ -77,7 +76,7 @@ def test_a_file_that_was_written_is_named(dev: Dev) -> None:
 
 
 def test_a_narrow_terminal_cuts_no_uuid(dev: Dev) -> None:
-    uuid = dev.run("submit", "Hello", "name=Eve").strip()
+    uuid = dev.submit("Hello", "name=Eve")
     dev.run("watch", uuid)
 
     assert uuid in shown(dev, "list", columns=40)

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from zerog_tools.cluster.interface import Cluster, KubectlError
+from zerog_tools.cluster.process import wait_until
 
-from .conftest import CRD, apply_crd, build_pool
+from .conftest import CRD, DEADLINE_SECONDS, apply_crd, build_pool
 
 BY_DEPTH = {"jobsPerWorker": 1}
 OFFICE = {"cron": "0 8 * * 1-5", "timeZone": "Europe/Berlin", "durationSeconds": 36000}
@@ -138,17 +139,34 @@ def test_kubectl_scale_is_refused_and_changes_nothing(pools: Pools) -> None:
 def test_kubectl_explains_every_field(pools: Pools) -> None:
     (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]["properties"]
+    # A new kind is served a moment before the server describes it.
+    wait_until(lambda: is_known(pools), DEADLINE_SECONDS, "kubectl knows pools")
 
     for part in ("spec", "status"):
         outline = pools.kubectl("explain", f"zerogworkerpool.{part}", "--recursive")
-        for path in leaves(schema[part], ()):
-            assert f"{path[-1]}\t<" in outline, path
+        for path, names in objects(schema[part], ()):
             said = pools.kubectl("explain", ".".join(("zerogworkerpool", part, *path)))
             assert "<empty>" not in said, path
+            assert "<no description>" not in said, path
+            for name in names:
+                assert f"{name}\t<" in outline, (path, name)
+                assert f"  {name}\t<" in said, (path, name)
 
 
-def leaves(schema: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the paths of a schema's fields."""
-    for name, field in (schema.get("items") or schema).get("properties", {}).items():
-        yield (*path, name)
-        yield from leaves(field, (*path, name))
+def is_known(pools: Pools) -> bool:
+    """Whether the API server describes pools already."""
+    try:
+        return bool(pools.kubectl("explain", "zerogworkerpool"))
+    except KubectlError:
+        return False
+
+
+def objects(
+    schema: dict[str, Any], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield the paths of a schema's objects, with their fields: what explains one explains them."""
+    fields = (schema.get("items") or schema).get("properties", {})
+    if fields:
+        yield path, [*fields]
+    for name, field in fields.items():
+        yield from objects(field, (*path, name))

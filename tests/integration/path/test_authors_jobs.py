@@ -1,6 +1,7 @@
 """Whatever an author writes into `run`: no job touches another, and what it says arrives or is
 refused with the reason."""
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -125,7 +126,7 @@ LEFTOVERS = {
     "a socket timeout": ("import socket\nsocket.setdefaulttimeout(1)",
                          "import socket\nreturn socket.getdefaulttimeout()", None),
     "a mask": ("os.umask(0o777)", "return os.umask(0o22)", 0o22),
-    "a nice value": ("os.nice(5)", "return os.nice(0)", 0),
+    "a nice value": ("os.nice(5)", "return os.nice(0)", os.nice(0)),
     "an event loop": ("asyncio.set_event_loop(asyncio.new_event_loop())",
                       "async def body(): return 1\nreturn body()", 1),
 }  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import System, on_both_stores, until
 
-BATCHES, BATCH = 4, 100
+BATCHES, BATCH = 4, 50
 
 
 def submit_backlog(system: System) -> list[str]:

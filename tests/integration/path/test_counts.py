@@ -25,7 +25,7 @@ from .conftest import JOBS as JOBS_FILE
 
 #: A restart, many jobs and what a slow machine takes.
 pytestmark = pytest.mark.timeout(500)
-JOBS, KILLS = 240, 4
+JOBS, KILLS = 180, 4
 
 
 def submit(system: System, number: int) -> None:

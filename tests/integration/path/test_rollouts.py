@@ -48,7 +48,7 @@ SENT: dict[str, dict[str, Any]] = {
     "v4": {"name": ["a"]},
 }
 RUNS = {"v1": {"v1", "v3"}, "v2": {"v2"}, "v3": {"v1", "v3"}, "v4": {"v4"}}
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.1
 
 
 class Rollout:

@@ -93,8 +93,10 @@ def test_the_summary_names_what_failed_and_what_was_skipped_and_why() -> None:
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_what_pytest_counts_is_written_down(tmp_path: Path, root: Path, workers: str) -> None:
     Path("test_it.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.outcome", "-n", workers]
-    env = {**os.environ, "PYTHONPATH": str(root), "TEST_OUTCOME": str(tmp_path / "it")}
+    plugins = ["-p", "xdist", "-p", "tests.outcome"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, "-n", workers]
+    env = {**os.environ, "PYTHONPATH": str(root), "TEST_OUTCOME": str(tmp_path / "it"),
+           "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # fmt: skip
 
     subprocess.run(command, env=env, stdout=subprocess.DEVNULL, timeout=200)
 

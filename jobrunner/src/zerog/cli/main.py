@@ -9,7 +9,7 @@ import difflib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -97,14 +97,15 @@ class _Overview(Parser):
         return "\n".join([*parts, _EPILOG])
 
 
-def build_parser() -> Parser:
-    """Return the parser of all commands."""
+def build_parser(names: Collection[str] = COMMANDS) -> Parser:
+    """Return the parser of all commands, or only of some."""
     parser = _Overview(prog="zerog")
     parser.add_argument("--version", action="version", version=f"zerog {zerog.__version__}")
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=Parser
     )
-    for name, (_, text, add) in COMMANDS.items():
+    for name in names:
+        _, text, add = COMMANDS[name]
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         command.set_defaults(refuse=command.error)
         if name not in _WITHOUT_JSON:
@@ -146,7 +147,8 @@ def _run(argv: Sequence[str]) -> int:
             if extension is not None:
                 return extension(argv[1:])
             raise ConfigError(_unknown(argv[0]))
-        parser = build_parser()
+        # Most of a parser's time would go into commands that nobody has called.
+        parser = build_parser(argv[:1] if argv and argv[0] in COMMANDS else COMMANDS)
         _complete(parser)
         if not argv:
             parser.print_help(sys.stderr)

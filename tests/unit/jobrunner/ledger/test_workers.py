@@ -103,9 +103,13 @@ async def test_a_worker_that_comes_back_after_an_outage_keeps_its_job(watched: W
     await watched.other.send(running=[HELD])
     watched.store.now = EXPIRE_SECONDS + 1
     watch = watched.watch()
-    await turn()
-    await watched.own.send()
-    await watched.other.send(running=[HELD])
+    for _ in range(SILENCE_BEATS - 1):
+        await turn()
+        await watched.own.send()
+    for _ in range(1 + FRESH_BEATS):
+        assert not watch.done()
+        await watched.other.send(running=[HELD])
+        await turn()
 
     assert await watch
 

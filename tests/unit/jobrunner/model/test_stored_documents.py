@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.chaos.decoders import KINDS
 
@@ -68,6 +68,7 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=40)  # of each kind; `make fuzz` reads thousands
 @given(data=st.data())
 def test_any_document_is_read_or_said_to_be_unreadable(kind: type, data: st.DataObject) -> None:
     document = data.draw(plain_documents(kind))

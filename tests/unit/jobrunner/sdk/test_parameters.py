@@ -1,5 +1,6 @@
 """An instance is submitted as the JSON that its class loads as the same instance."""
 
+import functools
 import json
 from base64 import b64encode
 from dataclasses import dataclass
@@ -190,6 +191,7 @@ def test_the_class_loads_the_same_instance(kind: str, data: st.DataObject) -> No
     assert cls.model_validate_json(json.dumps(dump_parameters(job))) == job
 
 
+@functools.cache
 def schema_of(cls: Any) -> Any:
     return JobType(cls.__name__, cls, cls.zerog_options).document.schema
 
