@@ -33,8 +33,8 @@ class Terminal:
             self.process = start_in_terminal(command[1:], slave, env=plain, cwd=folder)
         else:
             self.process = subprocess.Popen(
-                command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, start_new_session=True,
-                env=plain,
+                command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=plain,
+                start_new_session=True,
             )  # fmt: skip
         os.close(slave)
 
