@@ -37,11 +37,13 @@ class Authority:
         self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str, *addresses: str) -> Certificate:
-        """Make a certificate: of a server at these IP addresses, or of a client of this name."""
+        """Make a certificate of a client of this name, and of a server at these IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
-        usage = ExtendedKeyUsageOID.SERVER_AUTH if addresses else ExtendedKeyUsageOID.CLIENT_AUTH
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+        if addresses:
+            usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
         builder = _builder(_name(name), self._name, key).add_extension(
-            x509.ExtendedKeyUsage([usage]), critical=False
+            x509.ExtendedKeyUsage(usages), critical=False
         )
         if addresses:
             names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]

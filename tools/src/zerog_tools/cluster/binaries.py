@@ -85,6 +85,7 @@ def _build_kubernetes_tool(name: str) -> Tool:
     return Tool(name, "k8s", f"k8s.io/kubernetes/cmd/{name}", flags)
 
 
+_KEDA = "github.com/kedacore/keda/v2"
 ALL = {
     tool.name: tool
     for tool in (
@@ -115,6 +116,20 @@ ALL = {
             module="sigs.k8s.io/karpenter",
             folders=("kwok/apis/crds", "pkg/apis/crds"),
         ),
+        Tool(
+            "keda-operator",
+            "keda",
+            f"{_KEDA}/cmd/operator",
+            module=_KEDA,
+            folders=("config/crd/bases",),
+        ),
+        Tool(
+            "keda-adapter",
+            "keda",
+            f"{_KEDA}/cmd/adapter",
+            module=_KEDA,
+            folders=("config/crd/bases",),
+        ),
     )
 }
 #: What each layer of clusters needs.
@@ -125,6 +140,8 @@ INSTALLER = ("helm",)
 CHECKER = ("actionlint",)
 #: What other programs do to the pods of a pool. Built when a test first needs them: minutes.
 NEIGHBOURS = ("kueue", "karpenter")
+#: What `make keda` measures ZeroG against.
+KEDA = ("keda-operator", "keda-adapter")
 
 
 class BuildError(Exception):
@@ -199,7 +216,8 @@ def _build(tools: Sequence[Tool], say: Say) -> None:
         )  # fmt: skip
         for tool in tools:
             _keep_folders(go, tool)
-            os.replace(Path(folder) / tool.name, tool.path)
+            made = tool.name if len(tools) == 1 else tool.package.rpartition("/")[2]
+            os.replace(Path(folder) / made, tool.path)
     say(f"built {names} in {time.monotonic() - started:.0f} s, kept in {directory}")
 
 
