@@ -177,6 +177,11 @@ bench: ## Measure ZeroG and its peers side by side
 simulate: setup ## Play loads under ZeroG and KEDA, write the docs' figures (minutes)
 	@$(PY) -m benchmarks.simulate
 
+.PHONY: keda
+keda: cluster-binaries ## Measure ZeroG beside the real KEDA, write the docs' table (a quarter of an hour; builds KEDA first)
+	@$(PY) -m zerog_tools.cluster.binaries keda-operator keda-adapter
+	@$(PY) -m benchmarks.keda
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
 	@rm -rf .venv .tools .zerog .site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
