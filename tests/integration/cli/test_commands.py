@@ -60,7 +60,7 @@ def test_each_error_says_what_to_do(dev: Dev) -> None:
     assert "zerog: error" in dev.run("run", "Nope", code=1)
     assert '"name" is a required property' in dev.run("run", "Hello", code=1)
     assert UNKNOWN in dev.run("info", UNKNOWN, code=1)
-    assert "`zerog list` shows the jobs" in dev.run("info", UNKNOWN, code=1)
+    assert "`zerog list` shows the stored jobs" in dev.run("info", UNKNOWN, code=1)
     assert "did you mean Hello?" in dev.run("run", "Hallo", code=1)
     assert "no matching job to retry" in dev.run("retry", "--type", "Nope", "--yes")
     assert "No matching jobs" in dev.run("list", "--type", "Nope")

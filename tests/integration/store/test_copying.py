@@ -216,9 +216,9 @@ def test_the_command_tells_what_it_copied(
     first = capsys.readouterr().out
     assert main(["datastore", "copy", source, target]) == 0
 
-    assert f"{JOBS} jobs copied, 0 were there" in first
+    assert f"{JOBS} jobs copied, 0 already there" in first
     assert f"succeeded\t{JOBS // 2}\t{JOBS // 2}" in first
-    assert f"0 jobs copied, {JOBS} were there" in capsys.readouterr().out
+    assert f"0 jobs copied, {JOBS} already there" in capsys.readouterr().out
 
 
 async def test_jobs_are_listed_in_the_target_as_in_the_source(

@@ -104,7 +104,7 @@ def test_a_copy_that_is_killed_goes_on_when_it_is_run_again(
 
     assert main(["datastore", "copy", source, target]) == 0
     said = capsys.readouterr().out
-    assert f"{MANY - there} jobs copied, {there} were there" in said
+    assert f"{MANY - there} jobs copied, {there} already there" in said
     assert_same(source, target, records)
 
 

@@ -107,6 +107,8 @@ class Web:
     def close(self) -> None:
         """Close all windows: nothing is asked any more."""
         for context in self.contexts:
+            for page in context.pages:
+                page.unroute_all(behavior="ignoreErrors")  # what is answered late is nobody's
             context.close()
         self.contexts = []
 

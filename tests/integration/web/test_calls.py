@@ -18,14 +18,16 @@ def test_the_short_address_leads_to_a_view_of_the_page(web: Web) -> None:
 
 
 def test_leaving_the_calls_ends_a_stream_that_was_tried(web: Web) -> None:
+    uuid = web.system.client.submit("Quick", {}, delay=3600)
     page = web.open("/docs")
-    call = page.locator("details", has=page.get_by_text("/v1/overview/stream", exact=True))
+    call = page.locator("details", has=page.get_by_text("/v1/jobs/{uuid}/stream", exact=True))
     call.locator("summary").click()
+    call.get_by_label("uuid").fill(uuid)
     call.get_by_role("button", name="Send").click()
     expect(call.get_by_role("status")).to_contain_text("200 OK")
-    expect(call.get_by_role("status")).to_contain_text("event: overview")
+    expect(call.get_by_role("status")).to_contain_text("event: ")
 
     # The listing may replace a request of its own meanwhile, which is told alike.
-    stream = f"{web.url}/v1/overview/stream"
+    stream = f"{web.url}/v1/jobs/{uuid}/stream"
     with page.expect_event("requestfailed", lambda request: request.url == stream):
         page.get_by_role("link", name="Jobs", exact=True).click()
