@@ -49,7 +49,7 @@ def build_worker_pod(pool: PoolIdentity, spec: PoolSpec, name: str) -> dict[str,
     pod["spec"].setdefault("volumes", []).append({"name": RUN_VOLUME, "emptyDir": {}})
     worker = _worker_container(pod["spec"])
     worker.setdefault("volumeMounts", []).append({"name": RUN_VOLUME, "mountPath": RUN_FOLDER})
-    _add_probes(worker)
+    _add_probes(worker, on_host=pod["spec"].get("hostNetwork") is True)
     if "command" not in worker and "args" not in worker:
         worker["command"] = ["zerog", "worker"]
     return pod
@@ -70,10 +70,11 @@ def build_describe_pod(pool: PoolIdentity, spec: PoolSpec) -> dict[str, Any]:
     return pod
 
 
-def _add_probes(worker: dict[str, Any]) -> None:
+def _add_probes(worker: dict[str, Any], *, on_host: bool) -> None:
     """Let a worker serve metrics and health, and probe it. Probes of its template are all it has.
 
-    Readiness is a file, so that nobody's requests keep a worker from being ready.
+    Readiness is a file, so that nobody's requests keep a worker from being ready. On the network of
+    its node, which has the port only once, a worker serves only if its template says where.
     """
     is_probed = not worker.keys().isdisjoint(PROBES)
     if not is_probed:
@@ -82,6 +83,8 @@ def _add_probes(worker: dict[str, Any]) -> None:
         }  # fmt: skip
     env = worker["env"]
     given = [item for item in env if item["name"] == "ZEROG_METRICS_PORT"]
+    if not given and on_host:
+        return
     if not given:
         env.append({"name": "ZEROG_METRICS_PORT", "value": str(METRICS_PORT)})
     if "ZEROG_METRICS_HOST" not in [item["name"] for item in env]:

@@ -104,9 +104,11 @@ def open_cell(plane: ControlPlane, namespace: str, **operator: Any) -> Cell:
     enforced = operator.get("admissionPolicy", {}).get("enabled", True)
 
     def is_set_up() -> bool:
-        # Its roles, too, count some moments after they were made.
+        # Its roles and the namespace's label, too, count some moments after they were made.
         answer = cell.create(cell.operator, foreign)
-        return "ValidatingAdmissionPolicy" in answer.text if enforced else answer.is_success
+        refused = "ValidatingAdmissionPolicy" in answer.text
+        own = cell.create(cell.operator, cell.build_worker())
+        return refused is enforced and own.is_success and answer.is_success is not enforced
 
     wait_until(is_set_up, ENFORCED_SECONDS, "the account has its rights, and the policy counts")
     return cell
@@ -410,8 +412,8 @@ def test_a_rule_that_is_lifted_leaves_the_others(control_plane: ControlPlane, ki
     policy = {"allow": ["hostNamespaces", "hostPath"]}
     lifted = open_cell(control_plane, namespace, admissionPolicy=policy)
     try:
+        lifted.pool["spec"]["template"]["spec"]["hostNetwork"] = True
         pod = lifted.build_worker()
-        pod["spec"]["hostNetwork"] = True
         add_host_path(pod)
         windows = copy.deepcopy(pod)
         windows["spec"]["securityContext"] = {"windowsOptions": {"hostProcess": True}}
@@ -419,7 +421,8 @@ def test_a_rule_that_is_lifted_leaves_the_others(control_plane: ControlPlane, ki
         for container in [*windows["spec"]["containers"], *windows["spec"]["initContainers"]]:
             container.pop("securityContext", None)
 
-        assert lifted.create(lifted.operator, pod).is_success
+        answer = lifted.create(lifted.operator, pod)
+        assert answer.is_success, answer.text
         assert lifted.create(lifted.admin, windows).is_success
         assert_refused(lifted.create(lifted.operator, windows), "rule hostProcess ")
     finally:

@@ -97,6 +97,17 @@ def test_a_template_may_switch_the_port_off() -> None:
     assert "readinessProbe" in worker
 
 
+def test_a_worker_on_its_nodes_network_takes_no_port_of_the_node() -> None:
+    template = spec()
+    template.template["spec"]["hostNetwork"] = True
+
+    worker = build(template)["spec"]["containers"][0]
+
+    assert "ports" not in worker
+    assert "ZEROG_METRICS_PORT" not in {item["name"] for item in worker["env"]}
+    assert "readinessProbe" in worker
+
+
 def test_the_describe_pod_has_no_port() -> None:
     (worker,) = build_describe_pod(POOL, spec())["spec"]["containers"]
 
