@@ -67,9 +67,9 @@ HARMLESS = {
 }
 #: What cannot be seen, or is shared with other processes, is undone.
 UNDONE = {
-    "Watchdog": "import faulthandler\nfaulthandler.dump_traceback_later(0.05, exit=True)",
+    "Watchdog": "import faulthandler\nfaulthandler.dump_traceback_later(2, exit=True)",
     "Nonblocking": "os.set_blocking(1, False)\nos.set_blocking(2, False)",
-    "After": "time.sleep(0.1)\nreturn [os.get_blocking(1), os.get_blocking(2)]",
+    "After": "time.sleep(2.5)\nreturn [os.get_blocking(1), os.get_blocking(2)]",
 }
 JOBS = {
     **UNDONE,

@@ -95,6 +95,7 @@ class Careful(zerog.Job):
 
     def run(self, ctx: zerog.Context) -> None:
         try:
+            ctx.info("begun")
             while True:
                 time.sleep(0.02)
         finally:

@@ -169,7 +169,7 @@ def test_a_running_job_is_cancelled_politely_or_by_force(shared: System, job: st
 
 def test_a_cancelled_job_may_clean_up(shared: System, tmp_path: Path) -> None:
     uuid = shared.client.submit("Careful", {"path": str(tmp_path / "note")})
-    until(lambda: shared.client.progress(uuid)["state"] == "running")
+    shared.running(uuid)
 
     shared.client.cancel(uuid)
 
