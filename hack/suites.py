@@ -6,6 +6,10 @@ Two run at the same time, in the order of the arguments: most tests wait more th
 Each goes on when another one has failed. What a suite prints goes to a file; of one that fails the
 end is shown at once. A line every now and then says how far each is.
 
+If a few tests with real processes failed, they run once more at the end, when nothing else runs: a
+machine that others use may stand still for longer than a test waits. The summary names those that
+passed then, and they are worth a look. `TEST_AGAIN=0`, as CI sets at night, counts them as failed.
+
 What pytest counts comes from `tests/outcome.py`; a suite without tests just passes or fails.
 """
 
@@ -26,6 +30,10 @@ _LOOK_SECONDS = 0.2
 #: Between two lines about progress: often enough to see that it goes on, in a log of CI, too.
 _PROGRESS_SECONDS = 20.0
 _SHOWN_LINES = 80
+#: Suites of one run of pytest, with real processes. What is not slow has no second try.
+_AGAIN = ("test-integration", "test-cluster", "test-web")
+#: More failures than this are no accident.
+_MAX_AGAIN = 5
 
 Command = Callable[[str], Sequence[str]]
 
@@ -53,6 +61,8 @@ class Result:
     code: int
     seconds: float
     counts: Counts
+    #: Tests that failed, and passed when they were tried again.
+    again: tuple[str, ...] = ()
 
 
 def read_counts(files: Iterable[Path]) -> Counts:
@@ -97,6 +107,13 @@ def summary(results: Sequence[Result], seconds: float) -> str:
     skipped = sum((Counter(dict(result.counts.skipped)) for result in results), Counter[str]())
     if skipped:
         text += ["", "skipped:", *(f"  {n} × {reason}" for reason, n in skipped.most_common())]
+    again = [name for result in results for name in result.again]
+    if again:
+        text += [
+            "",
+            "failed, then passed when tried again alone:",
+            *(f"  {name}" for name in again),
+        ]
     failed = [name for result in results for name in result.counts.failed]
     if failed:
         text += ["", "failed:", *(f"  {name}" for name in failed)]
@@ -108,7 +125,7 @@ def summary(results: Sequence[Result], seconds: float) -> str:
 class Suite:
     """A suite that runs."""
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], **variables: str) -> None:
         self.name, self.log = name, LOGS / f"{name}.log"
         for old in LOGS.glob(f"{name}.*"):
             old.unlink()
@@ -118,7 +135,7 @@ class Suite:
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-                env={**env, "TEST_OUTCOME": str(LOGS.absolute() / name)},
+                env={**env, **variables, "TEST_OUTCOME": str(LOGS.absolute() / name)},
             )  # fmt: skip
 
     def counts(self) -> Counts:
@@ -161,16 +178,48 @@ def run(names: Sequence[str], command: Command, say: Callable[[str], None]) -> l
     return [results[name] for name in names]
 
 
+def is_tried_again(result: Result) -> bool:
+    """Whether a suite's failed tests are worth another try."""
+    failed = result.counts.failed
+    every = result.counts.done >= result.counts.total
+    return result.code != 0 and result.name in _AGAIN and every and 0 < len(failed) <= _MAX_AGAIN
+
+
+def try_again(result: Result, command: Command, say: Callable[[str], None]) -> Result:
+    """Run a suite's failed tests once more; return the suite's result with them."""
+    failed = result.counts.failed
+    say(f"trying {len(failed)} of {result.name} again")
+    only = LOGS / f"{result.name}.again"
+    only.write_text(json.dumps(failed))
+    suite = Suite(f"{result.name}-again", command(result.name), TEST_ONLY=str(only.absolute()))
+    code = suite.process.wait()
+    if code or suite.counts().passed != len(set(failed)):
+        say(f"--- {suite.name}: the end of {suite.log}\n{suite.last_lines()}\n---")
+        return result
+    counts = dataclasses.replace(
+        result.counts, passed=result.counts.passed + len(failed), failed=()
+    )
+    return dataclasses.replace(result, code=0, counts=counts, again=failed)
+
+
 def main() -> int:
     """Run the targets that the arguments name."""
     make = os.environ.get("MAKE", "make")
     started = time.monotonic()
+
+    def command(name: str) -> list[str]:
+        return [make, "--no-print-directory", name]
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
     try:
-        results = run(
-            sys.argv[1:],
-            lambda name: [make, "--no-print-directory", name],
-            lambda text: print(text, flush=True),
-        )
+        results = run(sys.argv[1:], command, say)
+        if os.environ.get("TEST_AGAIN") != "0":
+            results = [
+                try_again(result, command, say) if is_tried_again(result) else result
+                for result in results
+            ]
     except KeyboardInterrupt:  # the suites got it, too
         with contextlib.suppress(ChildProcessError):
             while True:

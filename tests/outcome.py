@@ -2,6 +2,7 @@
 
 It writes only where `TEST_OUTCOME` says so, one file for each run: its process id stands behind the
 name. It has the reasons of skipped tests: what was not tested must not look like what passed.
+`TEST_ONLY` names a file with the tests to run, as JSON; the others of the run are left out.
 """
 
 import dataclasses
@@ -73,6 +74,13 @@ def pytest_configure(config: pytest.Config) -> None:
     where = os.environ.get("TEST_OUTCOME")
     if where and not hasattr(config, "workerinput"):
         config.pluginmanager.register(OutcomeWriter(Path(f"{where}.{os.getpid()}.json")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep only the tests that a file names, if there is one."""
+    if (only := os.environ.get("TEST_ONLY")) is not None:
+        named = set(json.loads(Path(only).read_text()))
+        items[:] = [item for item in items if item.nodeid in named]
 
 
 def _reason(report: pytest.TestReport) -> str:

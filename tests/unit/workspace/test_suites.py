@@ -7,7 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from hack.suites import Counts, Result, progress, read_counts, run, summary
+from hack.suites import (
+    Counts,
+    Result,
+    is_tried_again,
+    progress,
+    read_counts,
+    run,
+    summary,
+    try_again,
+)
 
 TESTS = """
 import pytest
@@ -106,3 +115,41 @@ def test_what_pytest_counts_is_written_down(tmp_path: Path, root: Path, workers:
         "test_fails", "test_passes_and_leaves_a_mess",
     ]  # fmt: skip
     assert counts.skipped == (("no docker", 1),)
+
+
+def cluster(*failed: str, code: int = 2, total: int = 9) -> Result:
+    return Result("test-cluster", code, 1.0, Counts(total, 9 - len(failed), failed))
+
+
+def test_a_few_failures_of_a_suite_with_real_processes_are_tried_again() -> None:
+    assert is_tried_again(cluster("a", "b"))
+    assert not is_tried_again(cluster(code=0))
+    assert not is_tried_again(cluster())  # it failed, but none of its tests
+    assert not is_tried_again(cluster(*"abcdef"))
+    assert not is_tried_again(cluster("a", total=20))  # it was broken off
+    assert not is_tried_again(Result("test-unit", 2, 1.0, Counts(9, 8, ("a",))))
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_a_test_that_passes_when_tried_again_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch, mended: bool
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    Path(".cache/tests").mkdir(parents=True)
+    Path("test_it.py").write_text(TESTS.replace("assert False", f"assert {mended}"))
+    plugin = [sys.executable, "-m", "pytest", "-q", "-p", "tests.outcome"]
+    said: list[str] = []
+
+    first = cluster("test_it.py::test_fails")
+    result = try_again(first, lambda _: plugin, said.append)
+
+    text = summary([result], 1.0)
+    if mended:
+        assert (result.code, result.counts.passed, result.counts.failed) == (0, 9, ())
+        assert "failed, then passed when tried again alone:\n  test_it.py::test_fails" in text
+        assert text.endswith("all passed")
+    else:
+        assert result == first
+        assert "failed:\n  test_it.py::test_fails" in text
+        assert "assert False" in "\n".join(said)
