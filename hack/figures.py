@@ -136,7 +136,7 @@ def peers(it: Measured) -> str:
 In this run ZeroG takes {it.times("celery")} times as many jobs from POST to a stored result as
 FastAPI + Celery, and {it.times(fastest)} times as many as the fastest peer, {fastest}. Only ZeroG
 flushes to disk, and only ZeroG keeps one job's crash, memory and state away from the next job. When
-idle, huey is a little faster: it polls at least every 10 ms and writes to memory only.
+idle, huey is faster: it polls at least every 10 ms and writes to memory only.
 """
 
 
