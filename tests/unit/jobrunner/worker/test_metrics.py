@@ -10,6 +10,7 @@ from tests.store.memory import MemoryDatastore
 from tests.unit.jobrunner.worker.stand_ins import RETURNS_DONE, TYPE, Rig
 
 from zerog.child.protocol import RunFrame
+from zerog.queue.port import Entry
 from zerog.settings import WorkerSettings
 from zerog.worker import reservations
 from zerog.worker.metrics import WorkerMetrics
@@ -56,6 +57,17 @@ async def test_a_slot_is_busy_while_it_runs_a_job() -> None:
     assert look() == (0, 1)
 
 
+async def reserve_one(queue: MemoryQueue) -> tuple[Reservations, Entry]:
+    async def connect() -> MemoryQueue:
+        return queue
+
+    held = Reservations(0, connect)
+    queue.add("a")
+    await held.connection()
+    (entry,) = await held.reserve_ready(1)
+    return held, entry
+
+
 @pytest.mark.parametrize("cut", [False, True], ids=["taken", "cut"])
 async def test_a_reservation_that_is_lost_is_counted_once(
     cut: bool, monkeypatch: pytest.MonkeyPatch
@@ -63,14 +75,7 @@ async def test_a_reservation_that_is_lost_is_counted_once(
     monkeypatch.setattr(reservations, "TOUCH_SECONDS", 0.0)
     monkeypatch.setattr(reservations, "TOUCH_LOOK_SECONDS", 0.001)
     queue = MemoryQueue()
-
-    async def connect() -> MemoryQueue:
-        return queue
-
-    held = Reservations(0, connect)
-    queue.add("a")
-    await held.connection()
-    await held.reserve_ready(1)
+    held, _ = await reserve_one(queue)
     looks = asyncio.create_task(held.keep_touched())
     await asyncio.sleep(0.01)
     assert held.lost == 0
@@ -93,14 +98,7 @@ async def test_an_entry_that_was_settled_while_it_was_touched_is_not_lost(
 ) -> None:
     monkeypatch.setattr(reservations, "TOUCH_SECONDS", 0.0)
     queue = MemoryQueue()
-
-    async def connect() -> MemoryQueue:
-        return queue
-
-    held = Reservations(0, connect)
-    queue.add("a")
-    await held.connection()
-    (entry,) = await held.reserve_ready(1)
+    held, entry = await reserve_one(queue)
 
     async def settled(_: int) -> bool:
         held.let_go(entry)
